@@ -1,0 +1,1 @@
+"""Sluicegate: an MCP gateway for Trio."""

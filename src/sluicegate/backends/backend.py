@@ -1,0 +1,158 @@
+"""One backend as the rest of the gateway sees it: a state, an offer, and a handler that reaches its live session."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.calls import Call, Caller, Hop, Reply
+from ..protocol.messages import Params
+from ..protocol.offers import KINDS, ListKind, Offer
+from .session import BackendSession, Connector
+
+__all__ = ["Backend", "Phase", "State", "StateChange"]
+
+
+class State(enum.Enum):
+    """Where a backend is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    CRASH_LOOPING = "crash_looping"
+    STOPPED = "stopped"
+
+
+class Phase(enum.Enum):
+    """How far an attempt to reach a backend came."""
+
+    CONNECT = "connect"
+    INITIALIZE = "initialize"
+
+
+@attrs.frozen
+class StateChange:
+    """A backend went from one state to another."""
+
+    backend: str
+    old: State
+    new: State
+    cause: str
+    at: float
+    """Seconds of ``trio.current_time()``."""
+
+
+@attrs.define(eq=False)
+class Backend:
+    """A backend under supervision. Everything but `inner`'s work is sync; only its supervisor changes the state."""
+
+    name: str
+    connector: Connector
+    on_change: Callable[[StateChange], None] = lambda _change: None
+    on_lists: Callable[[], None] = lambda: None
+    """Called when the backend's lists may differ from before."""
+    state: State = attrs.field(default=State.STARTING, init=False)
+    since: float = attrs.field(factory=trio.current_time, init=False)
+    error: str = attrs.field(default="", init=False)
+    """Why it is not ready, or why it was not before; empty after a clean start."""
+    phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
+    restarts: int = attrs.field(default=0, init=False)
+    in_flight: int = attrs.field(default=0, init=False)
+    offer: Offer | None = attrs.field(default=None, init=False)
+    """What it offers, or offered before a restart; None before it was ever ready and when it is given up."""
+    session: BackendSession | None = attrs.field(default=None, init=False)
+    stale: set[ListKind] = attrs.field(factory=set, init=False)
+    """Lists that the backend says have changed and that have not been read again."""
+    _news: trio.Event | None = attrs.field(default=None, init=False)
+    """Made only while somebody waits, since every call may set it."""
+
+    @property
+    def transport(self) -> str:
+        """How it is reached."""
+        return self.connector.transport
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of its child, where it has one."""
+        pid = getattr(self.session, "pid", None)
+        return pid if isinstance(pid, int) else None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a call could be sent right now."""
+        return self.session is not None
+
+    def session_for(self, caller: Caller) -> BackendSession | None:
+        """The session that serves this caller; None while there is none. All callers share one."""
+        del caller
+        return self.session
+
+    def lists(self, method: str, local: str) -> bool:
+        """Whether the live backend lists what a method wants to use."""
+        kind = next((kind for kind in KINDS if kind.capability == method.partition("/")[0]), None)
+        return kind is not None and self.offer is not None and self.offer.has(kind, local)
+
+    async def __call__(self, call: Call) -> Reply:
+        """Send one attempt to the live session; the innermost handler of this backend's chain."""
+        began = trio.current_time()
+        outcome = "cancelled"
+        self.in_flight += 1
+        try:
+            session = self.session_for(call.caller)
+            if session is None:
+                await trio.lowlevel.checkpoint()
+                reply = Reply.failed(self.absence())
+            else:
+                reply = await session.request(call)
+            outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            return reply
+        finally:
+            self.in_flight -= 1
+            call.trail.hops.append(Hop(self.name, outcome, trio.current_time() - began))
+            self._tick()
+
+    def absence(self) -> faults.Fault:
+        """Why there is no session, as a fault."""
+        why = {
+            State.STARTING: "it is still starting",
+            State.STOPPED: "it has been removed",
+            State.CRASH_LOOPING: "it keeps failing",
+        }.get(self.state, "it is being restarted")
+        return faults.unavailable(self.name, f"{why}: {self.error}" if self.error else why)
+
+    # -- the supervisor's side
+
+    def enter(self, state: State, cause: str) -> None:
+        """Change the state and tell who listens."""
+        if state is self.state and cause == self.error:
+            return
+        change = StateChange(self.name, self.state, state, cause, trio.current_time())
+        self.state, self.error, self.since = state, cause, change.at
+        if state in (State.CRASH_LOOPING, State.STOPPED):
+            self.offer = None
+        self._tick()
+        self.on_change(change)
+
+    def notification(self, method: str, params: Params) -> None:
+        """What the backend says of its own accord (implements `Inbox`); a changed list is read again by the supervisor."""
+        del params
+        stale = {kind for kind in KINDS if kind.changed == method}
+        if stale:
+            self.stale |= stale
+            self._tick()
+
+    def _tick(self) -> None:
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def wait_for(self, condition: Callable[[Backend], bool]) -> None:
+        """Wait until a condition on state, stale lists or calls in flight holds."""
+        while not condition(self):
+            if self._news is None:
+                self._news = trio.Event()
+            await self._news.wait()

@@ -1,0 +1,90 @@
+"""A server object of the MCP SDK as a backend, in this very process (LIB-10).
+
+The SDK's memory streams carry parsed envelopes; here they are turned into messages and back, so that a server in the process passes the
+same session code as one behind a pipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from .channel import ChannelSession
+from .session import BackendSession, Inbox
+
+if TYPE_CHECKING:
+    from mcp.server import Server
+    from mcp.server.mcpserver import MCPServer
+    from mcp.shared.memory import MessageStream
+
+__all__ = ["InProcessConnector"]
+
+GOODBYE_SECONDS = 2.0
+"""How long a server may take to end after its input has ended."""
+
+
+@attrs.frozen
+class InProcessConnector:
+    """Opens sessions with a ``Server`` or ``MCPServer`` of the MCP SDK."""
+
+    name: str
+    server: Server[Any] | MCPServer[Any]
+    transport: str = "inprocess"
+
+    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
+        """Run the server in a task of its own for as long as the session is open."""
+        return self._open(inbox)
+
+    @asynccontextmanager
+    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
+        from mcp.shared.memory import create_client_server_memory_streams
+
+        session = ChannelSession(self.name, inbox)
+        async with create_client_server_memory_streams() as (ours, theirs), trio.open_nursery() as nursery:
+            nursery.start_soon(self._serve, theirs, session)
+            nursery.start_soon(_write, session, ours)
+            nursery.start_soon(_read, session, ours)
+            try:
+                yield session
+            finally:
+                session.close("the gateway closed the session")
+                nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_SECONDS
+
+    async def _serve(self, streams: MessageStream, session: ChannelSession) -> None:
+        server: Any = getattr(self.server, "_lowlevel_server", self.server)  # the SDK has no public name for it yet
+        read, write = streams
+        why = "the server ended"
+        try:
+            await server.run(read, write, server.create_initialization_options())
+        except Exception as error:  # noqa: BLE001  whatever a server's own code raises ends this session and nothing else
+            why = f"the server raised {error!r}"
+        finally:
+            session.close(why)
+
+
+async def _write(session: ChannelSession, streams: MessageStream) -> None:
+    import anyio
+    from mcp.shared.message import SessionMessage
+    from mcp_types import jsonrpc_message_adapter
+
+    _read_stream, write = streams
+    async with write:
+        while (frame := await session.next_frame()) is not None:
+            try:
+                await write.send(SessionMessage(jsonrpc_message_adapter.validate_json(frame, by_name=False)))
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
+
+
+async def _read(session: ChannelSession, streams: MessageStream) -> None:
+    read, _write_stream = streams
+    async for item in read:
+        if isinstance(item, Exception):
+            session.complain(repr(item))
+        else:
+            session.receive(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+    session.close("the server ended")

@@ -1,0 +1,63 @@
+"""The seam between a backend and its transport.
+
+A *connector* opens one session and owns everything that the session needs: sockets, a child process, a nursery with its reader and
+writer. The supervisor enters it, shakes hands through it, and leaves it when the session has closed.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from ..protocol.calls import Call, Reply
+from ..protocol.messages import Params
+
+__all__ = ["BackendSession", "ConnectFailed", "Connector", "Inbox"]
+
+
+class BackendSession(Protocol):
+    """One conversation with one backend."""
+
+    async def request(self, call: Call) -> Reply:
+        """Send the call under an id of our own and wait for its answer.
+
+        Progress and log lines about it go to ``call.back``, under the caller's own progress token. ``call.sent_at`` and ``call.trail.sent``
+        are set when the message leaves. When cancelled, ``notifications/cancelled`` is enqueued without waiting; a message that has not
+        left yet is taken back instead. A session that has closed answers with a fault; it never raises.
+        """
+        ...
+
+    def tell(self, method: str, params: Params) -> None:
+        """Enqueue a notification; never blocks. Dropped if the session has closed."""
+        ...
+
+    async def wait_closed(self) -> str:
+        """Wait until the session has ended, and return why, in words for the operator."""
+        ...
+
+
+class Inbox(Protocol):
+    """What a backend says of its own accord; called by its reader, so it must not block."""
+
+    def notification(self, method: str, params: Params) -> None:
+        """A notification that belongs to no call, such as ``notifications/tools/list_changed``."""
+        ...
+
+
+class Connector(Protocol):
+    """Opens sessions with one backend, one after the other."""
+
+    transport: str
+    """``stdio``, ``http``, ``inprocess`` …, as the operator knows it."""
+
+    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
+        """Open one session; raises `ConnectFailed`. Leaving the block ends all that was started, within a bounded time.
+
+        The handshake is the caller's: it sends ``initialize`` with `BackendSession.request`. Losing the connection is no exception inside
+        the block: pending requests are answered with faults and `BackendSession.wait_closed` returns.
+        """
+        ...
+
+
+class ConnectFailed(Exception):
+    """A backend cannot be reached; the message says what was tried and what to do."""

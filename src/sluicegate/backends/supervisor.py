@@ -1,0 +1,152 @@
+"""The life of one backend: connect, shake hands, serve, and begin again after a pause (T16).
+
+This is the only place that turns a crash into a restart. Every wait has an end: connecting and the handshake share one deadline, the pause
+grows up to a cap, and a backend that keeps dying soon after it was ready is called crash-looping and tried at the longest pause only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+
+import attrs
+import trio
+
+from ..events import get_logger
+from ..protocol.offers import Offer
+from .backend import Backend, Phase, State
+from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
+from .session import BackendSession, ConnectFailed
+
+__all__ = ["Restarts", "Supervisor"]
+
+log = get_logger("sluicegate.supervisor")
+
+
+@attrs.frozen
+class Restarts:
+    """When to try again, in seconds."""
+
+    initial_seconds: float = 0.5
+    max_seconds: float = 30.0
+    crash_limit: int = 5
+    crash_window_seconds: float = 60.0
+
+    def pause(self, failures: int, chance: random.Random) -> float:
+        """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""
+        longest = min(self.max_seconds, self.initial_seconds * 2.0 ** min(max(failures - 1, 0), 32))
+        return chance.uniform(0.5, 1.0) * longest
+
+
+@attrs.define(eq=False)
+class Supervisor:
+    """Keeps one backend alive until it is cancelled."""
+
+    backend: Backend
+    restarts: Restarts
+    connect_seconds: float
+    chance: random.Random
+    name: str = "sluicegate"
+    """How the gateway introduces itself."""
+    version: str = "0"
+    _crashes: deque[float] = attrs.field(factory=deque, init=False)
+    _failures: int = attrs.field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Supervise until cancelled; afterwards nothing of the backend runs any more."""
+        try:
+            while True:
+                was_ready, cause = await self._live_once()
+                await trio.sleep(self._after(was_ready, cause))
+                self.backend.restarts += 1
+        finally:
+            self.backend.enter(State.STOPPED, "")
+
+    def _after(self, was_ready: bool, cause: str) -> float:
+        """Note how a life ended; the pause before the next."""
+        now = trio.current_time()
+        self._failures = 1 if was_ready else self._failures + 1
+        if was_ready:
+            self._crashes.append(now)
+        while self._crashes and self._crashes[0] <= now - self.restarts.crash_window_seconds:
+            self._crashes.popleft()
+        looping = len(self._crashes) >= self.restarts.crash_limit
+        if looping:
+            self._failures = 1000
+        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance)
+        self.backend.enter(State.CRASH_LOOPING if looping else State.RESTARTING, cause)
+        log.warning(
+            "backend is down", backend=self.backend.name, cause=cause, state=self.backend.state.value, retry_seconds=round(pause, 2)
+        )
+        return pause
+
+    async def _live_once(self) -> tuple[bool, str]:
+        """One life, from connecting to the loss of the connection; whether it was ever ready, and why it ended."""
+        backend = self.backend
+        backend.phase = Phase.CONNECT
+        cause = ""
+        began = trio.current_time()
+        with trio.CancelScope(deadline=began + self.connect_seconds) as starting:
+            try:
+                cause = await self._serve(starting)
+            except* (ConnectFailed, HandshakeFailed) as group:
+                cause = "; ".join(str(error) for error in _leaves(group))
+            except* Exception:  # a bug in a reader or a writer restarts this backend, loudly, and no other
+                log.exception("bug in the session of a backend", backend=backend.name)
+                cause = "internal error in its session; the log has the traceback"
+        if starting.cancelled_caught:
+            cause = f"no answer within {self.connect_seconds:g} s while trying to {backend.phase.value}"
+        return starting.deadline == float("inf"), cause
+
+    async def _serve(self, starting: trio.CancelScope) -> str:
+        backend = self.backend
+        async with backend.connector(backend) as session:
+            backend.phase = Phase.INITIALIZE
+            hello = await shake_hands(session, name=self.name, version=self.version)
+            offer = await read_offer(session, hello, backend=backend.name)
+            starting.deadline = float("inf")
+            try:
+                self._open_to_calls(session, offer)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._keep_lists_fresh, session, offer)
+                    why = await session.wait_closed()
+                    nursery.cancel_scope.cancel()
+            finally:
+                backend.session = None  # its offer stays: clients need not see a short restart in their lists
+                backend.stale.clear()
+        return why
+
+    def _open_to_calls(self, session: BackendSession, offer: Offer) -> None:
+        backend = self.backend
+        backend.session, backend.offer = session, offer
+        log.info(
+            "backend is ready",
+            backend=backend.name,
+            transport=backend.transport,
+            protocol=offer.hello.version,
+            offers={kind.member: len(items) for kind, items in offer.lists.items() if items},
+        )
+        backend.enter(State.READY, "")
+
+    async def _keep_lists_fresh(self, session: BackendSession, offer: Offer) -> None:
+        """Read a list again when the backend says that it changed; a failed reading keeps the old one (CORE-50)."""
+        backend = self.backend
+        while True:
+            await backend.wait_for(lambda backend: bool(backend.stale))
+            kind = min(backend.stale, key=lambda kind: kind.method)
+            backend.stale.discard(kind)
+            if kind.capability not in offer.hello.capabilities:
+                continue
+            with trio.move_on_after(self.connect_seconds):
+                items = await read_list(session, kind, backend=backend.name)
+                if items is not None:
+                    offer = attrs.evolve(offer, lists=offer.lists | {kind: items})
+                    backend.offer = offer
+                    backend.on_lists()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,94 @@
+"""The access log: one line of JSON for every call, encoded once and written in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import attrs
+import msgspec
+import trio
+
+from ..protocol.calls import Call, Handler, Reply
+
+__all__ = ["AccessLog", "Lines"]
+
+MOST_LINES = 10_000
+"""Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    time: float
+    event: str
+    method: str
+    target: str
+    outcome: str
+    ms: float
+    backend: str = ""
+    attempts: int = 0
+    principal: str = ""
+    session: str = ""
+
+
+@attrs.define(eq=False)
+class Lines:
+    """A bounded buffer in front of something that may be slow."""
+
+    write: Callable[[bytes], Awaitable[None]]
+    """Writes whole lines; runs in one task."""
+    dropped: int = attrs.field(default=0, init=False)
+    _waiting: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MOST_LINES), init=False)
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def put(self, line: bytes) -> None:
+        """Add one line without its line break; never blocks."""
+        self.dropped += len(self._waiting) == MOST_LINES
+        self._waiting.append(line)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is waiting."""
+        if self._waiting:
+            batch = b"\n".join(self._waiting) + b"\n"
+            self._waiting.clear()
+            await self.write(batch)
+
+
+@attrs.frozen
+class AccessLog:
+    """Tells of each call who asked for what, which backend answered, after how many attempts and in what time."""
+
+    inner: Handler
+    lines: Lines
+    wall: Callable[[], float]
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run the call and log its end, however it ends."""
+        began = trio.current_time()
+        outcome = "cancelled"
+        try:
+            reply = await self.inner(call)
+            outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            return reply
+        finally:
+            hops = call.trail.hops
+            line = _Line(
+                self.wall(),
+                "call",
+                call.method,
+                call.target[:256],
+                outcome,
+                round((trio.current_time() - began) * 1000, 3),
+                hops[-1].backend if hops else "",
+                len(hops),
+                call.caller.principal,
+                call.caller.session[:8],
+            )
+            self.lines.put(msgspec.json.encode(line))

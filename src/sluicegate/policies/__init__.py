@@ -1,0 +1,1 @@
+"""What may happen to a call between its caller and a backend: one file, one policy."""

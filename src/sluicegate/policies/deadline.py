@@ -1,0 +1,71 @@
+"""Deadlines: one for the whole call, one for each attempt."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.calls import Back, Call, Handler, Reply
+
+__all__ = ["AttemptDeadline", "Deadline"]
+
+
+@attrs.frozen
+class Deadline:
+    """Bound a whole call, whatever happens inside it: failover, retries, queues, progress (P-54)."""
+
+    inner: Handler
+    seconds: float
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run the call, or answer with a timeout; a call that never left for a backend was overload."""
+        with trio.move_on_after(self.seconds):
+            return await self.inner(call)
+        return Reply.failed(_expired(call, self.seconds, "", sent=call.trail.sent))
+
+
+@attrs.frozen
+class AttemptDeadline:
+    """Bound one attempt at one backend. Progress starts the time anew."""
+
+    inner: Handler
+    seconds: float
+    backend: str = ""
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run one copy of the call, or answer with a timeout."""
+        with trio.move_on_after(self.seconds) as scope:
+            attempt = call.copy(back=_Moving(call.back, scope, self.seconds))
+            return await self.inner(attempt)
+        return Reply.failed(_expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
+
+
+@attrs.frozen(eq=False)
+class _Moving:
+    """A back that moves a deadline with every note."""
+
+    back: Back
+    scope: trio.CancelScope
+    seconds: float
+
+    @property
+    def may_ask(self) -> bool:
+        return self.back.may_ask
+
+    def note(self, message: bytes) -> None:
+        self.scope.deadline = trio.current_time() + self.seconds
+        self.back.note(message)
+
+    async def ask(self, question: bytes) -> Reply:
+        self.scope.deadline = float("inf")
+        try:
+            return await self.back.ask(question)
+        finally:
+            self.scope.deadline = trio.current_time() + self.seconds
+
+
+def _expired(call: Call, seconds: float, backend: str, *, sent: bool) -> faults.Fault:
+    if sent:
+        return faults.timed_out(call.target, seconds, backend=backend)
+    return faults.overloaded(call.target, f"it waited {seconds:g} s for its turn", backend=backend)

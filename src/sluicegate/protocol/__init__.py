@@ -1,0 +1,1 @@
+"""What a message is: no I/O, no clock."""

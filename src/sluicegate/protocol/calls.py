@@ -1,0 +1,182 @@
+"""A call on its way through the gateway, and the answer on its way back."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import attrs
+import msgspec
+import trio
+
+from .faults import Fault, cannot_ask
+from .messages import EMPTY, Params, Raw, read_text
+
+__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Back", "Call", "Caller", "Handler", "Hop", "Kind", "Layer", "Reply", "Silent", "Trail"]
+
+
+class Kind(enum.Enum):
+    """What a result is."""
+
+    COMPLETE = "complete"
+    INPUT_REQUIRED = "input_required"
+    TASK = "task"
+
+
+class _Text(msgspec.Struct):
+    text: str = ""
+
+
+class _Content(msgspec.Struct):
+    content: list[_Text] = []
+
+
+@attrs.frozen(eq=False)
+class Reply:
+    """The one answer of a call: a raw result, or a fault."""
+
+    result: Raw = EMPTY
+    fault: Fault | None = None
+    kind: Kind = Kind.COMPLETE
+    extras: Params = attrs.field(factory=dict)
+
+    @classmethod
+    def failed(cls, fault: Fault) -> Reply:
+        """An answer that says why there is no result."""
+        return cls(fault=fault)
+
+    @property
+    def text(self) -> str:
+        """The text parts of a tool's result, joined; for people and tests."""
+        return "".join(part.text for part in msgspec.json.decode(self.result, type=_Content).content)
+
+    @property
+    def value(self) -> dict[str, object]:
+        """The decoded result; for people and tests, never on the way of a call."""
+        return msgspec.json.decode(self.result, type=dict[str, object])
+
+
+class Back(Protocol):
+    """The way home of one call while it runs."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the caller can be asked (sampling, elicitation, roots)."""
+        ...
+
+    def note(self, message: bytes) -> None:
+        """Pass on progress or a log line. Sync and bounded; in the same queue as the reply. Called by a backend's reader."""
+        ...
+
+    async def ask(self, question: bytes) -> Reply:
+        """Ask the caller; runs in a task of the backend connection, never in its reader."""
+        ...
+
+
+@attrs.frozen
+class Silent:
+    """A back that drops notes and refuses questions: for mirror copies, probes and our own calls."""
+
+    may_ask: bool = False
+
+    def note(self, message: bytes) -> None:
+        """Drop it."""
+
+    async def ask(self, question: bytes) -> Reply:
+        """Refuse: nobody is there to be asked."""
+        del question
+        await trio.lowlevel.checkpoint()
+        return Reply.failed(cannot_ask())
+
+
+SILENT = Silent()
+
+
+@attrs.frozen(eq=False)
+class Caller:
+    """Who calls: one per legacy session, or per modern request."""
+
+    era: str
+    capabilities: frozenset[str] = frozenset()
+    principal: str = ""
+    session: str = ""
+
+
+OURSELVES = Caller("")
+"""The gateway itself: handshakes, lists, probes, calls from the embedding program."""
+
+
+@attrs.frozen
+class Hop:
+    """One attempt at one backend."""
+
+    backend: str
+    outcome: str
+    """``ok``, or the reason of the fault."""
+    seconds: float
+
+
+@attrs.define(eq=False)
+class Trail:
+    """What all copies of one client call share."""
+
+    hops: list[Hop] = attrs.field(factory=list)
+    sent: bool = False
+    """Whether any copy has left for a backend."""
+    mirrored: bool = False
+    """A mirror fires at most once per client call."""
+    asked: bool = False
+    """A person was asked: no retry, hedge or failover from here on."""
+
+
+@attrs.define(eq=False)
+class Call:
+    """One request on its way. ``params`` are raw members and copy-on-write: whoever changes one makes a new dict."""
+
+    method: str
+    target: str
+    """What the caller named: a tool, a prompt, a URI; the method itself where there is no name."""
+    params: Params
+    caller: Caller = OURSELVES
+    back: Back = SILENT
+    extras: Params = attrs.field(factory=dict)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """The one scope that ends the call and all its copies."""
+    trail: Trail = attrs.field(factory=Trail)
+    sent_at: float | None = None
+    """When the backend session sent this copy: tells queued from slow."""
+
+    def copy(self, *, params: Params | None = None, back: Back | None = None) -> Call:
+        """Another attempt at the same call: same caller, scope and trail, not sent yet."""
+        return Call(
+            self.method,
+            self.target,
+            self.params if params is None else params,
+            self.caller,
+            self.back if back is None else back,
+            self.extras,
+            self.scope,
+            self.trail,
+        )
+
+    @property
+    def local(self) -> str:
+        """The backend's own name of what is called, once the route has put it into the parameters."""
+        return read_text(self.params, NAMED_BY.get(self.method, "")) or ""
+
+
+NAMED_BY = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "resources/subscribe": "uri",
+    "resources/unsubscribe": "uri",
+}
+"""The parameter that says what a method is about."""
+
+Handler = Callable[[Call], Awaitable[Reply]]
+"""Any async function from a call to a reply; it always answers."""
+
+Layer = Callable[[Handler], Handler]
+"""What puts a policy around a handler."""

@@ -1,0 +1,23 @@
+"""Protocol revisions and what follows from them (P-2, P-7, P-22)."""
+
+from __future__ import annotations
+
+__all__ = ["ASSUMED", "BATCHES", "LEGACY", "NEWEST", "PRIMED", "negotiate"]
+
+LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""Revisions that open with a handshake, oldest first."""
+
+NEWEST = LEGACY[-1]
+ASSUMED = "2025-03-26"
+"""What a request is that carries no version and belongs to no session (P-7)."""
+
+BATCHES = frozenset({"2025-03-26"})
+"""Revisions with JSON-RPC batches (P-22)."""
+
+PRIMED = frozenset({"2025-11-25"})
+"""Revisions whose streams open with an event that carries only an id (P-63)."""
+
+
+def negotiate(asked: str) -> str:
+    """The revision to answer ``initialize`` with: the asked one if we speak it, else our newest (P-2)."""
+    return asked if asked in LEGACY else NEWEST

@@ -1,0 +1,16 @@
+"""JSON-RPC error codes, as the specification names them."""
+
+from __future__ import annotations
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+RESOURCE_NOT_FOUND = -32002
+SESSION_NOT_FOUND = -32005
+"""The reference's code for an unknown session; we send it with HTTP 404 (HTTP-8)."""
+SESSION_REQUIRED = -32006
+UNAUTHORIZED = -32007
+REQUEST_CANCELLED = -32800
+"""Outside the reserved range on purpose (P-26): the caller itself cancelled."""

@@ -1,0 +1,36 @@
+"""Where time of day, chance and secrets come from; all three are handed in, so that a test can fix them.
+
+Durations come from ``trio.current_time()`` and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+
+import attrs
+
+__all__ = ["Sources"]
+
+
+def _system_chance(name: str) -> random.Random:
+    return random.Random(f"{int.from_bytes(os.urandom(16))}:{name}")  # noqa: S311  chance, not secrets
+
+
+@attrs.frozen
+class Sources:
+    """Time of day, chance and secrets."""
+
+    wall: Callable[[], float] = time.time
+    """Seconds since the epoch, for what is stored, shared or logged."""
+    chance: Callable[[str], random.Random] = _system_chance
+    """A generator of its own for every user's name, so that one policy's draws never move another's."""
+    secret: Callable[[int], bytes] = os.urandom
+    """That many unguessable bytes."""
+
+    @classmethod
+    def seeded(cls, seed: str | int, *, wall: Callable[[], float] = time.time) -> Sources:
+        """Everything from one seed: for tests and simulation, never where a secret must be one."""
+        return cls(wall, lambda name: random.Random(f"{seed}:{name}"), random.Random(f"{seed}:secret").randbytes)  # noqa: S311

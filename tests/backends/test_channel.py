@@ -1,0 +1,200 @@
+"""A channel session: ids, progress, cancellation and faults, without any transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.faults import Cause
+from sluicegate.protocol.messages import Notification, Params, Raw, Request, decode
+
+
+@attrs.define
+class Heard:
+    """What a backend said of its own accord."""
+
+    notes: list[str] = attrs.field(factory=list)
+
+    def notification(self, method: str, params: Params) -> None:
+        self.notes.append(method)
+
+
+@attrs.define(eq=False)
+class Home:
+    """A way home that keeps what comes."""
+
+    may_ask: bool = False
+    notes: list[bytes] = attrs.field(factory=list)
+
+    def note(self, message: bytes) -> None:
+        self.notes.append(message)
+
+    async def ask(self, question: bytes) -> Reply:
+        raise AssertionError
+
+
+def a_call(**params: bytes) -> Call:
+    return Call("tools/call", "t", {"name": Raw(b'"t"')} | {key: Raw(value) for key, value in params.items()}, back=Home())
+
+
+@asynccontextmanager
+async def running(session: ChannelSession, call: Call, replies: list[Reply]) -> AsyncGenerator[trio.CancelScope, None]:
+    """Run one request beside the block; its reply is appended."""
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            replies.append(await session.request(call))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield scope
+
+
+async def sent(session: ChannelSession) -> Request | Notification:
+    with trio.fail_after(1):
+        frame = await session.next_frame()
+    assert frame is not None
+    message = decode(frame)
+    assert isinstance(message, Request | Notification)
+    return message
+
+
+async def test_an_answer_reaches_the_call_that_asked(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        request = await sent(session)
+        assert isinstance(request, Request)
+        session.receive(b'{"jsonrpc":"2.0","id":%b,"result":{"a":1.10}}' % request.id)
+    assert [b'{"a":1.10}'] == [bytes(reply.result) for reply in replies]
+    assert 0 == session.in_flight
+
+
+async def test_an_id_that_comes_back_as_text_is_recognised(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        request = await sent(session)
+        assert isinstance(request, Request)
+        session.receive(b'{"jsonrpc":"2.0","id":"%b","result":{}}' % request.id)
+    assert [None] == [reply.fault for reply in replies]
+
+
+async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    error = b'{"code":-32002,"message":"none","data":{"x":1e2}}'
+    async with running(session, a_call(), replies):
+        await sent(session)
+        session.receive(b'{"jsonrpc":"2.0","id":1,"error":%b}' % error)
+    fault = replies[0].fault
+    assert fault is not None
+    assert (Cause.BACKEND, -32002) == (fault.cause, fault.code)
+    assert error == fault.encode()
+
+
+async def test_progress_comes_home_under_the_callers_own_token(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    call = a_call(_meta=b'{"progressToken":"mine","other":null}')
+    async with running(session, call, replies):
+        request = await sent(session)
+        assert b'{"progressToken":1,"other":null}' == bytes(request.params["_meta"])
+        session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}')
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+        session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":2}}')
+    assert isinstance(call.back, Home)
+    assert [b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}'] == call.back.notes
+
+
+async def test_a_cancelled_call_tells_the_backend_under_our_id(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies) as scope:
+        await sent(session)
+        scope.cancel()
+    note = await sent(session)
+    assert ("notifications/cancelled", b"1") == (note.method, bytes(note.params["requestId"]))
+    assert 0 == session.in_flight
+
+
+async def test_a_call_cancelled_in_the_queue_never_leaves(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies, call = ChannelSession("b", Heard()), list[Reply](), a_call()
+    async with running(session, call, replies) as scope:
+        scope.cancel()
+    session.tell("notifications/x", {})
+    assert "notifications/x" == (await sent(session)).method
+    assert (None, False) == (call.sent_at, call.trail.sent)
+
+
+async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies), running(session, a_call(), replies):
+        await sent(session)
+        session.close("exit status 9")
+    causes = {reply.fault.cause: reply.fault.started for reply in replies if reply.fault is not None}
+    assert {Cause.TRANSPORT: True, Cause.UNAVAILABLE: False} == causes
+    later = await session.request(a_call())
+    assert later.fault is not None
+    assert "exit status 9" in later.fault.message
+    assert "exit status 9" == await session.wait_closed()
+    assert await session.next_frame() is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Listening on port 3",
+        b"\xff\xfe",
+        b'{"jsonrpc":"2.0","id":77,"result":{}}',
+        b'{"jsonrpc":"2.0","id":null,"result":{}}',
+        b'{"jsonrpc":"2.0","id":1}',
+        b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}',
+        b"[" * 100_000,
+    ],
+)
+async def test_garbage_is_counted_and_hurts_nobody(line: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        await sent(session)
+        session.receive(line)
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+    assert [None] == [reply.fault for reply in replies]
+    assert 1 == session.garbage
+
+
+async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        await sent(session)
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"first":1}}')
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"second":1}}')
+    assert [b'{"first":1}'] == [bytes(reply.result) for reply in replies]
+    assert 1 == session.garbage
+
+
+async def test_a_backend_that_does_not_read_is_overload_and_not_unbounded_memory(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard(), most_queued=1), list[Reply]()
+    async with running(session, a_call(), replies) as scope:
+        refused = await session.request(a_call())
+        scope.cancel()
+    assert refused.fault is not None
+    assert (Cause.OVERLOAD, False) == (refused.fault.cause, refused.fault.started)
+
+
+async def test_ping_is_answered_here_and_other_questions_are_refused(autojump_clock: trio.testing.MockClock) -> None:
+    session = ChannelSession("b", Heard())
+    session.receive(b'{"jsonrpc":"2.0","id":"p","method":"ping"}')
+    session.receive(b'{"jsonrpc":"2.0","id":2,"method":"roots/list"}')
+    assert b'{"jsonrpc":"2.0","id":"p","result":{}}' == await session.next_frame()
+    refusal = decode(await session.next_frame() or b"")
+    assert b"-32601" in bytes(refusal.error)  # type: ignore[union-attr, arg-type]
+
+
+async def test_what_belongs_to_no_call_goes_to_the_inbox(autojump_clock: trio.testing.MockClock) -> None:
+    heard = Heard()
+    ChannelSession("b", heard).receive(b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
+    assert ["notifications/tools/list_changed"] == heard.notes

@@ -1,0 +1,114 @@
+"""Server objects of the MCP SDK as backends, through the same session code as any other."""
+
+from __future__ import annotations
+
+import random
+
+import trio
+import trio.testing
+from mcp.server.mcpserver import Context, MCPServer
+
+from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.inprocess import InProcessConnector
+from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
+
+
+def a_server() -> MCPServer[None]:
+    server: MCPServer[None] = MCPServer("math", instructions="count on me")
+
+    @server.tool()
+    async def add(a: int, b: int) -> str:
+        """Add two numbers."""
+        return str(a + b)
+
+    @server.tool()
+    async def slow(ctx: Context) -> str:
+        """Say so, then sleep."""
+        await ctx.report_progress(1, 2)
+        await trio.sleep(1000)
+        return "late"
+
+    @server.resource("note://one")
+    def one() -> str:
+        return "1"
+
+    @server.resource("note://of/{name}")
+    def named(name: str) -> str:
+        return name
+
+    @server.prompt()
+    def greet(who: str) -> str:
+        return f"hello {who}"
+
+    return server
+
+
+async def started(nursery: trio.Nursery, server: object) -> Backend:
+    backend = Backend("math", InProcessConnector("math", server))  # type: ignore[arg-type]
+    nursery.start_soon(Supervisor(backend, Restarts(), 5, random.Random(1)).run)
+    with trio.fail_after(10):
+        await backend.wait_for(lambda backend: backend.state is not State.STARTING)
+    assert "" == backend.error
+    return backend
+
+
+async def test_a_server_object_offers_all_that_it_has(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, a_server())
+        assert backend.offer is not None
+        found = {kind.member: [item.key for item in backend.offer.lists[kind]] for kind in (TOOLS, RESOURCES, TEMPLATES, PROMPTS)}
+        assert found == {
+            "tools": ["add", "slow"],
+            "resources": ["note://one"],
+            "resourceTemplates": ["note://of/{name}"],
+            "prompts": ["greet"],
+        }
+        assert "count on me" == backend.offer.hello.instructions
+        nursery.cancel_scope.cancel()
+
+
+async def test_calls_are_answered_and_errors_keep_their_code(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, a_server())
+        reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":100,"b":200}')}))
+        assert "300" == reply.text
+        unknown = await backend(Call("resources/read", "x", {"uri": Raw(b'"note://none/of/these"')}))
+        assert unknown.fault is not None
+        assert unknown.fault.code in (-32002, -32602)
+        nursery.cancel_scope.cancel()
+
+
+async def test_cancelling_a_call_stops_it_inside_the_server(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, a_server())
+        with trio.move_on_after(1) as scope:
+            await backend(Call("tools/call", "slow", {"name": Raw(b'"slow"')}))
+        assert scope.cancelled_caught
+        reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":1,"b":2}')}))
+        assert "3" == reply.text
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() < 10
+
+
+async def test_leaving_ends_the_server_and_its_lifespan(autojump_clock: trio.testing.MockClock) -> None:
+    from collections.abc import AsyncIterator
+    from contextlib import asynccontextmanager
+
+    said: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
+        said.append("up")
+        try:
+            yield None
+        finally:
+            said.append("down")
+
+    server: MCPServer[None] = MCPServer("x", lifespan=lifespan)
+    async with trio.open_nursery() as nursery:
+        await started(nursery, server)
+        nursery.cancel_scope.cancel()
+    assert ["up", "down"] == said

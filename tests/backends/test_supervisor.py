@@ -1,0 +1,148 @@
+"""The life of a backend: bounded starts, restarts with pauses, crash loops, lists that stay fresh."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate.backends.backend import Backend, Phase, State, StateChange
+from sluicegate.backends.session import Connector
+from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.offers import TOOLS
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import Delay, Hang
+
+
+@attrs.define(eq=False)
+class Watched:
+    """A supervised backend and the states it went through."""
+
+    backend: Backend
+    changes: list[StateChange]
+
+    @property
+    def states(self) -> list[str]:
+        return [change.new.value for change in self.changes]
+
+
+@asynccontextmanager
+async def supervised(connector: Connector, *, connect_seconds: float = 5, **restarts: float) -> AsyncGenerator[Watched, None]:
+    changes: list[StateChange] = []
+    backend = Backend("b", connector, changes.append)
+    settings = Restarts(**{"initial_seconds": 1.0, "max_seconds": 8.0, "crash_limit": 3, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor(backend, settings, connect_seconds, random.Random(1)).run)
+        yield Watched(backend, changes)
+        nursery.cancel_scope.cancel()
+
+
+async def ready(watched: Watched) -> None:
+    with trio.fail_after(100):
+        await watched.backend.wait_for(lambda backend: backend.state is State.READY)
+
+
+async def test_a_backend_that_is_there_becomes_ready_and_answers(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(tools=["one", "two"], instructions="be kind")
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        offer = watched.backend.offer
+        assert offer is not None
+        assert ["one", "two"] == [item.key for item in offer.lists[TOOLS]]
+        assert "be kind" == offer.hello.instructions
+        reply = await watched.backend(Call("tools/call", "one", {}))
+        assert reply.fault is None
+    assert ["ready", "stopped"] == watched.states
+    assert [] == scripted.sessions
+
+
+async def test_a_lost_connection_is_a_restart_and_the_offer_stays_in_the_meantime(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend()
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        scripted.crash("exit status 9")
+        await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
+        assert watched.backend.offer is not None
+        refused = await watched.backend(Call("tools/call", "one", {}))
+        assert refused.fault is not None
+        assert "exit status 9" in refused.fault.message
+        await ready(watched)
+        assert 1 == watched.backend.restarts
+    assert ["ready", "restarting", "ready", "stopped"] == watched.states
+
+
+async def test_a_backend_that_cannot_be_reached_is_tried_again_with_growing_pauses(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend()
+    scripted.refuse = "connection refused"
+    async with supervised(scripted.connector) as watched:
+        await trio.sleep(30)
+        assert (State.RESTARTING, Phase.CONNECT, "connection refused") == (
+            watched.backend.state,
+            watched.backend.phase,
+            watched.backend.error,
+        )
+        tries = watched.backend.restarts
+        assert 5 <= tries <= 10  # pauses of 1, 2, 4, 8, 8 … seconds, each between half and whole
+        scripted.refuse = ""
+        await ready(watched)
+
+
+async def test_a_backend_that_never_answers_the_handshake_is_given_up_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend()
+    scripted.mute = True
+    async with supervised(scripted.connector, connect_seconds=5) as watched:
+        await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
+        assert 5 == trio.current_time()
+        assert Phase.INITIALIZE is watched.backend.phase
+        assert "no answer within 5 s while trying to initialize" == watched.backend.error
+    assert [] == scripted.sessions
+
+
+async def test_a_protocol_nobody_knows_is_refused_with_the_ones_we_speak(autojump_clock: trio.testing.MockClock) -> None:
+    async with supervised(ScriptedBackend(version="1999-01-01").connector) as watched:
+        await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
+        assert "1999-01-01" in watched.backend.error
+        assert "2025-11-25" in watched.backend.error
+
+
+async def test_a_backend_that_keeps_dying_is_called_crash_looping_and_tried_rarely(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend()
+    async with supervised(scripted.connector) as watched:
+        for _ in range(3):
+            await ready(watched)
+            scripted.crash()
+            await watched.backend.wait_for(lambda backend: backend.state is not State.READY)
+        assert State.CRASH_LOOPING is watched.backend.state
+        assert watched.backend.offer is None
+        before = trio.current_time()
+        await ready(watched)
+        assert 4 <= trio.current_time() - before <= 8
+
+
+async def test_a_changed_list_is_read_again(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(tools=["one"])
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        scripted.lists["tools"].append({"name": "two", "inputSchema": {}})
+        scripted.notify("notifications/tools/list_changed")
+        await trio.testing.wait_all_tasks_blocked()
+        assert watched.backend.lists("tools/call", "two")
+
+
+async def test_stopping_in_mid_call_leaves_nothing_behind(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(Delay(5, Hang()))
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watched.backend, Call("tools/call", "one", {}))
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert 0 == watched.backend.in_flight
+        await trio.testing.wait_all_tasks_blocked()
+        assert [1] == scripted.cancelled
+    assert [] == scripted.sessions
