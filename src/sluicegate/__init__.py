@@ -1,1 +1,99 @@
-"""Sluicegate: an MCP gateway for Trio."""
+"""Sluicegate: an MCP gateway for Trio.
+
+Many Model Context Protocol servers behind one endpoint, each in a supervised life. Names are loaded when they are first used, so that
+importing the package is quick, and so that checking a configuration never loads Trio.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .backends.backend import Backend, State, StateChange
+    from .backends.session import BackendSession, ConnectFailed, Connector, Inbox
+    from .builder import Builder
+    from .config.load import load, parse
+    from .config.model import BackendConfig, Config, Loaded
+    from .config.problem import ConfigError, Problem
+    from .fleet import BackendFailed, SkippedBackend
+    from .gateway import Gateway, open_gateway
+    from .outside import Outside
+    from .policies.compose import chain, stack
+    from .policies.deadline import AttemptDeadline, Deadline
+    from .policies.mirror import Mirror, Shadow
+    from .protocol.calls import Back, Call, Caller, Handler, Layer, Reply
+    from .protocol.faults import Cause, Fault
+    from .routing.failover import Candidate, Failover
+    from .sources import Sources
+
+__all__ = [
+    "AttemptDeadline",
+    "Back",
+    "Backend",
+    "BackendConfig",
+    "BackendFailed",
+    "BackendSession",
+    "Builder",
+    "Call",
+    "Caller",
+    "Candidate",
+    "Cause",
+    "Config",
+    "ConfigError",
+    "ConnectFailed",
+    "Connector",
+    "Deadline",
+    "Failover",
+    "Fault",
+    "Gateway",
+    "Handler",
+    "Inbox",
+    "Layer",
+    "Loaded",
+    "Mirror",
+    "Outside",
+    "Problem",
+    "Reply",
+    "Shadow",
+    "SkippedBackend",
+    "Sources",
+    "State",
+    "StateChange",
+    "chain",
+    "load",
+    "open_gateway",
+    "parse",
+    "stack",
+]
+
+_HOMES = {
+    "backends.backend": ("Backend", "State", "StateChange"),
+    "backends.session": ("BackendSession", "ConnectFailed", "Connector", "Inbox"),
+    "builder": ("Builder",),
+    "config.load": ("load", "parse"),
+    "config.model": ("BackendConfig", "Config", "Loaded"),
+    "config.problem": ("ConfigError", "Problem"),
+    "fleet": ("BackendFailed", "SkippedBackend"),
+    "gateway": ("Gateway", "open_gateway"),
+    "outside": ("Outside",),
+    "policies.compose": ("chain", "stack"),
+    "policies.deadline": ("AttemptDeadline", "Deadline"),
+    "policies.mirror": ("Mirror", "Shadow"),
+    "protocol.calls": ("Back", "Call", "Caller", "Handler", "Layer", "Reply"),
+    "protocol.faults": ("Cause", "Fault"),
+    "routing.failover": ("Candidate", "Failover"),
+    "sources": ("Sources",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

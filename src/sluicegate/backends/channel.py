@@ -14,31 +14,31 @@ import trio
 from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.errors import METHOD_NOT_FOUND
-from ..protocol.faults import Fault
 from ..protocol.messages import (
     Malformed,
+    Message,
     Notification,
     Params,
     Raw,
     Request,
     Response,
     decode,
-    decode_object,
-    encode,
-    encode_error,
+    decode_batch,
     encode_notification,
     encode_request,
-    encode_result,
+    is_batch,
 )
+from .mapping import answer_to_backend, own_number, reply_from, with_own_token
 from .session import Inbox
 
-__all__ = ["ChannelSession"]
+__all__ = ["ChannelSession", "answer_to_backend", "reply_from", "with_own_token"]
 
 log = get_logger("sluicegate.backend")
 
 MOST_QUEUED = 1024
 """Messages that may wait for a backend that does not read; the next call is refused as overload."""
+MOST_QUEUED_BYTES = 64 * 1024 * 1024
+"""The same bound in bytes, because one message may be as large as the frontend lets through."""
 
 
 @attrs.define(eq=False)
@@ -64,11 +64,15 @@ class ChannelSession:
     backend: str
     inbox: Inbox
     most_queued: int = MOST_QUEUED
+    most_queued_bytes: int = MOST_QUEUED_BYTES
+    pid: int | None = None
+    """The process at the other end, where there is one."""
     garbage: int = attrs.field(default=0, init=False)
     """Messages that could not be read or fit no call."""
     first_garbage: str = attrs.field(default="", init=False)
     _pending: dict[int, _Pending] = attrs.field(factory=dict, init=False)
     _outbox: deque[_Pending | bytes] = attrs.field(factory=deque, init=False)
+    _queued_bytes: int = attrs.field(default=0, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _why: str = attrs.field(default="", init=False)
@@ -79,7 +83,7 @@ class ChannelSession:
         if self._closed.is_set():
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.unavailable(self.backend, self._why))
-        if len(self._outbox) >= self.most_queued:
+        if self._is_full():
             await trio.lowlevel.checkpoint()
             why = f"{len(self._outbox)} messages already wait for the backend to read"
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
@@ -99,14 +103,15 @@ class ChannelSession:
 
     def _give_up(self, number: int, pending: _Pending) -> None:
         if pending.frame is not None:  # still ours: the backend never hears of it
+            self._queued_bytes -= len(pending.frame)
             pending.frame = None
         elif pending.call.method != "initialize":  # which must never be cancelled (P-12)
             self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
 
     def tell(self, method: str, params: Params) -> None:
-        """Enqueue a notification."""
+        """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
         if not self._closed.is_set():
-            self._enqueue(encode_notification(method, params))
+            self._enqueue_or_drop(encode_notification(method, params), method)
 
     async def wait_closed(self) -> str:
         """Wait until the session has ended, and say why."""
@@ -129,12 +134,26 @@ class ChannelSession:
             sent = pending.frame is None
             pending.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
         self._outbox.clear()
+        self._queued_bytes = 0
 
     # -- the writer's side
 
+    def _is_full(self) -> bool:
+        return len(self._outbox) >= self.most_queued or self._queued_bytes >= self.most_queued_bytes
+
     def _enqueue(self, frame: _Pending | bytes) -> None:
+        data = frame if isinstance(frame, bytes) else frame.frame
+        assert data is not None
+        self._queued_bytes += len(data)
         self._outbox.append(frame)
         self._news.set()
+
+    def _enqueue_or_drop(self, frame: bytes, what: str) -> None:
+        """What nobody waits for must not pile up in front of a backend that does not read; calls leave it some room."""
+        if len(self._outbox) < 2 * self.most_queued and self._queued_bytes < 2 * self.most_queued_bytes:
+            self._enqueue(frame)
+        else:
+            log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
 
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when the session has closed. One writer at a time."""
@@ -142,9 +161,11 @@ class ChannelSession:
             while self._outbox:
                 entry = self._outbox.popleft()
                 if isinstance(entry, bytes):
+                    self._queued_bytes -= len(entry)
                     return entry
                 if entry.frame is not None:
                     frame, entry.frame = entry.frame, None
+                    self._queued_bytes -= len(frame)
                     entry.call.sent_at = trio.current_time()
                     entry.call.trail.sent = True
                     return frame
@@ -156,16 +177,24 @@ class ChannelSession:
     # -- the reader's side
 
     def receive(self, data: bytes) -> None:
-        """One message from the backend; never raises for what the backend did."""
+        """One message from the backend, or a batch of them; never raises for what the backend did."""
         message = decode(data)
+        members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
+        if isinstance(members, list):  # 2025-03-26 lets a backend send those (P-22)
+            for member in members:
+                self._dispatch(decode(bytes(member)), member)
+        else:
+            self._dispatch(message, data)
+
+    def _dispatch(self, message: Message, data: bytes | Raw) -> None:
         if isinstance(message, Response):
             self._settle(message)
         elif isinstance(message, Notification):
             self._notice(message)
         elif isinstance(message, Request):
-            self._answer(message)
+            self._enqueue_or_drop(answer_to_backend(message), f"the answer to {message.method}")
         else:
-            self.complain(f"{message.message}: {data[:80]!r}")
+            self.complain(f"{message.message}: {bytes(data)[:80]!r}")
 
     def complain(self, what: str) -> None:
         """Count and remember something that is no usable message."""
@@ -176,9 +205,10 @@ class ChannelSession:
 
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was."""
-        if number is None and len(self._pending) == 1:
-            number = next(iter(self._pending))
-        pending = self._pending.get(number) if number is not None else None
+        sent = {key: pending for key, pending in self._pending.items() if pending.frame is None and pending.reply is None}
+        if number is None and len(sent) == 1:
+            number = next(iter(sent))
+        pending = sent.get(number) if number is not None else None
         if pending is None:
             return False
         pending.settle(Reply.failed(faults.unreadable(self.backend, f"it is larger than {limit} bytes")))
@@ -204,8 +234,7 @@ class ChannelSession:
 
     def _progress(self, note: Notification) -> None:
         raw = note.params.get("progressToken")
-        number = int(bytes(raw)) if raw is not None and bytes(raw).isdigit() else None
-        pending = self._pending.get(number) if number is not None else None
+        pending = self._pending.get(own_number(bytes(raw))) if raw is not None else None
         if pending is None or pending.token is None or pending.reply is not None:
             return  # late or never asked for: nothing after completion (P-120)
         params = note.params | {"progressToken": pending.token}
@@ -218,34 +247,3 @@ class ChannelSession:
             pending.call.back.note(encode_notification(note.method, note.params, note.extras))
         else:
             self.inbox.notification(note.method, note.params)
-
-    def _answer(self, request: Request) -> None:
-        self._enqueue(answer_to_backend(request))
-
-
-def answer_to_backend(request: Request) -> bytes:
-    """Our answer to what a backend asks: ping is answered at each hop (P-66), anything else needs a person and is refused."""
-    if request.method == "ping":
-        return encode_result(request.id, b"{}")
-    fault = Fault(faults.Cause.CLIENT, METHOD_NOT_FOUND, f"the gateway declared no capability for {request.method}", "cannot_ask")
-    return encode_error(request.id, fault.encode())
-
-
-def reply_from(response: Response, backend: str) -> Reply:
-    """A backend's response as the reply of a call."""
-    if response.error is not None:
-        return Reply(fault=faults.backend_error(backend, response.error), extras=response.extras)
-    assert response.result is not None
-    return Reply(response.result, extras=response.extras)
-
-
-def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
-    """The parameters with the progress token replaced by our own, unique on the shared channel, and the caller's token (P-120)."""
-    raw = params.get("_meta")
-    if raw is None:
-        return params, None
-    meta = decode_object(raw)
-    if isinstance(meta, Malformed) or "progressToken" not in meta:
-        return params, None
-    token = meta["progressToken"]
-    return params | {"_meta": Raw(encode(meta | {"progressToken": Raw(b"%d" % number)}))}, token

@@ -47,8 +47,10 @@ class Inbox(Protocol):
 class Connector(Protocol):
     """Opens sessions with one backend, one after the other."""
 
-    transport: str
-    """``stdio``, ``http``, ``inprocess`` …, as the operator knows it."""
+    @property
+    def transport(self) -> str:
+        """``stdio``, ``http``, ``inprocess`` …, as the operator knows it."""
+        ...
 
     def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
         """Open one session; raises `ConnectFailed`. Leaving the block ends all that was started, within a bounded time.

@@ -47,7 +47,7 @@ class Delay:
     """Wait for some seconds, then go on."""
 
     seconds: float
-    then: Step = Echo()  # noqa: RUF009  a frozen value
+    then: Step = Echo()
 
 
 @attrs.frozen
@@ -55,7 +55,7 @@ class Note:
     """Send a progress notification for the call, or this notification, then go on."""
 
     progress: float = 0.5
-    then: Step = Echo()  # noqa: RUF009  a frozen value
+    then: Step = Echo()
     message: bytes = b""
 
 

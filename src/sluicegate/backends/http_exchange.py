@@ -1,0 +1,220 @@
+"""One call on its way over HTTP: the POST, its answer as JSON or as a stream, and the stream's resumption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+import httpx2
+import trio
+
+from ..protocol import eras, faults
+from ..protocol.calls import Call, Reply
+from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
+from ..protocol.events import Event, EventParser, OversizedEvent
+from ..protocol.faults import Fault
+from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, media_type, safe_value
+from ..protocol.messages import (
+    Malformed,
+    Message,
+    Notification,
+    Params,
+    Raw,
+    Request,
+    Response,
+    decode,
+    decode_batch,
+    encode_notification,
+    encode_request,
+    is_batch,
+)
+from .channel import reply_from, with_own_token
+from .http_wire import Wire
+
+__all__ = ["Conversation", "HttpExchange", "Owner", "messages_in"]
+
+LINGER_SECONDS = 0.05
+"""How long, after the answer, the end of its stream may take for the connection to be kept."""
+MOST_RESUMES = 5
+"""Attempts in a row to resume a broken stream without hearing anything new (CORE-62)."""
+RESUME_SECONDS = 1.0
+"""The pause before one, unless the server says another."""
+LONGEST_PAUSE = 30.0
+
+
+@attrs.frozen
+class Conversation:
+    """What every request of one session carries."""
+
+    session_id: str = attrs.field(default="", repr=False)
+    version: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The session id and the negotiated version, as far as there are any."""
+        named = {SESSION_ID: self.session_id} if self.session_id else {}
+        return named | ({PROTOCOL_VERSION: self.version} if self.version in eras.LEGACY else {})
+
+
+class Owner(Protocol):
+    """What an exchange needs of its session."""
+
+    def reached(self) -> None:
+        """The backend answered something over HTTP."""
+        ...
+
+    def hear(self, message: Message, data: bytes) -> None:
+        """A message that is not about this call."""
+        ...
+
+
+def messages_in(data: bytes) -> list[tuple[Message, bytes]]:
+    """The one message of a body or an event, or the members of a batch, which 2025-03-26 allows (P-22)."""
+    message = decode(data)
+    members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
+    if not isinstance(members, list):
+        return [(message, data)]
+    return [(decode(bytes(member)), bytes(member)) for member in members]
+
+
+@attrs.define(eq=False)
+class HttpExchange:
+    """One POST under an id of our own. ``run`` may be called once."""
+
+    wire: Wire
+    owner: Owner
+    conversation: Conversation
+    call: Call
+    number: int
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """Cut when the session is left."""
+    session_id: str = attrs.field(default="", init=False)
+    """What the backend issued with its answer."""
+    refused: Fault | None = attrs.field(default=None, init=False)
+    """Set if no connection came about."""
+    _token: Raw | None = attrs.field(default=None, init=False)
+    """The caller's own progress token."""
+    _reply: Reply | None = attrs.field(default=None, init=False)
+
+    async def run(self) -> Reply | None:
+        """The reply, or None if the backend does not know the session any more and so has not run the call."""
+        call = self.call
+        params, self._token = with_own_token(call.params, self.number)
+        body = encode_request(self.number, call.method, params, call.extras)
+        headers = self.conversation.headers | {"content-type": JSON, METHOD: safe_value(call.method)}
+        if call.local:
+            headers[NAME] = safe_value(call.local)
+        call.sent_at = trio.current_time()
+        call.trail.sent = True
+        answer = await self.wire.open("POST", headers, body)
+        if isinstance(answer, Fault):
+            if not answer.started:
+                self.refused = answer
+            return Reply.failed(answer)
+        self.owner.reached()
+        parser = EventParser(self.wire.limit)
+        try:
+            broken = await self._read(answer, parser)
+            if self._is_unknown_session(answer.status_code):
+                return None
+        finally:
+            await answer.aclose()
+        if self._reply is None and parser.last_id:
+            broken = await self._resume(parser)
+        return self._reply or Reply.failed(broken or self._unanswered())
+
+    def _unanswered(self) -> Fault:
+        return faults.lost(self.wire.backend, "its answer ended before it was complete")
+
+    async def _read(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
+        """Read whatever came; why it broke, or None."""
+        if answer.is_success and answer.headers.get(SESSION_ID):
+            self.session_id = answer.headers[SESSION_ID]
+        if answer.headers.get("content-encoding", "identity").lower() != "identity":
+            return faults.unreadable(self.wire.backend, "it is compressed, although that was not asked for")
+        if answer.is_success and media_type(answer.headers.get("content-type", "")) == EVENT_STREAM:
+            return await self._pump(answer, parser)
+        body = await self.wire.read(answer)
+        if isinstance(body, Fault):
+            return body
+        for message, data in messages_in(body) if body else ():
+            self._take(message, data, quiet=not answer.is_success)
+        if self._reply is not None:
+            return None
+        if not answer.is_success:
+            self._reply = Reply.failed(self.wire.status_fault(answer.status_code, body))
+            return None
+        return faults.unreadable(self.wire.backend, f"HTTP {answer.status_code} with {len(body)} bytes that hold no answer to the call")
+
+    async def _pump(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
+        def take(chunk: bytes) -> float | None:
+            for event in parser.feed(chunk):
+                self._event(event)
+            return None if self._reply is None else LINGER_SECONDS
+
+        return await self.wire.pump(answer, take)
+
+    def _event(self, event: Event | OversizedEvent) -> None:
+        if self._reply is not None:
+            return  # nothing after completion (P-120)
+        if isinstance(event, OversizedEvent):
+            self._reply = Reply.failed(self.wire.too_large())
+        elif event.data:
+            for message, data in messages_in(event.data):
+                self._take(message, data)
+
+    def _is_unknown_session(self, status: int) -> bool:
+        """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run."""
+        if not self.conversation.session_id or self._reply is None or self._reply.fault is None:
+            return False
+        fault = self._reply.fault
+        if fault.code == SESSION_NOT_FOUND:
+            return True
+        if status == 404:
+            return fault.code != METHOD_NOT_FOUND
+        return status == 400 and "session" in fault.message.partition("HTTP 400")[2 * (fault.raw is None)].lower()
+
+    async def _resume(self, parser: EventParser) -> Fault | None:
+        """Fetch the rest of a stream whose events had ids (P-63): the backend still works on the call, so nothing is sent twice."""
+        silent = 0
+        while silent < MOST_RESUMES and self._reply is None:
+            pause = RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds
+            await trio.sleep(min(pause, LONGEST_PAUSE))
+            heard = parser.last_id
+            answer = await self.wire.open("GET", self._resuming(parser.last_id))
+            if isinstance(answer, httpx2.Response):
+                parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
+                try:
+                    if answer.status_code != 200 or media_type(answer.headers.get("content-type", "")) != EVENT_STREAM:
+                        return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status_code} refused the rest")
+                    await self._pump(answer, parser)
+                finally:
+                    await answer.aclose()
+            silent = 0 if parser.last_id != heard else silent + 1
+        return self._unanswered()
+
+    def _resuming(self, last_id: str) -> Mapping[str, str]:
+        return self.conversation.headers | {LAST_EVENT_ID: last_id}
+
+    def _take(self, message: Message, data: bytes, *, quiet: bool = False) -> None:
+        if isinstance(message, Response) and self._is_ours(message, quiet=quiet):
+            if self._reply is None:
+                self._reply = reply_from(message, self.wire.backend)
+        elif isinstance(message, Notification) and message.method == "notifications/progress":
+            self.progress(message.params, message.extras)
+        elif isinstance(message, Notification) and message.method == "notifications/message":
+            self.call.back.note(encode_notification(message.method, message.params, message.extras))
+        elif isinstance(message, Request) or not quiet:
+            self.owner.hear(message, data)
+
+    def _is_ours(self, response: Response, *, quiet: bool) -> bool:
+        """Some servers answer 7 with "7" (CORE-69); an HTTP error may carry an answer without an id."""
+        return response.key in {self.number, str(self.number)} or (quiet and response.key is None)
+
+    def progress(self, params: Params, extras: Params) -> None:
+        """Pass progress on under the caller's own token; what is about another call, or was never asked for, is dropped."""
+        raw = params.get("progressToken")
+        if raw is None or self._token is None or self._reply is not None or bytes(raw) != b"%d" % self.number:
+            return
+        self.call.back.note(encode_notification("notifications/progress", params | {"progressToken": self._token}, extras))

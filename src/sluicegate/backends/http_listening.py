@@ -1,0 +1,100 @@
+"""The standing GET stream of one HTTP session: what a backend says of its own accord (CORE-62, P-62)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import httpx2
+import trio
+
+from ..events import get_logger
+from ..protocol.events import EventParser, OversizedEvent
+from ..protocol.faults import Fault
+from ..protocol.headers import EVENT_STREAM, LAST_EVENT_ID, media_type
+from .http_exchange import Conversation, Owner, messages_in
+from .http_wire import Wire
+
+__all__ = ["Listening"]
+
+log = get_logger("sluicegate.backend")
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+"""Seconds before the stream is opened again: doubling from the first while it yields nothing, or what the server asks for."""
+
+
+@attrs.define(eq=False)
+class Listening:
+    """Keeps the stream of one conversation open, until cancelled, refused, or told that the session is gone."""
+
+    wire: Wire
+    owner: Owner
+    conversation: Conversation
+    on_gone: Callable[[], None]
+    """The backend does not know the session any more."""
+    on_refused: Callable[[str], None]
+    """Nothing listens at the backend's address any more."""
+    on_gap: Callable[[], None]
+    """The stream is back, but what was said in between is lost."""
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _last_id: str = attrs.field(default="", init=False)
+    _was_open: bool = attrs.field(default=False, init=False)
+    _silent: int = attrs.field(default=0, init=False)
+    """Times in a row that the stream yielded nothing."""
+    _retry: float | None = attrs.field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Open the stream again and again."""
+        with self.scope:
+            while await self._listen_once():
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(self._silent - 1, 0), 8))
+                if self._retry is not None and self._silent <= 1:
+                    pause = min(self._retry, LONGEST_PAUSE)
+                await trio.sleep(pause)
+
+    async def _listen_once(self) -> bool:
+        """One stream from its beginning to its end; whether to try again."""
+        resuming = {LAST_EVENT_ID: self._last_id} if self._last_id else {}
+        answer = await self.wire.open("GET", self.conversation.headers | resuming)
+        self._silent += 1
+        if isinstance(answer, Fault):
+            if not answer.started and self._was_open:
+                self.on_refused(answer.message)
+            return True
+        try:
+            return await self._read(answer)
+        finally:
+            await answer.aclose()
+
+    async def _read(self, answer: httpx2.Response) -> bool:
+        status = answer.status_code
+        if status == 200 and media_type(answer.headers.get("content-type", "")) == EVENT_STREAM:
+            if self._was_open and not self._last_id:
+                self.on_gap()
+            self._was_open = True
+            await self._pump(answer)
+            return True
+        if status in {400, 404} and self._was_open:
+            self.on_gone()
+            return False
+        if status >= 500 or status == 429:
+            return True
+        level = log.debug if status == 405 else log.info
+        level("backend offers no stream of its own messages", backend=self.wire.backend, status=status)
+        return False
+
+    async def _pump(self, answer: httpx2.Response) -> None:
+        parser = EventParser(self.wire.limit, self._last_id, self._retry)
+
+        def take(chunk: bytes) -> None:
+            for event in parser.feed(chunk):
+                self._silent = 0
+                if isinstance(event, OversizedEvent):
+                    log.warning("backend sent an event that is too large; it is dropped", backend=self.wire.backend, limit=event.limit)
+                elif event.data:
+                    for message, data in messages_in(event.data):
+                        self.owner.hear(message, data)
+            self._last_id, self._retry = parser.last_id, parser.retry_seconds
+
+        await self.wire.pump(answer, take)

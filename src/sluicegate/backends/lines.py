@@ -1,0 +1,96 @@
+"""Lines out of chunks, with bounded memory: a line over the limit is skipped, but its two ends are kept.
+
+The ends are enough to tell whose answer it was, because an ``id`` stands in practice before or after the large ``result``, not within it.
+Only members of the message itself count: the ends are read as far as they hold plain values (text, numbers, true, false, null), so nothing
+inside a result can be taken for the id.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+__all__ = ["Lines", "Oversized"]
+
+KEPT = 2048
+"""Bytes kept of each end of a line that is too long."""
+
+_STRING = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'
+_MEMBER = rb"\s*+(%b)\s*+:\s*+(%b|-?[0-9][0-9.eE+-]*+|true|false|null)\s*+" % (_STRING, _STRING)
+_PLAIN = re.compile(_MEMBER)
+_HEAD = re.compile(rb"\s*+\{((?:%b,)++)" % _MEMBER)
+_TAIL = re.compile(rb",((?:%b,)*+%b)\}\s*+\Z" % (_MEMBER, _MEMBER))
+
+
+@attrs.frozen
+class Oversized:
+    """A line that was longer than the limit: how long, and its two ends."""
+
+    size: int
+    head: bytes = attrs.field(repr=False)
+    tail: bytes = attrs.field(repr=False)
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it may be a response; a ``method`` at either end says that it is a request or a notification."""
+        return b'"method"' not in self._plain()
+
+    @property
+    def number(self) -> int | None:
+        """The id, as a number of ours; None if neither end shows one."""
+        raw = self._plain().get(b'"id"', b"").strip(b'"')  # some servers answer 7 with "7" (CORE-69)
+        return int(raw) if raw.isdigit() and len(raw) < 20 else None
+
+    def _plain(self) -> dict[bytes, bytes]:
+        """The plain members at both ends, by their keys as they are spelled."""
+        ends = (_HEAD.match(self.head), _TAIL.search(self.tail))
+        return {member[1]: member[2] for end in ends if end is not None for member in _PLAIN.finditer(end[1])}
+
+
+@attrs.define(eq=False)
+class Lines:
+    """Splits chunks into lines without their line ends."""
+
+    limit: int
+    """The longest line in bytes."""
+    _part: bytearray = attrs.field(factory=bytearray, init=False)
+    _skipped: int = attrs.field(default=0, init=False)
+    """How much of the line that is being skipped has gone by; 0 while none is."""
+    _head: bytes = attrs.field(default=b"", init=False)
+
+    def feed(self, chunk: bytes) -> list[bytes | Oversized]:
+        """The lines that this chunk completes, in order."""
+        first, *rest = chunk.split(b"\n")
+        if not rest:
+            self._add(first)
+            return []
+        self._add(first)
+        done = [self._take()]
+        done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in rest[:-1]]
+        self._add(rest[-1])
+        return done
+
+    def end(self) -> list[bytes | Oversized]:
+        """What is left when the stream has ended: at most one line without its end."""
+        return [self._take()] if self._part or self._skipped else []
+
+    def _add(self, piece: bytes) -> None:
+        self._part += piece
+        if self._skipped:
+            self._skipped += len(piece)
+            del self._part[:-KEPT]
+        elif len(self._part) > self.limit:
+            self._skipped = len(self._part)
+            self._head = bytes(self._part[:KEPT])
+            self._part = self._part[-KEPT:]
+
+    def _take(self) -> bytes | Oversized:
+        if not self._skipped:
+            line = bytes(self._part)
+            self._part.clear()
+            return line
+        oversized = Oversized(self._skipped, self._head, bytes(self._part))
+        self._skipped, self._head = 0, b""
+        self._part.clear()
+        return oversized

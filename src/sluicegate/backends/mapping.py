@@ -1,0 +1,47 @@
+"""What every session does to messages on their way: our own progress tokens out, the caller's back in, replies, and answers to questions."""
+
+from __future__ import annotations
+
+from ..protocol import faults
+from ..protocol.calls import Reply
+from ..protocol.errors import METHOD_NOT_FOUND
+from ..protocol.faults import Fault
+from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result
+
+__all__ = ["answer_to_backend", "own_number", "reply_from", "with_own_token"]
+
+LONGEST_NUMBER = 18
+"""Digits of an id or token that may be one of ours."""
+
+
+def own_number(digits: bytes) -> int:
+    """A number that may be one of ours, else -1, which never is."""
+    return int(digits) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else -1
+
+
+def answer_to_backend(request: Request) -> bytes:
+    """Our answer to what a backend asks: ping is answered at each hop (P-66), anything else needs a person and is refused."""
+    if request.method == "ping":
+        return encode_result(request.id, b"{}")
+    fault = Fault(faults.Cause.CLIENT, METHOD_NOT_FOUND, f"the gateway declared no capability for {request.method}", "cannot_ask")
+    return encode_error(request.id, fault.encode())
+
+
+def reply_from(response: Response, backend: str) -> Reply:
+    """A backend's response as the reply of a call."""
+    if response.error is not None:
+        return Reply(fault=faults.backend_error(backend, response.error), extras=response.extras)
+    assert response.result is not None
+    return Reply(response.result, extras=response.extras)
+
+
+def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
+    """The parameters with the progress token replaced by our own, unique on the shared channel, and the caller's token (P-120)."""
+    raw = params.get("_meta")
+    if raw is None:
+        return params, None
+    meta = decode_object(raw)
+    if isinstance(meta, Malformed) or "progressToken" not in meta:
+        return params, None
+    token = meta["progressToken"]
+    return params | {"_meta": Raw(encode(meta | {"progressToken": Raw(b"%d" % number)}))}, token

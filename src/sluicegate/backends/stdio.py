@@ -1,0 +1,192 @@
+"""A backend that is a child process speaking over its standard streams, one message per line (CORE-60, P-150).
+
+Four tasks stand between the pipes and the session: a writer, a reader, a listener on stderr, and one that waits for the end. They live
+behind a shield until the farewell is over, because a child that nobody listens to any more could block on its own goodbye.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import attrs
+import trio
+
+from ..events import get_logger
+from ..outside import Child, OpenProcess, ProcessSpec, open_process
+from ..protocol.messages import compact
+from .channel import ChannelSession
+from .diagnosis import how_it_ended, printable, why_not_started
+from .lines import Lines, Oversized
+from .session import BackendSession, ConnectFailed, Inbox
+
+__all__ = ["StdioConnector"]
+
+log = get_logger("sluicegate.backend.stderr")
+
+LAST_WORDS = 20
+"""Lines of stderr that are kept for the message about the end."""
+LAST_WORDS_SECONDS = 0.25
+"""How long, after the child has ended, what it wrote before may take to arrive: a grandchild may hold the pipes open for ever."""
+LONGEST_COMPLAINT = 8192
+"""Bytes of one line of stderr; more is cut."""
+
+
+@attrs.frozen(eq=False)
+class StdioConnector:
+    """Opens sessions with a command, each with a process of its own (implements `Connector`)."""
+
+    name: str
+    command: str
+    args: tuple[str, ...] = attrs.field(default=(), repr=False)
+    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """Added to what is inherited."""
+    cwd: str | None = None
+    inherit_env: bool = True
+    """Whether the child sees the gateway's environment; without it, only ``env`` and the gateway's PATH."""
+    open_process: OpenProcess = open_process
+    max_message_size: int = 16 * 1024 * 1024
+    """The longest line in bytes."""
+    grace: float = 2.0
+    """Seconds from closing stdin to SIGTERM, and from there to SIGKILL."""
+    transport: str = "stdio"
+
+    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
+        """Start the process; leaving the block ends its whole group within three times `grace`."""
+        return self._open(inbox)
+
+    @asynccontextmanager
+    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
+        child = await self._start()
+        session = ChannelSession(self.name, inbox, pid=child.pid)
+        pumps = trio.CancelScope(shield=True)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size).run, pumps)
+                try:
+                    yield session
+                finally:
+                    session.close("the gateway closed the session")
+                    await farewell(child, self.grace)
+                    pumps.cancel(reason="the child has ended")
+        finally:
+            await child.aclose()
+
+    async def _start(self) -> Child:
+        inherited = dict(os.environ) if self.inherit_env else {"PATH": os.environ.get("PATH", os.defpath)}
+        spec = ProcessSpec(self.command, tuple(self.args), inherited | dict(self.env), self.cwd)
+        try:
+            return await self.open_process(spec)
+        except OSError as error:
+            raise ConnectFailed(why_not_started(spec, error)) from error
+
+
+async def farewell(child: Child, grace: float) -> None:
+    """Close stdin, wait, SIGTERM, wait, SIGKILL, wait: always to the whole group, and no longer than it lives.
+
+    A child that is gone already has left nobody to talk to on stdin, so what is left of its group gets SIGTERM at once.
+    """
+    with trio.CancelScope(shield=True):  # every wait in here has an end
+        alone = child.returncode is not None
+        await child.stdin.aclose()
+        if not alone and await _ends(child, grace):
+            return
+        for sig in (signal.SIGTERM, signal.SIGKILL):
+            child.signal_group(sig)
+            if await _ends(child, grace):
+                return
+
+
+async def _ends(child: Child, seconds: float) -> bool:
+    with trio.move_on_after(seconds):
+        await child.wait_group()
+        return True
+    return False
+
+
+@attrs.define(eq=False)
+class _Pipes:
+    """The tasks between a child's pipes and its session."""
+
+    backend: str
+    child: Child
+    session: ChannelSession
+    limit: int
+    last_words: deque[str] = attrs.field(factory=lambda: deque(maxlen=LAST_WORDS), init=False)
+    ending: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """The conversation cannot go on."""
+    what: str = attrs.field(default="", init=False)
+    """What the child did to end it, should it still run."""
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Pump until cancelled through ``scope``, which shields it from everybody else."""
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                nursery.start_soon(self._wait_for_the_end)
+
+    def _end(self, what: str) -> None:
+        self.what = self.what or what
+        self.ending.set()
+
+    async def _wait_for_the_end(self) -> None:
+        """Close the session once the conversation has ended, and all that was said before has arrived."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._wait)
+            nursery.start_soon(self._read)
+            nursery.start_soon(self._listen)
+            await self.ending.wait()
+            nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
+        self.session.close(how_it_ended(self.child.returncode, self.what, self.last_words))
+
+    async def _wait(self) -> None:
+        await self.child.wait()
+        self._end("")
+
+    async def _write(self) -> None:
+        try:
+            while (frame := await self.session.next_frame()) is not None:
+                await self.child.stdin.send_all(compact(frame) + b"\n")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):  # ours is closed by the farewell alone
+            self._end("it closed its input")
+
+    async def _read(self) -> None:
+        lines = Lines(self.limit)
+        async for chunk in self.child.stdout:
+            for line in lines.feed(bytes(chunk)):
+                self._take(line)
+        for line in lines.end():
+            self._take(line)
+        self._end("it closed its output")
+
+    def _take(self, line: bytes | Oversized) -> None:
+        if isinstance(line, Oversized):
+            self._refuse(line)
+        elif line and not line.isspace():
+            self.session.receive(line)
+
+    def _refuse(self, line: Oversized) -> None:
+        what = f"a line of {line.size} bytes; the limit is {self.limit}"
+        if line.is_answer and self.session.settle_oversized(line.number, self.limit):
+            return
+        if line.is_answer and line.number is None and self.session.in_flight:
+            self.session.close(f"it sent {what}, and nothing tells whose answer it is")
+        else:
+            self.session.complain(what)
+
+    async def _listen(self) -> None:
+        lines = Lines(LONGEST_COMPLAINT)
+        async for chunk in self.child.stderr:
+            for line in lines.feed(bytes(chunk)):
+                self._hear(line)
+        for line in lines.end():
+            self._hear(line)
+
+    def _hear(self, line: bytes | Oversized) -> None:
+        text = printable(line.head if isinstance(line, Oversized) else line)
+        if text:
+            self.last_words.append(text)
+            log.info("stderr", backend=self.backend, line=text)

@@ -1,0 +1,51 @@
+"""A look at backends that are really started: for ``check --connect`` and ``show backends``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from ..backends.backend import Backend, State
+from ..config.model import Config
+from ..gateway import open_gateway
+from .conversation import log_quietly
+from .tables import print_table
+
+__all__ = ["look_at_backends", "print_backends"]
+
+
+def look_at_backends(config: Config) -> list[dict[str, Any]]:
+    """Start every backend, give each its time to come up, and describe what came of it."""
+    log_quietly()
+
+    async def main() -> list[dict[str, Any]]:
+        async with open_gateway(config) as gateway:
+            for backend in gateway.backends.values():
+                await backend.wait_for(lambda backend: backend.state is not State.STARTING)
+            return [describe(backend) for backend in gateway.backends.values()]
+
+    return trio.run(main)
+
+
+def describe(backend: Backend) -> dict[str, Any]:
+    """A backend for people and programs."""
+    offer = backend.offer
+    return {
+        "name": backend.name,
+        "transport": backend.transport,
+        "state": backend.state.value,
+        "protocol": offer.hello.version if offer else "",
+        "offers": {kind.member: len(items) for kind, items in offer.lists.items() if items} if offer else {},
+        "error": backend.error,
+    }
+
+
+def print_backends(backends: list[dict[str, Any]]) -> None:
+    """One row for each."""
+    print_table(("BACKEND", "TRANSPORT", "STATE", "PROTOCOL", "OFFERS"), [_row(entry) for entry in backends])
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    offers = ", ".join(f"{count} {member}" for member, count in entry["offers"].items())
+    return entry["name"], entry["transport"], entry["state"], entry["protocol"], offers or entry["error"]

@@ -1,0 +1,57 @@
+"""What a configuration would be put together to, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import trio
+
+from ..backends.backend import Backend
+from ..config.model import Config
+from ..connectors import connector_for
+from ..observe.access import Lines
+from ..outside import Outside
+from ..pipeline import Parts, assemble, describe, edge, stand_ins
+from ..routing.catalogue import Directory
+from ..routing.table import Router
+
+__all__ = ["pipelines", "told"]
+
+
+def pipelines(config: Config) -> dict[str, Any]:
+    """The policies that a call passes, outermost first: at the edge, and then for every backend that it may be routed to."""
+
+    async def nowhere(_lines: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def main() -> dict[str, Any]:
+        configs = [backend for backend in config.backends if backend.enabled]
+        backends = {backend.name: Backend(backend.name, connector_for(backend, config, Outside(), {})) for backend in configs}
+        lines = Lines(nowhere) if config.observability.access_log.enabled else None
+        async with trio.open_nursery() as background:
+            handlers = assemble(Parts(backends, configs, {}, background))
+            return {
+                "edge": describe(edge(Router(Directory()), lines=lines, wall=trio.current_time)),
+                "backends": {
+                    backend.name: {
+                        "policies": describe(handlers[backend.name]),
+                        "stand_ins": list(stand_ins(backend, configs)),
+                        "mirrors": [other.name for other in configs if other.mirror_of == backend.name],
+                    }
+                    for backend in configs
+                },
+            }
+
+    return trio.run(main)
+
+
+def told(plan: dict[str, Any]) -> Iterator[str]:
+    """The same in lines for a person."""
+    yield f"every call: {' -> '.join(plan['edge'])}"
+    for name, backend in plan["backends"].items():
+        yield f"{name}: {' -> '.join(backend['policies'])}"
+        if backend["stand_ins"]:
+            yield f"    fails over to {', '.join(backend['stand_ins'])}"
+        if backend["mirrors"]:
+            yield f"    mirrored to {', '.join(backend['mirrors'])}"

@@ -1,0 +1,70 @@
+"""``sluicegate run``: serve until a signal says otherwise."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import attrs
+import click
+
+from ..config.check import refuse_open_bind
+from ..config.model import Config
+from ..config.problem import ConfigError
+from .configuration import Choice, choose_configuration
+
+__all__ = ["command"]
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@attrs.frozen
+class _Overrides:
+    """What the command line says in place of the configuration (LIM-53)."""
+
+    host: str | None
+    port: int | None
+    log_level: Level | None
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with what was given on the command line."""
+        listen, observability = config.proxy.listen, config.observability
+        if self.host is not None:
+            listen = attrs.evolve(listen, host=self.host)
+        if self.port is not None:
+            listen = attrs.evolve(listen, port=self.port)
+        if self.log_level is not None:
+            observability = attrs.evolve(observability, log_level=self.log_level)
+        return attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=listen), observability=observability)
+
+
+@click.command("run")
+@choose_configuration
+@click.option("--stdio", is_flag=True, help="Serve one client on stdin and stdout instead of HTTP.")
+@click.option("--strict", is_flag=True, help="Fail unless every backend comes up.")
+@click.option("--insecure-no-auth", is_flag=True, help="Allow an address that others can reach although nobody has to say who they are.")
+@click.option("--host", envvar="SLUICEGATE_HOST", show_envvar=True, help="Listen there instead.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), envvar="SLUICEGATE_PORT", show_envvar=True, help="Listen there instead; 0 takes a free one."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(get_args(Level)),
+    envvar="SLUICEGATE_LOG_LEVEL",
+    show_envvar=True,
+    help="Log from there on instead.",
+)
+def command(
+    choice: Choice, *, stdio: bool, strict: bool, insecure_no_auth: bool, host: str | None, port: int | None, log_level: Level | None
+) -> int:
+    """Serve the configuration's backends as one, until SIGTERM or Ctrl-C.
+
+    The first signal ends in good order: what is running may finish within shutdown_timeout_seconds. A second Ctrl-C cuts it short.
+    """
+    config = _Overrides(host, port, log_level).apply(choice.load_runnable().config)
+    if not stdio:
+        problem = refuse_open_bind(config, insecure=insecure_no_auth)
+        if problem is not None:
+            raise ConfigError((problem,))
+    from .serving import serve
+
+    return serve(config, stdio=stdio, strict=strict)

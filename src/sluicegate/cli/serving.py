@@ -1,0 +1,120 @@
+"""Running the gateway as a process: the event loop, the signals, and what is told at the start and the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import attrs
+import click
+import trio
+
+from ..config.model import Config
+from ..events import get_logger
+from ..fleet import BackendFailed
+from ..frontends.bridge import bridge
+from ..frontends.stdio import open_standard_streams
+from ..gateway import Gateway, open_gateway
+from ..observe.log import configure
+
+__all__ = ["Signals", "connect", "listen_to_signals", "serve"]
+
+log = get_logger("sluicegate.cli")
+
+
+@attrs.define(eq=False)
+class Signals:
+    """What the operator wants: first an end in good order, then an end."""
+
+    stop: trio.Event = attrs.field(factory=trio.Event, init=False)
+    cut: bool = attrs.field(default=False, init=False)
+
+    async def watch(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+        """Listen until cancelled; a second SIGINT cancels everything."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            async for number in received:
+                if self.stop.is_set() and number == signal.SIGINT:
+                    self.cut = True
+                    everything.cancel(reason="a second SIGINT")
+                self.stop.set()
+
+
+@asynccontextmanager
+async def listen_to_signals() -> AsyncIterator[Signals]:
+    """SIGTERM and SIGINT are ours inside the block: the first sets `Signals.stop`, and a second SIGINT cancels the block."""
+    signals = Signals()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(signals.watch, nursery.cancel_scope)
+        yield signals
+        nursery.cancel_scope.cancel(reason="done")
+
+
+def serve(config: Config, *, stdio: bool, strict: bool) -> int:
+    """Serve until stdin ends or a signal comes; the exit code."""
+    configure(config.observability.log_level, json=config.observability.json_logs)
+
+    async def main() -> int:
+        async with listen_to_signals() as signals:
+            try:
+                async with open_gateway(config, strict=strict, access_log=_to_stderr) as gateway:
+                    await (_serve_stdio if stdio else _serve_http)(gateway, signals)
+            except BackendFailed as error:
+                raise click.ClickException(str(error)) from None
+        return 1 if signals.cut else 0
+
+    return trio.run(main)
+
+
+async def _to_stderr(lines: bytes) -> None:
+    """Write the access log beside the events. In a thread, because nobody may be reading; whoever closes does not wait for that."""
+    await trio.to_thread.run_sync(_write_all, sys.stderr.fileno(), lines, abandon_on_cancel=True)
+
+
+def _write_all(number: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(number, data) :]
+
+
+async def _serve_http(gateway: Gateway, signals: Signals) -> None:
+    async with trio.open_nursery() as nursery:
+        urls = await nursery.start(gateway.serve)
+        log.info("serving", urls=list(urls))
+        await signals.stop.wait()
+        log.info("draining")
+        nursery.cancel_scope.cancel(reason="draining")
+
+
+async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def serve_until_end() -> None:
+            async with open_standard_streams() as (stdin, stdout):
+                await gateway.serve_stdio(stdin, stdout)
+            signals.stop.set()
+
+        nursery.start_soon(serve_until_end)
+        await signals.stop.wait()
+        nursery.cancel_scope.cancel(reason="draining")
+
+
+def connect(url: str, headers: Mapping[str, str]) -> None:
+    """Bridge stdin and stdout to a running gateway until stdin ends or a signal comes."""
+    configure("warning")
+
+    async def main() -> None:
+        async with listen_to_signals() as signals, trio.open_nursery() as nursery:
+
+            async def bridge_until_end() -> None:
+                async with open_standard_streams() as (stdin, stdout):
+                    await bridge(url, headers, stdin, stdout)
+                signals.stop.set()
+
+            nursery.start_soon(bridge_until_end)
+            await signals.stop.wait()
+            nursery.cancel_scope.cancel(reason="a signal, or the end of stdin")
+
+    trio.run(main)

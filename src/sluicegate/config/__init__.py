@@ -1,0 +1,1 @@
+"""What an operator writes: read, checked, and turned into values. Nothing here loads trio or structlog."""

@@ -1,0 +1,144 @@
+"""Whether a configuration makes sense (CFG-V1 … CFG-V26, for what is built), wherever it comes from.
+
+Nothing is started, resolved or connected here. Every rule says what to write instead, and no message shows a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from ..protocol.names import ambiguous
+from .check_backends import backend_rules, backend_warnings
+from .model import Config
+from .problem import ConfigError, Problem
+
+__all__ = ["ConfigError", "ambiguous", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
+
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
+_HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_SHORT = 16
+"""Characters; a token below that can be guessed."""
+
+
+def problems(config: Config) -> list[Problem]:
+    """Everything that keeps a gateway from running with it, what is only planned included."""
+    return [*rules(config), *config.planned, *planned_values(config)]
+
+
+def rules(config: Config) -> list[Problem]:
+    """What is wrong, whatever is built."""
+    return [*_proxy(config), *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
+
+
+def planned_values(config: Config) -> list[Problem]:
+    """Values of built keys that are understood but not built."""
+    found = []
+    for index, backend in enumerate(config.backends):
+        if backend.transport == "websocket":
+            found.append(
+                _at(f"backends[{index}].transport", "transport 'websocket' is planned, not built yet", 'use "http" or "stdio" until then')
+            )
+        if backend.sessions == "per_client":
+            found.append(_at(f"backends[{index}].sessions", "sessions 'per_client' is planned, not built yet", 'use "shared" until then'))
+    return found
+
+
+def warnings(config: Config) -> list[Problem]:
+    """What can run but is probably not meant."""
+    found = list(backend_warnings(config))
+    for index, token in enumerate(config.auth.tokens if config.auth else ()):
+        if len(token) < _SHORT:
+            found.append(
+                _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
+            )
+    return found
+
+
+def refuse_open_bind(config: Config, insecure: bool = False) -> Problem | None:
+    """Whether anybody on the network could call without a token. Only for a gateway that listens; a stdio one does not."""
+    host = config.proxy.listen.host
+    if insecure or config.auth is not None or _is_loopback(host):
+        return None
+    what = f"the address '{host}' can be reached by other machines, and there is no [auth]"
+    instead = "add [auth] with tokens, bind 127.0.0.1, or run with --insecure-no-auth if anybody may call"
+    return Problem(str(config.source) if config.source else None, None, "proxy.listen.host", what, instead)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _proxy(config: Config) -> Iterator[Problem]:
+    proxy = config.proxy
+    if not proxy.name.strip():
+        yield _at("proxy.name", "the name must not be empty", "write the name that clients are to see")
+    if not re.fullmatch(r"[!-~]{1,8}", proxy.separator):
+        yield _at("proxy.separator", "the separator must be one to eight visible ASCII characters", 'write "_"')
+    if not 0 <= proxy.listen.port <= 65535:
+        yield _at("proxy.listen.port", f"port must be 0-65535, got {proxy.listen.port}", "write 0 to let the system choose")
+    if not proxy.listen.host.strip():
+        yield _at("proxy.listen.host", "the host must not be empty", 'write "127.0.0.1", or "0.0.0.0" for every address')
+    if proxy.max_tool_name and proxy.max_tool_name < 24:
+        yield _at(
+            "proxy.max_tool_name",
+            f"a name of {proxy.max_tool_name} characters has no room for a hash",
+            "write 24 or more, or 0 for no limit",
+        )
+    for key in ("max_tool_name", "page_size", "shutdown_timeout_seconds"):
+        if getattr(proxy, key) < 0:
+            yield _at(f"proxy.{key}", f"{key} must be >= 0", "write 0 or more")
+    if proxy.startup_wait_seconds is not None and proxy.startup_wait_seconds < 0:
+        yield _at("proxy.startup_wait_seconds", "startup_wait_seconds must be >= 0", "write 0 to wait for nobody")
+
+
+def _limits(config: Config) -> Iterator[Problem]:
+    for key in ("max_body_size", "max_message_size", "max_sessions", "max_streams_per_session", "session_idle_seconds"):
+        if getattr(config.security, key) <= 0:
+            yield _at(f"security.{key}", f"{key} must be > 0", "write a positive number, or leave the key out for its default")
+    if config.security.orphan_seconds < 0:
+        yield _at("security.orphan_seconds", "orphan_seconds must be >= 0", "write 0 to end a call with its connection")
+
+
+def _lists(config: Config) -> Iterator[Problem]:
+    for index, host in enumerate(config.security.allowed_hosts):
+        if not _HOST.fullmatch(host):
+            yield _at(
+                f"security.allowed_hosts[{index}]",
+                f"'{host}' is no value of a Host header",
+                'write the name alone, or with a port: "gate.example:8080"',
+            )
+    for index, origin in enumerate(config.security.allowed_origins):
+        if not _ORIGIN.fullmatch(origin):
+            yield _at(
+                f"security.allowed_origins[{index}]",
+                f"'{origin}' is no origin",
+                'write scheme and host without a path: "https://app.example"',
+            )
+
+
+def _auth(config: Config) -> Iterator[Problem]:
+    if config.auth is None:
+        return
+    tokens = config.auth.tokens
+    if not tokens and not any(problem.path.startswith("auth.") for problem in config.planned):
+        yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
+    for index, token in enumerate(tokens):
+        if not _TOKEN.fullmatch(token):
+            yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
+    for token, count in Counter(tokens).items():
+        if count > 1 and token:
+            places = [index for index, other in enumerate(tokens) if other == token]
+            yield _at(f"auth.tokens[{places[1]}]", f"duplicate bearer token: the same as tokens[{places[0]}]", "keep one of the two")
+
+
+def _at(path: str, what: str, instead: str) -> Problem:
+    return Problem(None, None, path, what, instead)

@@ -1,0 +1,121 @@
+"""``${NAME}`` in a configuration: variables of the environment and the contents of files.
+
+    ${NAME}            the variable; it is an error if it is not set
+    ${NAME:-default}   the default if it is not set, or empty
+    ${file:path}       the file's text without its last newline; relative to the configuration
+    $${NAME}           the text ${NAME} itself
+
+All forms may stand anywhere in a text. What is put in is not looked at again. No message shows a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .problem import KeyPath, Problem, dotted, line_of
+
+__all__ = ["Inserted", "Interpolation", "escape"]
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MAX_FILE = 1024 * 1024
+
+
+class Inserted(str):
+    """A text with something put in; it may stand for a number or a flag, since the environment has only texts."""
+
+    __slots__ = ()
+
+
+class _Unresolved(Exception):
+    """What is wrong with one reference, and what to do."""
+
+
+def escape(text: str) -> str:
+    """Write a text so that reading it back gives the same text."""
+    return text.replace("${", "$${")
+
+
+@attrs.define
+class Interpolation:
+    """Resolves the references of one file."""
+
+    name: str
+    lines: Mapping[str, int]
+    environ: Mapping[str, str]
+    folder: Path
+    clients_file: bool = False
+    """Whether ``${env:NAME}`` and the folders that editors know are understood too."""
+    problems: list[Problem] = attrs.field(factory=list, init=False)
+
+    def resolve(self, value: Any, path: KeyPath = ()) -> Any:
+        """The value with every reference resolved; those that cannot be are noted in ``problems``."""
+        if isinstance(value, str):
+            return self._text(value, path)
+        if isinstance(value, dict):
+            return {key: self.resolve(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(item, (*path, index)) for index, item in enumerate(value)]
+        return value
+
+    def _text(self, text: str, path: KeyPath) -> str:
+        if "${" not in text:
+            return text
+
+        def put_in(match: re.Match[str]) -> str:
+            if match.group() == "$${":
+                return "${"
+            try:
+                return self._reference(match)
+            except _Unresolved as error:
+                what, instead = error.args
+                key = dotted(path)
+                self.problems.append(Problem(self.name, line_of(key, self.lines), key, what, instead))
+                return ""
+
+        return Inserted(_REFERENCE.sub(put_in, text))
+
+    def _reference(self, match: re.Match[str]) -> str:
+        if match[1] is None:
+            raise _Unresolved("'${' is never closed", "write ${NAME}, or $${ for the two characters themselves")
+        name, colon, rest = match[1].partition(":")
+        kinds: dict[str, Callable[[str], str]] = {"file": self._file}
+        if self.clients_file:
+            kinds["env"] = self._variable
+        if colon and not rest.startswith("-") and name in kinds:
+            return kinds[name](rest)
+        if self.clients_file and match[1] in {"workspaceFolder", "userHome"}:
+            return str(Path.home() if match[1] == "userHome" else self._workspace())
+        return self._variable(match[1])
+
+    def _variable(self, reference: str) -> str:
+        name, separator, default = reference.partition(":-")
+        if not _NAME.fullmatch(name):
+            known = "${NAME}, ${NAME:-default}, ${file:path}" + (", ${env:NAME}" if self.clients_file else "")
+            raise _Unresolved(f"'${{{reference}}}' is no reference that the gateway knows", f"write one of {known}, or $${{ for plain text")
+        value = self.environ.get(name)
+        if separator and not value:
+            return default
+        if value is None:
+            raise _Unresolved(f"the environment variable '{name}' is not set", f"set it, or write ${{{name}:-default}}")
+        return value
+
+    def _file(self, reference: str) -> str:
+        path = self.folder / Path(reference).expanduser()
+        try:
+            with path.open("rb") as file:
+                content = file.read(_MAX_FILE + 1)
+            if len(content) > _MAX_FILE:
+                raise _Unresolved(f"the file '{path}' is over 1 MiB", "name the file that holds only the value")
+            return content.decode().removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or "it is no UTF-8 text or no path"
+            raise _Unresolved(f"the file '{path}' cannot be read: {why}", "name a readable text file") from None
+
+    def _workspace(self) -> Path:
+        return self.folder.parent if self.folder.name in {".vscode", ".cursor", ".claude"} else self.folder

@@ -1,0 +1,95 @@
+"""JSON as people write it by hand: with comments and trailing commas, and with the line of every key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from .problem import KeyPath, dotted
+
+__all__ = ["BadJson", "Jsonc", "read"]
+
+_TOKEN = re.compile(
+    r'(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\],:])|(?P<space>\s+)|(?P<other>[^\s{}\[\],:"]+|.)',
+    re.DOTALL,
+)
+
+
+class BadJson(Exception):
+    """This is no JSON, comments and trailing commas forgiven."""
+
+    def __init__(self, line: int | None, what: str) -> None:
+        super().__init__(what)
+        self.line = line
+        self.what = what
+
+
+@attrs.frozen
+class Jsonc:
+    """A parsed text."""
+
+    value: Any
+    lines: dict[str, int]
+    repeated: tuple[tuple[KeyPath, int], ...]
+    """Keys that stand twice in one object, with the line of the second."""
+
+
+def read(text: str) -> Jsonc:
+    """Parse it; raises `BadJson` with the line in the original text."""
+    plain = _plain(text.removeprefix("\ufeff"))
+    try:
+        value = json.loads(plain)
+    except json.JSONDecodeError as error:
+        raise BadJson(error.lineno, error.msg) from None
+    except (RecursionError, ValueError):  # nested too deeply, or an integer of thousands of digits
+        raise BadJson(None, "it is nested too deeply or holds a number that is too long") from None
+    lines: dict[str, int] = {}
+    repeated: list[tuple[KeyPath, int]] = []
+    for path, line in _keys(plain):
+        key = dotted(path)
+        if key in lines:
+            repeated.append((path, line))
+        lines[key] = line
+    return Jsonc(value, lines, tuple(repeated))
+
+
+def _plain(text: str) -> str:
+    """Blank out comments and trailing commas; every character keeps its place."""
+    parts: list[str] = []
+    comma: int | None = None
+    before = ""
+    for token in _TOKEN.finditer(text):
+        part = token.group()
+        if token.lastgroup == "comment":
+            part = re.sub(r"[^\n]", " ", part)
+        elif token.lastgroup != "space":
+            if part in {"]", "}"} and comma is not None:
+                parts[comma] = " "
+            comma = len(parts) if part == "," and before not in {"", "[", "{", ",", ":"} else None
+            before = part
+        parts.append(part)
+    return "".join(parts)
+
+
+def _keys(text: str) -> Iterator[tuple[KeyPath, int]]:
+    """Every key and list entry of a valid text, with its line."""
+    path: list[str | int] = []
+    line, before = 1, ""
+    for token in _TOKEN.finditer(text):
+        part = token.group()
+        if path and isinstance(path[-1], str) and token.lastgroup == "string" and before in {"{", ","}:
+            path[-1] = str(json.loads(part))
+            yield tuple(path), line
+        if part in {"{", "["}:
+            path.append("" if part == "{" else 0)
+        elif part in {"}", "]"} and path:
+            path.pop()
+        elif part == "," and path and isinstance(path[-1], int):
+            path[-1] += 1
+        if token.lastgroup != "space":
+            before = part
+        line += part.count("\n")

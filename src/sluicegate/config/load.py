@@ -1,0 +1,192 @@
+"""From a file to a checked configuration: read, put in variables, import, convert, check; then all problems at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from . import check
+from .documents import Document, read
+from .dump import dump
+from .importers import Imported, legal_namespace, read_servers
+from .interpolate import Interpolation
+from .mend import Known, mend
+from .model import Config, Loaded
+from .planned import Finding, take
+from .problem import ConfigError, Problem, dotted, line_of
+from .structure import Rejected, structure
+
+__all__ = ["ConfigError", "Loaded", "Problem", "assemble", "dump", "load", "parse"]
+
+_ENTRY = re.compile(r"backends\[(\d+)\]")
+
+
+def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read a file: YAML if it ends in ``.yaml`` or ``.yml``, TOML otherwise (CFG-1).
+
+    Args:
+        path: the configuration.
+        import_mcp_json: a client's file whose servers are added, as with ``proxy.import_backends``.
+        environ: what ``${NAME}`` refers to; the environment of this process unless given.
+
+    Raises:
+        ConfigError: everything that is wrong with it.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise ConfigError([Problem(str(path), None, "", f"reading it failed: {why}", "name a readable TOML or YAML file")]) from None
+    document = read(text, "yaml" if path.suffix.lower() in {".yaml", ".yml"} else "toml", str(path))
+    imports = [] if import_mcp_json is None else [import_mcp_json]
+    return assemble(
+        document, folder=path.absolute().parent, source=path, imports=imports, environ=os.environ if environ is None else environ
+    )
+
+
+def parse(
+    text: str, *, format: Literal["toml", "yaml"] = "toml", name: str = "<string>", environ: Mapping[str, str] | None = None
+) -> Loaded:
+    """The same for a text; relative paths in it start from the working directory."""
+    return assemble(read(text, format, name), folder=None, source=None, imports=[], environ=os.environ if environ is None else environ)
+
+
+def assemble(
+    document: Document, *, folder: Path | None, source: Path | None, imports: Sequence[Path], environ: Mapping[str, str]
+) -> Loaded:
+    """Make a configuration of a parsed file and of the client's files that are to be imported; raises `ConfigError`."""
+    if document.value is None and document.problems:
+        raise ConfigError(document.problems)
+    if not isinstance(document.value, dict):
+        raise ConfigError([Problem(document.name, None, "", "this is no table", 'start with [proxy] and name = "…"')])
+    draft = _Draft(document, problems=list(document.problems))
+    draft.tree, planned, wrong = take(document.value)
+    interpolation = Interpolation(document.name, document.lines, environ, folder or Path.cwd())
+    draft.tree = interpolation.resolve(draft.tree)
+    draft.problems += interpolation.problems
+    draft.note(wrong)
+    if folder is not None:
+        draft.settle_folders(folder)
+    for path in (*draft.named_import(folder or Path.cwd()), *imports):
+        draft.take_in(read_servers(path, environ))
+    plans = draft.placed(_as_problems(planned))
+    return draft.finish(source, plans)
+
+
+@attrs.define
+class _Draft:
+    """A configuration while it is put together."""
+
+    document: Document
+    problems: list[Problem]
+    tree: dict[str, Any] = attrs.field(factory=dict)
+    warnings: list[str] = attrs.field(factory=list)
+    imported: dict[int, tuple[Imported, str]] = attrs.field(factory=dict)
+    """Where a backend comes from, for those that are not in the file itself."""
+
+    def note(self, findings: Iterable[Finding]) -> None:
+        self.problems += self.placed(_as_problems(findings))
+
+    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Add file and line to problems that know only their key."""
+        return [self._place(problem) for problem in problems]
+
+    def named_import(self, folder: Path) -> list[Path]:
+        proxy = self.tree.get("proxy")
+        name = proxy.get("import_backends") if isinstance(proxy, dict) else None
+        return [folder / Path(name).expanduser()] if isinstance(name, str) and name else []
+
+    def settle_folders(self, folder: Path) -> None:
+        """Relative working directories start from the file that names them."""
+        backends = self.tree.get("backends")
+        for entry in backends if isinstance(backends, list) else []:
+            if isinstance(entry, dict) and isinstance(entry.get("cwd"), str):
+                entry["cwd"] = str(folder / Path(entry["cwd"]).expanduser())
+
+    def take_in(self, imported: Imported) -> None:
+        """Append the backends of a client's file that the configuration does not have itself (CFG-153)."""
+        self.problems += imported.problems
+        backends = self.tree.setdefault("backends", [])
+        if not isinstance(backends, list):
+            return
+        entries = [entry for entry in backends if isinstance(entry, dict)]
+        names = {str(entry.get("name")) for entry in entries}
+        spaces = {str(entry.get("namespace") or entry.get("name")) for entry in entries}
+        for table, place in zip(imported.tables, imported.places, strict=True):
+            name = table["name"]
+            if name in names:
+                self.warnings.append(f"Skipping '{name}' from {imported.document.name} (already defined in config)")
+                continue
+            namespace = self._namespace(name, spaces)
+            if namespace != name:
+                table["namespace"] = namespace
+                self.warnings.append(f"'{name}' from {imported.document.name} gets the namespace '{namespace}'")
+            names.add(name)
+            spaces.add(namespace)
+            self.imported[len(backends)] = (imported, place)
+            backends.append(table)
+        self.warnings += imported.warnings
+
+    def _namespace(self, name: str, spaces: set[str]) -> str:
+        """A legal namespace whose prefix cannot be mistaken for another's (CORE-5)."""
+        proxy = self.tree.get("proxy")
+        separator = proxy.get("separator", "_") if isinstance(proxy, dict) else "_"
+        namespace = legal_namespace(name, spaces)
+        if isinstance(separator, str) and separator and check.ambiguous([*spaces, namespace], separator):
+            namespace = legal_namespace(namespace.replace(separator, "-"), spaces)
+        return namespace
+
+    def finish(self, source: Path | None, planned: Sequence[Problem]) -> Loaded:
+        """Convert and check; raises `ConfigError` with everything found since the beginning."""
+        config = self._structured()
+        if config is not None:
+            config = attrs.evolve(config, source=source, planned=tuple(planned))
+            known = Known(self.problems)
+            self.problems += [found for found in self.placed([*check.rules(config), *_only_in_python(config)]) if not known.explains(found)]
+        if config is None or self.problems:
+            raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
+        warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
+        return Loaded(config, warnings, (*planned, *self.placed(check.planned_values(config))))
+
+    def _structured(self) -> Config | None:
+        """The converted tree; where that fails, what is left of it without the mistakes, so that the rest is checked too."""
+        try:
+            return structure(self.tree)
+        except Rejected as error:
+            known = Known(self.problems)
+            self.problems += [found for found in self.placed(_as_problems(error.findings)) if not known.explains(found)]
+            mend(self.tree, [finding.path for finding in error.findings])
+        try:
+            return structure(self.tree)
+        except Rejected:
+            return None
+
+    def _place(self, problem: Problem) -> Problem:
+        entry = _ENTRY.match(problem.path)
+        if entry is None or int(entry[1]) not in self.imported:
+            return attrs.evolve(problem, file=self.document.name, line=line_of(problem.path, self.document.lines))
+        imported, place = self.imported[int(entry[1])]
+        path = place + problem.path[entry.end() :]
+        return attrs.evolve(problem, file=imported.document.name, line=line_of(path, imported.document.lines), path=path)
+
+    def _order(self, problem: Problem) -> tuple[bool, int]:
+        return problem.file != self.document.name, problem.line or 0
+
+
+def _as_problems(findings: Iterable[Finding]) -> list[Problem]:
+    return [Problem(None, None, dotted(finding.path), finding.what, finding.instead) for finding in findings]
+
+
+def _only_in_python(config: Config) -> list[Problem]:
+    what = "an in-process backend is an object of a Python program; no file can name it"
+    return [
+        Problem(None, None, f"backends[{index}].transport", what, "add it with Builder.backend() or Gateway.add_backend()")
+        for index, backend in enumerate(config.backends)
+        if backend.transport == "inprocess"
+    ]

@@ -1,0 +1,72 @@
+"""Going on after the first mistakes, so that an operator is told everything at once and nothing twice.
+
+Where a file does not fit the model, the misfits are replaced by something harmless; the rest can then be checked like any configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from .problem import KeyPath, Problem, dotted
+
+__all__ = ["Known", "mend"]
+
+_ENTRY = re.compile(r'backends\[\d+\]|(?:mcpServers|servers)\.(?:"(?:[^"\\]|\\.)*"|[^.\[]+)')
+
+
+def mend(tree: dict[str, Any], paths: Iterable[KeyPath]) -> None:
+    """Take out what does not fit, and put something in where a key is required or a list would be moved."""
+    for path in sorted(paths, key=len):
+        place: Any = tree
+        for step in path[:-1]:
+            place = (
+                place.get(step) if isinstance(place, dict) else place[step] if isinstance(place, list) and isinstance(step, int) else None
+            )
+        neutral = _neutral(path)
+        if isinstance(place, dict) and path:
+            place.pop(path[-1], None)
+        if neutral is not None and isinstance(place, dict | list):
+            place[path[-1]] = neutral  # type: ignore[index]  # a list's step is its position
+
+
+def _neutral(path: KeyPath) -> Any:
+    text = dotted(path)
+    match path:
+        case ("proxy",):
+            return {"name": text}
+        case ("backends", int()):
+            return {"name": text, "transport": "inprocess"}
+        case ("backends", int(), "transport"):
+            return "inprocess"
+        case (*_, "aliases", int()):
+            return {"from": text, "to": f"{text}'"}
+        case (*_, int()) | (*_, "name" | "from" | "to"):
+            return text
+    return None
+
+
+class Known:
+    """What was found before the rules were applied to a mended configuration."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._paths = {(problem.file, problem.path) for problem in problems}
+        entries = [(file, entry[0], path) for file, path in self._paths if (entry := _ENTRY.match(path))]
+        self._entries = {(file, entry) for file, entry, _ in entries}
+        self._shapeless = {(file, entry) for file, entry, path in entries if path in {entry, f"{entry}.transport", f"{entry}.type"}}
+
+    def explains(self, problem: Problem) -> bool:
+        """Whether a rule was broken only because of what is known already."""
+        if any(file == problem.file and _within(problem.path, path) for file, path in self._paths):
+            return True
+        entry = _ENTRY.match(problem.path)
+        if entry is None:
+            return False
+        key = (problem.file, entry[0])
+        return key in self._shapeless or (key in self._entries and " requires " in problem.what)
+
+
+def _within(path: str, outer: str) -> bool:
+    """Whether a key is the other one or inside it; a problem of the whole file contains nothing."""
+    return bool(outer) and path.startswith(outer) and (len(path) == len(outer) or path[len(outer)] in ".[")

@@ -1,0 +1,22 @@
+"""What somebody may have meant by a key that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["instead_of_unknown", "nearest"]
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like this one, if any looks like it at all."""
+    plain = {name.replace("_", "").lower(): name for name in known}
+    close = difflib.get_close_matches(word.replace("_", "").replace("-", "").lower(), plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def instead_of_unknown(key: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown key."""
+    names = list(known)
+    close = nearest(key, names)
+    return f"did you mean '{close}'?" if close else f"write one of {', '.join(sorted(names))}"

@@ -1,0 +1,69 @@
+"""What is wrong with a configuration, in words that say what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+__all__ = ["ConfigError", "KeyPath", "Problem", "dotted", "line_of"]
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""The way to a value: keys and list positions from the top of the file."""
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LAST_STEP = re.compile(r'(?:\.?(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")|\[\d+\])$')
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as an operator reads it: ``backends[1].timeout.seconds``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            quoted = step if _BARE.fullmatch(step) else '"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            text += f".{quoted}" if text else quoted
+    return text
+
+
+def line_of(path: str, lines: Mapping[str, int]) -> int | None:
+    """The line of a key, or of the nearest table around it that has one."""
+    while path:
+        if path in lines:
+            return lines[path]
+        shorter = _LAST_STEP.sub("", path)
+        if shorter == path:
+            return None
+        path = shorter
+    return None
+
+
+@attrs.frozen
+class Problem:
+    """One thing that is wrong; its text is one line."""
+
+    file: str | None
+    """Where it stands, or None for a configuration written in Python."""
+    line: int | None
+    path: str
+    """The key, dotted from the top of the file; empty if the file as a whole is meant."""
+    what: str
+    instead: str = ""
+    """What to write instead."""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        text = ": ".join(part for part in (place, self.path, self.what) if part)
+        text = f"{text}; {self.instead}" if self.instead else text
+        return " ".join(text.split())
+
+
+class ConfigError(Exception):
+    """A configuration cannot be used; ``problems`` holds everything that was found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))

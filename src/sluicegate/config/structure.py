@@ -1,0 +1,202 @@
+"""From the tree of a file to the classes of the model, with every mistake found in one go.
+
+cattrs converts strictly: a number in quotes is no number, and a text is no list of letters. Only what came out of ``${NAME}`` is
+converted, because the environment has nothing but texts.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+
+from .interpolate import Inserted
+from .model import AliasConfig, BackendConfig, Config, ListenConfig, ObservabilityConfig, ProxyConfig, SecurityConfig
+from .nearest import instead_of_unknown
+from .planned import Finding, keys_at
+from .problem import KeyPath
+
+__all__ = ["Rejected", "structure"]
+
+_NOT_FROM_FILES = frozenset({"source", "planned"})
+_UNOFFERED = frozenset({"inprocess", "websocket", "per_client"})
+"""Values that a file cannot have, or not yet."""
+_ADD = {"proxy": 'add [proxy] with name = "…"', "transport": 'add transport = "stdio" or transport = "http"'}
+_FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class Rejected(Exception):
+    """A tree does not fit; ``findings`` holds every place where it does not."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__(f"{len(findings)} findings")
+        self.findings = findings
+
+
+class _Wrong(Exception):
+    """A value of the wrong kind: what it is, and what to write instead."""
+
+
+def structure(tree: Mapping[str, Any]) -> Config:
+    """Build a configuration; raises `Rejected`."""
+    try:
+        return _converter().structure(tree, Config)
+    except (cattrs.BaseValidationError, _Wrong) as error:
+        raise Rejected(list(_findings(error, (), Config))) from None
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(bool, _flag)
+    converter.register_structure_hook_func(lambda kind: str(kind).startswith("typing.Literal"), _choice)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
+    converter.register_structure_hook_factory(attrs.has, functools.partial(_class_hook, converter))
+    converter.register_structure_hook_factory(_is_list_of_tables, functools.partial(_list_hook, converter))
+    return converter
+
+
+def _class_hook(converter: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
+    changed: dict[str, Any] = {"from_": override(rename="from")} if cls is AliasConfig else {}
+    if cls is Config:
+        changed = {name: override(omit=True) for name in _NOT_FROM_FILES}
+    convert = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True, **changed)
+
+    def hook(value: Any, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(_keys(cls))}")
+        return convert(value, kind)
+
+    return hook
+
+
+def _is_list_of_tables(kind: Any) -> bool:
+    return getattr(kind, "__origin__", None) is tuple and attrs.has(get_args(kind)[0])
+
+
+def _list_hook(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    entry = get_args(kind)[0]
+
+    def hook(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise _Wrong(
+                f"{_called(value)} stands where a list of tables is expected", "write a list, or a table in double brackets: [[name]]"
+            )
+        return tuple(converter.structure(value, list[entry]))  # type: ignore[valid-type]
+
+    return hook
+
+
+def _text(value: Any, _: Any) -> str:
+    if not isinstance(value, str):
+        raise _Wrong(
+            f"{_called(value)} stands where a text is expected",
+            "put it in quotes" if isinstance(value, int | float) else "write a text in quotes",
+        )
+    if "\0" in value:
+        raise _Wrong("the text holds a NUL character", "leave it out")
+    return str(value)
+
+
+def _integer(value: Any, _: Any) -> int:
+    if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _Wrong(f"{_called(value)} stands where a whole number is expected", "write a whole number without quotes")
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]*)?", value.strip()):
+        return float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _Wrong(f"{_called(value)} stands where a number is expected", "write a number without quotes")
+    if not math.isfinite(value) or abs(value) > 1e12:
+        raise _Wrong("the number has no end", "write a number that a clock can count")
+    return float(value)
+
+
+def _flag(value: Any, _: Any) -> bool:
+    if isinstance(value, Inserted) and value.strip().lower() in _FLAGS:
+        return _FLAGS[value.strip().lower()]
+    if not isinstance(value, bool):
+        raise _Wrong(f"{_called(value)} stands where true or false is expected", "write true or false without quotes")
+    return value
+
+
+def _choice(value: Any, kind: Any) -> Any:
+    choices = get_args(kind)
+    if not isinstance(value, str) or value not in choices:
+        raise _Wrong(
+            "this is none of the values that are known",
+            "write " + " or ".join(f'"{choice}"' for choice in choices if choice not in _UNOFFERED),
+        )
+    return str(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Wrong(f"{_called(value)} stands where a list of texts is expected", 'write a list in brackets, such as ["a", "b"]')
+    return tuple(_converter().structure(value, list[str]))
+
+
+def _table_of_texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise _Wrong(f"{_called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
+    return dict(_converter().structure(value, dict[str, str]))
+
+
+def _called(value: Any) -> str:
+    """The kind of a value; never the value, which may be a secret."""
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table", type(None): "nothing"}
+    return next((name for kind, name in names.items() if type(value) is kind), "a text" if isinstance(value, str) else "a date or time")
+
+
+def _keys(cls: type[Any]) -> list[str]:
+    return [field.name.rstrip("_") for field in attrs.fields(cls) if not (cls is Config and field.name in _NOT_FROM_FILES)]
+
+
+@functools.cache
+def _homes() -> dict[str, str]:
+    """Where a key belongs that stands in one table only: people put it one table too high or too low."""
+    tables: dict[str, type[Any]] = {"[proxy]": ProxyConfig, "[proxy.listen]": ListenConfig, "[security]": SecurityConfig}
+    tables |= {"[observability]": ObservabilityConfig, "[[backends]]": BackendConfig, "the top of the file, before any table": Config}
+    found: dict[str, list[str]] = {}
+    for table, cls in tables.items():
+        for key in _keys(cls):
+            found.setdefault(key, []).append(table)
+    return {key: places[0] for key, places in found.items() if len(places) == 1}
+
+
+def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Iterator[Finding]:
+    if isinstance(error, cattrs.ClassValidationError):
+        noted, bare = error.group_exceptions()
+        for inner, attribute in noted:
+            yield from _findings(inner, (*path, attribute.name.rstrip("_")), cls)
+        for inner in bare:
+            yield from _findings(inner, path, error.cl)
+    elif isinstance(error, cattrs.IterableValidationError):
+        for inner, entry in error.group_exceptions()[0]:
+            yield from _findings(inner, (*path, entry.index), cls)
+    elif isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = [*_keys(error.cl), *keys_at(path)]
+        for key in sorted(map(str, error.extra_fields)):
+            home = _homes().get(key)
+            instead = f"it belongs in {home}" if home else instead_of_unknown(key, known)
+            yield Finding((*path, key), f"unknown key '{key}'", instead)
+    elif isinstance(error, KeyError):
+        yield Finding(path, f"the key '{path[-1]}' is missing", _ADD.get(str(path[-1]), f'add {path[-1]} = "…"'))
+    elif isinstance(error, _Wrong):
+        yield Finding(path, *error.args)
+    else:
+        raise error

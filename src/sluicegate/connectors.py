@@ -1,0 +1,57 @@
+"""From a backend's settings to what opens sessions with it: the one place that asks for the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from .backends.session import Connector
+from .config.model import BackendConfig, Config
+from .outside import Outside
+
+__all__ = ["connector_for"]
+
+
+def connector_for(config: BackendConfig, whole: Config, outside: Outside, servers: Mapping[str, object]) -> Connector:
+    """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought."""
+    if config.transport == "inprocess":
+        return _brought(config.name, servers[config.name])
+    make: Callable[[], Connector] = {"stdio": lambda: _stdio(config, whole, outside), "http": lambda: _http(config, whole, outside)}[
+        config.transport
+    ]
+    return make()
+
+
+def _brought(name: str, server: object) -> Connector:
+    if callable(server) and hasattr(server, "transport"):
+        return server  # type: ignore[return-value]
+    from .backends.inprocess import InProcessConnector
+
+    return InProcessConnector(name, server)  # type: ignore[arg-type]
+
+
+def _stdio(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+    from .backends.stdio import StdioConnector
+
+    assert config.command is not None
+    return StdioConnector(
+        config.name,
+        config.command,
+        tuple(config.args),
+        env=dict(config.env),
+        cwd=config.cwd,
+        inherit_env=config.inherit_env,
+        open_process=outside.open_process,
+        max_message_size=whole.security.max_message_size,
+    )
+
+
+def _http(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+    from .backends.http import HttpConnector
+
+    assert config.url is not None
+    headers = dict(config.headers)
+    if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
+        headers["Authorization"] = f"Bearer {config.bearer_token}"  # an explicit header wins (V05-1)
+    return HttpConnector(
+        config.name, config.url, headers=headers, open_http=outside.open_http, max_message_size=whole.security.max_message_size
+    )

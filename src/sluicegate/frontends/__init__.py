@@ -1,0 +1,1 @@
+"""How clients come in: transports, sessions and streams in front of one endpoint."""

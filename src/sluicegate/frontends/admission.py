@@ -1,0 +1,92 @@
+"""Who may send us a request at all: ``Host`` and ``Origin``, and what browsers are told about it (P-41, HTTP-3, HTTP-4)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import attrs
+
+__all__ = ["Admission", "cors_headers", "preflight_headers"]
+
+_ALLOWED_METHODS = b"GET, POST, DELETE, OPTIONS"
+_ALLOWED_HEADERS = b"Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, Traceparent, Tracestate"
+_EXPOSED_HEADERS = b"Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate"
+
+
+@attrs.frozen
+class Admission:
+    """The rules. A browser page elsewhere must not reach a gateway on this machine, neither directly nor by DNS rebinding."""
+
+    on_loopback: bool = True
+    """Whether only this machine can connect: then a foreign ``Host`` can only be a trick."""
+    allowed_hosts: Sequence[str] = ()
+    """``name`` (any port) or ``name:port``; where there are some, only those (and this machine's own names on loopback)."""
+    allowed_origins: Sequence[str] = ()
+    """``scheme://host[:port]``, or ``*``; pages of this machine are always allowed."""
+
+    def allows_host(self, values: Sequence[bytes]) -> bool:
+        """Whether a request with these ``Host`` headers may come in."""
+        if not self.on_loopback and not self.allowed_hosts:
+            return True
+        if len(values) != 1:
+            return False
+        host = values[0].decode("latin-1").strip().lower()
+        name = _split_host(host)
+        if name is None:
+            return False
+        if self.on_loopback and _is_loopback(name):
+            return True
+        return any(allowed.lower() in (host, name, f"[{name}]") for allowed in self.allowed_hosts)
+
+    def allows_origin(self, values: Sequence[bytes]) -> bool:
+        """Whether a request with these ``Origin`` headers may come in; programs send none."""
+        if not values:
+            return True
+        if len(values) != 1:
+            return False
+        origin = values[0].decode("latin-1").strip().lower()
+        if any(allowed in ("*", origin) for allowed in map(_normal, self.allowed_origins)):
+            return True
+        scheme, separator, rest = origin.partition("://")
+        name = _split_host(rest)
+        return bool(separator) and scheme in ("http", "https") and name is not None and _is_loopback(name)
+
+
+def _normal(origin: str) -> str:
+    return origin.lower().rstrip("/")
+
+
+def _split_host(host: str) -> str | None:
+    """The name in ``name``, ``name:port`` or ``[v6]:port``; None if it is none of these."""
+    try:
+        parts = urlsplit(f"//{host}")
+        parts.port  # noqa: B018  raises for a bad one
+    except ValueError:
+        return None
+    whole = parts.path == "" and not parts.query and not parts.fragment and parts.username is None
+    return parts.hostname if whole else None
+
+
+def _is_loopback(name: str) -> bool:
+    if name.rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def cors_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
+    """What a response to a page with an allowed origin carries."""
+    return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED_HEADERS), (b"vary", b"Origin")]
+
+
+def preflight_headers() -> list[tuple[bytes, bytes]]:
+    """What a page may send us."""
+    return [
+        (b"access-control-allow-methods", _ALLOWED_METHODS),
+        (b"access-control-allow-headers", _ALLOWED_HEADERS),
+        (b"access-control-max-age", b"600"),
+    ]

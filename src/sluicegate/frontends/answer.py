@@ -1,0 +1,209 @@
+"""The answer to one POST: plain JSON if all replies are there before anything else is to be told, else a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from ..protocol.eras import PRIMED
+from ..protocol.events import format_comment, format_event
+from ..protocol.messages import Malformed, Message, Request, encode, encode_error
+from .endpoint import Endpoint
+from .exchange import GOING_DOWN, Exchange
+from .request import Headers, HttpRequest
+from .sessions import Session, SessionTable
+from .stream import EventLog, Line
+
+__all__ = ["PostAnswer", "listen"]
+
+KEEP_ALIVE_SECONDS = 30.0
+"""A silent stream gets a comment that often, so that nobody between us and the client takes it for dead."""
+RETRY_MS = 1000
+DEBOUNCE_SECONDS = 0.1
+"""Several backends that come up together make one ``list_changed`` of each kind."""
+_STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+
+
+@attrs.define(eq=False)
+class PostAnswer:
+    """Collects the replies to one request, or to a batch of them (implements `Outlet`)."""
+
+    http: HttpRequest
+    session: Session
+    table: SessionTable
+    headers: Headers
+    may_be_json: bool = True
+    may_stream: bool = True
+    is_batch: bool = False
+    log: EventLog | None = attrs.field(default=None, init=False)
+    _left: bool = attrs.field(default=False, init=False)
+    """No connection carries it now."""
+    _waiting: int = attrs.field(default=0, init=False)
+    _replies: list[bytes] = attrs.field(factory=list, init=False)
+    _exchanges: list[Exchange] = attrs.field(factory=list, init=False)
+
+    def note(self, message: bytes) -> None:
+        """Tell something about a call, which makes the answer a stream; a client that takes JSON only goes without."""
+        if self.may_stream:
+            self._become_stream().put(message)
+
+    def reply(self, message: bytes | None) -> None:
+        """One call is over."""
+        self._waiting -= 1
+        if message is not None and self.log is None:
+            self._replies.append(message)
+        elif message is not None and self.log is not None:
+            self.log.put(message, is_note=False)
+        if self._waiting == 0:
+            if self.log is not None:
+                self.log.end()
+                if self._left:
+                    self._put_away(self.log, may_be_missed=True)
+            self.http.line.ring()
+
+    def _become_stream(self) -> EventLog:
+        if self.log is None:
+            self.log = self.session.open_stream(self)
+            for message in self._replies:
+                self.log.put(message, is_note=False)
+            self.http.line.ring()
+        return self.log
+
+    async def run(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
+        """Start the calls and answer; the HTTP request's own task. When it ends early, the calls go on as orphans (P-64)."""
+        line = self.http.line
+        self.session.lines.add(line)
+        try:
+            self._start(messages, endpoint)
+            while self._waiting and self.log is None and line.is_open:
+                await line.wait()
+            if self.log is not None:
+                await self._send_events(self.http, self.log, 0)
+            elif not self._waiting:
+                await self._send_json()
+        finally:
+            self._leave(line)
+
+    async def resume(self, http: HttpRequest, after: int) -> None:
+        """Send the rest on another connection of the same client."""
+        assert self.log is not None
+        if self.log.reader is not None:
+            self.log.reader.hang_up()
+        self.session.lines.add(http.line)
+        self._left = False
+        for exchange in self._exchanges:
+            self.session.orphans.discard(exchange)
+            exchange.expire(float("inf"), GOING_DOWN)
+        try:
+            await self._send_events(http, self.log, after)
+        finally:
+            self._leave(http.line)
+
+    def _start(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
+        self._waiting = len(messages)
+        if not self.may_be_json:
+            self._become_stream()
+        for message in messages:
+            if isinstance(message, Request):
+                exchange = self.session.start(message, self, endpoint)
+                if exchange is not None:
+                    self._exchanges.append(exchange)
+            elif isinstance(message, Malformed):
+                self.reply(encode_error(message.id, encode({"code": message.code, "message": message.message})))
+
+    async def _send_json(self) -> None:
+        body = b"[" + b",".join(self._replies) + b"]" if self.is_batch else self._replies[0]
+        await self.http.respond(200, body, headers=self.headers)
+
+    async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
+        log.reader = http.line
+        await start_events(http, self.session, self.headers, log.event_id(after))
+        while http.line.is_open:
+            after = await send_news(http, log, after)
+            if log.ended and after == log.last:
+                break
+            await wait_for_news(http)
+        await http.send_part(b"", more=False)
+
+    def _leave(self, line: Line) -> None:
+        """A connection is done with; another one may have taken over."""
+        self.session.lines.discard(line)
+        self.session.used_at = trio.current_time()
+        if self.log is not None:
+            if self.log.reader not in (line, None):
+                return
+            self.log.reader = None
+        self._left = True
+        if self._waiting:
+            self._orphan()
+        elif self.log is not None:
+            self._put_away(self.log, may_be_missed=line.lost)
+
+    def _put_away(self, log: EventLog, *, may_be_missed: bool) -> None:
+        """The stream has ended: keep it only if its client cannot have read it all."""
+        if may_be_missed and not self.session.ended:
+            self.table.keep(self.session, log)
+        else:
+            self.session.answers.pop(log.stream, None)
+
+    def _orphan(self) -> None:
+        """Nobody listens: let the calls go on for a while, and only so many of them."""
+        limits, orphans, now = self.table.limits, self.session.orphans, trio.current_time()
+        for exchange in self._exchanges:
+            if exchange.ended:
+                continue
+            own = sum(other in orphans for other in self.session.calls.values())
+            is_full = len(orphans) >= limits.max_orphans or own >= limits.max_streams_per_session
+            orphans.add(exchange)
+            exchange.expire(now if is_full else now + limits.orphan_seconds, "its connection was lost and nobody came back for the answer")
+
+
+async def listen(http: HttpRequest, session: Session, after: int | None, headers: Headers) -> None:
+    """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
+    log, line = session.news, http.line
+    session.lines.add(line)
+    session.listeners.append(line)
+    log.reader = line
+    try:
+        told = session.told if after is None else min(after, log.last)
+        await start_events(http, session, headers, log.event_id(told))
+        while line.is_open:
+            if session.listeners[-1] is line:
+                while session.changed:
+                    await trio.sleep(DEBOUNCE_SECONDS)
+                    for message in session.take_changes():
+                        log.put(message)
+                session.told = max(session.told, await send_news(http, log, told))
+            await wait_for_news(http)
+            told = max(told, session.told)  # what another connection was told meanwhile is not told again
+        await http.send_part(b"", more=False)
+    finally:
+        session.lines.discard(line)
+        session.listeners.remove(line)
+        session.used_at = trio.current_time()
+        log.reader = session.listeners[-1] if session.listeners else None
+        if log.reader is not None:
+            log.reader.ring()
+
+
+async def start_events(http: HttpRequest, session: Session, headers: Headers, event_id: str) -> None:
+    """Begin a stream; clients that know how get an id to come back with before anything has happened (P-63)."""
+    await http.start(200, [*_STREAM_HEADERS, *headers])
+    await http.send_part(format_event(b"", id=event_id, retry=RETRY_MS) if session.version in PRIMED else format_comment("stream"))
+
+
+async def send_news(http: HttpRequest, log: EventLog, after: int) -> int:
+    """Send what came after that event; the number of the last one sent."""
+    events = log.after(after)
+    if not events:
+        return after
+    await http.send_part(b"".join(format_event(data, id=log.event_id(number)) for number, data in events))
+    return events[-1][0]
+
+
+async def wait_for_news(http: HttpRequest) -> None:
+    """Wait for news, with a sign of life now and then."""
+    while not await http.line.wait(KEEP_ALIVE_SECONDS):
+        await http.send_part(format_comment("still here"))

@@ -1,0 +1,120 @@
+"""The gateway as an ASGI application: the MCP endpoint with its guards in front, and what probes ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+
+from ..identity.bearer import Refused
+from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
+from .admission import Admission, cors_headers, preflight_headers
+from .endpoint import Endpoint
+from .request import HttpRequest, Receive, Scope, Send
+from .sessions import SessionTable
+from .streamable_http import StreamableHttp
+
+__all__ = ["App", "Identity"]
+
+_ENDPOINTS = frozenset({"/", "/mcp", "/mcp/"})
+_PROBES = frozenset({"/health", "/livez", "/readyz"})
+_ALLOW = (b"allow", b"GET, POST, DELETE, OPTIONS")
+
+
+class Identity(Protocol):
+    """Tells who sends a request."""
+
+    def identify(self, authorization: Sequence[bytes]) -> str | Refused:
+        """The principal behind the values of the ``Authorization`` header."""
+        ...
+
+
+@attrs.define(eq=False)
+class App:
+    """The ASGI application. Any server that runs on Trio can carry it."""
+
+    endpoint: Endpoint
+    is_ready: Callable[[], bool] = lambda: True
+    """Whether a backend is up, for ``/readyz``."""
+    identity: Identity | None = None
+    """None lets everybody in."""
+    admission: Admission = attrs.field(factory=Admission)
+    sessions: SessionTable = attrs.field(init=False)
+    """Its owner runs `SessionTable.sweep`."""
+    draining: bool = attrs.field(default=False, init=False)
+    _mcp: StreamableHttp = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources)
+        self._mcp = StreamableHttp(self.endpoint, self.sessions)
+        self.endpoint.directory.subscribe(self.sessions.announce)
+
+    def drain(self) -> None:
+        """Take no new requests and end the GET streams; what is running may finish."""
+        self.draining = True
+        self.sessions.hang_up()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection of an ASGI server."""
+        if scope["type"] == "http":
+            await self._http(HttpRequest(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, http: HttpRequest) -> None:
+        if http.path in _PROBES:
+            await self._probe(http)
+        elif not self.admission.allows_host(http.all(b"host")):
+            await self._forbid(http, 400, "Host not allowed")
+        elif not self.admission.allows_origin(http.all(b"origin")):
+            await self._forbid(http, 403, "Cross-origin requests not allowed")
+        else:
+            if origin := http.all(b"origin"):
+                http.extra = cors_headers(origin[0])
+            await self._admitted(http)
+
+    async def _admitted(self, http: HttpRequest) -> None:
+        if http.method == "OPTIONS":
+            await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
+            return
+        if self.draining:
+            message = "the gateway is going down"
+            self.endpoint.refused(503, message)
+            await http.refuse(503, INVALID_REQUEST, message, headers=[(b"connection", b"close"), (b"retry-after", b"1")])
+            return
+        principal = self.identity.identify(http.all(b"authorization")) if self.identity is not None else ""
+        if isinstance(principal, Refused):
+            self.endpoint.refused(401, principal.message)
+            await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
+        elif http.path in _ENDPOINTS:
+            await self._mcp(http, principal)
+        else:
+            await self._forbid(http, 404, "Not Found: the MCP endpoint is /mcp")
+
+    async def _forbid(self, http: HttpRequest, status: int, message: str) -> None:
+        self.endpoint.refused(status, message)
+        await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8")
+
+    async def _probe(self, http: HttpRequest) -> None:
+        """``/health`` and ``/livez``: the process answers; ``/readyz``: it can do its work."""
+        if http.method not in ("GET", "HEAD"):
+            await http.respond(405, headers=[(b"allow", b"GET, HEAD")])
+        elif http.path == "/readyz" and (self.draining or not self.is_ready()):
+            await http.respond(503, b'{"status":"draining"}' if self.draining else b'{"status":"no backend is up"}')
+        else:
+            await http.respond(200, b'{"status":"ok"}')
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Tolerate servers that announce their own start and end; our life is not theirs."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif event["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,124 @@
+"""What every frontend serves: our own methods, and the way to the backends for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.calls import Call, Handler, Reply
+from ..protocol.eras import negotiate
+from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
+from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
+from ..routing.catalogue import Directory
+from ..sources import Sources
+
+__all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
+
+
+@attrs.frozen
+class Limits:
+    """Bounds on what clients may have of us. Sizes are bytes."""
+
+    max_body_size: int = 4 * 1024 * 1024
+    """One HTTP request body, or one line on stdio."""
+    max_sessions: int = 10_000
+    session_idle_seconds: float = 1800
+    max_streams_per_session: int = 64
+    """GET streams that may be open, and answers that may wait for a client to come back for them."""
+    max_calls_per_session: int = 1024
+    orphan_seconds: float = 60
+    """How long a call goes on whose connection is gone, in case its client comes back for the answer."""
+    max_orphans: int = 1024
+    """Such calls of all sessions together."""
+
+
+@attrs.define(eq=False)
+class Endpoint:
+    """One MCP server, as clients see it."""
+
+    name: str
+    version: str
+    handler: Handler
+    """Runs a routed call through every policy."""
+    directory: Directory
+    settled: Callable[[], Awaitable[None]]
+    """Returns when no backend is starting any more, or when the start-up wait is over."""
+    calls: trio.Nursery
+    """Owns the task of every call."""
+    sources: Sources = attrs.field(factory=Sources)
+    refused: Callable[[int, str], None] = lambda _status, _reason: None
+    """Told of every request that was refused before it became a call."""
+    limits: Limits = attrs.field(factory=Limits)
+
+    async def handle(self, call: Call) -> Reply:
+        """Answer a call; the handler behind every frontend."""
+        own = _OWN.get(call.method)
+        if own is not None:
+            return await own(self, call)
+        return await self.handler(call)
+
+    async def _initialize(self, call: Call) -> Reply:
+        opening = read_opening(call.params)
+        if isinstance(opening, faults.Fault):
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(opening)
+        await self.settled()
+        catalogue = self.directory.current
+        answer: dict[str, object] = {
+            "protocolVersion": opening.version,
+            "capabilities": Raw(catalogue.capabilities),
+            "serverInfo": {"name": self.name, "version": self.version},
+        }
+        if catalogue.instructions:
+            answer["instructions"] = catalogue.instructions
+        return Reply(Raw(encode(answer)))
+
+    async def _ping(self, _call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(EMPTY)
+
+    async def _list(self, kind: ListKind, call: Call) -> Reply:
+        await self.settled()
+        raw = call.params.get("cursor")
+        cursor = read_text(call.params, "cursor")
+        if raw is not None and cursor is None and bytes(raw) != b"null":
+            return Reply.failed(faults.client_mistake('"cursor" must be a string that an earlier page gave'))
+        return self.directory.current.page(kind, call.caller, cursor)
+
+
+def _lister(kind: ListKind) -> Callable[[Endpoint, Call], Awaitable[Reply]]:
+    async def answer(endpoint: Endpoint, call: Call) -> Reply:
+        return await endpoint._list(kind, call)  # noqa: SLF001  the endpoint's own table
+
+    return answer
+
+
+_OWN: dict[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
+    "initialize": Endpoint._initialize,  # noqa: SLF001
+    "ping": Endpoint._ping,  # noqa: SLF001
+} | {kind.method: _lister(kind) for kind in (TOOLS, RESOURCES, TEMPLATES, PROMPTS)}
+"""The methods that we answer ourselves."""
+
+
+@attrs.frozen
+class Opening:
+    """What a client says when it opens a session."""
+
+    version: str
+    """The revision that both will speak."""
+    capabilities: frozenset[str]
+
+
+def read_opening(params: Params) -> Opening | faults.Fault:
+    """Read the parameters of ``initialize`` (P-2)."""
+    asked = read_text(params, "protocolVersion")
+    if asked is None:
+        return faults.client_mistake('"protocolVersion" must be a string')
+    raw = params.get("capabilities", EMPTY)
+    capabilities = decode_object(raw)
+    if isinstance(capabilities, Malformed):
+        return faults.client_mistake('"capabilities" must be an object')
+    return Opening(negotiate(asked), frozenset(capabilities))

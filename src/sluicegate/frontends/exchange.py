@@ -1,0 +1,133 @@
+"""One client call from its request to its one reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..events import get_logger
+from ..protocol import faults
+from ..protocol.calls import Call, Handler, Reply, Trail
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error, encode_result
+
+__all__ = ["GOING_DOWN", "ROUTE", "Exchange", "Outlet"]
+
+log = get_logger("sluicegate.frontend")
+
+ROUTE = "sluicegate/route"
+"""The member of ``_meta`` with which a caller asks who answered, and under which it is told."""
+
+GOING_DOWN = "the gateway is going down"
+"""Why a call ends that nobody withdrew."""
+
+
+class Outlet(Protocol):
+    """Where the messages about a call go: a POST's answer, or the one stream of a stdio client."""
+
+    def note(self, message: bytes) -> None:
+        """Progress or a log line; sync and bounded."""
+        ...
+
+    def reply(self, message: bytes | None) -> None:
+        """The last message about one call; None if it is to get no answer."""
+        ...
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """The way home of one call (implements `Back`). After the reply nothing goes out any more (P-120)."""
+
+    id: bytes
+    """The id exactly as the client wrote it."""
+    call: Call
+    outlet: Outlet
+    on_end: Callable[[], None]
+    answers_cancelled: bool = True
+    """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
+    ended: bool = attrs.field(default=False, init=False)
+    _withdrawn: bool = attrs.field(default=False, init=False)
+    _why: str = attrs.field(default=GOING_DOWN, init=False)
+    _began: float = attrs.field(factory=trio.current_time, init=False)
+
+    @property
+    def may_ask(self) -> bool:
+        """Questions to clients are not carried yet."""
+        return False
+
+    def note(self, message: bytes) -> None:
+        """Pass on progress or a log line."""
+        if not self.ended:
+            self.outlet.note(message)
+
+    async def ask(self, question: bytes) -> Reply:
+        """Refuse: questions to clients are not carried yet."""
+        del question
+        await trio.lowlevel.checkpoint()
+        return Reply.failed(faults.cannot_ask())
+
+    def cancel(self) -> None:
+        """The caller does not want it any more (P-64); ``initialize`` cannot be cancelled (P-12)."""
+        if not self.ended and self.call.method != "initialize":
+            self._withdrawn = True
+            self.abort("the caller cancelled it")
+
+    def abort(self, why: str) -> None:
+        """End the call for a reason of our own."""
+        self._why = why
+        self.call.scope.cancel(reason=why)
+
+    def expire(self, deadline: float, why: str) -> None:
+        """End the call at that time; ``inf`` takes it back."""
+        self._why = why
+        self.call.scope.deadline = deadline
+
+    async def run(self, handler: Handler) -> None:
+        """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
+        message: bytes | None = None
+        try:
+            with self.call.scope:
+                message = self._encode(await handler(self.call))
+        except* Exception as bugs:
+            log.exception("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bugs)
+            message = encode_error(self.id, faults.bug(self.call.target).encode())
+        finally:
+            self._end(message)
+
+    def _end(self, message: bytes | None) -> None:
+        self.ended = True
+        self.on_end()
+        if message is None and (self.answers_cancelled or not self._withdrawn):
+            message = encode_error(self.id, faults.cancelled(self._why).encode())
+        self.outlet.reply(message)
+
+    def _encode(self, reply: Reply) -> bytes:
+        trail = self.call.trail
+        if reply.fault is not None:
+            return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)), reply.extras)
+        result = reply.result
+        if _wants_route(self.call.params):
+            result = _with_route(result, trail, trio.current_time() - self._began)
+        return encode_result(self.id, result, reply.extras)
+
+
+def _wants_route(params: Params) -> bool:
+    raw = params.get("_meta")
+    if raw is None or ROUTE.encode() not in bytes(raw):
+        return False
+    meta = decode_object(raw)
+    return not isinstance(meta, Malformed) and bytes(meta.get(ROUTE, b"")) == b"true"
+
+
+def _with_route(result: Raw, trail: Trail, seconds: float) -> Raw:
+    """The result with a word about who answered in its ``_meta``."""
+    members = decode_object(result)
+    if isinstance(members, Malformed):
+        return result
+    meta = decode_object(members.get("_meta", Raw(b"{}")))
+    if isinstance(meta, Malformed):
+        return result
+    route = {"backend": trail.hops[-1].backend if trail.hops else "", "attempts": len(trail.hops), "ms": round(seconds * 1000, 3)}
+    return Raw(encode(members | {"_meta": Raw(encode(meta | {ROUTE: Raw(encode(route))}))}))

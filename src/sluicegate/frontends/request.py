@@ -1,0 +1,123 @@
+"""One HTTP request as ASGI hands it over, and the ways to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+import attrs
+
+from ..protocol.messages import encode, encode_error
+from .stream import Line
+
+__all__ = ["ASGIApp", "BodyTooLarge", "ClientGone", "HttpRequest", "Receive", "Scope", "Send"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+DROPPED = 4
+"""A body of up to so many times the limit is read to its end before it is refused."""
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete."""
+
+
+class BodyTooLarge(Exception):
+    """The request's body is larger than allowed."""
+
+
+@attrs.define(eq=False)
+class HttpRequest:
+    """A request and the one response to it."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    line: Line = attrs.field(init=False)
+    extra: Headers = attrs.field(factory=list, init=False)
+    """Headers that every response to it carries."""
+    _headers: Mapping[bytes, list[bytes]] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.line = Line(self.receive)
+        headers: dict[bytes, list[bytes]] = {}
+        for name, value in self.scope["headers"]:
+            headers.setdefault(name.lower(), []).append(value)
+        self._headers = headers
+
+    @property
+    def method(self) -> str:
+        """The method in capitals."""
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        """The path without the query."""
+        return str(self.scope["path"])
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a header; the name in lower case."""
+        return self._headers.get(name, [])
+
+    def one(self, name: bytes) -> str | None:
+        """The value of a header, several joined by commas; None if it is not there."""
+        values = self._headers.get(name)
+        return b", ".join(values).decode("latin-1").strip() if values else None
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body; raises `BodyTooLarge` or `ClientGone`.
+
+        Somewhat too large a body is read to its end and dropped, because most clients send all of it before they listen to a refusal.
+        """
+        announced = self.one(b"content-length") or ""
+        most = limit if self.all(b"expect") else limit * DROPPED
+        if announced.isdecimal() and int(announced[:20]) > most:
+            raise BodyTooLarge
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more and size <= limit * DROPPED:
+            event = await self.receive()
+            if event["type"] == "http.disconnect":
+                raise ClientGone
+            part = event.get("body", b"")
+            size += len(part)
+            if size <= limit:
+                parts.append(part)
+            else:
+                parts.clear()
+            more = event.get("more_body", False)
+        if size > limit:
+            raise BodyTooLarge
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send status and headers."""
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.extra]})
+
+    async def send_part(self, data: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _send(self, event: MutableMapping[str, Any]) -> None:
+        try:
+            await self.send(event)
+        except OSError:  # how ASGI servers say that the client has gone
+            self.line.lost = True
+
+    async def respond(self, status: int, body: bytes = b"", *, kind: bytes = b"application/json", headers: Headers | None = None) -> None:
+        """Send a whole response."""
+        own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *(headers or [])]
+        if body:
+            own.insert(0, (b"content-type", kind))
+        await self.start(status, own)
+        await self.send_part(b"" if self.method == "HEAD" else body, more=False)
+
+    async def refuse(
+        self, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers | None = None
+    ) -> None:
+        """Send a JSON-RPC error as a whole response."""
+        error = {"code": code, "message": message} | ({"data": data} if data is not None else {})
+        await self.respond(status, encode_error(id, encode(error)), headers=headers)

@@ -1,0 +1,247 @@
+"""The gateway as one stdio server: one client on a pair of streams, a message a line."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from ..backends.lines import Lines, Oversized
+from ..protocol.calls import Caller
+from ..protocol.eras import ASSUMED, BATCHES
+from ..protocol.errors import INVALID_REQUEST
+from ..protocol.faults import Fault
+from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, decode_batch, encode, encode_error, is_batch
+from .endpoint import Endpoint, read_opening
+from .exchange import Outlet
+from .sessions import Session
+
+__all__ = ["open_standard_streams", "serve_stdio"]
+
+DRAIN_SECONDS = 5.0
+"""How long open calls may go on when the input has ended."""
+FAREWELL_SECONDS = 1.0
+DEBOUNCE_SECONDS = 0.1
+MOST_NOTES = 256
+MOST_WAITING_BYTES = 4 * 1024 * 1024
+"""While more than that waits for the client to read, we read nothing more from it."""
+CHUNK = 65536
+
+
+@asynccontextmanager
+async def open_standard_streams() -> AsyncGenerator[tuple[trio.abc.ReceiveStream, trio.abc.SendStream], None]:
+    """Stdin and stdout as Trio streams. Meanwhile whatever else writes to stdout writes to stderr, because the client reads messages only (P-151)."""
+    with open(os.dup(1), "wb", closefd=True) as original:  # noqa: ASYNC230, PTH123  a descriptor, not a file
+        stdin, stdout = trio.lowlevel.FdStream(os.dup(0)), trio.lowlevel.FdStream(os.dup(1))
+        os.dup2(2, 1)
+        try:
+            async with stdin, stdout:
+                yield stdin, stdout
+        finally:
+            os.dup2(original.fileno(), 1)
+
+
+async def serve_stdio(
+    endpoint: Endpoint, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream, *, drain_seconds: float = DRAIN_SECONDS
+) -> None:
+    """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
+    front = _Front(endpoint)
+    unsubscribe = endpoint.directory.subscribe(front.announce)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(front.write, stdout, nursery.cancel_scope)
+            nursery.start_soon(front.tell_changes)
+            try:
+                await front.read(stdin)
+            finally:
+                await front.say_goodbye(drain_seconds)
+                nursery.cancel_scope.cancel(reason="the client has gone")
+    finally:
+        unsubscribe()
+
+
+@attrs.define(eq=False)
+class _Front:
+    """The one connection (implements `Outlet`)."""
+
+    endpoint: Endpoint
+    session: Session = attrs.field(init=False)
+    gone: bool = attrs.field(default=False, init=False)
+    """The client reads no more."""
+    _outbox: deque[bytes] = attrs.field(factory=deque, init=False)
+    _waiting_bytes: int = attrs.field(default=0, init=False)
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _written: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _shelter: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True), init=False)
+    """The writer works on while open calls end."""
+
+    def __attrs_post_init__(self) -> None:
+        self.session = Session(Caller(ASSUMED), self.endpoint.limits)
+
+    # -- out
+
+    def note(self, message: bytes) -> None:
+        """Pass on progress or a log line; dropped if the client does not keep up."""
+        if len(self._outbox) < MOST_NOTES:
+            self._put(message)
+
+    def reply(self, message: bytes | None) -> None:
+        """Pass on the end of a call."""
+        if message is not None:
+            self._put(message)
+        self._written.set()
+
+    def _put(self, message: bytes) -> None:
+        self._outbox.append(message)
+        self._waiting_bytes += len(message)
+        self._news.set()
+
+    async def write(self, stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
+        """The one writer."""
+        with self._shelter:
+            try:
+                while True:
+                    await self._news.wait()
+                    self._news = trio.Event()
+                    await self._write_waiting(stdout)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self.gone = True
+                self._written.set()
+                everything.cancel(reason="the client reads no more")
+
+    async def _write_waiting(self, stdout: trio.abc.SendStream) -> None:
+        while self._outbox:
+            message = self._outbox[0]
+            await stdout.send_all(compact(message) + b"\n")
+            self._outbox.popleft()
+            self._waiting_bytes -= len(message)
+            self._written.set()
+
+    def announce(self, methods: frozenset[str]) -> None:
+        """Lists changed."""
+        self.session.announce(methods)
+        self._changed.set()
+
+    async def tell_changes(self) -> None:
+        """Tell the client of changed lists, several changes at once."""
+        while True:
+            await self._changed.wait()
+            await trio.sleep(DEBOUNCE_SECONDS)
+            self._changed = trio.Event()
+            if self.session.ready:
+                for message in self.session.take_changes():
+                    self._put(message)
+
+    # -- in
+
+    async def read(self, stdin: trio.abc.ReceiveStream) -> None:
+        """Read until the input ends."""
+        lines = Lines(self.endpoint.limits.max_body_size)
+        while chunk := await _receive(stdin):
+            for line in lines.feed(bytes(chunk)):
+                self._take(line)
+            await self._wait_until(lambda: self._waiting_bytes <= MOST_WAITING_BYTES)
+        for line in lines.end():
+            self._take(line)
+
+    def _take(self, line: bytes | Oversized) -> None:
+        if isinstance(line, Oversized):
+            self._put(_too_large(line, self.endpoint.limits.max_body_size))
+        elif is_batch(line):
+            self._take_batch(line)
+        elif line.strip():
+            self._handle(decode(line), self)
+
+    def _take_batch(self, line: bytes) -> None:
+        if self.session.version not in BATCHES:
+            why = f"batches exist only in revision 2025-03-26; this session speaks {self.session.version}"
+            self._put(_error(Malformed(INVALID_REQUEST, why)))
+            return
+        members = decode_batch(line)
+        if isinstance(members, Malformed):
+            self._put(_error(members))
+            return
+        messages = [decode(bytes(member)) for member in members]
+        batch = _Batch(self, sum(isinstance(message, Request | Malformed) for message in messages))
+        for message in messages:
+            self._handle(message, batch)
+
+    def _handle(self, message: Message, outlet: Outlet) -> None:
+        if isinstance(message, Request):
+            if message.method == "initialize":
+                self._open(message)
+            self.session.start(message, outlet, self.endpoint, answers_cancelled=False)
+        elif isinstance(message, Notification):
+            self.session.tell(message)
+            if self.session.changed:
+                self._changed.set()
+        elif isinstance(message, Malformed):
+            outlet.reply(_error(message))
+
+    def _open(self, request: Request) -> None:
+        """The process is not the conversation (P-151): a client may begin anew."""
+        opening = read_opening(request.params)
+        if not isinstance(opening, Fault):
+            self.session.end()
+            self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits)
+
+    # -- the end
+
+    async def say_goodbye(self, drain_seconds: float) -> None:
+        """Give open calls some time, then end them; their replies still go out if the client takes them."""
+        with trio.move_on_after(drain_seconds, shield=True):
+            await self._wait_until(lambda: not self.session.calls)
+        self.session.end()
+        with trio.move_on_after(FAREWELL_SECONDS, shield=True):
+            await self._wait_until(lambda: not self.session.calls and not self._outbox)
+        self._shelter.cancel(reason="everything is said")
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        while not condition() and not self.gone:
+            self._written = trio.Event()
+            await self._written.wait()
+
+
+@attrs.define(eq=False)
+class _Batch:
+    """Gathers the replies to one batch (implements `Outlet`)."""
+
+    front: _Front
+    waiting: int
+    _replies: list[bytes] = attrs.field(factory=list, init=False)
+
+    def note(self, message: bytes) -> None:
+        """Notes are no part of a batch."""
+        self.front.note(message)
+
+    def reply(self, message: bytes | None) -> None:
+        """The last reply sends them all."""
+        self.waiting -= 1
+        if message is not None:
+            self._replies.append(message)
+        if self.waiting == 0:
+            self.front.reply(b"[" + b",".join(self._replies) + b"]" if self._replies else None)
+
+
+async def _receive(stdin: trio.abc.ReceiveStream) -> bytes:
+    try:
+        return bytes(await stdin.receive_some(CHUNK))
+    except trio.BrokenResourceError:
+        return b""
+
+
+def _error(malformed: Malformed) -> bytes:
+    return encode_error(malformed.id, encode({"code": malformed.code, "message": malformed.message}))
+
+
+def _too_large(line: Oversized, limit: int) -> bytes:
+    """The refusal, under the message's own id where that is certain."""
+    number = line.number
+    is_certain = number is not None and f'"{number}"'.encode() not in line.head + line.tail
+    message = f"a message of {line.size} bytes exceeds the maximum size of {limit} bytes"
+    return _error(Malformed(INVALID_REQUEST, message, str(number).encode() if is_certain else b"null"))

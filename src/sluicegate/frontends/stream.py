@@ -1,0 +1,145 @@
+"""The ordered events of one stream, and the line to whoever reads them.
+
+A stream outlives the connection that carries it: its events have ids, and a later connection can ask for those it missed (P-63).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+import trio
+
+__all__ = ["EventLog", "Line", "read_event_id"]
+
+MOST_NOTES = 256
+"""Notes that a log keeps for a reader that is slow or away; the oldest are dropped first, replies never."""
+MOST_NOTE_BYTES = 1024 * 1024
+
+
+@attrs.define(eq=False)
+class Line:
+    """One client connection, as the task that answers on it sees it.
+
+    Waiting for news and noticing that the client went away are one wait: the task sits in ``receive``, and whoever has news rings it out of
+    there. That takes a cancel scope and no second task.
+    """
+
+    receive: Callable[[], Awaitable[Mapping[str, object]]]
+    """ASGI's: once the request has been read, it returns when the client has gone."""
+    lost: bool = attrs.field(default=False, init=False)
+    """The client has gone."""
+    hung_up: bool = attrs.field(default=False, init=False)
+    """We have nothing more to say on it."""
+    _rung: bool = attrs.field(default=False, init=False)
+    _waiting: trio.CancelScope | None = attrs.field(default=None, init=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it makes sense to send."""
+        return not self.lost and not self.hung_up
+
+    def ring(self) -> None:
+        """There is news."""
+        self._rung = True
+        if self._waiting is not None:
+            self._waiting.cancel(reason="news")
+
+    def hang_up(self) -> None:
+        """End the answer: the session ends, the gateway drains, or another connection took over."""
+        self.hung_up = True
+        self.ring()
+
+    async def wait(self, seconds: float = float("inf")) -> bool:
+        """Wait for news, for the client to go, or that long; False if the time passed with neither."""
+        if self._rung or not self.is_open:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._waiting = trio.CancelScope(deadline=trio.current_time() + seconds)
+            try:
+                with self._waiting:
+                    while (await self.receive())["type"] != "http.disconnect":
+                        pass
+                    self.lost = True
+            finally:
+                self._waiting = None
+        news, self._rung = self._rung or not self.is_open, False
+        return news
+
+
+@attrs.frozen
+class _Event:
+    number: int
+    data: bytes
+    is_note: bool
+
+
+@attrs.define(eq=False)
+class EventLog:
+    """What was said on one stream, as far as it is kept. One reader at a time."""
+
+    stream: int
+    """The stream's number in its session; 0 belongs to no request."""
+    last: int = attrs.field(default=0, init=False)
+    """The number of the newest event; 0 stands for the beginning."""
+    ended: bool = attrs.field(default=False, init=False)
+    dropped: int = attrs.field(default=0, init=False)
+    reader: Line | None = attrs.field(default=None, init=False)
+    size: int = attrs.field(default=0, init=False)
+    """Bytes that it keeps."""
+    _events: deque[_Event] = attrs.field(factory=deque, init=False)
+    _notes: int = attrs.field(default=0, init=False)
+    _note_bytes: int = attrs.field(default=0, init=False)
+
+    def put(self, data: bytes, *, is_note: bool = True) -> None:
+        """Add an event; never blocks."""
+        self.last += 1
+        self._events.append(_Event(self.last, data, is_note))
+        self.size += len(data)
+        if is_note:
+            self._notes += 1
+            self._note_bytes += len(data)
+            while self._notes > MOST_NOTES or (self._note_bytes > MOST_NOTE_BYTES and self._notes > 1):
+                self._drop_oldest_note()
+        if self.reader is not None:
+            self.reader.ring()
+
+    def _drop_oldest_note(self) -> None:
+        oldest = next(event for event in self._events if event.is_note)
+        if self._events[0] is oldest:
+            self._events.popleft()
+        else:
+            self._events.remove(oldest)
+        self._notes -= 1
+        self._note_bytes -= len(oldest.data)
+        self.size -= len(oldest.data)
+        self.dropped += 1
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self.ended = True
+        if self.reader is not None:
+            self.reader.ring()
+
+    def after(self, number: int) -> list[tuple[int, bytes]]:
+        """The kept events with a greater number."""
+        if number >= self.last:
+            return []
+        return [(event.number, event.data) for event in self._events if event.number > number]
+
+    def event_id(self, number: int) -> str:
+        """The id that a client may resume after: unique in its session, and it tells the stream."""
+        return f"{self.stream}-{number}"
+
+
+def read_event_id(text: str) -> tuple[int, int] | None:
+    """Stream and event number of an id that `EventLog.event_id` made."""
+    stream, dash, number = text.partition("-")
+    if dash and _is_number(stream) and _is_number(number):
+        return int(stream), int(number)
+    return None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 16

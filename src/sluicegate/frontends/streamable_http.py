@@ -1,0 +1,220 @@
+"""Streamable HTTP for the revisions with a handshake: what POST, GET and DELETE on the endpoint mean."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import attrs
+
+from ..protocol.eras import BATCHES, LEGACY
+from ..protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND, SESSION_REQUIRED
+from ..protocol.faults import Fault
+from ..protocol.headers import EVENT_STREAM, JSON, accepts, media_type
+from ..protocol.messages import Malformed, Message, Notification, Request, decode, decode_batch, is_batch
+from .answer import PostAnswer, listen
+from .endpoint import Endpoint, read_opening
+from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
+from .sessions import Session, SessionTable
+from .stream import read_event_id
+
+__all__ = ["StreamableHttp"]
+
+
+@attrs.define(eq=False)
+class StreamableHttp:
+    """One MCP endpoint over HTTP."""
+
+    endpoint: Endpoint
+    table: SessionTable
+
+    async def __call__(self, http: HttpRequest, principal: str) -> None:
+        """Answer one request of that principal."""
+        if http.method == "POST":
+            await self._post(http, principal)
+        elif http.method == "GET":
+            await self._get(http, principal)
+        elif http.method == "DELETE":
+            await self._delete(http, principal)
+        else:
+            message = f"{http.method} means nothing here; use POST, GET or DELETE"
+            await self._refuse(http, 405, INVALID_REQUEST, message, headers=[(b"allow", b"GET, POST, DELETE, OPTIONS")])
+
+    # -- POST
+
+    async def _post(self, http: HttpRequest, principal: str) -> None:
+        may_be_json, may_stream = _accepted(http.one(b"accept"))
+        if not may_be_json and not may_stream:
+            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
+            return
+        body = await self._read_body(http)
+        if body is None:
+            return
+        if is_batch(body):
+            await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
+            return
+        message = decode(body)
+        if isinstance(message, Malformed):
+            await self._refuse(http, 400, message.code, message.message, id=message.id)
+        elif isinstance(message, Request) and message.method == "initialize":
+            await self._open(http, principal, message, may_be_json=may_be_json)
+        else:
+            session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
+            if session is not None and isinstance(message, Request):
+                await self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream).run([message], self.endpoint)
+            elif session is not None:
+                await _accept(http, session, [message])
+
+    async def _read_body(self, http: HttpRequest) -> bytes | None:
+        """The body, or None if the request was answered already."""
+        if not _is_json(http.one(b"content-type") or ""):
+            await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send application/json in UTF-8")
+            return None
+        if (http.one(b"content-encoding") or "identity").lower() != "identity":
+            await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send the body without a content encoding")
+            return None
+        limit = self.endpoint.limits.max_body_size
+        try:
+            return await http.read_body(limit)
+        except BodyTooLarge:
+            message = f"Request body exceeds the maximum size of {limit} bytes"
+            await self._refuse(http, 413, INVALID_REQUEST, message, headers=[(b"connection", b"close")])
+        except ClientGone:
+            pass
+        return None
+
+    async def _open(self, http: HttpRequest, principal: str, request: Request, *, may_be_json: bool) -> None:
+        """``initialize`` always opens a session of its own (HTTP-7)."""
+        opening = read_opening(request.params)
+        if isinstance(opening, Fault):
+            await self._refuse(http, 400, opening.code, opening.message, id=request.id)
+            return
+        session = self.table.open(opening, principal)
+        if session is None:
+            await self._refuse(http, 503, INVALID_REQUEST, "there are too many sessions", id=request.id, headers=[(b"retry-after", b"30")])
+            return
+        answer = self._answer(http, session, may_be_json=may_be_json, may_stream=not may_be_json)
+        answer.headers.append((b"mcp-session-id", session.id.encode()))
+        await answer.run([request], self.endpoint)
+
+    async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
+        session = await self._session(http, principal)
+        if session is None:
+            return
+        if session.version not in BATCHES:
+            why = f"batches exist only in revision 2025-03-26; this session speaks {session.version}"
+            await self._refuse(http, 400, INVALID_REQUEST, why)
+            return
+        members = decode_batch(body)
+        if isinstance(members, Malformed):
+            await self._refuse(http, 400, members.code, members.message)
+            return
+        messages = [_alone(decode(bytes(member))) for member in members]
+        answered = [message for message in messages if isinstance(message, Request | Malformed)]
+        for message in messages:
+            if isinstance(message, Notification):
+                session.tell(message)
+        if not answered:
+            await _accept(http, session, [])
+            return
+        answer = self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
+        await answer.run(answered, self.endpoint)
+
+    def _answer(self, http: HttpRequest, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
+        return PostAnswer(http, session, self.table, _version_header(session), may_be_json, may_stream, is_batch)
+
+    # -- GET and DELETE
+
+    async def _get(self, http: HttpRequest, principal: str) -> None:
+        accept = http.one(b"accept")
+        if accept is None or not _accepted(accept)[1]:
+            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream")
+            return
+        session = await self._session(http, principal)
+        if session is None:
+            return
+        if len(session.lines) >= self.endpoint.limits.max_streams_per_session:
+            await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.lines)} open streams")
+            return
+        resumed = http.one(b"last-event-id")
+        if not resumed:
+            await listen(http, session, None, _version_header(session))
+            return
+        place = read_event_id(resumed)
+        if place is not None and place[0] == 0:
+            await listen(http, session, place[1], _version_header(session))
+        elif place is not None and place[0] in session.answers:
+            await session.answers[place[0]].resume(http, place[1])
+        else:
+            await self._refuse(http, 400, INVALID_REQUEST, f"nothing is kept after event {resumed!r}")
+
+    async def _delete(self, http: HttpRequest, principal: str) -> None:
+        session = await self._session(http, principal)
+        if session is not None:
+            self.table.end(session)
+            await http.respond(200, headers=_version_header(session))
+
+    # -- all of them
+
+    async def _session(self, http: HttpRequest, principal: str, *, id: bytes = b"null") -> Session | None:
+        """The session that the request names; None if it was refused and answered."""
+        version = http.one(b"mcp-protocol-version")
+        if version is not None and version not in LEGACY:
+            data = {"supported": LEGACY, "requested": version}
+            await self._refuse(http, 400, INVALID_REQUEST, f"Unsupported protocol version: {version}", id=id, data=data)
+            return None
+        session_id = http.one(b"mcp-session-id")
+        if session_id is None:
+            await self._refuse(http, 400, SESSION_REQUIRED, "Session required: send initialize first, then its Mcp-Session-Id", id=id)
+            return None
+        session = self.table.find(session_id, principal)
+        if session is None:
+            await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found or expired: send initialize again", id=id)
+        return session
+
+    async def _refuse(
+        self,
+        http: HttpRequest,
+        status: int,
+        code: int,
+        message: str,
+        *,
+        id: bytes = b"null",
+        data: object = None,
+        headers: Headers | None = None,
+    ) -> None:
+        self.endpoint.refused(status, message)
+        await http.refuse(status, code, message, id=id, data=data, headers=headers)
+
+
+async def _accept(http: HttpRequest, session: Session, messages: list[Message]) -> None:
+    """Take what needs no answer (P-23)."""
+    for message in messages:
+        if isinstance(message, Notification):
+            session.tell(message)
+    await http.respond(202, headers=_version_header(session))
+
+
+def _alone(message: Message) -> Message:
+    """Inside a batch ``initialize`` is not allowed."""
+    if isinstance(message, Request) and message.method == "initialize":
+        return Malformed(INVALID_REQUEST, '"initialize" must not be part of a batch', message.id)
+    return message
+
+
+def _version_header(session: Session) -> Headers:
+    return [(b"mcp-protocol-version", session.version.encode())]
+
+
+@lru_cache(256)
+def _accepted(accept: str | None) -> tuple[bool, bool]:
+    """Whether a client takes plain JSON, and whether it takes a stream (P-42); without the header it takes anything."""
+    if accept is None:
+        return True, True
+    return accepts(accept, JSON), accepts(accept, EVENT_STREAM)
+
+
+@lru_cache(256)
+def _is_json(content_type: str) -> bool:
+    parameters = [part.strip().lower() for part in content_type.split(";")[1:]]
+    charsets = [parameter.partition("=")[2].strip('" ') for parameter in parameters if parameter.startswith("charset")]
+    return media_type(content_type) == JSON and all(charset in ("utf-8", "utf8", "us-ascii") for charset in charsets)

@@ -1,0 +1,65 @@
+"""Static bearer tokens: who knows one is who it belongs to (AUTH-1, AUTH-2)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+__all__ = ["BearerTokens", "Refused"]
+
+_SCHEMES = frozenset({b"bearer", b"apikey"})
+_MISSING = "Missing authentication credentials. Provide via Authorization header."
+_INVALID = "The provided bearer token is not valid"
+
+
+@attrs.frozen
+class Refused:
+    """Why nobody was recognised."""
+
+    message: str
+    challenge: bytes
+    """The value of ``WWW-Authenticate``."""
+
+
+@attrs.frozen(init=False)
+class BearerTokens:
+    """Knows the tokens by their digests only, so that neither logs nor dumps can show one."""
+
+    _known: dict[bytes, str] = attrs.field(repr=False)
+    """Digest to principal."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        known = {}
+        for token in tokens:
+            digest = hashlib.sha256(token.encode()).digest()
+            known[digest] = f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}"
+        self.__attrs_init__(known)
+
+    def identify(self, authorization: Sequence[bytes]) -> str | Refused:
+        """The principal behind the values of the ``Authorization`` header.
+
+        ``Bearer TOKEN``, ``ApiKey TOKEN`` and a bare ``TOKEN`` are taken. Every known token is compared, in constant time, so the time that it
+        takes tells nothing about them.
+        """
+        if not authorization:
+            return Refused(_MISSING, b'Bearer realm="sluicegate"')
+        token = _read_token(authorization[0]) if len(authorization) == 1 else None
+        found = None
+        if token is not None:
+            digest = hashlib.sha256(token).digest()
+            for known, principal in self._known.items():
+                if hmac.compare_digest(known, digest):
+                    found = principal
+        return found or Refused(_INVALID, b'Bearer realm="sluicegate", error="invalid_token", error_description="%b"' % _INVALID.encode())
+
+
+def _read_token(value: bytes) -> bytes | None:
+    scheme, space, token = value.strip().partition(b" ")
+    if not space:
+        return scheme or None
+    if scheme.lower() not in _SCHEMES:
+        return None
+    return token.strip() or None

@@ -1,0 +1,111 @@
+"""Send a copy of some calls to another backend and throw its answers away.
+
+A copy never delays, changes or fails the call it was made of. It runs in the background, under a deadline of its own, and when enough of
+them are under way the next one is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from ..events import get_logger
+from ..protocol.calls import Call, Handler, Reply
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+
+__all__ = ["Mirror", "Shadow"]
+
+log = get_logger("sluicegate.mirror")
+
+METHODS = frozenset({"tools/call", "resources/read", "prompts/get"})
+
+
+@attrs.define(eq=False)
+class Shadow:
+    """A backend that sees copies, and how many. One object per pair of source and mirror, shared by all who may answer for the source."""
+
+    name: str
+    handler: Handler
+    percent: int = attrs.field(default=100, validator=(attrs.validators.ge(0), attrs.validators.le(100)))
+    """Exactly so many of any 100 consecutive calls, evenly spread; 0 is none."""
+    seconds: float = attrs.field(default=30.0, kw_only=True)
+    """How long a copy may take."""
+    slots: int = attrs.field(default=32, kw_only=True)
+    """How many copies may be under way at once."""
+    sent: int = attrs.field(default=0, init=False)
+    failed: int = attrs.field(default=0, init=False)
+    dropped: int = attrs.field(default=0, init=False)
+    """Copies that were due while all slots were taken."""
+    running: int = attrs.field(default=0, init=False)
+    _due: int = attrs.field(default=0, init=False)
+
+    def wants(self) -> bool:
+        """Count a call, and say whether a copy of it is due and there is room for it."""
+        self._due += self.percent
+        if self._due < 100:
+            return False
+        self._due -= 100
+        if self.running >= self.slots:
+            self.dropped += 1
+            return False
+        return True
+
+    def send(self, copy: Call, background: trio.Nursery) -> None:
+        """Start a copy on its way."""
+        background.start_soon(self._run, copy)
+        self.sent += 1
+        self.running += 1
+
+    async def _run(self, copy: Call) -> None:
+        reply: Reply | None = None
+        why = f"no answer within {self.seconds:g} s"
+        try:
+            copy.scope.deadline = trio.current_time() + self.seconds
+            with copy.scope:
+                reply = await self.handler(copy)
+        except Exception as error:  # a bug in there costs this copy, not the nursery with all other background work
+            why = "bug"
+            log.exception("bug while mirroring a call", mirror=self.name, target=copy.target, error=repr(error))
+        finally:
+            self.running -= 1
+        if reply is None or reply.fault is not None:
+            self.failed += 1
+            log.debug("a mirrored call failed", mirror=self.name, target=copy.target, why=why if reply is None else _words(reply))
+
+
+def _words(reply: Reply) -> str:
+    return reply.fault.message if reply.fault is not None else ""
+
+
+@attrs.frozen(eq=False)
+class Mirror:
+    """Show calls to shadows, at most once per client call however many attempts it takes."""
+
+    inner: Handler
+    shadows: tuple[Shadow, ...]
+    background: trio.Nursery
+
+    async def __call__(self, call: Call) -> Reply:
+        """Start the copies that are due, then run the call itself."""
+        if call.method in METHODS and not call.trail.mirrored:
+            call.trail.mirrored = True  # decided by the first attempt, also where no copy was due
+            for shadow in self.shadows:
+                if shadow.wants():
+                    shadow.send(_copy(call), self.background)
+        return await self.inner(call)
+
+
+def _copy(call: Call) -> Call:
+    """The same request with a life of its own: nobody to report to, no progress, no task."""
+    params = {key: raw for key, raw in call.params.items() if key != "task"}
+    meta = params.get("_meta")
+    if meta is not None:
+        params["_meta"] = _without_token(meta)
+    return Call(call.method, call.target, params, call.caller, extras=call.extras)
+
+
+def _without_token(meta: Raw) -> Raw:
+    members: Params | Malformed = decode_object(meta)
+    if isinstance(members, Malformed) or "progressToken" not in members:
+        return meta
+    return Raw(encode({key: raw for key, raw in members.items() if key != "progressToken"}))

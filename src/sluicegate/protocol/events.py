@@ -1,0 +1,126 @@
+"""Server-sent events: bytes in, events out, in whatever pieces they come; and events as bytes. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import attrs
+
+__all__ = ["Event", "EventParser", "OversizedEvent", "format_comment", "format_event"]
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+@attrs.frozen
+class Event:
+    """One event. ``id`` is the last id seen up to here, empty if there was none."""
+
+    data: bytes
+    name: str = "message"
+    id: str = ""
+
+
+@attrs.frozen
+class OversizedEvent:
+    """An event over the limit; reported as soon as that is known, then skipped up to its end."""
+
+    limit: int
+
+
+@attrs.define(eq=False)
+class EventParser:
+    """Reads one stream as browsers do: CR, LF or CRLF, an optional byte order mark, comments and unknown fields ignored."""
+
+    limit: int
+    """The largest event in bytes, field names included; no more than that is held in memory."""
+    last_id: str = ""
+    """What to resume after; given where this stream goes on with another."""
+    retry_seconds: float | None = None
+    """The pause before reconnecting that the server asked for."""
+    _parts: list[bytes] = attrs.field(factory=list, init=False)
+    _data: list[bytes] = attrs.field(factory=list, init=False)
+    _name: str = attrs.field(default="", init=False)
+    _id: str = attrs.field(default=attrs.Factory(lambda self: self.last_id, takes_self=True), init=False)
+    _size: int = attrs.field(default=0, init=False)
+    _skipping: bool = attrs.field(default=False, init=False)
+    _after_cr: bool = attrs.field(default=False, init=False)
+    _at_start: bool = attrs.field(default=True, init=False)
+
+    def feed(self, chunk: bytes) -> Iterator[Event | OversizedEvent]:
+        """Take the next bytes; yields the events that they complete. Exhaust it before the next call."""
+        if not chunk:
+            return
+        start = 1 if self._after_cr and chunk[:1] == b"\n" else 0
+        self._after_cr = chunk[-1:] == b"\r"
+        for end in _LINE_END.finditer(chunk, start):
+            if self._hold(chunk[start : end.start()]):
+                yield OversizedEvent(self.limit)
+            start = end.end()
+            if (event := self._line(b"".join(self._parts))) is not None:
+                yield event
+        if self._hold(chunk[start:]):
+            yield OversizedEvent(self.limit)
+
+    def _hold(self, part: bytes) -> bool:
+        """Keep a piece of a line; whether the event became too large by it."""
+        self._size += len(part)
+        if self._skipping:
+            self._parts = [b":"] if part or self._parts else []  # all that matters is whether the line is empty
+        elif self._size > self.limit:
+            self._skipping = True
+            self._parts, self._data = [b":"], []
+            return True
+        elif part:
+            self._parts.append(part)
+        return False
+
+    def _line(self, line: bytes) -> Event | None:
+        self._parts = []
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            return self._dispatch()
+        field, _, value = line.partition(b":")
+        self._field(field, value.removeprefix(b" "))
+        return None
+
+    def _field(self, field: bytes, value: bytes) -> None:
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value.decode(errors="replace")
+        elif field == b"id" and b"\0" not in value:
+            self._id = value.decode(errors="replace")
+        elif field == b"retry" and value.isdigit() and len(value) < 10:
+            self.retry_seconds = int(value) / 1000
+
+    def _dispatch(self) -> Event | None:
+        self.last_id = self._id
+        event = Event(b"\n".join(self._data), self._name or "message", self._id) if self._data else None
+        self._data, self._name, self._size, self._skipping = [], "", 0, False
+        return event
+
+
+def format_event(data: bytes, *, id: str | None = None, retry: int | None = None, name: str | None = None) -> bytes:
+    """One event as bytes; ``retry`` in milliseconds. Data with line ends, which JSON allows between tokens, takes several lines.
+
+    Raises `ValueError` for an id or a name that would not survive.
+    """
+    lines = []
+    for field, value in (("event", name), ("id", id)):
+        if value is not None:
+            if any(char in value for char in "\r\n\0"):
+                raise ValueError(f"{field} must not contain line ends or NUL: {value!r}")
+            lines.append(f"{field}: {value}\n".encode())
+    if retry is not None:
+        lines.append(b"retry: %d\n" % retry)
+    lines += [b"data: %b\n" % line for line in _LINE_END.split(data)]
+    return b"".join(lines) + b"\n"
+
+
+def format_comment(text: str = "") -> bytes:
+    """A line that every reader ignores: keeps a quiet stream alive."""
+    return b": " + text.replace("\r", " ").replace("\n", " ").encode() + b"\n\n"

@@ -1,0 +1,66 @@
+"""HTTP headers of the Streamable HTTP transport: their names, and how their values are read and written."""
+
+from __future__ import annotations
+
+import base64
+
+__all__ = [
+    "EVENT_STREAM",
+    "JSON",
+    "LAST_EVENT_ID",
+    "METHOD",
+    "NAME",
+    "PROTOCOL_VERSION",
+    "SESSION_ID",
+    "accepts",
+    "is_session_id",
+    "media_type",
+    "safe_value",
+]
+
+SESSION_ID = "mcp-session-id"
+PROTOCOL_VERSION = "mcp-protocol-version"
+METHOD = "mcp-method"
+NAME = "mcp-name"
+LAST_EVENT_ID = "last-event-id"
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+LONGEST_SESSION_ID = 1024
+
+
+def media_type(content_type: str) -> str:
+    """The media type alone, in lower case: ``application/json`` for ``Application/JSON; charset=utf-8``."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def accepts(accept: str, media: str) -> bool:
+    """Whether an ``Accept`` header admits the media type; ranges count, ``q=0`` refuses (P-42). The most specific range decides."""
+    ranges = {f"{media.partition('/')[0]}/*": 1, "*/*": 0, media: 2}
+    best, found = -1, False
+    for part in accept.split(","):
+        name, _, parameters = part.partition(";")
+        rank = ranges.get(name.strip().lower(), -1)
+        if rank > best:
+            best, found = rank, not _refused(parameters)
+    return found
+
+
+def _refused(parameters: str) -> bool:
+    for parameter in parameters.split(";"):
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            return value.strip() in {"0", "0.0", "0.00", "0.000", "0."}
+    return False
+
+
+def is_session_id(value: str) -> bool:
+    """Whether it is visible ASCII, as session ids must be (P-60)."""
+    return 0 < len(value) <= LONGEST_SESSION_ID and all("!" <= char <= "~" for char in value)
+
+
+def safe_value(text: str) -> str:
+    """The text as a header value: itself where that is safe, else in the ``=?base64?…?=`` form (P-45)."""
+    plain = all(" " <= char <= "~" for char in text) and text == text.strip() and not text.startswith("=?base64?")
+    return text if plain else f"=?base64?{base64.b64encode(text.encode()).decode()}?="

@@ -1,0 +1,1 @@
+"""Which backend answers a call, and under which names clients see what there is."""

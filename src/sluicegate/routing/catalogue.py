@@ -1,0 +1,250 @@
+"""What the gateway offers: the lists of all backends merged in the order of the configuration, encoded once, and the table behind them.
+
+Every member of an item passes as the backend sent it, except its name or URI (CORE-22…25, P-25). A catalogue is never changed; when a
+backend changes, a new one is built and put into the `Directory`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from ..events import get_logger
+from ..protocol import faults
+from ..protocol.calls import Caller, Handler, Reply
+from ..protocol.messages import Params, Raw, encode, read_text
+from ..protocol.names import Names, shorten
+from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
+from .routes import Door, Route, Table
+from .visibility import Visibility
+
+__all__ = ["Catalogue", "Directory", "Member", "build"]
+
+log = get_logger("sluicegate.routing")
+
+
+@attrs.frozen(eq=False)
+class Member:
+    """One backend as the catalogue sees it."""
+
+    name: str
+    namespace: str
+    """Empty: its names are not prefixed."""
+    handler: Handler
+    visibility: Visibility = attrs.field(factory=Visibility)
+    offer: Offer | None = None
+    """What it offers; None while that is not known."""
+    stand_ins: tuple[str, ...] = ()
+    """Who answers for it, in order; the first one with an offer lends it while the member has none."""
+    starting: bool = False
+
+
+@attrs.frozen
+class Remark:
+    """Something about the lists that the operator should know."""
+
+    what: str
+    kind: str
+    name: str
+    backend: str
+
+
+@attrs.frozen(eq=False)
+class Pages:
+    """One list, ready to be sent."""
+
+    first: Reply
+    rest: Mapping[str, Reply] = attrs.field(factory=dict)
+    """By cursor."""
+
+    def says_the_same(self, other: Pages) -> bool:
+        """Whether a client that has read one need not read the other."""
+        mine, others = (self.first, *self.rest.values()), (other.first, *other.rest.values())
+        return [bytes(reply.result) for reply in mine] == [bytes(reply.result) for reply in others]
+
+
+@attrs.frozen(eq=False)
+class Catalogue:
+    """All that is offered at one moment."""
+
+    pages: Mapping[str, Pages]
+    """Per list method."""
+    table: Table
+    instructions: str
+    offered: frozenset[str]
+    """The capabilities that backends declare."""
+    expecting: bool
+    """More may come: a backend is starting, or nothing is known about any."""
+    remarks: frozenset[Remark] = frozenset()
+    capabilities: bytes = attrs.field(init=False)
+    """Encoded; only what is offered, and tools while more may come, since hardly a client gets along without them (LIM-9, P-86)."""
+
+    @capabilities.default
+    def _encoded(self) -> bytes:
+        declared: dict[str, dict[str, bool]] = {name: {"listChanged": True} for name in _LISTED if self.declares(name)}
+        return encode(declared | {"completions": {}} if self.declares("completions") else declared)
+
+    def declares(self, capability: str) -> bool:
+        """Whether clients are told that there is such a thing."""
+        return capability in self.offered or (self.expecting and capability == TOOLS.capability)
+
+    def page(self, kind: ListKind, caller: Caller, cursor: str | None) -> Reply:
+        """One page of a list, the first without a cursor. The same for every caller, until there are rules that tell them apart."""
+        del caller
+        if not self.declares(kind.capability):
+            return Reply.failed(faults.unknown_method(kind.method))
+        pages = self.pages[kind.method]
+        if cursor is None:
+            return pages.first
+        page = pages.rest.get(cursor)
+        return page or Reply.failed(faults.client_mistake("this cursor is not valid, or no longer; read the list from its beginning"))
+
+    def names(self, kind: ListKind) -> Iterable[str]:
+        """The names that clients see, in order: for people and tests."""
+        return self.table.listed[kind.method].keys()
+
+    def changes_from(self, old: Catalogue) -> set[ListKind]:
+        """The lists that differ."""
+        return {kind for kind in KINDS if not self.pages[kind.method].says_the_same(old.pages[kind.method])}
+
+
+_LISTED = tuple(dict.fromkeys(kind.capability for kind in KINDS))
+
+
+def build(
+    members: Sequence[Member],
+    *,
+    separator: str,
+    page_size: int = 0,
+    max_tool_name: int = 64,
+    instructions: str | None = None,
+) -> Catalogue:
+    """Merge what the members offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit."""
+    doors = {member.name: Door(member.name, Names(member.namespace, separator), member.visibility, member.handler) for member in members}
+    offers = _offers(members)
+    merge = _Merge(doors, offers, max_tool_name)
+    pages = {kind.method: _paged(kind, merge.list(kind), page_size) for kind in KINDS}
+    shown = [member for member in members if not member.visibility.hidden]
+    return Catalogue(
+        pages,
+        Table(merge.listed, tuple(sorted(doors.values(), key=lambda door: -len(door.names.prefix)))),
+        _instructions(shown, offers) if instructions is None else instructions,
+        frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
+        not offers or any(member.starting for member in shown),
+        frozenset(merge.remarks),
+    )
+
+
+def _offers(members: Sequence[Member]) -> dict[str, Offer]:
+    """What is shown under each member's name: its own offer, or that of the first stand-in that has one (LIM-19)."""
+    own = {member.name: member.offer for member in members}
+    offers: dict[str, Offer] = {}
+    for member in members:
+        if not member.visibility.hidden:
+            offer = next((own[name] for name in (member.name, *member.stand_ins) if own.get(name) is not None), None)
+            if offer is not None:
+                offers[member.name] = offer
+    return offers
+
+
+@attrs.define
+class _Merge:
+    """The lists in the making."""
+
+    doors: Mapping[str, Door]
+    offers: Mapping[str, Offer]
+    max_tool_name: int
+    listed: dict[str, dict[str, Route]] = attrs.field(factory=dict)
+    remarks: set[Remark] = attrs.field(factory=set)
+
+    def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
+        """Every visible item of a kind under its client-facing name."""
+        routes = self.listed[kind.method] = {}
+        for name, offer in self.offers.items():
+            door = self.doors[name]
+            for item in offer.lists[kind]:
+                client = door.visibility.client_name(kind, item.key)
+                if client is None:
+                    continue
+                full = self._fitting(kind, door.names.out(client), name)
+                if full in routes:
+                    self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
+                    continue
+                routes[full] = Route.through(door, item.key)
+                yield full, encode(item.raw | _renamed(kind, item, full, door.names))
+
+    def _fitting(self, kind: ListKind, full: str, backend: str) -> str:
+        if kind is not TOOLS:
+            return full
+        short = shorten(full, self.max_tool_name)
+        if short != full:
+            self.remarks.add(Remark(f"a name is too long; it is listed as {short}", kind.name, full, backend))
+        return short
+
+
+def _renamed(kind: ListKind, item: Item, full: str, names: Names) -> Params:
+    """The members of an item that clients see differently. Resources have a name beside their URI, and it is prefixed too (CORE-23)."""
+    changed = {kind.key: Raw(encode(full))}
+    name = read_text(item.raw, "name") if kind.key != "name" and names.prefix else None
+    return changed if name is None else changed | {"name": Raw(encode(names.out(name)))}
+
+
+def _paged(kind: ListKind, items: Iterator[tuple[str, bytes]], size: int) -> Pages:
+    """Cut a list into pages. A cursor stands for the last name before it, so replicas with equal lists understand each other's (P-83)."""
+    entries = list(items)
+    parts = [entries[start : start + size] for start in range(0, len(entries), size)] if size else [entries]
+    replies: dict[str, Reply] = {}
+    cursor = ""
+    for part in parts or [[]]:
+        following = _cursor(part[-1][0]) if part and part[-1] is not entries[-1] else ""
+        tail = b',"nextCursor":%b' % encode(following) if following else b""
+        body = b",".join(data for _name, data in part)
+        replies[cursor] = Reply(Raw(b'{"%b":[%b]%b}' % (kind.member.encode(), body, tail)))
+        cursor = following
+    return Pages(replies.pop(""), replies)
+
+
+def _cursor(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _instructions(shown: Sequence[Member], offers: Mapping[str, Offer]) -> str:
+    """What the backends say about themselves, each under its namespace (CORE-30)."""
+    own = [(member.namespace or member.name, offers[member.name].hello.instructions) for member in shown if member.name in offers]
+    first = f"MCP proxy aggregating {len(shown)} backend servers."
+    return "\n\n".join([first, *(f"[{namespace}] {text}" for namespace, text in own if text)])
+
+
+@attrs.define(eq=False)
+class Directory:
+    """Holds the catalogue of the moment and tells who listens when a list has changed."""
+
+    current: Catalogue = attrs.field(factory=lambda: build((), separator=""))
+    _listeners: dict[object, Callable[[frozenset[str]], None]] = attrs.field(factory=dict, init=False)
+
+    def subscribe(self, listener: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Call ``listener`` with the methods of the ``list_changed`` notifications that are due; the result ends that.
+
+        Listeners are called at once and in the task that replaced the catalogue, so they must not block.
+        """
+        key = object()
+        self._listeners[key] = listener
+        return lambda: self._listeners.pop(key, None) and None
+
+    def replace(self, catalogue: Catalogue) -> set[ListKind]:
+        """Put a catalogue in the place of the old one; returns the lists that differ.
+
+        What was ever declared stays declared: a client that was told of prompts gets an empty list when they are gone, not an error.
+        """
+        old = self.current
+        for remark in catalogue.remarks - old.remarks:
+            log.warning(remark.what, kind=remark.kind, item=remark.name, backend=remark.backend)
+        self.current = attrs.evolve(catalogue, offered=catalogue.offered | old.offered)
+        changed = self.current.changes_from(old)
+        if changed:
+            methods = frozenset(kind.changed for kind in changed)
+            for listener in list(self._listeners.values()):
+                listener(methods)
+        return changed

@@ -1,0 +1,113 @@
+"""URIs inside results and errors, mapped like those of the lists, so that a client can read back what it was given (P-89, LIM-12).
+
+Only what holds a URI is encoded again; everything else is copied as it came. What does not have the expected shape is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import msgspec
+
+from ..protocol.calls import Reply
+from ..protocol.errors import RESOURCE_NOT_FOUND
+from ..protocol.faults import Fault
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
+
+__all__ = ["Mapping", "with_mapped_uris"]
+
+Mapping = Callable[[str], str]
+"""From a backend's URI to the one that clients use."""
+
+_array = msgspec.json.Decoder(list[Raw])
+
+
+def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
+    """The same reply with the URIs in it mapped."""
+    if reply.fault is not None:
+        fault = _fault(method, reply.fault, mapping)
+        return reply if fault is reply.fault else attrs.evolve(reply, fault=fault)
+    place = _PLACES.get(method)
+    if place is None or not _may_hold_uri(bytes(reply.result)):
+        return reply
+    result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
+    return reply if result is None else attrs.evolve(reply, result=result)
+
+
+def _may_hold_uri(data: bytes) -> bool:
+    """Most results hold none. A key may also be written with escapes."""
+    return b'"uri"' in data or b"\\u00" in data
+
+
+Change = Callable[[Raw], Raw | None]
+"""Gives the changed value, or None where nothing is to be changed."""
+
+
+def _member(raw: Raw, key: str, change: Change) -> Raw | None:
+    """An object with one member changed."""
+    members = decode_object(raw)
+    if isinstance(members, Malformed) or key not in members:
+        return None
+    changed = change(members[key])
+    return None if changed is None else Raw(encode(members | {key: changed}))
+
+
+def _entries(raw: Raw, mapping: Mapping, entry: Callable[[Raw, Mapping], Raw | None]) -> Raw | None:
+    """A list with those entries changed that hold a URI."""
+    try:
+        entries = _array.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    changed = [entry(item, mapping) for item in entries]
+    if all(item is None for item in changed):
+        return None
+    return Raw(encode([new or old for new, old in zip(changed, entries, strict=True)]))
+
+
+def _uri(raw: Raw, mapping: Mapping) -> Raw | None:
+    """Something with a URI: contents of a resource, a link."""
+    members = decode_object(raw)
+    return None if isinstance(members, Malformed) else _with_uri(members, mapping)
+
+
+def _with_uri(members: Params, mapping: Mapping) -> Raw | None:
+    uri = read_text(members, "uri")
+    return None if uri is None else Raw(encode(members | {"uri": mapping(uri)}))
+
+
+def _block(raw: Raw, mapping: Mapping) -> Raw | None:
+    """A content block: a link has a URI, an embedded resource holds something that has one."""
+    if not _may_hold_uri(bytes(raw)):
+        return None
+    members = decode_object(raw)
+    if isinstance(members, Malformed):
+        return None
+    kind = read_text(members, "type")
+    if kind == "resource_link":
+        return _with_uri(members, mapping)
+    if kind == "resource" and "resource" in members:
+        resource = _uri(members["resource"], mapping)
+        return None if resource is None else Raw(encode(members | {"resource": resource}))
+    return None
+
+
+def _message(raw: Raw, mapping: Mapping) -> Raw | None:
+    """A message of a prompt: one content block."""
+    return _member(raw, "content", lambda content: _block(content, mapping))
+
+
+_PLACES: dict[str, tuple[str, Callable[[Raw, Mapping], Raw | None]]] = {
+    "tools/call": ("content", _block),
+    "resources/read": ("contents", _uri),
+    "prompts/get": ("messages", _message),
+}
+"""Where the result of a method may hold URIs, and how to change one entry."""
+
+
+def _fault(method: str, fault: Fault, mapping: Mapping) -> Fault:
+    """A backend's error about a resource, with ``data.uri`` mapped; the ``uri`` of any other error may mean anything."""
+    if fault.raw is None or not (method.startswith("resources/") or fault.code == RESOURCE_NOT_FOUND):
+        return fault
+    raw = _member(fault.raw, "data", lambda data: _uri(data, mapping))
+    return fault if raw is None else attrs.evolve(fault, raw=raw)

@@ -1,0 +1,82 @@
+"""The router: from what a client names to the backend that has it, and the answer back in the client's words."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.calls import Call, Reply
+from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
+from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
+from .catalogue import Catalogue, Directory
+from .results import with_mapped_uris
+from .routes import Hidden, Route
+
+__all__ = ["Router"]
+
+
+@attrs.frozen
+class Router:
+    """Leads calls to their backends. A handler; everything it cannot place is answered with a fault."""
+
+    directory: Directory
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run the call where its name belongs, under the backend's own name."""
+        placed = _place(self.directory.current, call)
+        if isinstance(placed, faults.Fault):
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(placed)
+        route, params = placed
+        reply = await route.handler(call.copy(params=params))
+        return reply if route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+
+
+Placed = tuple[Route, Params] | faults.Fault
+
+
+def _place(catalogue: Catalogue, call: Call) -> Placed:
+    """The route of a call and its parameters under the backend's own name."""
+    if call.method == "completion/complete":
+        return _place_completion(catalogue, call.params)
+    if call.method not in _KINDS:
+        return faults.unknown_method(call.method)
+    kind = _KINDS[call.method]
+    if not catalogue.declares(kind.capability) and not catalogue.expecting:  # nobody has such a thing (P-86)
+        return faults.unknown_method(call.method)
+    name = read_text(call.params, kind.key)
+    if name is None:
+        return faults.client_mistake(f'"{kind.key}" must be there and a string')
+    route = _find(catalogue, kind, name)
+    return route if isinstance(route, faults.Fault) else (route, call.params | {kind.key: route.local})
+
+
+_KINDS = {"tools/call": TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
+
+
+def _find(catalogue: Catalogue, kind: ListKind, name: str) -> Route | faults.Fault:
+    route = catalogue.table.find(kind, name)
+    if isinstance(route, Route):
+        return route
+    if isinstance(route, Hidden):
+        return faults.not_available(kind.name, name)
+    return faults.unknown_name(kind.name, name)
+
+
+def _place_completion(catalogue: Catalogue, params: Params) -> Placed:
+    """A completion goes where the prompt or the resource is that its ``ref`` names (P-92)."""
+    ref = decode_object(params.get("ref", EMPTY))
+    if isinstance(ref, Malformed):
+        return faults.client_mistake('"ref" must be an object')
+    kind, key = _REFERRED.get(read_text(ref, "type") or "", (None, ""))
+    name = read_text(ref, key)
+    if kind is None or name is None:
+        return faults.client_mistake('"ref" must be a "ref/prompt" with a "name" or a "ref/resource" with a "uri"')
+    if kind is TEMPLATES and name in catalogue.table.listed[RESOURCES.method]:  # a plain resource may be aliased, a template never is
+        kind = RESOURCES
+    route = _find(catalogue, kind, name)
+    return route if isinstance(route, faults.Fault) else (route, params | {"ref": Raw(encode(ref | {key: route.local}))})
+
+
+_REFERRED: dict[str, tuple[ListKind | None, str]] = {"ref/prompt": (PROMPTS, "name"), "ref/resource": (TEMPLATES, "uri")}

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sluicegate.cli.main import main
+
+
+@pytest.fixture
+def sluicegate(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line in an empty folder and without settings from outside; exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("CONFIG", "HOST", "PORT", "LOG_LEVEL", "TOKEN", "DEBUG"):
+        monkeypatch.delenv(f"SLUICEGATE_{name}", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        captured = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A small configuration without mistakes."""
+    path = tmp_path / "gate.toml"
+    path.write_text(
+        """\
+[proxy]
+name = "gate"
+[[backends]]
+name = "time"
+transport = "stdio"
+command = "mcp-server-time"
+timeout.seconds = 10
+"""
+    )
+    return path

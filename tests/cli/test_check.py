@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def test_a_good_configuration_is_summed_up(sluicegate: Command, gate: Path) -> None:
+    code, out, err = sluicegate("check", "-c", str(gate))
+    assert (code, err) == (0, "")
+    assert out.startswith("Config OK\n")
+    assert "- time (stdio) [timeout]" in out
+
+
+def test_all_errors_come_at_once_with_their_lines(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("command", "comand").replace('name = "gate"', 'name = "gate"\nlistem = 1'))
+    code, out, err = sluicegate("check", "-c", str(gate))
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith("error: ") for line in lines)
+    assert any("gate.toml:3: proxy.listem" in line and "listen" in line for line in lines)
+    assert any("gate.toml:7: backends[0].comand" in line and "command" in line for line in lines)
+
+
+def test_what_is_not_built_yet_is_a_warning_here_and_an_error_in_run(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text() + "[performance]\ncoalesce_requests = true\n[backends.retry]\nmax_retries = 3\n")
+    code, out, _ = sluicegate("check", "-c", str(gate))
+    assert code == 0
+    assert "planned" in out
+    code, out, err = sluicegate("run", "-c", str(gate))
+    assert (code, out) == (1, "")
+    assert "performance" in err
+    assert "retry" in err
+
+
+def test_the_default_file_is_proxy_toml(sluicegate: Command, gate: Path) -> None:
+    code, _, err = sluicegate("check")
+    assert code == 1
+    assert "proxy.toml" in err
+    gate.rename(gate.with_name("proxy.toml"))
+    assert sluicegate("check")[0] == 0
+
+
+def test_a_missing_file_is_named(sluicegate: Command) -> None:
+    code, _, err = sluicegate("check", "-c", "nowhere.toml")
+    assert code == 1
+    assert "nowhere.toml" in err
+    assert "Traceback" not in err
+
+
+def test_the_file_can_come_from_the_environment(sluicegate: Command, gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICEGATE_CONFIG", str(gate))
+    assert sluicegate("check")[0] == 0
+
+
+def test_a_client_file_needs_no_configuration(sluicegate: Command, tmp_path: Path) -> None:
+    (tmp_path / ".mcp.json").write_text('{"mcpServers": {"time": {"command": "mcp-server-time"}}}')
+    code, out, _ = sluicegate("check", "--from-mcp-json", ".mcp.json")
+    assert code == 0
+    assert "- time (stdio)" in out
+
+
+def test_a_client_file_can_be_added_to_a_configuration(sluicegate: Command, gate: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.json").write_text('{"mcpServers": {"git": {"command": "mcp-server-git"}, "time": {"command": "other"}}}')
+    code, out, _ = sluicegate("check", "-c", str(gate), "--import-mcp-json", "more.json")
+    assert code == 0
+    assert "Backends: 2" in out
+    assert "- git (stdio)" in out
+
+
+def test_a_configuration_and_a_client_file_in_its_place_exclude_each_other(sluicegate: Command, gate: Path) -> None:
+    code, _, err = sluicegate("check", "-c", str(gate), "--from-mcp-json", ".mcp.json")
+    assert code == 2
+    assert "--import-mcp-json" in err
+
+
+def test_programs_get_json(sluicegate: Command, gate: Path) -> None:
+    code, out, _ = sluicegate("check", "-c", str(gate), "--json")
+    assert code == 0
+    assert json.loads(out) == {"ok": True, "name": "gate", "problems": [], "warnings": []}
+    gate.write_text("[proxy]\n")
+    code, out, err = sluicegate("check", "-c", str(gate), "--json")
+    told = json.loads(out)
+    assert (code, err, told["ok"]) == (1, "", False)
+    assert {"file", "line", "path", "what", "instead"} == set(told["problems"][0])

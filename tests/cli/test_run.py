@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_an_address_that_others_reach_needs_authentication(sluicegate: Command, gate: Path, host: str) -> None:
+    code, out, err = sluicegate("run", "-c", str(gate), "--host", host)
+    assert (code, out) == (1, "")
+    assert "--insecure-no-auth" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "web"])
+def test_a_port_that_is_none_is_a_wrong_command_line(sluicegate: Command, gate: Path, port: str) -> None:
+    assert sluicegate("run", "-c", str(gate), "--port", port)[0] == 2
+
+
+def test_a_log_level_that_is_none_is_a_wrong_command_line(sluicegate: Command, gate: Path) -> None:
+    assert sluicegate("run", "-c", str(gate), "--log-level", "loud")[0] == 2
+
+
+def test_a_configuration_with_errors_is_not_run(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("transport", "transprot"))
+    code, out, err = sluicegate("run", "-c", str(gate))
+    assert (code, out) == (1, "")
+    assert "transport" in err

@@ -1,0 +1,157 @@
+"""The files of MCP clients as these really write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sluicegate.config.importers import from_mcp_json, legal_namespace
+from sluicegate.config.load import ConfigError, Loaded, load
+
+AS_WRITTEN = """\
+{
+  // Claude, VS Code, Cursor and others, all in one
+  "mcpServers": {
+    "time": { "command": "uvx", "args": ["mcp-server-time"], "env": { "TZ": "${env:ZONE}", "DEBUG": 1 }, },
+    "Git Hub!": {
+      "type": "http",
+      "url": "https://api.example/mcp",
+      "headers": { "Authorization": "Bearer ${TOKEN}" },
+      "alwaysAllow": ["x"], /* this client's own */
+    },
+    "files": { "type": "stdio", "command": "files", "cwd": "work", "disabled": true },
+    "wind": { "serverUrl": "http://127.0.0.1:1/sse", "type": "sse" },
+  },
+}
+"""
+ENVIRON = {"ZONE": "UTC", "TOKEN": "tok"}
+
+
+def imported(tmp_path: Path, text: str) -> Loaded:
+    path = tmp_path / ".mcp.json"
+    path.write_text(text)
+    return from_mcp_json(path, environ=ENVIRON)
+
+
+def errors(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        imported(tmp_path, text)
+    return "\n".join(str(problem).replace(str(tmp_path), "") for problem in caught.value.problems)
+
+
+def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
+    loaded = imported(tmp_path, AS_WRITTEN)
+
+    assert tmp_path.name == loaded.config.proxy.name
+    assert tmp_path / ".mcp.json" == loaded.config.source
+    time, hub, files, wind = loaded.config.backends
+    assert (time.transport, time.command, time.args, time.env) == ("stdio", "uvx", ("mcp-server-time",), {"TZ": "UTC", "DEBUG": "1"})
+    assert (hub.transport, hub.url, hub.headers) == ("http", "https://api.example/mcp", {"Authorization": "Bearer tok"})
+    assert (hub.name, hub.effective_namespace) == ("Git Hub!", "Git-Hub")
+    assert (False, str(tmp_path / "work")) == (files.enabled, files.cwd)
+    assert (wind.transport, wind.url) == ("http", "http://127.0.0.1:1/sse")
+
+
+def test_what_was_changed_or_left_out_is_said(tmp_path: Path) -> None:
+    path = tmp_path / ".mcp.json"
+
+    assert (
+        f"'Git Hub!' from {path} gets the namespace 'Git-Hub'",
+        f'{path}:12: mcpServers.wind.type: the HTTP+SSE transport of 2024 is not spoken; the server is asked for Streamable HTTP; write "http" if it has that',
+        f'{path}:9: mcpServers."Git Hub!".alwaysAllow: the gateway does not know this member and leaves it out',
+    ) == imported(tmp_path, AS_WRITTEN).warnings
+
+
+@pytest.mark.parametrize("member", ["mcpServers", "servers"])
+def test_both_names_of_the_table_are_known(member: str, tmp_path: Path) -> None:
+    loaded = imported(tmp_path, f'{{"{member}": {{"a": {{"command": "x"}}}}, "inputs": []}}')
+
+    assert [backend.name for backend in loaded.config.backends] == ["a"]
+    assert "inputs" in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('{"servers": {}}', "/.mcp.json: backends: at least one backend is required"),
+        ("{}", "/.mcp.json: there is no 'mcpServers' (or 'servers') in it"),
+        ("[]", "/.mcp.json: there is no 'mcpServers'"),
+        ("null", "/.mcp.json: there is no 'mcpServers'"),
+        ('{"servers": []}', "/.mcp.json:1: servers: this is no object of servers"),
+        ('{"servers":\n {"a": 3}}', "/.mcp.json:2: servers.a: this is no object"),
+        ('{"servers":\n {"a": {}}}', "/.mcp.json:2: servers.a: server 'a' must have either 'command' (stdio) or 'url' (http)"),
+        ('{"servers": {"a": {"type": "smoke", "url": "x"}}}', "servers.a.type: this transport is not known"),
+        ('{"servers": {"a": {"type": 3, "url": "x"}}}', "servers.a.type: this transport is not known"),
+        ('{"servers": {"a": {"type": "stdio"}}}', "servers.a.command: backend 'a': stdio transport requires 'command'"),
+        ('{"servers": {"a": {\n"url": "ftp://x"}}}', "/.mcp.json:2: servers.a.url: this is no http address"),
+        ('{"servers": {"a.b": {\n"command": 3}}}', '/.mcp.json:2: servers."a.b".command: a number stands where a text is expected'),
+        (
+            '{"servers": {"a": {"command": "x",\n"env": {"K": "${env:NOPE}"}}}}',
+            "/.mcp.json:2: servers.a.env.K: the environment variable 'NOPE' is not set",
+        ),
+        ('{"servers": {"a": {"command": "x"},\n"a": {"command": "y"}}}', "/.mcp.json:2: servers.a: the key is given twice"),
+        ('{"servers": {', "/.mcp.json:1: this is no valid JSON"),
+    ],
+)
+def test_what_the_gateway_cannot_use_is_an_error_with_its_line(text: str, error: str, tmp_path: Path) -> None:
+    assert error in errors(tmp_path, text)
+
+
+def test_one_bad_server_is_told_once(tmp_path: Path) -> None:
+    assert len(errors(tmp_path, '{"servers": {"a": {"command": 3}}}').splitlines()) == 1
+
+
+def test_what_means_nothing_to_a_transport_is_left_out_with_a_word(tmp_path: Path) -> None:
+    loaded = imported(
+        tmp_path,
+        '{"servers": {"a": {"command": "x", "url": "http://y", "headers": {"B": "c"}}, "b": {"url": "http://y", "env": {"B": "c"}}}}',
+    )
+
+    assert [backend.transport for backend in loaded.config.backends] == ["stdio", "http"]
+    assert [warning.split(": ")[1] for warning in loaded.warnings] == ["servers.a.headers", "servers.b.env"]
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.json: importing backends failed: the file cannot be read: No such file"):
+        from_mcp_json(tmp_path / "nothing.json", environ={})
+
+
+def test_a_configuration_may_import_and_keeps_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"mcpServers": {"time": {"command": "theirs"}, "b": {"command": "x"}}}')
+    (tmp_path / "b.json").write_text('{"servers": {"c": {"command": "x"}, "b": {"command": "again"}}}')
+    path = tmp_path / "gate.toml"
+    path.write_text('[proxy]\nname = "p"\nimport_backends = "a.json"\n[[backends]]\nname = "time"\ntransport = "stdio"\ncommand = "ours"\n')
+
+    loaded = load(path, import_mcp_json=tmp_path / "b.json", environ={})
+
+    assert [(backend.name, backend.command) for backend in loaded.config.backends] == [("time", "ours"), ("b", "x"), ("c", "x")]
+    assert (
+        f"Skipping 'time' from {tmp_path}/a.json (already defined in config)",
+        f"Skipping 'b' from {tmp_path}/b.json (already defined in config)",
+    ) == loaded.warnings
+
+
+def test_a_configuration_may_have_nothing_but_imports(tmp_path: Path) -> None:
+    """CFG-154: the seed refuses it."""
+    (tmp_path / "a.json").write_text('{"mcpServers": {"b": {"command": "x"}}}')
+    (tmp_path / "gate.toml").write_text('[proxy]\nname = "p"\n')
+
+    assert [backend.name for backend in load(tmp_path / "gate.toml", import_mcp_json=tmp_path / "a.json").config.backends] == ["b"]
+
+
+def test_imported_prefixes_never_collide(tmp_path: Path) -> None:
+    """CORE-5 is not the fault of somebody whose client has no prefixes."""
+    loaded = imported(
+        tmp_path,
+        '{"servers": {"redis": {"command": "x"}, "redis_ft": {"command": "x"}, "a b": {"command": "x"}, "a/b": {"command": "x"}, "proxy": {"command": "x"}}}',
+    )
+
+    assert [backend.effective_namespace for backend in loaded.config.backends] == ["redis", "redis-ft", "a-b", "a-b-2", "proxy-2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "legal"), [("ok-1_x", "ok-1_x"), ("a.b", "a-b"), ("@scope/pkg", "scope-pkg"), ("日本", "server"), ("", "server"), ("x", "x-2")]
+)
+def test_a_name_becomes_a_legal_namespace(name: str, legal: str) -> None:
+    assert legal == legal_namespace(name, {"x"})

@@ -1,0 +1,112 @@
+"""Keys whose feature is not built are understood, named, and never silently dropped."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluicegate.config.check import problems
+from sluicegate.config.load import ConfigError, parse
+from sluicegate.config.model import Config
+from sluicegate.config.planned import take
+
+HEAD = '[proxy]\nname = "p"\n'
+BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
+
+PLANS = [
+    (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
+    (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
+    (HEAD + "[proxy.rate_limit]\nrequests = 5\n" + BACKEND, "proxy.rate_limit", 3),
+    (HEAD + BACKEND + "[backends.retry]\nmax_retries = 3\n", "backends[0].retry", 7),
+    (HEAD + BACKEND + "circuit_breaker = {}\n", "backends[0].circuit_breaker", 7),
+    (HEAD + BACKEND + "hedging = { delay_ms = 5 }\n", "backends[0].hedging", 7),
+    (HEAD + BACKEND + "weight = 10\n", "backends[0].weight", 7),
+    (HEAD + BACKEND + "default_args = { x = [1] }\n", "backends[0].default_args", 7),
+    (HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nrename = { a = 'b' }\n", "backends[0].param_overrides", 7),
+    (HEAD + BACKEND + "sessions = 'per_client'\n", "backends[0].sessions", 7),
+    (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
+    (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
+    (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
+    (HEAD + BACKEND + "[security]\nmax_argument_size = 5\n", "security.max_argument_size", 8),
+    (HEAD + BACKEND + "[observability.metrics]\nenabled = true\n", "observability.metrics", 7),
+    (HEAD + BACKEND + "[performance]\ncoalesce_requests = true\n", "performance", 7),
+    (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
+    (HEAD + BACKEND + "[[composite_tools]]\nname = 'x'\ndescription = 'd'\ntools = ['t']\n", "composite_tools", 7),
+    (HEAD + "[[backends]]\nname = 'w'\ntransport = 'websocket'\nurl = 'ws://h'\n", "backends[0].transport", 5),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "line"), PLANS, ids=[path for _, path, _ in PLANS])
+def test_a_plan_is_named_with_its_line_and_refuses_to_run(text: str, path: str, line: int) -> None:
+    loaded = parse(text, name="f")
+
+    (plan,) = loaded.planned
+    assert ("f", line, path) == (plan.file, plan.line, plan.path)
+    assert "planned, not built yet" in plan.what
+    assert [path] == [problem.path for problem in problems(loaded.config)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD
+        + "hot_reload = false\ntool_exposure = 'direct'\n"
+        + BACKEND
+        + "weight = 100\nhide_destructive = false\nparam_overrides = []\n",
+        HEAD
+        + BACKEND
+        + "[performance]\ncoalesce_requests = false\n[observability.metrics]\nenabled = false\n[observability.tracing]\nendpoint = 'x'\n",
+    ],
+)
+def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
+    assert parse(text).planned == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (HEAD + "hot_reload = 'yes'\n" + BACKEND, "f:3: proxy.hot_reload: the value has the wrong type; write true or false"),
+        (
+            HEAD + BACKEND + "retry = { max_retrys = 3 }\n",
+            "f:7: backends[0].retry.max_retrys: unknown key 'max_retrys'; did you mean 'max_retries'?",
+        ),
+        (HEAD + BACKEND + "retry = 3\n", "f:7: backends[0].retry: the value is no table"),
+        (HEAD + BACKEND + "concurrency = {}\n", "f:7: backends[0].concurrency: 'max_concurrent' is missing"),
+        (HEAD + BACKEND + "inject_args = 3\n", "f:7: backends[0].inject_args: the value is no list"),
+        (
+            HEAD + BACKEND + "hedging = { max_hedges = true }\n",
+            "f:7: backends[0].hedging.max_hedges: the value has the wrong type; write a whole number",
+        ),
+        (
+            HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
+            'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
+        ),
+        (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\n", "f:7: auth: 'jwks_uri' is missing"),
+        (HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", "f:7: auth.scoped_tokens[0]: 'token' is missing"),
+    ],
+)
+def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, name="f")
+
+    assert any(str(problem).startswith(error) for problem in caught.value.problems), caught.value
+
+
+def test_a_gateway_whose_auth_is_planned_is_not_an_open_one() -> None:
+    """A program that looks only at the configuration is told too."""
+    config = parse(HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n").config
+
+    assert config.auth is None
+    assert [problem.path for problem in config.planned] == ["auth.type"]
+    assert isinstance(config, Config)
+
+
+def test_variables_in_a_plan_need_not_be_set() -> None:
+    assert len(parse(HEAD + BACKEND + "[security]\nadmin_token = '${NOT_YET}'\n", environ={}).planned) == 1
+
+
+def test_the_tree_that_is_given_stays_as_it_is() -> None:
+    tree = {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "jwt"}}
+
+    take(tree)
+
+    assert tree == {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "jwt"}}

@@ -1,0 +1,151 @@
+"""Deadlines of calls and of attempts, in virtual time."""
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate.policies.deadline import AttemptDeadline, Deadline
+from sluicegate.protocol.calls import SILENT, Back, Call, Reply
+from sluicegate.protocol.faults import Cause, Fault
+
+REPLY = Reply()
+
+
+def a_call(back: Back = SILENT) -> Call:
+    return Call("tools/call", "slow_tool", {}, back=back)
+
+
+def failed(reply: Reply) -> Fault:
+    assert reply.fault is not None
+    return reply.fault
+
+
+@attrs.frozen
+class Backend:
+    """Takes a call after a while, as a backend session does, and answers after another; says something in between."""
+
+    queued: float = 0
+    works: tuple[float, ...] = (1,)
+
+    async def __call__(self, call: Call) -> Reply:
+        await trio.sleep(self.queued)
+        call.sent_at, call.trail.sent = trio.current_time(), True
+        for seconds in self.works:
+            await trio.sleep(seconds)
+            call.back.note(b"still there")
+        return REPLY
+
+
+@attrs.define(eq=False)
+class Asked:
+    """A back that remembers notes and answers questions after a while."""
+
+    thinks: float = 0
+    notes: list[bytes] = attrs.field(factory=list)
+    may_ask: bool = True
+
+    def note(self, message: bytes) -> None:
+        self.notes.append(message)
+
+    async def ask(self, question: bytes) -> Reply:
+        self.notes.append(question)
+        await trio.sleep(self.thinks)
+        return REPLY
+
+
+async def test_a_call_that_is_fast_enough_passes(autojump_clock: trio.testing.MockClock) -> None:
+    assert REPLY is await Deadline(Backend(works=(2,)), 3)(a_call())
+    assert trio.current_time() == 2
+
+
+async def test_a_call_that_takes_too_long_is_ended_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    fault = failed(await Deadline(Backend(works=(10,)), 3)(a_call()))
+
+    assert trio.current_time() == 3
+    assert (fault.cause, fault.code, fault.counts_against_backend) == (Cause.TIMEOUT, -32603, True)
+    assert "'slow_tool' took longer than 3 s" in fault.message
+
+
+async def test_progress_does_not_move_the_deadline_of_a_call(autojump_clock: trio.testing.MockClock) -> None:
+    """P-54: the cap on a whole call holds whatever a backend says."""
+    await Deadline(Backend(works=(2, 2, 2)), 3)(a_call())
+
+    assert trio.current_time() == 3
+
+
+async def test_a_call_that_never_left_was_overload_and_speaks_against_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    fault = failed(await Deadline(Backend(queued=10), 3)(a_call()))
+
+    assert (fault.cause, fault.counts_against_backend, fault.started) == (Cause.OVERLOAD, False, False)
+
+
+async def test_one_attempt_that_left_makes_it_a_timeout(autojump_clock: trio.testing.MockClock) -> None:
+    """The second attempt still waits for its turn, but the first one reached a backend."""
+
+    async def twice(call: Call) -> Reply:
+        await AttemptDeadline(Backend(works=(10,)), 1)(call.copy())
+        return await Backend(queued=10)(call.copy())
+
+    assert Cause.TIMEOUT is failed(await Deadline(twice, 3)(a_call())).cause
+    assert trio.current_time() == 3
+
+
+async def test_the_callers_own_cancellation_is_no_timeout(autojump_clock: trio.testing.MockClock) -> None:
+    with trio.move_on_after(1) as scope:
+        await Deadline(AttemptDeadline(Backend(works=(10,)), 4), 3)(a_call())
+
+    assert scope.cancelled_caught
+    assert trio.current_time() == 1
+
+
+async def test_an_attempt_that_takes_too_long_names_its_backend(autojump_clock: trio.testing.MockClock) -> None:
+    fault = failed(await AttemptDeadline(Backend(works=(10,)), 3, "time")(a_call()))
+
+    assert trio.current_time() == 3
+    assert (fault.cause, fault.backend) == (Cause.TIMEOUT, "time")
+
+
+async def test_an_attempt_that_never_left_was_overload_also_when_another_did(autojump_clock: trio.testing.MockClock) -> None:
+    call = a_call()
+    call.trail.sent = True
+
+    assert Cause.OVERLOAD is failed(await AttemptDeadline(Backend(queued=10), 3)(call)).cause
+
+
+async def test_progress_gives_an_attempt_new_time_and_reaches_the_caller(autojump_clock: trio.testing.MockClock) -> None:
+    back = Asked()
+
+    assert REPLY is await AttemptDeadline(Backend(works=(2, 2, 2)), 3)(a_call(back))
+    assert trio.current_time() == 6
+    assert back.notes == [b"still there"] * 3
+
+
+async def test_an_attempt_that_falls_silent_ends_counted_from_its_last_word(autojump_clock: trio.testing.MockClock) -> None:
+    await AttemptDeadline(Backend(works=(2, 10)), 3)(a_call())
+
+    assert trio.current_time() == 5
+
+
+async def test_while_a_person_is_asked_the_time_of_an_attempt_stands_still(autojump_clock: trio.testing.MockClock) -> None:
+    back = Asked(thinks=100)
+
+    async def asking(call: Call) -> Reply:
+        call.sent_at = trio.current_time()
+        assert call.back.may_ask
+        await call.back.ask(b"sure?")
+        return await Backend(works=(10,))(call)
+
+    fault = failed(await AttemptDeadline(asking, 3)(a_call(back)))
+
+    assert Cause.TIMEOUT is fault.cause
+    assert trio.current_time() == 103
+    assert back.notes == [b"sure?"]
+
+
+async def test_attempts_have_copies_of_their_own(autojump_clock: trio.testing.MockClock) -> None:
+    call = a_call()
+
+    await AttemptDeadline(Backend(), 3)(call)
+
+    assert call.sent_at is None
+    assert call.trail.sent

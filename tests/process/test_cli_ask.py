@@ -1,0 +1,170 @@
+"""Asking a gateway from the command line: one that the command itself starts, and one that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+from mcp import Client, StdioServerParameters
+
+from sluicegate.builder import Builder
+
+pytestmark = pytest.mark.slow
+
+SERVER = Path(__file__).with_name("plain_server.py")
+SLUICEGATE = (sys.executable, "-m", "sluicegate")
+PATIENCE = 30
+
+
+def sluicegate(*arguments: str, given: str = "") -> tuple[int, str, str]:
+    """Run a command; exit code, stdout and stderr."""
+    done = subprocess.run([*SLUICEGATE, *arguments], input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+async def ask(*arguments: str) -> tuple[int, str, str]:
+    """The same beside a gateway that runs in this process."""
+    with trio.fail_after(PATIENCE):
+        done = await trio.run_process([*SLUICEGATE, *arguments], capture_stdout=True, capture_stderr=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    path = tmp_path / "gate.toml"
+    path.write_text(
+        f"""\
+[proxy]
+name = "gate"
+[[backends]]
+name = "one"
+transport = "stdio"
+command = {json.dumps(sys.executable)}
+args = [{json.dumps(str(SERVER))}, "one"]
+""",
+    )
+    return path
+
+
+def test_call_prints_the_text_of_the_result(gate: Path) -> None:
+    assert sluicegate("call", "one_echo", '{"a": 1}', "-c", str(gate)) == (0, 'one: {"a": 1}\n', "")
+
+
+def test_call_reads_its_arguments_from_stdin(gate: Path) -> None:
+    assert sluicegate("call", "one_echo", "-", "-c", str(gate), given='{"b": 2}')[:2] == (0, 'one: {"b": 2}\n')
+
+
+def test_call_prints_the_whole_result_for_programs(gate: Path) -> None:
+    code, out, _ = sluicegate("call", "one_echo", "-c", str(gate), "--json")
+    assert code == 0
+    assert json.loads(out) == {"content": [{"type": "text", "text": "one: {}"}]}
+
+
+def test_call_exits_with_1_when_the_tool_reports_an_error(gate: Path) -> None:
+    assert sluicegate("call", "one_fail", "-c", str(gate)) == (1, "it did not work\n", "")
+
+
+@pytest.mark.parametrize(("name", "told"), [("two_echo", "Unknown tool: two_echo"), ("one_die", "went away")])
+def test_call_says_why_there_is_no_result(gate: Path, name: str, told: str) -> None:
+    code, out, err = sluicegate("call", name, "-c", str(gate))
+    assert (code, out) == (1, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_list_prints_a_line_for_each_with_a_tab(gate: Path) -> None:
+    code, out, err = sluicegate("list", "tools", "-c", str(gate))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "one_echo\techo of one"
+    assert len(out.splitlines()) == 4
+    assert sluicegate("list", "prompts", "-c", str(gate))[1] == "one_greet\ta greeting\n"
+    code, out, _ = sluicegate("list", "resources", "-c", str(gate), "--json")
+    assert code == 0
+    assert len(json.loads(out)) == 1
+
+
+def test_check_connect_says_what_came_of_every_backend(gate: Path) -> None:
+    code, out, _ = sluicegate("check", "-c", str(gate), "--connect")
+    assert code == 0
+    assert "one\tstdio\tready\t2025-11-25\t4 tools, 1 resources, 1 prompts" in out
+    gate.write_text(gate.read_text() + '[[backends]]\nname = "two"\ntransport = "stdio"\ncommand = "no-such-program-here"\n')
+    code, out, err = sluicegate("check", "-c", str(gate), "--connect", "--json")
+    told = json.loads(out)
+    assert (code, told["ok"]) == (1, False)
+    assert [(entry["name"], entry["state"] == "ready") for entry in told["backends"]] == [("one", True), ("two", False)]
+    assert "no-such-program-here" in told["backends"][1]["error"]
+    assert "Traceback" not in err
+
+
+def test_show_backends_is_a_table(gate: Path) -> None:
+    code, out, _ = sluicegate("show", "backends", "-c", str(gate))
+    assert code == 0
+    assert out.startswith("one\tstdio\tready\t")
+
+
+def test_show_pipeline_starts_nothing(gate: Path) -> None:
+    gate.write_text(gate.read_text().replace(f"command = {json.dumps(sys.executable)}", 'command = "no-such-program-here"'))
+    code, out, err = sluicegate("show", "pipeline", "-c", str(gate))
+    assert (code, err) == (0, "")
+    assert "Deadline" in out
+
+
+async def test_a_running_gateway_answers_at_its_url() -> None:
+    builder = Builder("gate").backend("one", [sys.executable, str(SERVER), "one"])
+    async with builder.open() as gateway, trio.open_nursery() as nursery:
+        [url, *_] = await nursery.start(gateway.serve)
+        assert await ask("call", "one_echo", '{"a": 1}', "--url", f"{url}/mcp") == (0, 'one: {"a": 1}\n', "")
+        code, out, _ = await ask("list", "tools", "--url", f"{url}/mcp")
+        assert (code, out.splitlines()[0]) == (0, "one_echo\techo of one")
+        code, out, err = await ask("call", "two_echo", "--url", f"{url}/mcp")
+        assert (code, out) == (1, "")
+        assert "Unknown tool: two_echo" in err
+        code, out, err = await ask("call", "one_echo", "--url", f"{url}/nothing-here")
+        assert (code, out) == (1, "")
+        assert "Traceback" not in err
+        nursery.cancel_scope.cancel()
+
+
+def test_a_url_where_nobody_listens_is_an_error(gate: Path) -> None:
+    del gate
+    code, out, err = sluicegate("list", "tools", "--url", "http://127.0.0.1:9/mcp")
+    assert (code, out) == (1, "")
+    assert "http://127.0.0.1:9/mcp" in err
+    assert "Traceback" not in err
+
+
+async def test_a_desktop_client_speaks_to_it_on_stdio(gate: Path) -> None:
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "sluicegate", "run", "-c", str(gate), "--stdio"], env=dict(os.environ)
+    )
+    with trio.fail_after(PATIENCE):
+        async with Client(parameters, mode="legacy") as client:
+            assert next(tool.name for tool in (await client.list_tools()).tools) == "one_echo"
+            result = await client.call_tool("one_echo", {"a": 1})
+            assert [part.text for part in result.content if part.type == "text"] == ['one: {"a": 1}']
+
+
+async def test_connect_brings_a_desktop_client_to_a_running_gateway() -> None:
+    builder = Builder("gate").backend("one", [sys.executable, str(SERVER), "one"])
+    async with builder.open() as gateway, trio.open_nursery() as nursery:
+        [url, *_] = await nursery.start(gateway.serve)
+        parameters = StdioServerParameters(command=sys.executable, args=["-m", "sluicegate", "connect", f"{url}/mcp"], env=dict(os.environ))
+        with trio.fail_after(PATIENCE):
+            async with Client(parameters, mode="legacy") as client:
+                result = await client.call_tool("one_echo", {"a": 1})
+                assert [part.text for part in result.content if part.type == "text"] == ['one: {"a": 1}']
+        nursery.cancel_scope.cancel()
+
+
+def test_stdio_ends_with_its_client(gate: Path) -> None:
+    assert sluicegate("run", "-c", str(gate), "--stdio")[:2] == (0, "")
+
+
+def test_connect_ends_with_its_client(gate: Path) -> None:
+    del gate
+    assert sluicegate("connect", "http://127.0.0.1:9/mcp")[:2] == (0, "")

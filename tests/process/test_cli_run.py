@@ -1,0 +1,233 @@
+"""``sluicegate run`` as an operator starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from sluicegate.testing.family import Family
+
+pytestmark = pytest.mark.slow
+
+SERVER = Path(__file__).with_name("plain_server.py")
+PATIENCE = 30
+SLUICEGATE = (sys.executable, "-m", "sluicegate")
+
+
+class Daemon:
+    """A running gateway, and the lines that it logs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._news: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._news.put(line)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The next log line that matches."""
+        while True:
+            line = self._news.get(timeout=PATIENCE)
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+
+    def wait(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        while not self._news.empty():
+            self.lines.append(self._news.get())
+        return code
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Daemon]:
+    """A gateway that is killed at the end, should it still be there."""
+    command = [*SLUICEGATE, "run", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        daemon = Daemon(process)
+        try:
+            yield daemon
+        finally:
+            if process.poll() is None:
+                process.kill()
+            daemon.wait()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    path = tmp_path / "gate.toml"
+    path.write_text(
+        f"""\
+[proxy]
+name = "gate"
+shutdown_timeout_seconds = 20
+[proxy.listen]
+port = 0
+[observability]
+json_logs = true
+[[backends]]
+name = "one"
+transport = "stdio"
+command = {json.dumps(sys.executable)}
+args = [{json.dumps(str(SERVER))}, "one"]
+""",
+    )
+    return path
+
+
+def address(daemon: Daemon) -> str:
+    return daemon.wait_for(r"http://[0-9.]+:\d+")[0]
+
+
+class Session:
+    """A client without any cleverness."""
+
+    def __init__(self, url: str) -> None:
+        self.url = f"{url}/mcp"
+        self.headers = {"Accept": "application/json, text/event-stream"}
+        answer = self.post(
+            "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        )
+        self.headers["Mcp-Session-Id"] = answer.headers["Mcp-Session-Id"]
+        self.headers["MCP-Protocol-Version"] = "2025-11-25"
+        self.post("notifications/initialized")
+
+    def post(self, method: str, params: dict[str, Any] | None = None) -> httpx2.Response:
+        body: dict[str, Any] = {"jsonrpc": "2.0", "method": method} | ({} if params is None else {"id": 7, "params": params})
+        return httpx2.post(self.url, json=body, headers=self.headers, timeout=PATIENCE)
+
+    def call(self, name: str) -> httpx2.Response:
+        return self.post("tools/call", {"name": name, "arguments": {}})
+
+
+def calling(session: Session, name: str) -> tuple[list[object], threading.Thread]:
+    """A call in a thread of its own; its answer, or how it failed, will be in the list."""
+    answers: list[object] = []
+
+    def call() -> None:
+        try:
+            answers.append(session.call(name).json())
+        except (httpx2.HTTPError, ValueError) as error:
+            answers.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    return answers, caller
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order_and_leaves_no_child(gate: Path, number: signal.Signals) -> None:
+    with running("-c", str(gate)) as daemon:
+        url = address(daemon)
+        assert httpx2.get(f"{url}/health").status_code == 200
+        assert Session(url).call("one_echo").json()["result"]["content"][0]["text"] == "one: {}"
+        family = Family(daemon.process.pid)
+        assert family.look()
+        daemon.process.send_signal(number)
+        assert daemon.wait() == 0
+        assert family.left() == set()
+        assert "Traceback" not in "".join(daemon.lines)
+
+
+def test_the_log_tells_of_a_call_which_backend_answered_after_how_many_attempts_and_how_fast(gate: Path) -> None:
+    with running("-c", str(gate)) as daemon:
+        Session(address(daemon)).call("one_echo")
+        line = json.loads(daemon.wait_for(r'^\{.*"tools/call".*')[0])
+        assert (line["method"], line["target"], line["backend"], line["attempts"], line["outcome"]) == (
+            "tools/call",
+            "one_echo",
+            "one",
+            1,
+            "ok",
+        )
+        assert line["ms"] > 0
+
+
+def test_a_second_ctrl_c_cuts_a_call_that_will_not_end(gate: Path) -> None:
+    with running("-c", str(gate), "--log-level", "debug") as daemon:
+        session = Session(address(daemon))
+        answers, caller = calling(session, "one_slow")
+        daemon.wait_for("slow was called")
+        daemon.process.send_signal(signal.SIGINT)
+        daemon.wait_for("draining")
+        family = Family(daemon.process.pid)
+        assert family.look()
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(10) == 1
+        caller.join(PATIENCE)
+        assert len(answers) == 1
+        assert family.left() == set()
+
+
+def test_a_call_that_will_not_end_is_cut_when_the_time_to_drain_is_over(gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("shutdown_timeout_seconds = 20", "shutdown_timeout_seconds = 1"))
+    with running("-c", str(gate), "--log-level", "debug") as daemon:
+        session = Session(address(daemon))
+        answers, caller = calling(session, "one_slow")
+        daemon.wait_for("slow was called")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(15) == 0
+        caller.join(PATIENCE)
+        assert len(answers) == 1
+
+
+def test_a_port_that_is_taken_is_an_error_with_its_name(gate: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [*SLUICEGATE, "run", "-c", str(gate), "--port", str(port)], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_strict_fails_with_the_backend_that_does_not_come_up(gate: Path) -> None:
+    gate.write_text(gate.read_text() + '[[backends]]\nname = "two"\ntransport = "stdio"\ncommand = "no-such-program-here"\n')
+    done = subprocess.run([*SLUICEGATE, "run", "-c", str(gate), "--strict"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert "[two] Connect failed" in done.stderr
+    assert "no-such-program-here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_client_file_is_enough_to_serve(tmp_path: Path) -> None:
+    path = tmp_path / ".mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"one": {"command": sys.executable, "args": [str(SERVER)]}}}))
+    with running("--from-mcp-json", str(path), "--port", "0") as daemon:
+        assert Session(address(daemon)).call("one_echo").json()["result"]["content"][0]["text"] == "plain: {}"
+
+
+def test_nothing_is_left_when_the_gateway_itself_is_killed(gate: Path) -> None:
+    with running("-c", str(gate)) as daemon:
+        Session(address(daemon))
+        family = Family(daemon.process.pid)
+        assert family.look()
+        os.kill(daemon.process.pid, signal.SIGKILL)
+        daemon.wait()
+    for _ in range(200):
+        if not family.left():
+            return
+        threading.Event().wait(0.05)
+    pytest.fail("a child outlived the gateway by ten seconds")

@@ -1,0 +1,45 @@
+"""Header values of the HTTP transport."""
+
+import pytest
+
+from sluicegate.protocol.headers import EVENT_STREAM, JSON, accepts, is_session_id, media_type, safe_value
+
+
+@pytest.mark.parametrize(
+    ("accept", "admitted"),
+    [
+        ("application/json", True),
+        ("text/event-stream, Application/JSON;q=0.5", True),
+        ("*/*", True),
+        ("application/*", True),
+        ("application/json;q=0, */*", False),
+        ("text/html", False),
+        ("", False),
+    ],
+)
+def test_accept_admits_what_its_most_specific_range_admits(accept: str, admitted: bool) -> None:
+    assert admitted == accepts(accept, JSON)
+
+
+def test_a_media_type_is_read_without_parameters() -> None:
+    assert EVENT_STREAM == media_type("Text/Event-Stream; charset=utf-8")
+
+
+@pytest.mark.parametrize(("value", "good"), [("a-1~", True), ("", False), ("a b", False), ("é", False), ("a\n", False), ("x" * 2000, False)])
+def test_a_session_id_is_visible_ascii(value: str, good: bool) -> None:
+    assert good == is_session_id(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("read_file", "read_file"),
+        ("file:///a b", "file:///a b"),
+        (" padded", "=?base64?IHBhZGRlZA==?="),
+        ("é", "=?base64?w6k=?="),
+        ("a\r\nb", "=?base64?YQ0KYg==?="),
+        ("=?base64?x?=", "=?base64?PT9iYXNlNjQ/eD89?="),
+    ],
+)
+def test_unsafe_names_travel_in_base64(text: str, value: str) -> None:
+    assert value == safe_value(text)

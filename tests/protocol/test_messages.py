@@ -1,0 +1,136 @@
+"""Envelopes: what is read, what is refused, and what passes through byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
+from sluicegate.protocol.messages import (
+    Malformed,
+    Notification,
+    Raw,
+    Request,
+    Response,
+    compact,
+    decode,
+    decode_batch,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    is_batch,
+)
+
+
+def test_a_request_keeps_every_parameter_as_it_came() -> None:
+    message = decode(
+        b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","n":1.10,"big":123456789012345678901234567890,"z":null}}'
+    )
+    assert isinstance(message, Request)
+    assert ("tools/call", b"7", 7) == (message.method, message.id, message.key)
+    assert encode_request(1, message.method, message.params) == (
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","n":1.10,"big":123456789012345678901234567890,"z":null}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [(b"7", 7), (b'"7"', "7"), (b"-1", -1), (b'"\\u0061"', "a"), (b"123456789012345678901234567890", 123456789012345678901234567890)],
+)
+def test_an_id_is_given_back_exactly_and_compared_by_value(raw: bytes, key: int | str) -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % raw)
+    assert isinstance(message, Request)
+    assert (raw, key) == (message.id, message.key)
+
+
+@pytest.mark.parametrize("raw", [b"null", b"1.0", b"1e3", b"true", b"[1]", b"{}", b'"' + b"x" * 5000 + b'"'])
+def test_an_id_that_is_no_string_or_integer_is_refused_and_not_taken_for_a_notification(raw: bytes) -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % raw)
+    assert isinstance(message, Malformed)
+    assert (INVALID_REQUEST, b"null") == (message.code, message.id)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [
+        (b"", PARSE_ERROR, "not valid JSON"),
+        (b"{", PARSE_ERROR, "not valid JSON"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x"} {}', PARSE_ERROR, "not valid JSON"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}', PARSE_ERROR, "not valid JSON"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":"\xff"}}', PARSE_ERROR, "UTF-8"),
+        (b'{"a":' * 100_000, PARSE_ERROR, "nested too deeply"),
+        (b"[1]", INVALID_REQUEST, "object"),
+        (b"7", INVALID_REQUEST, "object"),
+        (b'{"jsonrpc":"1.0","id":1,"method":"x"}', INVALID_REQUEST, '"2.0"'),
+        (b'{"id":1,"method":"x"}', INVALID_REQUEST, '"2.0"'),
+        (b'{"jsonrpc":"2.0","id":1,"method":7}', INVALID_REQUEST, "string"),
+        (b'{"jsonrpc":"2.0","id":1,"method":""}', INVALID_REQUEST, "not empty"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}', INVALID_REQUEST, "object"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","result":{}}', INVALID_REQUEST, "not both"),
+        (b'{"jsonrpc":"2.0","id":1}', INVALID_REQUEST, "exactly one"),
+        (b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', INVALID_REQUEST, "exactly one"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","Method":"y"}', INVALID_REQUEST, "case alone"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}', INVALID_REQUEST, "case alone"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","NAME":"b"}}', INVALID_REQUEST, "case alone"),
+    ],
+)
+def test_what_is_no_message_is_refused_with_the_reason(data: bytes, code: int, says: str) -> None:
+    message = decode(data)
+    assert isinstance(message, Malformed)
+    assert code == message.code
+    assert says in message.message
+
+
+def test_a_refusal_carries_the_id_where_one_can_be_read() -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":"q","method":"x","params":[1]}')
+    assert isinstance(message, Malformed)
+    assert b'"q"' == message.id
+
+
+def test_a_key_that_came_twice_or_escaped_says_one_thing_to_us_and_to_a_backend() -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\\u0061me":"b"}}')
+    assert isinstance(message, Request)
+    assert b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}' == encode_request(1, message.method, message.params)
+
+
+def test_members_that_json_rpc_does_not_know_are_passed_on() -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":1,"method":"x","trace":{"a":1.0}}')
+    assert isinstance(message, Request)
+    assert b'{"jsonrpc":"2.0","id":2,"method":"x","trace":{"a":1.0}}' == encode_request(2, message.method, message.params, message.extras)
+
+
+def test_notifications_and_responses_are_told_apart() -> None:
+    assert isinstance(decode(b'{"jsonrpc":"2.0","method":"notifications/x"}'), Notification)
+    assert isinstance(decode(b'{"jsonrpc":"2.0","id":"1","result":null}'), Response)
+    error = decode(b'{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}')
+    assert isinstance(error, Response)
+    assert error.key is None
+
+
+def test_null_parameters_are_no_parameters() -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}')
+    assert isinstance(message, Request)
+    assert {} == message.params
+
+
+def test_answers_carry_the_callers_id_bytes() -> None:
+    assert b'{"jsonrpc":"2.0","id":"a","result":{}}' == encode_result(b'"a"', Raw(b"{}"))
+    assert b'{"jsonrpc":"2.0","id":7,"error":{"code":1}}' == encode_error(b"7", b'{"code":1}')
+    assert b'{"jsonrpc":"2.0","method":"n","params":{"a":1}}' == encode_notification("n", {"a": Raw(b"1")})
+
+
+def test_line_breaks_between_tokens_are_taken_out_and_those_in_strings_stay_escaped() -> None:
+    assert b'{"a":"x\\ny","b":1.10}' == compact(b'{\n  "a" : "x\\ny",\r\n  "b": 1.10\n}')
+    one_line = b'{"a": 1}'
+    assert one_line is compact(one_line)
+
+
+def test_a_batch_is_recognised_and_taken_apart() -> None:
+    assert is_batch(b"  \n[1]")
+    assert not is_batch(b'{"a":[]}')
+    members = decode_batch(b'[{"a":1},2]')
+    assert isinstance(members, list)
+    assert [b'{"a":1}', b"2"] == [bytes(member) for member in members]
+    assert isinstance(decode_batch(b"[]"), Malformed)
+    assert isinstance(decode_batch(b"[" * 100_000), Malformed)
+    assert isinstance(decode_batch(b'["\xff"]'), Malformed)

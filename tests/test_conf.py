@@ -1,0 +1,84 @@
+"""The configurations that we ship are read by a test, so that none of them can grow old."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sluicegate.config import model
+from sluicegate.config.dump import dump
+from sluicegate.config.load import load, parse
+
+CONF = Path(__file__).parents[1] / "conf"
+FILES = sorted(path for path in CONF.iterdir() if path.suffix in {".toml", ".yaml", ".yml"})
+UNSETTABLE = {"source", "planned"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_in_conf_loads_without_a_word(path: Path) -> None:
+    loaded = load(path, environ={"GATE_TOKEN": "0123456789abcdef0123"})
+
+    assert loaded.warnings == ()
+    assert loaded.planned == ()
+    assert path == loaded.config.source
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_in_conf_survives_being_written_back(path: Path) -> None:
+    config = load(path).config
+
+    assert attrs.evolve(config, source=None) == parse(dump(config, secrets=True)).config
+
+
+def test_the_demo_has_a_stand_in_and_a_shadow_for_its_first_server() -> None:
+    backends = {backend.name: backend for backend in load(CONF / "demo.toml").config.backends}
+
+    assert list(backends) == ["time", "time-backup", "time-shadow", "git"]
+    assert backends["time-backup"].failover_for == "time"
+    assert backends["time-shadow"].mirror_of == "time"
+    assert {"mcp-server-time", "mcp-server-git"} == {backend.command for backend in backends.values()}
+
+
+def _keys(cls: type[Any]) -> Iterator[str]:
+    for field in attrs.fields(cls):
+        if field.name not in UNSETTABLE:
+            yield field.name.rstrip("_")
+            text = str(field.type)
+            for name in model.__all__:
+                if re.search(rf"\b{name}\b", text):
+                    yield from _keys(getattr(model, name))
+
+
+def test_the_reference_names_every_key() -> None:
+    text = (CONF / "reference.toml").read_text()
+
+    missing = [key for key in _keys(model.Config) if not re.search(rf"\b{key}\b", text)]
+
+    assert missing == []
+
+
+def test_the_reference_shows_the_defaults() -> None:
+    config = load(CONF / "reference.toml").config
+
+    assert model.ProxyConfig(name="reference") == config.proxy
+    assert model.SecurityConfig() == config.security
+    assert model.ObservabilityConfig() == config.observability
+    assert model.BackendConfig(name="time", transport="stdio", command="mcp-server-time") == config.backends[0]
+
+
+def test_the_commented_keys_of_the_reference_are_true_too() -> None:
+    """Taking away the '#' in front of a key gives a configuration that still loads."""
+    text = (CONF / "reference.toml").read_text()
+    keys = set(_keys(model.Config)) - {"import_backends", "bearer_token"}  # these name files
+    woken = re.sub(r"(?m)^# (\[auth\]|(\w+) = )", lambda match: match[1] if match[2] is None or match[2] in keys else match[0], text)
+
+    loaded = parse(woken, environ={"GATE_TOKEN": "0123456789abcdef0123"})
+
+    assert loaded.config.auth is not None
+    assert loaded.config.proxy.instructions == "Ask for times."
+    assert loaded.config.backends[0].timeout.per_attempt_seconds == 30

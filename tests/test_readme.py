@@ -1,0 +1,157 @@
+"""Every example of README.rst is tried: configurations are loaded, Python is run on Trio, commands are run where that is safe."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from sluicegate.config.importers import from_mcp_json
+from sluicegate.config.load import parse
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.rst"
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+"""With the programs of this environment first, as after ``source .venv/bin/activate``."""
+
+RUN_FOR_REAL = (
+    "sluicegate --version",
+    "sluicegate check",
+    "sluicegate show pipeline",
+    "sluicegate completion",
+    "sluicegate list",
+    "sluicegate call",
+)
+"""Commands that end by themselves and reach nothing beyond this machine."""
+
+ONLY_EXIST = {
+    "scripts/demo": "what it shows is tested in tests/process",
+    "scripts/test": "it is what runs this test",
+    "git clone": "needs the network",
+    "cd": "the tests run there already",
+    "sluicegate run": "serves until it is stopped; tested in tests/process",
+    "sluicegate connect": "needs a daemon; tested in tests/process",
+    "claude mcp add": "another program",
+    "export": "sets a variable of the reader's shell",
+    "source": "the tests run in the environment already",
+    "eval": "changes the reader's shell",
+}
+"""Commands that are not run here, and why."""
+
+
+@attrs.frozen
+class Example:
+    """One code block."""
+
+    language: str
+    text: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.language}-line-{self.line}"
+
+
+def examples() -> Iterator[Example]:
+    """The code blocks of the README, with the line where each begins."""
+    lines = README.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        found = re.fullmatch(r"\.\. code-block:: (\S+)", line)
+        if found:
+            yield Example(found[1], textwrap.dedent("\n".join(block_after(lines[number + 1 :]))).strip() + "\n", number + 1)
+
+
+def block_after(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        if line.strip() and not line.startswith("   "):
+            return
+        if not re.fullmatch(r"   :\w+:.*", line):
+            yield line
+
+
+def of(*languages: str) -> list[Example]:
+    return [example for example in examples() if example.language in languages]
+
+
+def test_every_example_is_of_a_kind_that_is_tried() -> None:
+    assert {example.language for example in examples()} <= {"console", "python", "toml", "yaml", "json", "text"}
+
+
+@pytest.mark.parametrize("example", of("toml", "yaml"), ids=str)
+def test_a_configuration_loads_without_errors(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(re.findall(r"\$\{(\w+)\}", example.text)):
+        monkeypatch.setenv(name, "something")
+    loaded = parse(whole(example), format="yaml" if example.language == "yaml" else "toml", name=f"README.rst:{example.line}")
+    assert loaded.planned == ()
+
+
+def whole(example: Example) -> str:
+    """An excerpt with what it leaves out, so that the loader sees a whole configuration."""
+    text = example.text
+    if example.language == "toml" and "[proxy" not in text:
+        text += '\n[proxy]\nname = "readme"\n'
+    if example.language == "toml" and "[[backends]]" not in text:
+        text += '\n[[backends]]\nname = "time"\ntransport = "stdio"\ncommand = "mcp-server-time"\n'
+    return text
+
+
+@pytest.mark.parametrize("example", of("json"), ids=str)
+def test_a_client_file_is_what_the_importer_reads(example: Example, tmp_path: Path) -> None:
+    path = tmp_path / ".mcp.json"
+    path.write_text(example.text, encoding="utf-8")
+    json.loads(example.text)
+    assert from_mcp_json(path).config.backends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", of("python"), ids=str)
+def test_python_runs_on_trio(example: Example) -> None:
+    """In an interpreter of its own, where every warning is an error; its assertions say what must hold."""
+    program = example.text
+    if "trio.run(" not in program:  # an excerpt from inside an async function
+        program = f"import trio\nasync def main():\n{textwrap.indent(program, '    ')}\ntrio.run(main)\n"
+    run([sys.executable, "-W", "error", "-c", program])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", of("console"), ids=str)
+def test_commands_do_what_the_readme_says(example: Example) -> None:
+    """Each is run as typed from the top of a checkout, or is known to be one that a test must not run."""
+    for command in commands(example.text):
+        reason = next((why for start, why in ONLY_EXIST.items() if command.startswith(start)), None)
+        if reason is None:
+            assert command.startswith(RUN_FOR_REAL), f"line {example.line}: say in this file whether {command!r} can be run"
+            run(shlex.split(command))
+        elif command.startswith("scripts/"):
+            assert os.access(ROOT / command.split()[0], os.X_OK)
+
+
+def commands(text: str) -> Iterator[str]:
+    """What is typed: lines after a prompt, a trailing backslash joining the next."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            yield re.sub(r"\s+", " ", line[2:].partition("  #")[0].strip())
+
+
+def run(arguments: list[str]) -> None:
+    assert shutil.which(arguments[0], path=PATH), f"{arguments[0]} is not installed"
+    done = subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=os.environ | {"PATH": PATH},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}: {done.stdout}{done.stderr}"
