@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -48,7 +49,7 @@ async def demo(once: bool) -> int:
     async with listen_to_signals() as signals:
         async with open_gateway(config) as gateway, trio.open_nursery() as nursery:
             urls = await nursery.start(gateway.serve)
-            await gateway.settled(PATIENCE)
+            await gateway.settled()
             address = f"{urls[0]}/mcp"
             introduce(gateway, address)
             family.look()
@@ -107,7 +108,7 @@ async def call(client: Client) -> tuple[str, str]:
     result = await client.call_tool(TOOL, ARGUMENTS, meta={"sluicegate/route": True})
     route: dict[str, Any] = (result.meta or {})["sluicegate/route"]
     text = "".join(part.text for part in result.content if part.type == "text")
-    return " ".join(text.split())[:60] + " …", route["backend"]
+    return json.loads(text)["target"]["datetime"], route["backend"]
 
 
 async def wait_until_shadow_saw_it(gateway: Gateway) -> None:

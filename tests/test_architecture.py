@@ -22,7 +22,7 @@ LEVELS = (
     {"identity", "routing", "backends"},
     {"frontends"},
     {"config"},
-    {"connectors", "pipeline", "fleet", "builder", "gateway", "__init__"},
+    {"connectors", "nurseries", "pipeline", "fleet", "builder", "gateway", "__init__"},
     {"testing"},
     {"cli", "__main__"},
 )

@@ -212,6 +212,7 @@ class Gateway:
         """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""
         configured = self.config.proxy.startup_wait_seconds
         with trio.move_on_at(self._opened_at + (self._patience if configured is None else configured)):
+            await trio.lowlevel.checkpoint()
             await self._fleet.first_attempts()
 
 

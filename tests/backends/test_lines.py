@@ -73,7 +73,7 @@ WHOSE = {
     "twice, the last wins as in any message": ('{"id":8,"result":BIG,"id":7}', 7),
     "only inside the result, first": ('{"result":{"id":3,"text":BIG}}', None),
     "only inside the result, last": ('{"result":{"text":BIG,"id":3}}', None),
-    "only inside a text": ('{"result":"BIG,\\"id\\":3}"}', None),
+    "only inside a text": ('{"result":"LONG,\\"id\\":3}"}', None),
     "a foreign id": ('{"id":"abc","result":BIG}', None),
     "a huge id": ('{"id":HUGE,"result":BIG}', None),
     "null": ('{"id":null,"error":BIG}', None),
@@ -85,7 +85,7 @@ WHOSE = {
 def test_the_ends_of_a_line_tell_whose_answer_it_was(case: str) -> None:
     message, number = WHOSE[case]
 
-    line = oversized(message.replace("BIG", BIG).replace("HUGE", "9" * 500))
+    line = oversized(message.replace("BIG", BIG).replace("HUGE", "9" * 500).replace("LONG", "x" * 9999))
 
     assert (number, True) == (line.number, line.is_answer)
 

@@ -211,7 +211,7 @@ async def test_a_child_that_closes_its_output_is_given_up(table: ProcessTable, a
 async def test_a_child_that_closes_its_input_is_given_up(table: ProcessTable, autojump_clock: trio.testing.MockClock) -> None:
     async def deaf(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
         await stdin.aclose()
-        await trio.sleep(1e6)
+        await trio.sleep(3600)
         return 0
 
     table.add("deaf", deaf)
@@ -226,7 +226,7 @@ async def test_a_child_that_does_not_read_is_an_overload_and_blocks_nobody(
     table: ProcessTable, autojump_clock: trio.testing.MockClock
 ) -> None:
     async def busy(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
-        await trio.sleep(1e6)
+        await trio.sleep(3600)
         return 0
 
     table.add("busy", busy)

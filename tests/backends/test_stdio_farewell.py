@@ -34,7 +34,7 @@ async def polite(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -
 
 async def stubborn(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
     """Does not care about its input."""
-    await trio.sleep(1e6)
+    await trio.sleep(3600)
     return 0
 
 

@@ -142,6 +142,22 @@ async def test_while_a_person_is_asked_the_time_of_an_attempt_stands_still(autoj
     assert back.notes == [b"sure?"]
 
 
+async def test_a_note_while_a_question_is_open_does_not_start_the_clock(autojump_clock: trio.testing.MockClock) -> None:
+    back = Asked(thinks=100)
+
+    async def asking(call: Call) -> Reply:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.back.ask, b"sure?")
+            await trio.sleep(1)
+            call.back.note(b"still waiting")
+        return REPLY
+
+    reply = await AttemptDeadline(asking, 3)(a_call(back))
+
+    assert reply.fault is None
+    assert trio.current_time() == 100
+
+
 async def test_attempts_have_copies_of_their_own(autojump_clock: trio.testing.MockClock) -> None:
     call = a_call()
 

@@ -40,19 +40,19 @@ def test_a_stream_means_the_same_however_it_is_cut(stream: bytes, expected: list
 
 def test_an_id_without_data_is_remembered_once_its_event_ends() -> None:
     events, parser = read(b"id: 7\n")
-    assert ([], "") == (events, parser.last_id)
-    assert [] == list(parser.feed(b"\n"))
-    assert "7" == parser.last_id
+    assert (events, parser.last_id) == ([], "")
+    assert list(parser.feed(b"\n")) == []
+    assert parser.last_id == "7"
 
 
 def test_a_resumed_stream_goes_on_with_the_last_id() -> None:
     parser = EventParser(100, "41")
     assert [Event(b"x", id="41")] == list(parser.feed(b"data: x\n\n"))
-    assert "41" == parser.last_id
+    assert parser.last_id == "41"
 
 
 def test_retry_is_told_in_seconds() -> None:
-    assert 1.5 == read(b"retry: 1500\n\n")[1].retry_seconds
+    assert read(b"retry: 1500\n\n")[1].retry_seconds == 1.5
     assert read(b"retry: -1\n\n")[1].retry_seconds is None
 
 
@@ -61,7 +61,7 @@ def test_an_oversized_event_is_told_once_and_skipped(size: int) -> None:
     stream = b"id: 3\ndata: " + b"x" * 200 + b"\ndata: more\n\nid: 4\ndata: small\n\n"
     events, parser = read(*(stream[at : at + size] for at in range(0, len(stream), size)), limit=50)
     assert [OversizedEvent(50), Event(b"small", id="4")] == events
-    assert "4" == parser.last_id
+    assert parser.last_id == "4"
 
 
 def test_an_endless_line_takes_no_more_memory_than_the_limit() -> None:
@@ -76,7 +76,7 @@ def test_what_is_written_can_be_read(data: bytes) -> None:
     written = format_event(data, id="s/1", retry=2500, name="message")
     events, parser = read(written, format_comment("still here"))
     assert [Event(data.replace(b"\r\n", b"\n"), id="s/1")] == events
-    assert 2.5 == parser.retry_seconds
+    assert parser.retry_seconds == 2.5
 
 
 def test_an_id_with_a_line_end_is_refused() -> None:

@@ -57,8 +57,6 @@ class HttpSession:
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _why: str = attrs.field(default="", init=False)
 
-    # -- the session, as its callers see it
-
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer; once more, if the backend lost the session and so did not run it."""
         if call.method == "initialize":
@@ -113,8 +111,6 @@ class HttpSession:
             if isinstance(answer, httpx2.Response):
                 await answer.aclose()
 
-    # -- one call
-
     def _prepare(self, call: Call, conversation: Conversation) -> HttpExchange:
         self._last_id += 1
         return HttpExchange(self.wire, self, conversation, call, self._last_id)
@@ -142,9 +138,9 @@ class HttpSession:
         """Close once a connection was refused and no call is left that was under way before."""
         if exchange.refused is not None and self._refused is None:
             self._refused = (trio.current_time(), exchange.refused.message)
-        oldest = next(iter(self._open.values()), None)
-        if self._refused is not None and (oldest is None or (oldest.call.sent_at or 0.0) >= self._refused[0]):
-            self.close(self._refused[1])
+        since, why = self._refused or (float("inf"), "")
+        if why and all((other.call.sent_at or 0.0) >= since for other in self._open.values()):
+            self.close(why)
         if not self._open:
             self._empty.set()
             self._empty = trio.Event()
@@ -152,8 +148,6 @@ class HttpSession:
     def reached(self) -> None:
         """The backend answered over HTTP: it is there."""
         self._refused = None
-
-    # -- the conversation
 
     async def _initialize(self, call: Call) -> Reply:
         """Open a conversation; without a session id, whatever there was before."""
@@ -230,12 +224,12 @@ class HttpSession:
         await self._notices.post(self._conversation, encode_notification("notifications/initialized", {}))
         return ""
 
-    # -- what the backend says of its own accord
-
     def hear(self, message: Message, data: bytes) -> None:
         """A message that is not about the call on whose stream it came."""
+        if self._left:
+            return
         if isinstance(message, Request):
-            self._answer(message)
+            self._notices.post_soon(self._conversation, answer_to_backend(message), f"the answer to {message.method}")
         elif isinstance(message, Notification) and message.method == "notifications/progress":
             for exchange in list(self._open.values()):  # some servers send it on the standing stream; the token says whose it is
                 exchange.progress(message.params, message.extras)
@@ -244,10 +238,6 @@ class HttpSession:
         else:
             what = message.message if isinstance(message, Malformed) else "an answer that belongs to no call"
             log.warning("backend sent something that is no use", backend=self.backend, what=what, data=repr(data[:80]))
-
-    def _answer(self, question: Request) -> None:
-        if not self._left:
-            self._notices.post_soon(self._conversation, answer_to_backend(question), f"the answer to {question.method}")
 
     def _lists_may_have_changed(self) -> None:
         for method in {kind.changed: None for kind in KINDS}:

@@ -19,6 +19,7 @@ from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
 from ..gateway import Gateway, open_gateway
 from ..observe.log import configure
+from .conversation import first_leaf
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
 
@@ -81,7 +82,14 @@ def _write_all(number: int, data: bytes) -> None:
 
 async def _serve_http(gateway: Gateway, signals: Signals) -> None:
     async with trio.open_nursery() as nursery:
-        urls = await nursery.start(gateway.serve)
+        listen = gateway.config.proxy.listen
+        try:
+            urls = await nursery.start(gateway.serve)
+        except* OSError as group:
+            why = first_leaf(group)
+            raise click.ClickException(
+                f"cannot listen on {listen.host}:{listen.port}: {why}; choose another with --host and --port"
+            ) from None
         log.info("serving", urls=list(urls))
         await signals.stop.wait()
         log.info("draining")

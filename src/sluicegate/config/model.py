@@ -164,7 +164,7 @@ class SecurityConfig:
     """Web pages that may call, as their ``Origin``."""
     max_sessions: int = 10_000
     session_idle_seconds: float = 1800.0
-    max_streams_per_session: int = 8
+    max_streams_per_session: int = 64
     orphan_seconds: float = 60.0
     """How long a call goes on after its client's connection was lost."""
 

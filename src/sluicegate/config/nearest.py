@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 __all__ = ["instead_of_unknown", "nearest"]
 
+_MANY = 12
+"""Keys; nobody reads a longer list in an error."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that looks most like this one, if any looks like it at all."""
@@ -19,4 +22,6 @@ def instead_of_unknown(key: str, known: Iterable[str]) -> str:
     """What to write instead of an unknown key."""
     names = list(known)
     close = nearest(key, names)
+    if close is None and len(names) > _MANY:
+        return "take it out; conf/reference.toml shows every key"
     return f"did you mean '{close}'?" if close else f"write one of {', '.join(sorted(names))}"

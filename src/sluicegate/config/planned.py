@@ -120,7 +120,7 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
     wrong: list[Finding] = []
     tree = _without(tree, (), planned, wrong)
     auth = tree.get("auth")
-    if isinstance(auth, dict) and auth.get("type") in AUTH:
+    if isinstance(auth, dict) and isinstance(auth.get("type"), str) and auth["type"] in AUTH:
         kinds = AUTH[auth["type"]]
         wrong += _mistakes(auth, kinds, ("auth",))
         planned.append(Finding(("auth", "type"), f'auth type "{auth["type"]}" is planned, not built yet', 'use type = "bearer" until then'))

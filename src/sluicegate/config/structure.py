@@ -7,7 +7,6 @@ converted, because the environment has nothing but texts.
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
@@ -27,6 +26,7 @@ __all__ = ["Rejected", "structure"]
 _NOT_FROM_FILES = frozenset({"source", "planned"})
 _UNOFFERED = frozenset({"inprocess", "websocket", "per_client"})
 """Values that a file cannot have, or not yet."""
+_LARGEST = 10**12
 _ADD = {"proxy": 'add [proxy] with name = "…"', "transport": 'add transport = "stdio" or transport = "http"'}
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -113,6 +113,8 @@ def _integer(value: Any, _: Any) -> int:
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise _Wrong(f"{_called(value)} stands where a whole number is expected", "write a whole number without quotes")
+    if abs(value) > _LARGEST:
+        raise _Wrong("the number is too large", "write a smaller one")
     return value
 
 
@@ -121,8 +123,8 @@ def _number(value: Any, _: Any) -> float:
         return float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _Wrong(f"{_called(value)} stands where a number is expected", "write a number without quotes")
-    if not math.isfinite(value) or abs(value) > 1e12:
-        raise _Wrong("the number has no end", "write a number that a clock can count")
+    if not abs(value) <= _LARGEST:  # not-a-number is not smaller either
+        raise _Wrong("the number is too large", "write a smaller one")
     return float(value)
 
 
@@ -158,7 +160,15 @@ def _table_of_texts(value: Any) -> dict[str, str]:
 
 def _called(value: Any) -> str:
     """The kind of a value; never the value, which may be a secret."""
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table", type(None): "nothing"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+        bytes: "binary data",
+        type(None): "nothing",
+    }
     return next((name for kind, name in names.items() if type(value) is kind), "a text" if isinstance(value, str) else "a date or time")
 
 

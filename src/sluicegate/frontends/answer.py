@@ -13,7 +13,8 @@ from ..protocol.messages import Malformed, Message, Request, encode, encode_erro
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN, Exchange
 from .request import Headers, HttpRequest
-from .sessions import Session, SessionTable
+from .session_table import SessionTable
+from .sessions import Session
 from .stream import EventLog, Line
 
 __all__ = ["PostAnswer", "listen"]

@@ -12,7 +12,7 @@ from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .request import HttpRequest, Receive, Scope, Send
-from .sessions import SessionTable
+from .session_table import SessionTable
 from .streamable_http import StreamableHttp
 
 __all__ = ["App", "Identity"]

@@ -14,7 +14,8 @@ from ..protocol.messages import Malformed, Message, Notification, Request, decod
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
-from .sessions import Session, SessionTable
+from .session_table import SessionTable
+from .sessions import Session
 from .stream import read_event_id
 
 __all__ = ["StreamableHttp"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
-from .process import Child, OpenProcess, ProcessSpec, open_process
+from .child import Child, OpenProcess, ProcessSpec
+from .process import open_process
 
 if TYPE_CHECKING:
     import ssl

@@ -1,11 +1,7 @@
-"""Child processes, each with the whole group that it may grow.
+"""Real child processes, each with the whole group that it may grow.
 
 A child leads a session and a process group of its own, because launchers (``npx``, ``uvx``, shells) have children of their own and Ctrl-C
-is ours to translate. Beside each group stands a *guardian*: a shell of 2 MiB in a session of its own that waits on a pipe whose
-other end only we hold. When the gateway is gone, however it went (``kill -9`` included), the pipe ends and the guardian ends the group.
-
-Rejected: ``PR_SET_PDEATHSIG``. It is bound to the *thread* that started the child (Trio starts children in worker threads, which end when
-idle, so that healthy children would be killed), it reaches the direct child alone, and only Linux has it.
+is ours to translate.
 """
 
 from __future__ import annotations
@@ -14,96 +10,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import attrs
 import trio
 
-from ..events import get_logger
+from .child import Child, ProcessSpec
+from .guardian import appoint, dismiss, open_guardian
 
-__all__ = ["Child", "OpenProcess", "ProcessSpec", "open_process"]
+__all__ = ["open_process"]
 
-log = get_logger("sluicegate.processes")
-
-SHELL = "/bin/sh"
-RELEASE_SECONDS = 2.0
-"""How long the kernel may take to end what got SIGKILL, and a guardian to leave once it is dismissed."""
-LONGEST_POLL = 0.05
 PROC = Path("/proc")
-
-GUARDIAN = r"""# ends the processes of one backend when the gateway that started them is gone
-trap '' HUP INT TERM
-read -r group && [ "$group" ] || exit 0
-read -r dismissed && exit 0
-kill -s TERM -- "-$group" || exit 0
-sleep 1
-kill -s KILL -- "-$group"
-"""
-"""Reads the number of the group, then waits: for one more line (the group has ended) or for the end of the pipe (we have)."""
-
-
-@attrs.frozen
-class ProcessSpec:
-    """What to run."""
-
-    command: str
-    """A path, or a name that is looked up in ``env["PATH"]``."""
-    args: tuple[str, ...] = attrs.field(default=(), repr=False)
-    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """The whole environment: nothing is inherited behind its back."""
-    cwd: str | None = None
-
-
-class Child(Protocol):
-    """A running process and its group."""
-
-    @property
-    def pid(self) -> int:
-        """The child's process id, which is its group's too."""
-        ...
-
-    @property
-    def stdin(self) -> trio.abc.SendStream:
-        """Where the child reads."""
-        ...
-
-    @property
-    def stdout(self) -> trio.abc.ReceiveStream:
-        """What the child writes."""
-        ...
-
-    @property
-    def stderr(self) -> trio.abc.ReceiveStream:
-        """What the child complains about."""
-        ...
-
-    @property
-    def returncode(self) -> int | None:
-        """The exit status; negative for a signal; None while the child runs."""
-        ...
-
-    async def wait(self) -> int:
-        """Wait until the child itself has ended; its exit status."""
-        ...
-
-    async def wait_group(self) -> None:
-        """Wait until no process of the group is left: the child may go first and its own children live on."""
-        ...
-
-    def signal_group(self, sig: int) -> None:
-        """Send a signal to every process of the group; nothing happens if none is left."""
-        ...
-
-    async def aclose(self) -> None:
-        """Kill what is left of the group and let go of the pipes; bounded, and done even when cancelled."""
-        ...
-
-
-OpenProcess = Callable[[ProcessSpec], Awaitable[Child]]
-"""Starts a process; raises `OSError` if it cannot be started."""
+RELEASE_SECONDS = 2.0
+"""How long the kernel may take to end what got SIGKILL."""
+LONGEST_POLL = 0.05
 
 
 @attrs.define(eq=False)
@@ -172,7 +93,7 @@ class _Group:
                 await stream.aclose()
             await self.wait_group()
         if self.guardian is not None:
-            await _dismiss(self.guardian)
+            await dismiss(self.guardian)
 
 
 def _anyone_runs(group: int) -> bool:
@@ -194,7 +115,7 @@ async def open_process(spec: ProcessSpec) -> Child:
     """Start a real child in a group of its own, watched by a guardian; raises `OSError`."""
     if sys.platform == "win32":
         raise OSError("child processes need POSIX process groups; on Windows use an http or in-process backend")
-    guardian = await _open_guardian()
+    guardian = await open_guardian()
     try:
         process = await trio.lowlevel.open_process(
             [spec.command, *spec.args],
@@ -207,46 +128,8 @@ async def open_process(spec: ProcessSpec) -> Child:
         )
     except BaseException:
         if guardian is not None:
-            await _dismiss(guardian)
+            await dismiss(guardian)
         raise
     if guardian is not None:
-        await _say(guardian, b"%d\n" % process.pid)
+        await appoint(guardian, process.pid)
     return _Group(process, guardian)
-
-
-async def _open_guardian() -> trio.Process | None:
-    """A guardian that does not know yet what it guards; None, and a warning, where there is no shell."""
-    if sys.platform == "win32":
-        return None
-    try:
-        return await trio.lowlevel.open_process(
-            [SHELL, "-c", GUARDIAN, "backend-guardian"],
-            env={"PATH": os.defpath},
-            cwd="/",
-            start_new_session=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        log.warning("no guardian: if the gateway is killed with -9, backends that ignore the end of their input live on", error=str(error))
-        return None
-
-
-async def _say(guardian: trio.Process, line: bytes) -> None:
-    assert guardian.stdin is not None
-    with trio.move_on_after(RELEASE_SECONDS, shield=True), suppress(trio.BrokenResourceError):
-        await guardian.stdin.send_all(line)
-
-
-async def _dismiss(guardian: trio.Process) -> None:
-    """Tell the guardian that its group has ended; one that was never told a group just leaves."""
-    assert guardian.stdin is not None
-    await _say(guardian, b"\n")
-    with trio.move_on_after(RELEASE_SECONDS, shield=True) as waiting:
-        await guardian.stdin.aclose()
-        await guardian.wait()
-    if waiting.cancelled_caught:
-        guardian.kill()
-        with trio.move_on_after(RELEASE_SECONDS, shield=True):
-            await guardian.wait()

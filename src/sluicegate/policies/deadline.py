@@ -41,28 +41,34 @@ class AttemptDeadline:
         return Reply.failed(_expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Moving:
-    """A back that moves a deadline with every note."""
+    """A back that moves a deadline with every note, and stops it while a question is open."""
 
     back: Back
     scope: trio.CancelScope
     seconds: float
+    questions: int = attrs.field(default=0, init=False)
 
     @property
     def may_ask(self) -> bool:
         return self.back.may_ask
 
     def note(self, message: bytes) -> None:
-        self.scope.deadline = trio.current_time() + self.seconds
+        self._start_anew()
         self.back.note(message)
 
     async def ask(self, question: bytes) -> Reply:
-        self.scope.deadline = float("inf")
+        self.questions += 1
+        self._start_anew()
         try:
             return await self.back.ask(question)
         finally:
-            self.scope.deadline = trio.current_time() + self.seconds
+            self.questions -= 1
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        self.scope.deadline = float("inf") if self.questions else trio.current_time() + self.seconds
 
 
 def _expired(call: Call, seconds: float, backend: str, *, sent: bool) -> faults.Fault:

@@ -1,0 +1,126 @@
+"""All client sessions of an HTTP frontend: whose each is, and when it ends."""
+
+from __future__ import annotations
+
+import base64
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+
+import attrs
+import trio
+
+from ..protocol.calls import Caller
+from ..sources import Sources
+from .endpoint import Limits, Opening
+from .exchange import Exchange
+from .sessions import Session
+from .stream import EventLog
+
+__all__ = ["SessionTable"]
+
+MOST_KEPT_BYTES = 64 * 1024 * 1024
+"""Finished answers of all sessions together that wait for clients to come back for them."""
+SWEEP_BATCH = 256
+
+
+@attrs.define(eq=False)
+class SessionTable:
+    """All sessions of one HTTP frontend."""
+
+    limits: Limits
+    sources: Sources
+    orphans: set[Exchange] = attrs.field(factory=set, init=False)
+    """Calls whose connection is gone."""
+    _sessions: OrderedDict[str, Session] = attrs.field(factory=OrderedDict, init=False)
+    """Longest unused first."""
+    _kept: deque[tuple[float, Session, int, int]] = attrs.field(factory=deque, init=False)
+    """Finished answers: since when, whose, which stream, how many bytes."""
+    _kept_bytes: int = attrs.field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, opening: Opening, principal: str) -> Session | None:
+        """A new session, or None if there are too many that are not idle (P-61)."""
+        if len(self._sessions) >= self.limits.max_sessions:
+            self._end_idle(SWEEP_BATCH)
+        if len(self._sessions) >= self.limits.max_sessions:
+            return None
+        session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
+        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans)
+        self._sessions[session_id] = session
+        return session
+
+    def find(self, session_id: str, principal: str) -> Session | None:
+        """The live session with that id, if it is that principal's; whose it is else is not told (P-61)."""
+        session = self._sessions.get(session_id)
+        if session is None or session.caller.principal != principal:
+            return None
+        if self._is_idle(session):
+            self.end(session)
+            return None
+        session.used_at = trio.current_time()
+        self._sessions.move_to_end(session_id)
+        return session
+
+    def end(self, session: Session) -> None:
+        """End a session; its id is never valid again."""
+        if self._sessions.pop(session.id, None) is not None:
+            session.end()
+
+    def end_all(self) -> None:
+        """End every session."""
+        for session in list(self._sessions.values()):
+            self.end(session)
+
+    def announce(self, methods: Iterable[str]) -> None:
+        """Lists changed: tell every session."""
+        for session in self._sessions.values():
+            session.announce(methods)
+
+    def hang_up(self) -> None:
+        """End all GET streams, as a drain begins; answers to POSTs go on."""
+        for session in self._sessions.values():
+            for line in session.listeners:
+                line.hang_up()
+
+    def keep(self, session: Session, log: EventLog) -> None:
+        """A finished answer that may not have arrived: keep it for a while, under a bound over all sessions."""
+        self._kept.append((trio.current_time(), session, log.stream, log.size))
+        self._kept_bytes += log.size
+        while self._kept_bytes > MOST_KEPT_BYTES:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        _, session, stream, size = self._kept.popleft()
+        self._kept_bytes -= size
+        session.answers.pop(stream, None)
+
+    async def sweep(self) -> None:
+        """End idle sessions in batches, until cancelled."""
+        period = min(self.limits.session_idle_seconds / 4, self.limits.orphan_seconds, 60.0)
+        while True:
+            await trio.sleep(period)
+            while self._end_idle(SWEEP_BATCH) == SWEEP_BATCH:
+                await trio.lowlevel.checkpoint()
+            oldest = trio.current_time() - self.limits.orphan_seconds
+            while self._kept and self._kept[0][0] <= oldest:
+                self._drop_oldest()
+
+    def _end_idle(self, most: int) -> int:
+        """Look at that many of the longest unused sessions, and return how many were looked at before one was found in use."""
+        for looked in range(most):
+            session = next(iter(self._sessions.values()), None)
+            if session is None:
+                return looked
+            if self._is_idle(session):
+                self.end(session)
+            elif session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time():
+                session.used_at = trio.current_time()  # an open stream is use
+                self._sessions.move_to_end(session.id)
+            else:
+                return looked
+        return most
+
+    def _is_idle(self, session: Session) -> bool:
+        return not session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time()

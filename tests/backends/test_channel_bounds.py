@@ -1,0 +1,88 @@
+"""What a channel session holds for a backend that does not read, or says absurd things: never more than a stated bound."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.faults import Cause
+from sluicegate.protocol.messages import Params, Raw
+
+
+class Deaf:
+    """An inbox that nobody reads."""
+
+    def notification(self, method: str, params: Params) -> None:
+        pass
+
+
+def a_call(size: int = 1) -> Call:
+    return Call("x", "x", {"text": Raw(b'"%s"' % (b"x" * size))})
+
+
+async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
+    left = 0
+    session = ChannelSession("files", Deaf(), most_queued=10)
+    for number in range(1000):
+        session.receive(b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % number)
+    with trio.move_on_after(0):
+        while await session.next_frame():
+            left += 1
+
+    assert left == 20
+
+
+async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:
+    session = ChannelSession("files", Deaf(), most_queued_bytes=1000)
+    nursery.start_soon(session.request, a_call(1000))
+    await trio.testing.wait_all_tasks_blocked()
+
+    refused = await session.request(a_call())
+    await session.next_frame()
+    nursery.start_soon(session.request, a_call())
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert refused.fault is not None
+    assert refused.fault.cause is Cause.OVERLOAD
+    assert session.in_flight == 2
+    nursery.cancel_scope.cancel()
+
+
+async def test_bytes_of_a_call_that_was_taken_back_are_free_again(nursery: trio.Nursery) -> None:
+    session = ChannelSession("files", Deaf(), most_queued_bytes=1000)
+    with trio.move_on_after(0):
+        await session.request(a_call(1000))
+    nursery.start_soon(session.request, a_call())
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert session.in_flight == 1
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("token", [b"9" * 5000, b"-1", b"1.5", b'"1"', b"null", b"[1]"])
+async def test_a_progress_token_that_is_not_ours_is_ignored(token: bytes) -> None:
+    session = ChannelSession("files", Deaf())
+
+    session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%b,"progress":1}}' % token)
+
+    assert session.garbage == 0
+
+
+async def test_an_oversized_answer_is_never_charged_to_a_call_that_was_not_sent(nursery: trio.Nursery) -> None:
+    session = ChannelSession("files", Deaf())
+    replies: list[Reply] = []
+
+    async def ask() -> None:
+        replies.append(await session.request(a_call()))
+
+    nursery.start_soon(ask)
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert not session.settle_oversized(None, 1000)
+    await session.next_frame()
+    assert session.settle_oversized(None, 1000)
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(replies) == 1

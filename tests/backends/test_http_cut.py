@@ -1,0 +1,126 @@
+"""The HTTP backend, cut at every step: whoever is cancelled wherever leaves nothing behind."""
+
+from typing import Protocol
+
+import attrs
+import pytest
+import trio
+
+from sluicegate.backends.handshake import HandshakeFailed, shake_hands
+from sluicegate.backends.http import HttpConnector
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.messages import Params, Raw
+from sluicegate.testing.asgi import AsgiTransport
+from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+
+
+class Cut(Protocol):
+    """Runs the scene, cut after so many steps; whether it was through before."""
+
+    async def __call__(self, step: int, *, lose: bool) -> bool: ...
+
+
+class Deaf:
+    """An inbox that nobody reads."""
+
+    def notification(self, method: str, params: Params) -> None:
+        pass
+
+
+@attrs.define(eq=False)
+class Scissors(trio.abc.Instrument):
+    """Cancels a scope when one task has made so many steps."""
+
+    scope: trio.CancelScope
+    left: int
+    task: trio.lowlevel.Task | None = None
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        if task is self.task:
+            self.left -= 1
+            if self.left == 0:
+                self.scope.cancel()
+
+
+async def talk(answer: Answer) -> None:
+    """An answer in four pieces, a pause between them, broken once."""
+    await answer.stream()
+    await answer.event(id="e1")
+    await trio.sleep(1)
+    await answer.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})
+    await trio.sleep(1)
+    await answer.event(answer.response(result={}))
+    await answer.end()
+
+
+def call() -> Call:
+    return Call("tools/call", "x", {"name": Raw(b'"x"')})
+
+
+async def cut_all(step: int, *, lose: bool) -> bool:
+    """Open, call and leave, cut after that many steps; whether it was through before."""
+    through = False
+    endpoint = ScriptedEndpoint(on={"tools/call": talk})
+    async with trio.open_nursery() as apps:
+        transport = AsgiTransport(endpoint, apps)
+        with trio.CancelScope() as scope:
+            scissors = Scissors(scope, step, trio.lowlevel.current_task())
+            trio.lowlevel.add_instrument(scissors)
+            try:
+                async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Deaf()) as session:
+                    await shake_hands(session, name="test", version="1")
+                    if lose:
+                        endpoint.forget()
+                    through = (await session.request(call())).fault is None
+            except* HandshakeFailed:
+                pass
+            finally:
+                trio.lowlevel.remove_instrument(scissors)
+        assert transport.open_answers == 0
+        apps.cancel_scope.cancel()
+    return through and not scope.cancelled_caught
+
+
+async def cut_call(step: int, *, lose: bool) -> bool:
+    """Cut one call after that many steps; the backend hears of it, and the next call works."""
+    endpoint = ScriptedEndpoint(on={"tools/call": talk})
+    async with trio.open_nursery() as apps:
+        transport = AsgiTransport(endpoint, apps)
+        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Deaf()) as session:
+            await shake_hands(session, name="test", version="1")
+            await trio.testing.wait_all_tasks_blocked()
+            if lose:
+                endpoint.forget()
+            with trio.CancelScope() as scope:
+                scissors = Scissors(scope, step, trio.lowlevel.current_task())
+                trio.lowlevel.add_instrument(scissors)
+                try:
+                    await session.request(call())
+                finally:
+                    trio.lowlevel.remove_instrument(scissors)
+            await trio.testing.wait_all_tasks_blocked()
+            assert transport.open_answers == 1  # the standing stream
+            if scope.cancelled_caught:
+                assert_told(endpoint, lose=lose)
+            assert (await session.request(call())).fault is None
+        assert transport.open_answers == 0
+        apps.cancel_scope.cancel()
+    return not scope.cancelled_caught
+
+
+def assert_told(endpoint: ScriptedEndpoint, *, lose: bool) -> None:
+    """Every call that arrived under the living session and was not answered has been cancelled."""
+    living = [answer for answer in endpoint.seen if answer.headers.get("mcp-session-id") == endpoint.session]
+    asked = {answer.message["id"] for answer in living if answer.method == "tools/call"}
+    told = {answer.message["params"]["requestId"] for answer in endpoint.seen if answer.method == "notifications/cancelled"}
+    assert asked <= told
+    assert lose or len(asked) <= 1
+
+
+@pytest.mark.parametrize("cut", [cut_all, cut_call])
+@pytest.mark.parametrize("lose", [False, True], ids=["plain", "session lost"])
+async def test_a_cut_at_any_step_leaves_nothing_behind(cut: Cut, lose: bool, autojump_clock: trio.testing.MockClock) -> None:
+    for step in range(1, 300):
+        if await cut(step, lose=lose):
+            break
+    assert 5 < step < 299

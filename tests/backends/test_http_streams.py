@@ -1,0 +1,285 @@
+"""The HTTP backend's streams: answers as events, their resumption, the standing stream. In memory, on the mock clock."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import msgspec
+import pytest
+import trio
+
+from sluicegate.backends.handshake import shake_hands
+from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.session import BackendSession
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.faults import Cause
+from sluicegate.protocol.messages import Params, Raw
+from sluicegate.testing.asgi import AsgiTransport, HangUp
+from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+
+CHANGED = "notifications/tools/list_changed"
+
+
+@attrs.define
+class Heard:
+    """An inbox and a back that remember."""
+
+    methods: list[str] = attrs.field(factory=list)
+    notes: list[dict[str, object]] = attrs.field(factory=list)
+    may_ask: bool = False
+
+    def notification(self, method: str, params: Params) -> None:
+        self.methods.append(method)
+
+    def note(self, message: bytes) -> None:
+        self.notes.append(msgspec.json.decode(message))
+
+    async def ask(self, question: bytes) -> Reply:
+        raise NotImplementedError
+
+
+def call(heard: Heard, token: object = "mine") -> Call:
+    params = {"name": "x", "_meta": {"progressToken": token, "other": 1}}
+    return Call("tools/call", "x", {key: Raw(msgspec.json.encode(value)) for key, value in params.items()}, back=heard)
+
+
+@asynccontextmanager
+async def bench(endpoint: ScriptedEndpoint, heard: Heard, *, limit: int = 10_000) -> AsyncGenerator[BackendSession]:
+    """Open a session and shake hands; afterwards nothing of it may be left."""
+    async with trio.open_nursery() as apps:
+        transport = AsgiTransport(endpoint, apps)
+        async with HttpConnector("web", "http://backend.test/mcp", {}, transport, limit)(heard) as session:
+            await shake_hands(session, name="test", version="1")
+            yield session
+        assert transport.open_answers == 0
+        apps.cancel_scope.cancel()
+
+
+def progress(answer: Answer, amount: float, token: object = None) -> dict[str, object]:
+    own = answer.message["params"]["_meta"]["progressToken"] if token is None else token
+    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": own, "progress": amount}}
+
+
+def notification(method: str) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "method": method, "params": {"level": "info", "data": "hello"}}
+
+
+async def test_notes_of_a_call_come_back_under_the_callers_token(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(progress(answer, 1))
+        await answer.event(progress(answer, 2, token=4711))
+        await answer.event(notification("notifications/message"))
+        await answer.event(notification(CHANGED))
+        await answer.event(answer.response(result={"ok": True}))
+        await answer.event(progress(answer, 3))
+        await answer.end()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
+        assert (await session.request(call(heard))).value == {"ok": True}
+        assert trio.current_time() == 0.0
+    assert [note["method"] for note in heard.notes] == ["notifications/progress", "notifications/message"]
+    assert heard.notes[0]["params"] == {"progressToken": "mine", "progress": 1}
+    assert heard.methods == [CHANGED]
+
+
+async def test_a_stream_that_stays_open_after_the_answer_is_closed(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(answer.response(result={}))
+        await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
+        assert (await session.request(call(heard))).fault is None
+        assert trio.current_time() == pytest.approx(0.05)
+
+
+async def test_a_backends_questions_are_answered(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event({"jsonrpc": "2.0", "id": "p", "method": "ping"})
+        await answer.event({"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}})
+        await trio.testing.wait_all_tasks_blocked()
+        await answer.event(answer.response(result={}))
+        await answer.end()
+
+    endpoint, heard = ScriptedEndpoint(on={"tools/call": talk}), Heard()
+    async with bench(endpoint, heard) as session:
+        await session.request(call(heard))
+        answers = {answer.message["id"]: answer.message for answer in endpoint.seen if answer.message.get("id") in {"p", "q"}}
+        assert answers["p"]["result"] == {}
+        assert answers["q"]["error"]["code"] == -32601
+
+
+async def test_an_oversized_event_costs_one_call(autojump_clock: trio.testing.MockClock) -> None:
+    async def flood(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(answer.response(result={"text": "x" * 20_000}))
+        await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": flood}), heard) as session:
+        reply = await session.request(call(heard))
+        assert reply.fault is not None
+        assert "larger than 10000 bytes" in reply.fault.message
+
+
+async def test_a_broken_stream_with_ids_is_resumed_and_nothing_is_sent_twice(autojump_clock: trio.testing.MockClock) -> None:
+    posted: list[Answer] = []
+
+    async def talk(answer: Answer) -> None:
+        posted.append(answer)
+        await answer.stream()
+        await answer.event(id="e1", retry=3000)
+        await answer.event(progress(answer, 1), id="e2")
+        raise HangUp
+
+    async def resume(answer: Answer) -> None:
+        if answer.headers.get("last-event-id") != "e2":
+            await answer.send(405)
+            return
+        await answer.stream()
+        await answer.event(progress(posted[0], 2), id="e3")
+        await answer.event(posted[0].response(result={"ok": True}), id="e4")
+        await answer.end()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk, "GET": resume}), heard) as session:
+        assert (await session.request(call(heard))).value == {"ok": True}
+        assert trio.current_time() == 3.0
+    assert len(heard.notes) == 2
+    assert len(posted) == 1
+
+
+async def test_a_resumption_that_yields_nothing_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(id="e1")
+        await answer.end()
+
+    async def resume(answer: Answer) -> None:
+        await answer.stream()
+        await answer.end()
+
+    endpoint, heard = ScriptedEndpoint(on={"tools/call": talk, "GET": resume}), Heard()
+    async with bench(endpoint, heard) as session:
+        reply = await session.request(call(heard))
+        assert reply.fault is not None
+        assert (reply.fault.cause, reply.fault.started) == (Cause.TRANSPORT, True)
+    assert len([answer for answer in endpoint.seen if "last-event-id" in answer.headers]) == 5
+
+
+async def test_a_refused_resumption_is_a_lost_call(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(id="e1")
+        raise HangUp
+
+    async def refuse(answer: Answer) -> None:
+        await answer.send(405)
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk, "GET": refuse}), heard) as session:
+        reply = await session.request(call(heard))
+        assert reply.fault is not None
+        assert "HTTP 405" in reply.fault.message
+
+
+async def test_the_standing_stream_is_resumed_where_it_broke(autojump_clock: trio.testing.MockClock) -> None:
+    asked: list[tuple[float, str]] = []
+
+    async def stream(answer: Answer) -> None:
+        asked.append((trio.current_time(), answer.headers.get("last-event-id", "")))
+        await answer.stream()
+        await answer.event(notification(CHANGED), id=f"g{len(asked)}", retry=2000)
+        await trio.sleep(10)
+        if len(asked) < 3:
+            raise HangUp
+        await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"GET": stream}), heard):
+        await trio.sleep(60)
+    assert asked == [(0.0, ""), (12.0, "g1"), (24.0, "g2")]
+    assert heard.methods == [CHANGED] * 3
+
+
+async def test_a_standing_stream_without_ids_counts_a_gap_as_a_change(autojump_clock: trio.testing.MockClock) -> None:
+    opened = 0
+
+    async def stream(answer: Answer) -> None:
+        nonlocal opened
+        opened += 1
+        await answer.stream()
+        if opened > 1:
+            await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"GET": stream}), heard):
+        await trio.sleep(0.5)
+        assert heard.methods == []
+        await trio.sleep(60)
+    assert CHANGED in heard.methods
+    assert opened == 2
+
+
+async def test_a_standing_stream_that_keeps_failing_is_asked_for_ever_more_rarely(autojump_clock: trio.testing.MockClock) -> None:
+    times: list[float] = []
+
+    async def fail(answer: Answer) -> None:
+        times.append(trio.current_time())
+        await answer.send(502)
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"GET": fail}), heard) as session:
+        await trio.sleep(100)
+        assert (await session.request(call(heard))).fault is None
+    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
+
+
+@pytest.mark.parametrize("status", [405, 404, 400])
+async def test_a_backend_without_a_standing_stream_is_asked_once(status: int, autojump_clock: trio.testing.MockClock) -> None:
+    async def refuse(answer: Answer) -> None:
+        await answer.send(status)
+
+    endpoint, heard = ScriptedEndpoint(on={"GET": refuse}), Heard()
+    async with bench(endpoint, heard):
+        await trio.sleep(1000)
+    assert endpoint.methods().count("GET") == 1
+
+
+async def test_a_session_found_lost_by_the_standing_stream_is_opened_again(autojump_clock: trio.testing.MockClock) -> None:
+    endpoint, heard = ScriptedEndpoint(), Heard()
+
+    async def stream(answer: Answer) -> None:
+        await answer.stream()
+        await trio.sleep(5)
+        endpoint.forget()
+        endpoint.on.pop("GET")
+        raise HangUp
+
+    endpoint.on["GET"] = stream
+    async with bench(endpoint, heard):
+        await trio.sleep(60)
+        assert endpoint.session == "session-2"
+        assert endpoint.seen[-1].method == "GET"
+        assert endpoint.seen[-1].headers["mcp-session-id"] == "session-2"
+
+
+async def test_a_backend_that_vanishes_while_nobody_calls_ends_the_session(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as apps:
+
+        async def stream(answer: Answer) -> None:
+            await answer.stream()
+            await trio.sleep(5)
+            transport.down = True
+            raise HangUp
+
+        endpoint, heard = ScriptedEndpoint(on={"GET": stream}), Heard()
+        transport = AsgiTransport(endpoint, apps)
+        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(heard) as session:
+            await shake_hands(session, name="test", version="1")
+            assert "cannot connect" in await session.wait_closed()
+            assert trio.current_time() == 6.0

@@ -1,0 +1,72 @@
+"""The access log: a line per call, whatever becomes of it, and never in the way."""
+
+from __future__ import annotations
+
+import json
+
+import trio
+import trio.testing
+
+from sluicegate import Builder, Call, Reply, open_gateway
+from sluicegate.observe.access import MOST_LINES, AccessLog, Lines
+from sluicegate.protocol import faults
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import Close, Delay
+
+
+class Page:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, object]] = []
+
+    async def write(self, batch: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.lines += [json.loads(line) for line in batch.splitlines()]
+
+
+async def test_a_line_names_the_backend_that_answered_the_attempts_and_the_time(autojump_clock: trio.testing.MockClock) -> None:
+    page, primary, backup = Page(), ScriptedBackend(Delay(1, Close())), ScriptedBackend(Delay(2))
+    builder = Builder("x").backend("b", primary.connector).backend("spare", backup.connector, failover_for="b")
+    servers = {"b": primary.connector, "spare": backup.connector}
+    async with open_gateway(builder.config(), servers=servers, access_log=page.write) as gateway:
+        await gateway.settled()
+        await gateway.call_tool("b_echo")
+    (line,) = page.lines
+    assert {
+        "event": "call",
+        "method": "tools/call",
+        "target": "b_echo",
+        "outcome": "ok",
+        "backend": "spare",
+        "attempts": 2,
+        "ms": 3000.0,
+    } == {key: value for key, value in line.items() if key != "time"}
+
+
+async def test_refused_and_cancelled_calls_are_told_too(autojump_clock: trio.testing.MockClock) -> None:
+    page = Page()
+    lines = Lines(page.write)
+
+    async def refuse(call: Call) -> Reply:
+        return Reply.failed(faults.unknown_name("tool", call.target))
+
+    async def hang(call: Call) -> Reply:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    await AccessLog(refuse, lines, lambda: 7.0)(Call("tools/call", "none", {}))
+    with trio.move_on_after(1):
+        await AccessLog(hang, lines, lambda: 8.0)(Call("tools/call", "slow", {}))
+    await lines.flush()
+    assert [("none", "unknown_tool"), ("slow", "cancelled")] == [(line["target"], line["outcome"]) for line in page.lines]
+
+
+async def test_a_slow_reader_of_the_log_costs_old_lines_and_never_a_call() -> None:
+    page = Page()
+    lines = Lines(page.write)
+    for number in range(MOST_LINES + 5):
+        lines.put(b"%d" % number)
+    assert 5 == lines.dropped
+    await lines.flush()
+    assert MOST_LINES == len(page.lines)
