@@ -17,6 +17,7 @@ import trio
 from mcp import Client
 
 from sluicegate import Gateway, Mirror, State, chain, load, open_gateway
+from sluicegate.cli.conversation import first_leaf
 from sluicegate.cli.serving import listen_to_signals
 from sluicegate.observe.log import configure
 from sluicegate.testing.family import Family
@@ -34,8 +35,9 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         return trio.run(demo, "--once" in arguments)
-    except* (Unexpected, trio.TooSlowError) as group:
-        print(f"the demo failed: {group.exceptions}", file=sys.stderr)
+    except* (Unexpected, trio.TooSlowError, OSError) as group:
+        error = first_leaf(group)
+        print(f"the demo failed: {type(error).__name__}: {error}", file=sys.stderr)
     return 1
 
 
@@ -46,23 +48,22 @@ async def demo(once: bool) -> int:
     if once:  # nobody connects later, so any free port will do, and two demos do not meet
         config = attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=attrs.evolve(config.proxy.listen, port=0)))
     family = Family()
-    async with listen_to_signals() as signals:
-        async with open_gateway(config) as gateway, trio.open_nursery() as nursery:
-            urls = await nursery.start(gateway.serve)
-            await gateway.settled()
-            address = f"{urls[0]}/mcp"
-            introduce(gateway, address)
+    async with listen_to_signals() as signals, open_gateway(config) as gateway, trio.open_nursery() as nursery:
+        urls = await nursery.start(gateway.serve)
+        await gateway.settled()
+        address = f"{urls[0]}/mcp"
+        introduce(gateway, address)
+        family.look()
+        with trio.fail_after(PATIENCE * 4):
+            await show_failover(gateway, address)
+        family.look()
+        if not once:
+            print("\nServing until Ctrl-C.", flush=True)
+            await signals.wait()
             family.look()
-            with trio.fail_after(PATIENCE * 4):
-                await show_failover(gateway, address)
-            family.look()
-            if not once:
-                print("\nServing until Ctrl-C.", flush=True)
-                await signals.stop.wait()
-                family.look()
-            print("\ndraining …", flush=True)
-            nursery.cancel_scope.cancel()
-        left = family.left()
+        print("\ndraining …", flush=True)
+        nursery.cancel_scope.cancel()
+    left = family.left()
     print(f"children left: {len(left)}")
     return 1 if left else 0
 

@@ -23,7 +23,6 @@ def _clear_of_records(_logger: object, _method: str, event: structlog.typing.Eve
     return {f"{key}_" if key in _TAKEN else key: value for key, value in event.items()}
 
 
-
 def get_logger(name: str) -> Logger:
     """A logger whose methods take an event and its fields: ``log.warning("backend is down", backend="time")``."""
     wrapped = structlog.wrap_logger(

@@ -1,219 +1,34 @@
-"""The gateway itself: what a running one can do, and the order of starting and draining."""
+"""Opening a gateway: the order of starting and of draining."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
-import attrs
 import trio
 
-from .backends.backend import Backend, StateChange
 from .config.check import problems
-from .config.model import BackendConfig, Config
+from .config.model import Config
 from .config.problem import ConfigError
 from .connectors import connector_for
-from .events import get_logger
-from .fleet import Fleet, SkippedBackend
+from .fleet import Fleet
 from .frontends.admission import Admission
 from .frontends.app import App
 from .frontends.endpoint import Endpoint, Limits
-from .frontends.request import ASGIApp
 from .identity.bearer import BearerTokens
 from .nurseries import CLOSING_SECONDS, Nurseries, open_nurseries
 from .observe.access import Lines
 from .outside import Outside
 from .pipeline import edge
-from .protocol import faults
 from .protocol.addresses import is_loopback
-from .protocol.calls import Call, Handler, Layer, Reply
-from .protocol.messages import Raw, encode
-from .routing.catalogue import Catalogue, Directory
+from .protocol.calls import Layer
+from .routing.catalogue import Directory
 from .routing.table import Router
+from .running import Gateway
 from .sources import Sources
 
 __all__ = ["Gateway", "open_gateway"]
-
-log = get_logger("sluicegate.gateway")
-
-STARTUP_WAIT_SECONDS = 10.0
-STDIO_STARTUP_WAIT_SECONDS = 30.0
-"""A desktop client reads the lists once and never again, so there it is worth waiting longer."""
-
-
-@attrs.define(eq=False)
-class Gateway:
-    """A running gateway; made by `open_gateway`."""
-
-    config: Config
-    endpoint: Endpoint
-    app: App
-    outside: Outside
-    _fleet: Fleet
-    _nurseries: Nurseries
-    _servers: dict[str, object]
-    _opened_at: float = attrs.field(factory=trio.current_time, init=False)
-    _fronts: set[trio.CancelScope] = attrs.field(factory=set, init=False)
-    _drained: bool = attrs.field(default=False, init=False)
-    _patience: float = attrs.field(default=STARTUP_WAIT_SECONDS, init=False)
-    _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
-
-    # -- starting and stopping
-
-    async def start(self, lines: Lines | None, *, strict: bool) -> None:
-        """Start every backend, and wait for those that must come up; raises `BackendFailed`."""
-        if lines is not None:
-            self._nurseries.background.start_soon(lines.run)
-        self._nurseries.sessions.start_soon(self.app.sessions.sweep)
-        self._fleet.start()
-        for config in self._fleet.configs:
-            if strict or config.required:
-                await self._fleet.insist(config.name)
-
-    def stop_accepting(self) -> None:
-        """Begin to drain: no new connections, no new calls, streams end."""
-        self._drained = True
-        self.app.drain()
-        for scope in list(self._fronts):
-            scope.cancel()
-
-    # -- calling
-
-    @property
-    def handler(self) -> Handler:
-        """Runs any routed request, through every policy."""
-        return self.endpoint.handler
-
-    @property
-    def asgi_app(self) -> ASGIApp:
-        """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
-        return self.app
-
-    async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
-        """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
-        call = Call("tools/call", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))})
-        try:
-            with call.scope:
-                return await self.handler(call)
-        except Exception:  # as for a client's call: a bug costs one call
-            log.exception("a bug cost one call", method=call.method, target=name)
-            return Reply.failed(faults.bug(name))
-        return Reply.failed(faults.cancelled("the gateway is going down"))
-
-    # -- serving
-
-    async def serve(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
-        """Listen as configured until cancelled or drained; reports the bound addresses as URLs (port 0 takes a free one)."""
-        from .frontends.hypercorn import serve
-
-        listen = self.config.proxy.listen
-        with self._accepting():
-            listeners = await self.outside.listen(listen.host, listen.port)
-            await serve(self.asgi_app, listeners, connections=self._nurseries.connections, task_status=task_status)
-
-    async def serve_stdio(self, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
-        """Be one MCP server on a pair of streams, until the input ends or the gateway drains."""
-        from .frontends.stdio import serve_stdio
-
-        self._patience = STDIO_STARTUP_WAIT_SECONDS
-        with self._accepting():
-            await serve_stdio(self.endpoint, stdin, stdout)
-
-    @contextmanager
-    def _accepting(self) -> Iterator[None]:
-        """What runs inside ends when the gateway drains."""
-        with trio.CancelScope() as scope:
-            self._fronts.add(scope)
-            try:
-                if self._drained:
-                    scope.cancel()
-                yield
-            finally:
-                self._fronts.discard(scope)
-
-    # -- backends
-
-    @property
-    def backends(self) -> Mapping[str, Backend]:
-        """Every backend by name: its state, since when, the error, how often it was restarted."""
-        return self._fleet.backends
-
-    @property
-    def skipped(self) -> list[SkippedBackend]:
-        """Backends that are configured but not there now; they keep being tried."""
-        return self._fleet.skipped
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """What clients see now."""
-        return self._fleet.directory.current
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a call could be served: some backend is up."""
-        return any(backend.is_up for backend in self.backends.values())
-
-    async def add_backend(self, config: BackendConfig, source: object = None) -> None:
-        """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.
-
-        Raises:
-            ConfigError: its settings are wrong, or its namespace exists already or is ambiguous.
-            BackendFailed: it could not be reached; nothing has changed.
-        """
-        self._check([*self._fleet.claimed, config])
-        self._bring(config, source)
-        await self._fleet.add(config)
-
-    async def remove_backend(self, name: str) -> bool:
-        """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
-
-        Raises:
-            ConfigError: another backend stands in for it or mirrors it; remove that one first.
-        """
-        self._check([config for config in self._fleet.configs if config.name != name], at_least_one=False)
-        return await self._fleet.remove(name, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
-
-    async def replace_backend(self, config: BackendConfig, source: object = None) -> None:
-        """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves."""
-        self._check([config if old.name == config.name else old for old in self._fleet.configs])
-        self._bring(config, source)
-        await self._fleet.replace(config, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
-
-    def _check(self, configs: Sequence[BackendConfig], *, at_least_one: bool = True) -> None:
-        if configs or at_least_one:
-            found = problems(attrs.evolve(self.config, backends=tuple(configs)))
-            if found:
-                raise ConfigError(found)
-
-    def _bring(self, config: BackendConfig, source: object) -> None:
-        if source is not None:
-            self._servers[config.name] = source
-
-    @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
-        """State changes of all backends from now on; whoever lags 256 changes behind misses some."""
-        send, receive = trio.open_memory_channel[StateChange](256)
-        self._watchers.append(send)
-        try:
-            with receive:
-                yield receive
-        finally:
-            self._watchers.remove(send)
-            send.close()
-
-    def announce(self, change: StateChange) -> None:
-        """Tell who watches; called by the fleet."""
-        for watcher in self._watchers:
-            with suppress(trio.WouldBlock):
-                watcher.send_nowait(change)
-
-    async def settled(self) -> None:
-        """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""
-        configured = self.config.proxy.startup_wait_seconds
-        with trio.move_on_at(self._opened_at + (self._patience if configured is None else configured)):
-            await trio.lowlevel.checkpoint()
-            await self._fleet.first_attempts()
 
 
 @asynccontextmanager
@@ -291,7 +106,6 @@ def _build(
         directory,
         dict(layers),
     )
-    security = config.security
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
@@ -300,20 +114,25 @@ def _build(
         lambda: gateway.settled(),  # noqa: PLW0108  the gateway is made a few lines further down
         nurseries.calls,
         sources,
-        limits=Limits(
-            max_body_size=security.max_body_size,
-            max_sessions=security.max_sessions,
-            session_idle_seconds=security.session_idle_seconds,
-            max_streams_per_session=security.max_streams_per_session,
-            orphan_seconds=security.orphan_seconds,
-        ),
+        limits=_limits(config),
     )
-    app = App(
-        endpoint,
-        lambda: gateway.is_ready,
-        BearerTokens(config.auth.tokens) if config.auth is not None else None,
-        Admission(is_loopback(config.proxy.listen.host), security.allowed_hosts, security.allowed_origins),
-    )
-    gateway = Gateway(config, endpoint, app, outside, fleet, nurseries, servers)
+    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, fleet, nurseries, servers)
     fleet.on_change = gateway.announce
     return gateway
+
+
+def _limits(config: Config) -> Limits:
+    security = config.security
+    return Limits(
+        max_body_size=security.max_body_size,
+        max_sessions=security.max_sessions,
+        session_idle_seconds=security.session_idle_seconds,
+        max_streams_per_session=security.max_streams_per_session,
+        orphan_seconds=security.orphan_seconds,
+    )
+
+
+def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool]) -> App:
+    security = config.security
+    admission = Admission(is_loopback(config.proxy.listen.host), security.allowed_hosts, security.allowed_origins)
+    return App(endpoint, is_ready, BearerTokens(config.auth.tokens) if config.auth is not None else None, admission)

@@ -251,6 +251,14 @@ async def test_answers_in_odd_forms_are_understood(form: str, autojump_clock: tr
         assert (await web.call()).value == {"ok": True}
 
 
+async def test_a_compressed_answer_that_nobody_asked_for_is_a_clear_fault(autojump_clock: trio.testing.MockClock) -> None:
+    async def squeeze(answer: Answer) -> None:
+        await answer.result({}, content_encoding="gzip")
+
+    async with bench(ScriptedEndpoint(on={"tools/call": squeeze})) as web:
+        assert "compressed" in (await web.fault()).message
+
+
 async def test_an_oversized_body_is_cut_and_costs_one_call(autojump_clock: trio.testing.MockClock) -> None:
     sent = 0
 
@@ -295,6 +303,7 @@ async def test_a_redirect_to_another_origin_is_refused_and_never_contacted(locat
     async with bench(endpoint) as web:
         fault = await web.fault()
         assert (fault.cause, fault.started) == (Cause.UNAVAILABLE, False)
+        assert (await web.session.request(Call("prompts/get", "p", {}))).fault is None  # the session lives on
     assert {URL} == {answer.url for answer in endpoint.seen}
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import attrs
 import httpx2
 import pytest
 import trio
+
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint, Limits
@@ -81,33 +82,34 @@ class Gate:
         sent = {"accept": BOTH, "content-type": "application/json", "mcp-session-id": session}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = None if body is None else json.dumps(body).encode()
-        async with self.http.stream(method, "/mcp", content=content, headers=sent) as response:
-            yield Stream(response)
+        async with self.http.stream(method, "/mcp", content=content, headers=sent) as response, aclosing(response.aiter_raw()) as chunks:
+            yield Stream(response, chunks)
 
 
 @attrs.define(eq=False)
 class Stream:
     response: httpx2.Response
-    _events: AsyncIterator[Event] | None = None
+    chunks: AsyncGenerator[bytes, None]
+    parser: EventParser = attrs.field(factory=lambda: EventParser(1 << 20))
+    waiting: list[Event] = attrs.field(factory=list)
 
     async def next(self) -> Event:
         """The next event that says something; the priming event does not."""
-        if self._events is None:
-            self._events = self._read()
-        return await anext(self._events)
+        while not self.waiting:
+            self.take(await anext(self.chunks))
+        return self.waiting.pop(0)
 
     async def rest(self) -> list[Event]:
         """All events up to the end."""
-        self._events = self._events or self._read()
-        return [event async for event in self._events]
+        async for chunk in self.chunks:
+            self.take(chunk)
+        return self.waiting
 
-    async def _read(self) -> AsyncIterator[Event]:
-        parser = EventParser(1 << 20)
-        async for chunk in self.response.aiter_raw():
-            for event in parser.feed(chunk):
-                assert isinstance(event, Event)
-                if event.data:
-                    yield event
+    def take(self, chunk: bytes) -> None:
+        for event in self.parser.feed(chunk):
+            assert isinstance(event, Event)
+            if event.data:
+                self.waiting.append(event)
 
 
 def opening(version: str = "2025-11-25", id: object = 0) -> dict[str, object]:
@@ -173,7 +175,15 @@ async def gate(tools: dict[str, Tool]) -> AsyncGenerator[Gate, None]:
     refusals: list[tuple[int, str]] = []
     async with trio.open_nursery() as connections, trio.open_nursery() as calls:
         endpoint = Endpoint(
-            "gate", "1.0", handler, Directory(), settled, calls, Sources.seeded(1), lambda *what: refusals.append(what), Limits(max_body_size=1000)
+            "gate",
+            "1.0",
+            handler,
+            Directory(),
+            settled,
+            calls,
+            Sources.seeded(1),
+            lambda *what: refusals.append(what),
+            Limits(max_body_size=1000),
         )
         yield Gate(endpoint, calls, connections, tools, refusals)
         calls.cancel_scope.cancel()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+
 from sluicegate.frontends.endpoint import Limits
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -61,7 +62,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "headers", "status", "code", "word"), REFUSALS)
-async def test_a_bad_request_is_refused_with_its_status(gate: Any, body: object, headers: dict[str, str], status: int, code: int, word: str) -> None:
+async def test_a_bad_request_is_refused_with_its_status(
+    gate: Any, body: object, headers: dict[str, str], status: int, code: int, word: str
+) -> None:
     answer = await gate.post(body, **headers)
     assert answer.status_code == status
     assert answer.json()["error"]["code"] == code
@@ -202,7 +205,14 @@ async def test_a_session_is_nothing_to_another_principal(gate: Any, talk: Any) -
 
 async def test_a_batch_is_answered_as_one(gate: Any, talk: Any) -> None:
     session = await gate.open("2025-03-26")
-    batch = [talk.calling("echo", 1), INITIALIZED, {"jsonrpc": "2.0", "id": "two", "method": "ping"}, 3, talk.opening(id=4), talk.calling("buggy", 5)]
+    batch = [
+        talk.calling("echo", 1),
+        INITIALIZED,
+        {"jsonrpc": "2.0", "id": "two", "method": "ping"},
+        3,
+        talk.opening(id=4),
+        talk.calling("buggy", 5),
+    ]
     answer = await gate.post(batch, session)
     assert answer.status_code == 200
     by_id = {reply["id"]: reply for reply in answer.json()}

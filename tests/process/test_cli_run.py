@@ -46,7 +46,10 @@ class Daemon:
     def wait_for(self, pattern: str) -> re.Match[str]:
         """The next log line that matches."""
         while True:
-            line = self._news.get(timeout=PATIENCE)
+            try:
+                line = self._news.get(timeout=PATIENCE)
+            except queue.Empty:
+                pytest.fail(f"no line with {pattern!r} in the log:\n{''.join(self.lines)}")
             self.lines.append(line)
             if found := re.search(pattern, line):
                 return found
@@ -210,6 +213,21 @@ def test_strict_fails_with_the_backend_that_does_not_come_up(gate: Path) -> None
     assert "[two] Connect failed" in done.stderr
     assert "no-such-program-here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_signal_while_a_backend_that_is_waited_for_hangs_ends_it_at_once(gate: Path) -> None:
+    hang = "import sys; sys.stderr.write('hanging\\n'); sys.stderr.flush(); sys.stdin.read()"
+    backend = (
+        f'[[backends]]\nname = "two"\ntransport = "stdio"\ncommand = {json.dumps(sys.executable)}\nargs = ["-c", {json.dumps(hang)}]\n'
+    )
+    gate.write_text(gate.read_text() + backend)
+    with running("-c", str(gate), "--strict", "--log-level", "debug") as daemon:
+        daemon.wait_for("hanging")
+        family = Family(daemon.process.pid)
+        assert family.look()
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(10) == 0
+        assert family.left() == set()
 
 
 def test_a_client_file_is_enough_to_serve(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluicegate.protocol.batches import decode_batch, is_batch
 from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from sluicegate.protocol.messages import (
     Malformed,
@@ -13,12 +14,10 @@ from sluicegate.protocol.messages import (
     Response,
     compact,
     decode,
-    decode_batch,
     encode_error,
     encode_notification,
     encode_request,
     encode_result,
-    is_batch,
 )
 
 
@@ -27,7 +26,7 @@ def test_a_request_keeps_every_parameter_as_it_came() -> None:
         b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","n":1.10,"big":123456789012345678901234567890,"z":null}}'
     )
     assert isinstance(message, Request)
-    assert ("tools/call", b"7", 7) == (message.method, message.id, message.key)
+    assert (message.method, message.id, message.key) == ("tools/call", b"7", 7)
     assert encode_request(1, message.method, message.params) == (
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","n":1.10,"big":123456789012345678901234567890,"z":null}}'
     )
@@ -47,7 +46,7 @@ def test_an_id_is_given_back_exactly_and_compared_by_value(raw: bytes, key: int 
 def test_an_id_that_is_no_string_or_integer_is_refused_and_not_taken_for_a_notification(raw: bytes) -> None:
     message = decode(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % raw)
     assert isinstance(message, Malformed)
-    assert (INVALID_REQUEST, b"null") == (message.code, message.id)
+    assert (message.code, message.id) == (INVALID_REQUEST, b"null")
 
 
 @pytest.mark.parametrize(
@@ -84,19 +83,19 @@ def test_what_is_no_message_is_refused_with_the_reason(data: bytes, code: int, s
 def test_a_refusal_carries_the_id_where_one_can_be_read() -> None:
     message = decode(b'{"jsonrpc":"2.0","id":"q","method":"x","params":[1]}')
     assert isinstance(message, Malformed)
-    assert b'"q"' == message.id
+    assert message.id == b'"q"'
 
 
 def test_a_key_that_came_twice_or_escaped_says_one_thing_to_us_and_to_a_backend() -> None:
     message = decode(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\\u0061me":"b"}}')
     assert isinstance(message, Request)
-    assert b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}' == encode_request(1, message.method, message.params)
+    assert encode_request(1, message.method, message.params) == b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}'
 
 
 def test_members_that_json_rpc_does_not_know_are_passed_on() -> None:
     message = decode(b'{"jsonrpc":"2.0","id":1,"method":"x","trace":{"a":1.0}}')
     assert isinstance(message, Request)
-    assert b'{"jsonrpc":"2.0","id":2,"method":"x","trace":{"a":1.0}}' == encode_request(2, message.method, message.params, message.extras)
+    assert encode_request(2, message.method, message.params, message.extras) == b'{"jsonrpc":"2.0","id":2,"method":"x","trace":{"a":1.0}}'
 
 
 def test_notifications_and_responses_are_told_apart() -> None:
@@ -110,17 +109,17 @@ def test_notifications_and_responses_are_told_apart() -> None:
 def test_null_parameters_are_no_parameters() -> None:
     message = decode(b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}')
     assert isinstance(message, Request)
-    assert {} == message.params
+    assert message.params == {}
 
 
 def test_answers_carry_the_callers_id_bytes() -> None:
-    assert b'{"jsonrpc":"2.0","id":"a","result":{}}' == encode_result(b'"a"', Raw(b"{}"))
-    assert b'{"jsonrpc":"2.0","id":7,"error":{"code":1}}' == encode_error(b"7", b'{"code":1}')
-    assert b'{"jsonrpc":"2.0","method":"n","params":{"a":1}}' == encode_notification("n", {"a": Raw(b"1")})
+    assert encode_result(b'"a"', Raw(b"{}")) == b'{"jsonrpc":"2.0","id":"a","result":{}}'
+    assert encode_error(b"7", b'{"code":1}') == b'{"jsonrpc":"2.0","id":7,"error":{"code":1}}'
+    assert encode_notification("n", {"a": Raw(b"1")}) == b'{"jsonrpc":"2.0","method":"n","params":{"a":1}}'
 
 
 def test_line_breaks_between_tokens_are_taken_out_and_those_in_strings_stay_escaped() -> None:
-    assert b'{"a":"x\\ny","b":1.10}' == compact(b'{\n  "a" : "x\\ny",\r\n  "b": 1.10\n}')
+    assert compact(b'{\n  "a" : "x\\ny",\r\n  "b": 1.10\n}') == b'{"a":"x\\ny","b":1.10}'
     one_line = b'{"a": 1}'
     assert one_line is compact(one_line)
 
@@ -130,7 +129,7 @@ def test_a_batch_is_recognised_and_taken_apart() -> None:
     assert not is_batch(b'{"a":[]}')
     members = decode_batch(b'[{"a":1},2]')
     assert isinstance(members, list)
-    assert [b'{"a":1}', b"2"] == [bytes(member) for member in members]
+    assert [bytes(member) for member in members] == [b'{"a":1}', b"2"]
     assert isinstance(decode_batch(b"[]"), Malformed)
     assert isinstance(decode_batch(b"[" * 100_000), Malformed)
     assert isinstance(decode_batch(b'["\xff"]'), Malformed)

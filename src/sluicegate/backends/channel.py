@@ -13,6 +13,7 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
+from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import (
     Malformed,
@@ -23,10 +24,8 @@ from ..protocol.messages import (
     Request,
     Response,
     decode,
-    decode_batch,
     encode_notification,
     encode_request,
-    is_batch,
 )
 from .mapping import answer_to_backend, own_number, reply_from, with_own_token
 from .session import Inbox

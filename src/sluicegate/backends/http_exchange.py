@@ -10,6 +10,7 @@ import httpx2
 import trio
 
 from ..protocol import eras, faults
+from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
@@ -24,10 +25,8 @@ from ..protocol.messages import (
     Request,
     Response,
     decode,
-    decode_batch,
     encode_notification,
     encode_request,
-    is_batch,
 )
 from .channel import reply_from, with_own_token
 from .http_wire import Wire
@@ -109,7 +108,7 @@ class HttpExchange:
         call.trail.sent = True
         answer = await self.wire.open("POST", headers, body)
         if isinstance(answer, Fault):
-            if not answer.started:
+            if self.wire.is_refusal(answer):
                 self.refused = answer
             return Reply.failed(answer)
         self.owner.reached()
@@ -173,7 +172,8 @@ class HttpExchange:
             return True
         if status == 404:
             return fault.code != METHOD_NOT_FOUND
-        return status == 400 and "session" in fault.message.partition("HTTP 400")[2 * (fault.raw is None)].lower()
+        said = fault.message if fault.raw is not None else fault.message.partition("HTTP 400")[2]  # without the backend's name
+        return status == 400 and "session" in said.lower()
 
     async def _resume(self, parser: EventParser) -> Fault | None:
         """Fetch the rest of a stream whose events had ids (P-63): the backend still works on the call, so nothing is sent twice."""
@@ -182,17 +182,24 @@ class HttpExchange:
             pause = RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds
             await trio.sleep(min(pause, LONGEST_PAUSE))
             heard = parser.last_id
-            answer = await self.wire.open("GET", self._resuming(parser.last_id))
+            answer = await self.wire.open("GET", self._resuming(heard))
             if isinstance(answer, httpx2.Response):
                 parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
                 try:
-                    if answer.status_code != 200 or media_type(answer.headers.get("content-type", "")) != EVENT_STREAM:
-                        return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status_code} refused the rest")
-                    await self._pump(answer, parser)
+                    refused = await self._read_on(answer, parser)
                 finally:
                     await answer.aclose()
+                if refused is not None:
+                    return refused
             silent = 0 if parser.last_id != heard else silent + 1
         return self._unanswered()
+
+    async def _read_on(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
+        """Read the rest of a stream; why there is none to be had, or None."""
+        if answer.status_code != 200 or media_type(answer.headers.get("content-type", "")) != EVENT_STREAM:
+            return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status_code} refused the rest")
+        await self._pump(answer, parser)
+        return None
 
     def _resuming(self, last_id: str) -> Mapping[str, str]:
         return self.conversation.headers | {LAST_EVENT_ID: last_id}

@@ -59,7 +59,7 @@ class Listening:
         answer = await self.wire.open("GET", self.conversation.headers | resuming)
         self._silent += 1
         if isinstance(answer, Fault):
-            if not answer.started and self._was_open:
+            if self.wire.is_refusal(answer) and self._was_open:
                 self.on_refused(answer.message)
             return True
         try:

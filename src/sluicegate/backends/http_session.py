@@ -92,7 +92,7 @@ class HttpSession:
     def close(self, why: str) -> None:
         """Take no more calls. Those on their way are left alone until the session is left."""
         if not self._closed.is_set():
-            self._why = why
+            self._why = why.removeprefix(f"backend '{self.backend}' is not available: ")
             self._closed.set()
 
     async def leave(self) -> None:

@@ -25,6 +25,8 @@ __all__ = ["Wire", "wire_to"]
 MOST_REDIRECTS = 3
 CONNECT_SECONDS = 30.0
 """How long the transport may try to connect; everything else is bounded by the caller's scopes."""
+ASTRAY = "redirected"
+"""The reason of a fault for a redirect that was not followed: the backend is there, but sends us elsewhere."""
 SHOWN = 200
 """Characters of an error page that are shown."""
 
@@ -79,19 +81,22 @@ class Wire:
             if isinstance(found, Fault):
                 return found
             url = found
-        return faults.unavailable(self.backend, f"it redirected more than {MOST_REDIRECTS} times")
+        return self._astray(f"it redirected more than {MOST_REDIRECTS} times")
 
     def _follow(self, url: httpx2.URL, location: str) -> httpx2.URL | Fault:
         """Where a redirect leads; credentials never leave the origin that was configured (CORE-66)."""
         try:
             found = url.join(location).copy_with(fragment=None, userinfo=b"")
         except httpx2.InvalidURL:
-            return faults.unavailable(self.backend, "it redirected to something that is no URL")
+            return self._astray("it redirected to something that is no URL")
         if not location or _origin(found) != _origin(self.url):
             where = "://".join(str(part) for part in _origin(found)[:2])
             hint = "if you trust that address, write it as the backend's url"
-            return faults.unavailable(self.backend, f"it redirected to another origin, {where}, which was not contacted", hint)
+            return self._astray(f"it redirected to another origin, {where}, which was not contacted", hint)
         return found
+
+    def _astray(self, why: str, hint: str = "") -> Fault:
+        return attrs.evolve(faults.unavailable(self.backend, why, hint), reason=ASTRAY)
 
     async def pump(self, answer: httpx2.Response, take: Take) -> Fault | None:
         """Hand the body to ``take``, piece by piece. None if it ended or was enough, else why it broke."""
@@ -122,6 +127,11 @@ class Wire:
 
         broken = await self.pump(answer, take)
         return broken or (self.too_large() if room < 0 else b"".join(parts))
+
+    @staticmethod
+    def is_refusal(fault: Fault) -> bool:
+        """Whether no connection came about at all."""
+        return not fault.started and fault.reason != ASTRAY
 
     def too_large(self) -> Fault:
         """What came back is over the limit."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("call")
+@click.command("call", short_help="Call a tool.")
 @click.argument("name")
 @click.argument("arguments", metavar="[JSON]", default="{}")
 @choose_target

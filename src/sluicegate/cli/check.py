@@ -16,7 +16,7 @@ from .configuration import Choice, choose_configuration
 __all__ = ["command"]
 
 
-@click.command("check")
+@click.command("check", short_help="Read a configuration and say what it means.")
 @choose_configuration
 @click.option("--connect", is_flag=True, help="Also start every backend and say what it offers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")

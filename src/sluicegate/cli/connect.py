@@ -11,7 +11,7 @@ from .target import choose_headers
 __all__ = ["command"]
 
 
-@click.command("connect")
+@click.command("connect", short_help="Be a stdio server in front of a running gateway.")
 @click.argument("url")
 @choose_headers
 def command(url: str, headers: Mapping[str, str]) -> None:

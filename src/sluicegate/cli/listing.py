@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("list")
+@click.command("list", short_help="List tools, resources or prompts.")
 @click.argument("what", type=click.Choice(["tools", "resources", "prompts"]))
 @choose_target
 @click.option("--json", "as_json", is_flag=True, help="Print the entries whole, as a JSON array.")

@@ -37,7 +37,7 @@ class _Overrides:
         return attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=listen), observability=observability)
 
 
-@click.command("run")
+@click.command("run", short_help="Serve until a signal says otherwise.")
 @choose_configuration
 @click.option("--stdio", is_flag=True, help="Serve one client on stdin and stdout instead of HTTP.")
 @click.option("--strict", is_flag=True, help="Fail unless every backend comes up.")

@@ -31,22 +31,32 @@ class Signals:
     """What the operator wants: first an end in good order, then an end."""
 
     stop: trio.Event = attrs.field(factory=trio.Event, init=False)
+    can_stop: bool = attrs.field(default=False, init=False)
+    """Whether someone waits for `stop`; before that, while things are starting, the first signal cuts."""
     cut: bool = attrs.field(default=False, init=False)
+    """Whether a drain was cut short."""
 
     async def watch(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-        """Listen until cancelled; a second SIGINT cancels everything."""
+        """Listen until cancelled."""
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
             task_status.started()
             async for number in received:
-                if self.stop.is_set() and number == signal.SIGINT:
+                if not self.can_stop:
+                    everything.cancel(reason="a signal while starting")
+                elif self.stop.is_set() and number == signal.SIGINT:
                     self.cut = True
                     everything.cancel(reason="a second SIGINT")
                 self.stop.set()
 
+    async def wait(self) -> None:
+        """Wait for the first signal, or for whatever else sets `stop`."""
+        self.can_stop = True
+        await self.stop.wait()
+
 
 @asynccontextmanager
 async def listen_to_signals() -> AsyncIterator[Signals]:
-    """SIGTERM and SIGINT are ours inside the block: the first sets `Signals.stop`, and a second SIGINT cancels the block."""
+    """SIGTERM and SIGINT are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block."""
     signals = Signals()
     async with trio.open_nursery() as nursery:
         await nursery.start(signals.watch, nursery.cancel_scope)
@@ -91,7 +101,7 @@ async def _serve_http(gateway: Gateway, signals: Signals) -> None:
                 f"cannot listen on {listen.host}:{listen.port}: {why}; choose another with --host and --port"
             ) from None
         log.info("serving", urls=list(urls))
-        await signals.stop.wait()
+        await signals.wait()
         log.info("draining")
         nursery.cancel_scope.cancel(reason="draining")
 
@@ -105,7 +115,7 @@ async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
             signals.stop.set()
 
         nursery.start_soon(serve_until_end)
-        await signals.stop.wait()
+        await signals.wait()
         nursery.cancel_scope.cancel(reason="draining")
 
 
@@ -122,7 +132,7 @@ def connect(url: str, headers: Mapping[str, str]) -> None:
                 signals.stop.set()
 
             nursery.start_soon(bridge_until_end)
-            await signals.stop.wait()
+            await signals.wait()
             nursery.cancel_scope.cancel(reason="a signal, or the end of stdin")
 
     trio.run(main)

@@ -11,7 +11,7 @@ from .configuration import Choice, choose_configuration
 __all__ = ["command"]
 
 
-@click.group("show")
+@click.group("show", short_help="Show the pipeline or the backends.")
 def command() -> None:
     """Show how a gateway is put together, and how its backends are."""
 

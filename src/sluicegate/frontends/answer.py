@@ -176,7 +176,9 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
                     await trio.sleep(DEBOUNCE_SECONDS)
                     for message in session.take_changes():
                         log.put(message)
-                session.told = max(session.told, await send_news(http, log, told))
+                told = await send_news(http, log, told)
+                if line.is_open:  # else the next stream tells it
+                    session.told = max(session.told, told)
             await wait_for_news(http)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import trio
@@ -159,9 +159,7 @@ class DaemonLink:
         if session := response.headers.get(SESSION_ID, ""):
             self._session, self._version = session, response.headers.get(PROTOCOL_VERSION, "")
         if media_type(response.headers.get("content-type", "")) == EVENT_STREAM and response.status_code == 200:
-            async for data, event_id in _read_events(response):
-                answer.last_id = event_id or answer.last_id
-                await answer.take(data)
+            await answer.take_all(_read_events(response))
             if not answer.complete and not answer.last_id:
                 raise DeliveryFailed("the gateway's answer ended before it was complete")
             return
@@ -177,10 +175,7 @@ class DaemonLink:
 
         async def attempt() -> None:
             try:
-                async with aclosing(self._events(answer.last_id)) as events:
-                    async for data, event_id in events:
-                        answer.last_id = event_id or answer.last_id
-                        await answer.take(data)
+                await answer.take_all(self._events(answer.last_id))
             except _Broken as broken:
                 raise _Away(str(broken)) from None
             if not answer.complete:
@@ -201,8 +196,9 @@ class DaemonLink:
                 self._check(response.status_code)
                 if response.status_code != 200:
                     raise _failure(response.status_code, await response.aread())
-                async for event in _read_events(response):
-                    yield event
+                async with aclosing(_read_events(response)) as events:
+                    async for event in events:
+                        yield event
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise _Away(str(error)) from None
         except httpx2.HTTPError as error:
@@ -229,6 +225,12 @@ class _Answer:
     last_id: str = ""
     complete: bool = False
 
+    async def take_all(self, events: AsyncGenerator[tuple[bytes, str], None]) -> None:
+        async with aclosing(events):
+            async for data, event_id in events:
+                self.last_id = event_id or self.last_id
+                await self.take(data)
+
     async def take(self, data: bytes) -> None:
         if data:
             self.complete = self.complete or isinstance(decode(data), Response | Malformed)  # what cannot be read may be a batch
@@ -242,11 +244,12 @@ async def _drop(message: bytes) -> None:
 
 async def _read_events(response: httpx2.Response) -> AsyncGenerator[tuple[bytes, str], None]:
     parser = EventParser(LONGEST_MESSAGE)
-    async for chunk in response.aiter_raw():
-        for event in parser.feed(chunk):
-            if isinstance(event, OversizedEvent):
-                raise DeliveryFailed(f"the gateway sent an event of more than {event.limit} bytes")
-            yield event.data, event.id
+    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as chunks:
+        async for chunk in chunks:
+            for event in parser.feed(chunk):
+                if isinstance(event, OversizedEvent):
+                    raise DeliveryFailed(f"the gateway sent an event of more than {event.limit} bytes")
+                yield event.data, event.id
 
 
 def _failure(status: int, body: bytes) -> DeliveryFailed:

@@ -11,11 +11,12 @@ import attrs
 import trio
 
 from ..backends.lines import Lines, Oversized
+from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, decode_batch, encode, encode_error, is_batch
+from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode, encode_error
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
 from .sessions import Session

@@ -6,11 +6,12 @@ from functools import lru_cache
 
 import attrs
 
+from ..protocol.batches import decode_batch, is_batch
 from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, accepts, media_type
-from ..protocol.messages import Malformed, Message, Notification, Request, decode, decode_batch, is_batch
+from ..protocol.messages import Malformed, Message, Notification, Request, decode
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .request import BodyTooLarge, ClientGone, Headers, HttpRequest

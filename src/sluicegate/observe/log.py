@@ -28,9 +28,7 @@ def configure(level: str = "info", *, json: bool = False, stream: TextIO | None 
     if json:
         renderer = structlog.processors.JSONRenderer()
     else:  # plain tracebacks, because pretty ones show local variables, and with them secrets
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=out.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-        )
+        renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if json:
         last.append(structlog.processors.format_exc_info)

@@ -25,14 +25,12 @@ __all__ = [
     "Response",
     "compact",
     "decode",
-    "decode_batch",
     "decode_object",
     "encode",
     "encode_error",
     "encode_notification",
     "encode_request",
     "encode_result",
-    "is_batch",
     "read_text",
     "text",
 ]
@@ -44,7 +42,6 @@ Params = dict[str, Raw]
 EMPTY = Raw(b"{}")
 
 _object = msgspec.json.Decoder(dict[str, Raw])
-_array = msgspec.json.Decoder(list[Raw])
 _any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
@@ -174,25 +171,6 @@ def decode_object(data: bytes | Raw) -> Params | Malformed:
         return Malformed(INVALID_REQUEST, "a message must be a JSON object")
     except msgspec.DecodeError as error:
         return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
-
-
-def is_batch(data: bytes) -> bool:
-    """Whether the message is an array; only 2025-03-26 knows those (P-22)."""
-    return data[:64].lstrip()[:1] == b"["
-
-
-def decode_batch(data: bytes) -> list[Raw] | Malformed:
-    """The members of a batch, each still unread."""
-    try:
-        data.decode()
-        members = _array.decode(data)
-    except UnicodeDecodeError:
-        return Malformed(PARSE_ERROR, "the message is not valid UTF-8")
-    except RecursionError:
-        return Malformed(PARSE_ERROR, "the message is nested too deeply")
-    except msgspec.DecodeError as error:
-        return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
-    return members or Malformed(INVALID_REQUEST, "a batch must not be empty")
 
 
 def _read_id(raw: bytes) -> int | str | None:

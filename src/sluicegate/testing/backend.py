@@ -27,9 +27,9 @@ from ..protocol.messages import (
     encode_error,
     encode_notification,
     encode_result,
-    read_text,
 )
-from .script import Answer, Close, Delay, Echo, Error, Garble, Hang, Note, Result, Step, ToolError
+from .answers import error_object, progress_note, result_object
+from .script import Close, Delay, Echo, Error, Garble, Hang, Note, Step
 
 __all__ = ["ScriptedBackend"]
 
@@ -90,15 +90,15 @@ class ScriptedBackend:
             if isinstance(step, Delay):
                 await trio.sleep(step.seconds)
             else:
-                call.back.note(step.message or _progress(Raw(b"0"), step.progress))
+                call.back.note(step.message or progress_note(Raw(b"0"), step.progress))
             step = step.then
         if isinstance(step, Hang | Garble):
             await trio.sleep_forever()
         if isinstance(step, Close):
             return Reply.failed(faults.lost(self.name, step.why))
         if isinstance(step, Error):
-            return Reply.failed(faults.backend_error(self.name, Raw(_error(step))))
-        return Reply(Raw(_result(step, call.method, call.params, number)))
+            return Reply.failed(faults.backend_error(self.name, Raw(error_object(step))))
+        return Reply(Raw(result_object(step, call.method, call.params, number)))
 
     # -- as a peer
 
@@ -152,18 +152,18 @@ class ScriptedBackend:
             if isinstance(step, Delay):
                 await trio.sleep(step.seconds)
             else:
-                session.receive(step.message or _progress(_token(request.params), step.progress))
+                session.receive(step.message or progress_note(_token(request.params), step.progress))
             step = step.then
         if isinstance(step, Close):
             session.close(step.why)
         elif isinstance(step, Error):
-            session.receive(encode_error(request.id, _error(step)))
+            session.receive(encode_error(request.id, error_object(step)))
         elif isinstance(step, Hang | Garble):
             if isinstance(step, Garble):
                 session.receive(step.line)
             await trio.sleep_forever()
         else:
-            session.receive(encode_result(request.id, _result(step, request.method, request.params, number)))
+            session.receive(encode_result(request.id, result_object(step, request.method, request.params, number)))
 
     def _step(self, number: int) -> Step:
         return self.steps[min(number, len(self.steps)) - 1] if self.steps else Echo()
@@ -240,31 +240,3 @@ def _cancel(message: Notification, running: dict[int | str, trio.CancelScope]) -
 def _token(params: Params) -> Raw:
     meta = decode_object(params.get("_meta", Raw(b"{}")))
     return meta.get("progressToken", Raw(b"null")) if isinstance(meta, dict) else Raw(b"null")
-
-
-def _progress(token: Raw, progress: float) -> bytes:
-    return encode_notification("notifications/progress", {"progressToken": token, "progress": Raw(encode(progress))})
-
-
-def _error(step: Error) -> bytes:
-    error: dict[str, object] = {"code": step.code, "message": step.message}
-    return encode(error | ({} if step.data is None else {"data": step.data}))
-
-
-def _result(step: Step, method: str, params: Params, number: int) -> bytes:
-    if isinstance(step, Result):
-        return step.json
-    if isinstance(step, ToolError):
-        return encode({"content": [{"type": "text", "text": step.text}], "isError": True})
-    text = step.text if isinstance(step, Answer) else f"{_named(params)} {bytes(params.get('arguments', b'{}')).decode()} #{number}"
-    if method == "resources/read":
-        return encode({"contents": [{"uri": read_text(params, "uri"), "text": text}]})
-    if method == "prompts/get":
-        return encode({"messages": [{"role": "user", "content": {"type": "text", "text": text}}]})
-    if method == "completion/complete":
-        return encode({"completion": {"values": [text]}})
-    return encode({"content": [{"type": "text", "text": text}]})
-
-
-def _named(params: Params) -> str:
-    return read_text(params, "name") or read_text(params, "uri") or ""

@@ -1,0 +1,208 @@
+"""A running gateway: what can be asked of it, and what can be changed while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import attrs
+import trio
+
+from .backends.backend import Backend, StateChange
+from .config.check import problems
+from .config.model import BackendConfig, Config
+from .config.problem import ConfigError
+from .events import get_logger
+from .fleet import Fleet, SkippedBackend
+from .frontends.app import App
+from .frontends.endpoint import Endpoint
+from .frontends.request import ASGIApp
+from .nurseries import Nurseries
+from .observe.access import Lines
+from .outside import Outside
+from .protocol import faults
+from .protocol.calls import Call, Handler, Reply
+from .protocol.messages import Raw, encode
+from .routing.catalogue import Catalogue
+
+__all__ = ["Gateway"]
+
+log = get_logger("sluicegate.gateway")
+
+STARTUP_WAIT_SECONDS = 10.0
+STDIO_STARTUP_WAIT_SECONDS = 30.0
+"""A desktop client reads the lists once and never again, so there it is worth waiting longer."""
+
+
+@attrs.define(eq=False)
+class Gateway:
+    """A running gateway; made by `open_gateway`."""
+
+    config: Config
+    endpoint: Endpoint
+    app: App
+    outside: Outside
+    _fleet: Fleet
+    _nurseries: Nurseries
+    _servers: dict[str, object]
+    _opened_at: float = attrs.field(factory=trio.current_time, init=False)
+    _fronts: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _drained: bool = attrs.field(default=False, init=False)
+    _patience: float = attrs.field(default=STARTUP_WAIT_SECONDS, init=False)
+    _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
+
+    # -- starting and stopping
+
+    async def start(self, lines: Lines | None, *, strict: bool) -> None:
+        """Start every backend, and wait for those that must come up; raises `BackendFailed`."""
+        if lines is not None:
+            self._nurseries.background.start_soon(lines.run)
+        self._nurseries.sessions.start_soon(self.app.sessions.sweep)
+        self._fleet.start()
+        for config in self._fleet.configs:
+            if strict or config.required:
+                await self._fleet.insist(config.name)
+
+    def stop_accepting(self) -> None:
+        """Begin to drain: no new connections, no new calls, streams end."""
+        self._drained = True
+        self.app.drain()
+        for scope in list(self._fronts):
+            scope.cancel()
+
+    # -- calling
+
+    @property
+    def handler(self) -> Handler:
+        """Runs any routed request, through every policy."""
+        return self.endpoint.handler
+
+    @property
+    def asgi_app(self) -> ASGIApp:
+        """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
+        return self.app
+
+    async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
+        """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
+        call = Call("tools/call", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))})
+        try:
+            with call.scope:
+                return await self.handler(call)
+        except Exception:  # as for a client's call: a bug costs one call
+            log.exception("a bug cost one call", method=call.method, target=name)
+            return Reply.failed(faults.bug(name))
+        return Reply.failed(faults.cancelled("the gateway is going down"))
+
+    # -- serving
+
+    async def serve(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen as configured until cancelled or drained; reports the bound addresses as URLs (port 0 takes a free one)."""
+        from .frontends.hypercorn import serve
+
+        listen = self.config.proxy.listen
+        with self._accepting():
+            listeners = await self.outside.listen(listen.host, listen.port)
+            await serve(self.asgi_app, listeners, connections=self._nurseries.connections, task_status=task_status)
+
+    async def serve_stdio(self, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
+        """Be one MCP server on a pair of streams, until the input ends or the gateway drains."""
+        from .frontends.stdio import serve_stdio
+
+        self._patience = STDIO_STARTUP_WAIT_SECONDS
+        with self._accepting():
+            await serve_stdio(self.endpoint, stdin, stdout)
+
+    @contextmanager
+    def _accepting(self) -> Iterator[None]:
+        """What runs inside ends when the gateway drains."""
+        with trio.CancelScope() as scope:
+            self._fronts.add(scope)
+            try:
+                if self._drained:
+                    scope.cancel()
+                yield
+            finally:
+                self._fronts.discard(scope)
+
+    # -- backends
+
+    @property
+    def backends(self) -> Mapping[str, Backend]:
+        """Every backend by name: its state, since when, the error, how often it was restarted."""
+        return self._fleet.backends
+
+    @property
+    def skipped(self) -> list[SkippedBackend]:
+        """Backends that are configured but not there now; they keep being tried."""
+        return self._fleet.skipped
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What clients see now."""
+        return self._fleet.directory.current
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call could be served: some backend is up."""
+        return any(backend.is_up for backend in self.backends.values())
+
+    async def add_backend(self, config: BackendConfig, source: object = None) -> None:
+        """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.
+
+        Raises:
+            ConfigError: its settings are wrong, or its namespace exists already or is ambiguous.
+            BackendFailed: it could not be reached; nothing has changed.
+        """
+        self._check([*self._fleet.claimed, config])
+        self._bring(config, source)
+        await self._fleet.add(config)
+
+    async def remove_backend(self, name: str) -> bool:
+        """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
+
+        Raises:
+            ConfigError: another backend stands in for it or mirrors it; remove that one first.
+        """
+        self._check([config for config in self._fleet.configs if config.name != name], at_least_one=False)
+        return await self._fleet.remove(name, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
+
+    async def replace_backend(self, config: BackendConfig, source: object = None) -> None:
+        """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves."""
+        self._check([config if old.name == config.name else old for old in self._fleet.configs])
+        self._bring(config, source)
+        await self._fleet.replace(config, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
+
+    def _check(self, configs: Sequence[BackendConfig], *, at_least_one: bool = True) -> None:
+        if configs or at_least_one:
+            found = problems(attrs.evolve(self.config, backends=tuple(configs)))
+            if found:
+                raise ConfigError(found)
+
+    def _bring(self, config: BackendConfig, source: object) -> None:
+        if source is not None:
+            self._servers[config.name] = source
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
+        """State changes of all backends from now on; whoever lags 256 changes behind misses some."""
+        send, receive = trio.open_memory_channel[StateChange](256)
+        self._watchers.append(send)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._watchers.remove(send)
+            send.close()
+
+    def announce(self, change: StateChange) -> None:
+        """Tell who watches; called by the fleet."""
+        for watcher in self._watchers:
+            with suppress(trio.WouldBlock):
+                watcher.send_nowait(change)
+
+    async def settled(self) -> None:
+        """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""
+        configured = self.config.proxy.startup_wait_seconds
+        with trio.move_on_at(self._opened_at + (self._patience if configured is None else configured)):
+            await trio.lowlevel.checkpoint()
+            await self._fleet.first_attempts()

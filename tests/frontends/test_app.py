@@ -1,0 +1,202 @@
+"""The guards in front of the endpoint, and what probes and browsers are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import trio
+
+from sluicegate.frontends.admission import Admission
+
+PAGE = "https://app.example"
+ORIGINS = [
+    # origin, allowed list, allowed
+    ("http://localhost:3000", (), True),
+    ("https://127.0.0.1", (), True),
+    ("http://[::1]:8080", (), True),
+    ("http://localhost.evil.example", (), False),
+    ("http://evil.example", (), False),
+    ("null", (), False),
+    ("file://localhost", (), False),
+    ("http://localhost@evil.example", (), False),
+    (PAGE, (PAGE,), True),
+    ("HTTPS://App.Example", (PAGE + "/",), True),
+    ("http://app.example", (PAGE,), False),
+    (PAGE + ":8443", (PAGE,), False),
+    (PAGE, ("*",), True),
+]
+
+
+@pytest.mark.parametrize(("origin", "allowed", "comes_in"), ORIGINS)
+async def test_a_page_comes_in_from_this_machine_or_the_list(
+    gate: Any, talk: Any, origin: str, allowed: tuple[str, ...], comes_in: bool
+) -> None:
+    gate.rebuild(admission=Admission(allowed_origins=allowed))
+    answer = await gate.post(talk.opening(), origin=origin)
+    assert answer.status_code == (200 if comes_in else 403)
+    assert (answer.headers.get("access-control-allow-origin") == origin) is comes_in
+    if not comes_in:
+        assert answer.text == "Cross-origin requests not allowed"
+        assert len(gate.app.sessions) == 0
+
+
+HOSTS = [
+    # host, on loopback, allowed list, allowed
+    ("127.0.0.1:8080", True, (), True),
+    ("localhost", True, (), True),
+    ("[::1]:8080", True, (), True),
+    ("evil.example", True, (), False),
+    ("localhost.evil.example:8080", True, (), False),
+    ("localhost:port", True, (), False),
+    ("", True, (), False),
+    ("gate.example", True, ("gate.example",), True),
+    ("gate.example:8080", True, ("gate.example",), True),
+    ("GATE.example:8080", True, ("gate.example:8080",), True),
+    ("gate.example:9090", True, ("gate.example:8080",), False),
+    ("anything.example", False, (), True),
+    ("anything.example", False, ("gate.example",), False),
+    ("localhost", False, ("gate.example",), False),
+]
+
+
+@pytest.mark.parametrize(("host", "on_loopback", "allowed", "comes_in"), HOSTS)
+async def test_a_request_must_be_meant_for_us(
+    gate: Any, talk: Any, host: str, on_loopback: bool, allowed: tuple[str, ...], comes_in: bool
+) -> None:
+    gate.rebuild(admission=Admission(on_loopback, allowed))
+    request = gate.http.build_request(
+        "POST", "/mcp", content=json.dumps(talk.opening()), headers={"content-type": "application/json", "host": host}
+    )
+    answer = await gate.http.send(request)
+    assert answer.status_code == (200 if comes_in else 400)
+    if not comes_in:
+        assert answer.text == "Host not allowed"
+
+
+async def test_a_browser_may_ask_first_and_needs_no_token_for_that(gate: Any) -> None:
+    gate.rebuild(tokens=("secret",), admission=Admission(allowed_origins=(PAGE,)))
+    asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "mcp-session-id"}
+    answer = await gate.http.options("/mcp", headers=asked)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "DELETE" in answer.headers["access-control-allow-methods"]
+    for name in ("Authorization", "Mcp-Session-Id", "Mcp-Protocol-Version", "Last-Event-ID", "Content-Type"):
+        assert name.lower() in answer.headers["access-control-allow-headers"].lower()
+    assert (await gate.http.options("/mcp", headers=asked | {"origin": "https://evil.example"})).status_code == 403
+
+
+async def test_a_page_may_read_the_session_id_and_every_refusal(gate: Any, talk: Any) -> None:
+    gate.rebuild(tokens=("secret",), admission=Admission(allowed_origins=(PAGE,)))
+    for headers in ({"authorization": "Bearer secret"}, {}):
+        answer = await gate.post(talk.opening(), origin=PAGE, **headers)
+        assert "Mcp-Session-Id" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["vary"] == "Origin"
+
+
+async def test_nobody_gets_in_without_a_known_token(gate: Any, talk: Any) -> None:
+    gate.rebuild(tokens=("secret",))
+    missing = await gate.post(talk.opening())
+    assert missing.status_code == 401
+    assert missing.json()["error"] == {"code": -32007, "message": "Missing authentication credentials. Provide via Authorization header."}
+    assert missing.headers["www-authenticate"].startswith("Bearer")
+    wrong = await gate.post(talk.opening(), authorization="Bearer wrong")
+    assert wrong.json()["error"] == {"code": -32007, "message": "The provided bearer token is not valid"}
+    assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
+    assert (await gate.post(talk.opening(), authorization="Bearer secret")).status_code == 200
+    assert (await gate.http.get("/elsewhere")).status_code == 401
+    assert [status for status, _ in gate.refusals] == [401, 401, 401]
+
+
+async def test_probes_are_answered_without_a_token(gate: Any) -> None:
+    gate.rebuild(tokens=("secret",))
+    for path in ("/health", "/livez", "/readyz"):
+        assert (await gate.http.get(path)).json() == {"status": "ok"}
+        assert (await gate.http.head(path)).content == b""
+        assert (await gate.http.post(path)).status_code == 405
+    gate.app.is_ready = lambda: False
+    assert [(await gate.http.get(path)).status_code for path in ("/health", "/livez", "/readyz")] == [200, 200, 503]
+
+
+async def test_other_paths_lead_nowhere(gate: Any) -> None:
+    assert (await gate.http.get("/elsewhere")).status_code == 404
+
+
+async def test_a_drain_lets_calls_end_and_takes_no_new_ones(gate: Any, talk: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
+    session = await gate.open()
+    answers: list[Any] = []
+
+    async def call() -> None:
+        answers.append(await gate.post(talk.calling("chatty"), session))
+
+    nursery.start_soon(call)
+    async with gate.stream("GET", session) as stream:
+        await trio.sleep(2)
+        gate.app.drain()
+        assert await stream.rest() == []
+        assert trio.current_time() == 2
+    refused = await gate.post(talk.calling("echo", 2), session)
+    assert refused.status_code == 503
+    assert refused.headers["connection"] == "close"
+    assert (await gate.http.get("/readyz")).status_code == 503
+    assert (await gate.http.get("/livez")).status_code == 200
+    await trio.sleep(5)
+    assert b"done" in answers[0].content
+
+
+async def test_calls_that_outlive_the_drain_are_answered(gate: Any, talk: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
+    session = await gate.open()
+    answers: list[Any] = []
+
+    async def call() -> None:
+        answers.append(await gate.post(talk.calling("slow", 3), session))
+
+    async with trio.open_nursery() as calls:
+        gate.endpoint.calls = calls
+        nursery.start_soon(call)
+        await trio.sleep(1)
+        gate.app.drain()
+        calls.cancel_scope.cancel()
+    await trio.sleep(0.1)
+    assert answers[0].json()["error"]["code"] == -32800
+    assert answers[0].json()["id"] == 3
+
+
+async def test_the_life_of_an_asgi_server_is_tolerated(gate: Any) -> None:
+    said: list[str] = []
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> dict[str, object]:
+        await trio.lowlevel.checkpoint()
+        return {"type": next(events)}
+
+    async def send(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        said.append(message["type"])
+
+    await gate.app({"type": "lifespan"}, receive, send)
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_a_foreign_server_may_cancel_its_request_and_the_call_goes_on(gate: Any, talk: Any, autojump_clock: object) -> None:
+    session = await gate.open()
+    body = json.dumps(talk.calling("chatty")).encode()
+    headers = {b"host": b"localhost", b"content-type": b"application/json", b"mcp-session-id": session.encode()}
+    asked = False
+
+    async def receive() -> dict[str, object]:
+        nonlocal asked
+        if asked:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        asked = True
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    with trio.move_on_after(2.5):
+        await gate.app({"type": "http", "method": "POST", "path": "/mcp", "headers": list(headers.items())}, receive, send)
+    async with gate.stream("GET", session, last_event_id="1-2") as stream:
+        assert [event.id for event in await stream.rest()] == ["1-3", "1-4"]

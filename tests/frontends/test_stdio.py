@@ -1,0 +1,227 @@
+"""The stdio front on memory streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.stdio import serve_stdio
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.messages import Raw
+
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+
+@attrs.define(eq=False)
+class Client:
+    """The other end of the pipes."""
+
+    stdin: trio.testing.MemorySendStream
+    stdout: trio.testing.MemoryReceiveStream
+    ended: trio.Event
+    buffer: bytes = b""
+
+    async def send(self, *messages: object) -> None:
+        for message in messages:
+            await self.stdin.send_all((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
+
+    async def line(self) -> bytes:
+        while b"\n" not in self.buffer:
+            chunk = await self.stdout.receive_some(65536)
+            if not chunk:
+                raise EOFError
+            self.buffer += bytes(chunk)
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line
+
+    async def next(self) -> Any:
+        return json.loads(await self.line())
+
+
+@pytest.fixture
+async def client(gate: Any, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    ended = trio.Event()
+
+    async def serve() -> None:
+        await serve_stdio(gate.endpoint, stdin, stdout)
+        await stdout.aclose()
+        ended.set()
+
+    nursery.start_soon(serve)
+    yield Client(to_us, from_us, ended)
+    await to_us.aclose()
+    await ended.wait()
+
+
+async def open_session(client: Client, talk: Any, version: str = "2025-11-25") -> Any:
+    await client.send(talk.opening(version))
+    answer = await client.next()
+    await client.send(INITIALIZED)
+    return answer
+
+
+async def test_one_client_is_served_line_by_line(client: Client, talk: Any, autojump_clock: object) -> None:
+    answer = await open_session(client, talk, "2025-06-18")
+    assert answer["result"]["protocolVersion"] == "2025-06-18"
+    await client.send(talk.calling("echo", "a"), b"", b"   ", PING)
+    replies = {reply["id"]: reply for reply in (await client.next(), await client.next())}
+    assert replies["a"]["result"]["content"][0]["text"] == "hello"
+    assert replies[1]["result"] == {}
+
+
+async def test_notes_come_before_their_reply(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(talk.calling("chatty", 5))
+    lines = [await client.next() for _ in range(4)]
+    assert [line.get("id") for line in lines] == [None, None, None, 5]
+
+
+async def test_a_cancelled_call_gets_no_answer(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(talk.calling("slow", 5))
+    await trio.sleep(1)
+    await client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}}, PING)
+    assert (await client.next())["id"] == 1
+    with trio.move_on_after(100) as scope:
+        await client.next()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "id"),
+    [
+        (b"garbage", -32700, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', -32700, None),
+        (b"7", -32600, None),
+        (b'{"jsonrpc":"2.0","id":3}', -32600, 3),
+        (b"[" * 900, -32700, None),
+        (b'{"jsonrpc":"2.0","id":4,"method":"ping","params":{"x":"' + b"x" * 5000 + b'"}}', -32600, 4),
+        (b'{"jsonrpc":"2.0","id":"4","method":"ping","params":{"x":"' + b"x" * 5000 + b'"}}', -32600, None),
+        (b"x" * 100_000, -32600, None),
+    ],
+)
+async def test_a_bad_line_costs_one_error(client: Client, talk: Any, autojump_clock: object, line: bytes, code: int, id: object) -> None:
+    await open_session(client, talk, "2025-03-26")
+    await client.send(line, {"jsonrpc": "2.0", "id": "after", "method": "ping"})
+    first, second = sorted([await client.next(), await client.next()], key=lambda reply: reply["id"] == "after")
+    assert (first["error"]["code"], first["id"]) == (code, id)
+    assert second["id"] == "after"
+
+
+async def test_requests_wait_for_the_end_of_the_handshake(client: Client, talk: Any, autojump_clock: object) -> None:
+    await client.send(talk.calling("echo", 1))
+    assert (await client.next())["error"]["code"] == -32600
+    await client.send(PING)
+    assert (await client.next())["result"] == {}
+
+
+async def test_a_batch_is_answered_as_one_line(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk, "2025-03-26")
+    await client.send([talk.calling("echo", 1), INITIALIZED, talk.calling("slow", 2)])
+    replies = await client.next()
+    assert [reply["id"] for reply in replies] == [1, 2]
+
+
+async def test_a_batch_in_another_revision_is_refused(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send([PING])
+    assert (await client.next())["error"]["code"] == -32600
+
+
+async def test_line_breaks_inside_a_reply_are_taken_out(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+    async def pretty(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(Raw(b'{\n  "content": [],\r\n  "text": "a\\nb"\n}'))
+
+    tools["pretty"] = pretty
+    await open_session(client, talk)
+    await client.send(talk.calling("pretty", 1))
+    assert await client.line() == b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"text":"a\\nb"}}'
+
+
+async def test_replies_still_go_out_when_the_input_ends(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(talk.calling("chatty", 5))
+    await client.stdin.aclose()
+    lines = [await client.next() for _ in range(4)]
+    assert lines[-1]["id"] == 5
+    await client.ended.wait()
+    assert trio.current_time() == 4
+
+
+async def test_open_calls_are_answered_with_an_error_when_time_is_up(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+    async def endless(call: Call) -> Reply:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    tools["endless"] = endless
+    await open_session(client, talk)
+    await client.send(talk.calling("endless", 5))
+    await client.stdin.aclose()
+    assert (await client.next())["error"]["code"] == -32800
+    await client.ended.wait()
+    assert trio.current_time() == 5
+
+
+async def test_a_client_that_reads_no_more_ends_everything(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(talk.calling("slow", 5))
+    await client.stdout.aclose()
+    await client.ended.wait()
+    assert trio.current_time() == 5
+
+
+async def test_changed_lists_are_told_once_and_after_the_handshake(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "Front" in repr(listener))
+    announce(frozenset({"notifications/tools/list_changed"}))
+    await client.send(talk.opening())
+    assert "result" in await client.next()
+    await trio.sleep(10)
+    await client.send(INITIALIZED)
+    announce(frozenset({"notifications/tools/list_changed"}))
+    assert await client.next() == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    await client.send(PING)
+    assert (await client.next())["id"] == 1
+
+
+async def test_a_client_may_begin_anew(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(talk.calling("slow", 5))
+    await trio.sleep(1)
+    await client.send(talk.opening("2025-03-26", "again"))
+    replies = {reply["id"]: reply for reply in (await client.next(), await client.next())}
+    assert replies[5]["error"]["code"] == -32800
+    assert replies["again"]["result"]["protocolVersion"] == "2025-03-26"
+
+
+async def test_cancelling_the_front_is_bounded_and_says_goodbye(gate: Any, talk: Any, autojump_clock: object) -> None:
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    client = Client(to_us, from_us, trio.Event())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_stdio, gate.endpoint, stdin, stdout)
+        await open_session(client, talk)
+        await client.send(talk.calling("chatty", 5))
+        await trio.sleep(1.5)
+        nursery.cancel_scope.cancel()
+    await stdout.aclose()
+    assert trio.current_time() == 4
+    assert [(await client.next()).get("id") for _ in range(4)] == [None, None, None, 5]
+
+
+async def test_a_flood_of_calls_is_bounded(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+    gate.endpoint.limits = Limits(max_calls_per_session=2)
+    await open_session(client, talk)
+    await client.send(*(talk.calling("slow", number) for number in range(3)))
+    refused = await client.next()
+    assert (refused["id"], refused["error"]["data"]["reason"]) == (2, "overloaded")
