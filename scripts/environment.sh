@@ -4,7 +4,7 @@
 find_python() {
     local candidate
     for candidate in ${SLUICEGATE_PYTHON:-} python3.11 python3 python3.12 python3.13 python3.14 python; do
-        if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from .backends.session import Connector
 from .config.model import BackendConfig, Config
@@ -23,7 +24,7 @@ def connector_for(config: BackendConfig, whole: Config, outside: Outside, server
 
 def _brought(name: str, server: object) -> Connector:
     if callable(server) and hasattr(server, "transport"):
-        return server  # type: ignore[return-value]
+        return cast("Connector", server)
     from .backends.inprocess import InProcessConnector
 
     return InProcessConnector(name, server)  # type: ignore[arg-type]

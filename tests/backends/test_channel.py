@@ -73,8 +73,8 @@ async def test_an_answer_reaches_the_call_that_asked(autojump_clock: trio.testin
         request = await sent(session)
         assert isinstance(request, Request)
         session.receive(b'{"jsonrpc":"2.0","id":%b,"result":{"a":1.10}}' % request.id)
-    assert [b'{"a":1.10}'] == [bytes(reply.result) for reply in replies]
-    assert 0 == session.in_flight
+    assert [bytes(reply.result) for reply in replies] == [b'{"a":1.10}']
+    assert session.in_flight == 0
 
 
 async def test_an_id_that_comes_back_as_text_is_recognised(autojump_clock: trio.testing.MockClock) -> None:
@@ -83,7 +83,7 @@ async def test_an_id_that_comes_back_as_text_is_recognised(autojump_clock: trio.
         request = await sent(session)
         assert isinstance(request, Request)
         session.receive(b'{"jsonrpc":"2.0","id":"%b","result":{}}' % request.id)
-    assert [None] == [reply.fault for reply in replies]
+    assert [reply.fault for reply in replies] == [None]
 
 
 async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.testing.MockClock) -> None:
@@ -94,7 +94,7 @@ async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.
         session.receive(b'{"jsonrpc":"2.0","id":1,"error":%b}' % error)
     fault = replies[0].fault
     assert fault is not None
-    assert (Cause.BACKEND, -32002) == (fault.cause, fault.code)
+    assert (fault.cause, fault.code) == (Cause.BACKEND, -32002)
     assert error == fault.encode()
 
 
@@ -103,12 +103,12 @@ async def test_progress_comes_home_under_the_callers_own_token(autojump_clock: t
     call = a_call(_meta=b'{"progressToken":"mine","other":null}')
     async with running(session, call, replies):
         request = await sent(session)
-        assert b'{"progressToken":1,"other":null}' == bytes(request.params["_meta"])
+        assert bytes(request.params["_meta"]) == b'{"progressToken":1,"other":null}'
         session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}')
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
         session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":2}}')
     assert isinstance(call.back, Home)
-    assert [b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}'] == call.back.notes
+    assert call.back.notes == [b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}']
 
 
 async def test_a_cancelled_call_tells_the_backend_under_our_id(autojump_clock: trio.testing.MockClock) -> None:
@@ -117,8 +117,8 @@ async def test_a_cancelled_call_tells_the_backend_under_our_id(autojump_clock: t
         await sent(session)
         scope.cancel()
     note = await sent(session)
-    assert ("notifications/cancelled", b"1") == (note.method, bytes(note.params["requestId"]))
-    assert 0 == session.in_flight
+    assert (note.method, bytes(note.params["requestId"])) == ("notifications/cancelled", b"1")
+    assert session.in_flight == 0
 
 
 async def test_a_call_cancelled_in_the_queue_never_leaves(autojump_clock: trio.testing.MockClock) -> None:
@@ -126,8 +126,8 @@ async def test_a_call_cancelled_in_the_queue_never_leaves(autojump_clock: trio.t
     async with running(session, call, replies) as scope:
         scope.cancel()
     session.tell("notifications/x", {})
-    assert "notifications/x" == (await sent(session)).method
-    assert (None, False) == (call.sent_at, call.trail.sent)
+    assert (await sent(session)).method == "notifications/x"
+    assert (call.sent_at, call.trail.sent) == (None, False)
 
 
 async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_clock: trio.testing.MockClock) -> None:
@@ -136,11 +136,11 @@ async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_cl
         await sent(session)
         session.close("exit status 9")
     causes = {reply.fault.cause: reply.fault.started for reply in replies if reply.fault is not None}
-    assert {Cause.TRANSPORT: True, Cause.UNAVAILABLE: False} == causes
+    assert causes == {Cause.TRANSPORT: True, Cause.UNAVAILABLE: False}
     later = await session.request(a_call())
     assert later.fault is not None
     assert "exit status 9" in later.fault.message
-    assert "exit status 9" == await session.wait_closed()
+    assert await session.wait_closed() == "exit status 9"
     assert await session.next_frame() is None
 
 
@@ -162,8 +162,8 @@ async def test_garbage_is_counted_and_hurts_nobody(line: bytes, autojump_clock: 
         await sent(session)
         session.receive(line)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
-    assert [None] == [reply.fault for reply in replies]
-    assert 1 == session.garbage
+    assert [reply.fault for reply in replies] == [None]
+    assert session.garbage == 1
 
 
 async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing.MockClock) -> None:
@@ -172,8 +172,8 @@ async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing
         await sent(session)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"first":1}}')
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"second":1}}')
-    assert [b'{"first":1}'] == [bytes(reply.result) for reply in replies]
-    assert 1 == session.garbage
+    assert [bytes(reply.result) for reply in replies] == [b'{"first":1}']
+    assert session.garbage == 1
 
 
 async def test_a_backend_that_does_not_read_is_overload_and_not_unbounded_memory(autojump_clock: trio.testing.MockClock) -> None:
@@ -182,14 +182,14 @@ async def test_a_backend_that_does_not_read_is_overload_and_not_unbounded_memory
         refused = await session.request(a_call())
         scope.cancel()
     assert refused.fault is not None
-    assert (Cause.OVERLOAD, False) == (refused.fault.cause, refused.fault.started)
+    assert (refused.fault.cause, refused.fault.started) == (Cause.OVERLOAD, False)
 
 
 async def test_ping_is_answered_here_and_other_questions_are_refused(autojump_clock: trio.testing.MockClock) -> None:
     session = ChannelSession("b", Heard())
     session.receive(b'{"jsonrpc":"2.0","id":"p","method":"ping"}')
     session.receive(b'{"jsonrpc":"2.0","id":2,"method":"roots/list"}')
-    assert b'{"jsonrpc":"2.0","id":"p","result":{}}' == await session.next_frame()
+    assert await session.next_frame() == b'{"jsonrpc":"2.0","id":"p","result":{}}'
     refusal = decode(await session.next_frame() or b"")
     assert b"-32601" in bytes(refusal.error)  # type: ignore[union-attr, arg-type]
 
@@ -197,4 +197,4 @@ async def test_ping_is_answered_here_and_other_questions_are_refused(autojump_cl
 async def test_what_belongs_to_no_call_goes_to_the_inbox(autojump_clock: trio.testing.MockClock) -> None:
     heard = Heard()
     ChannelSession("b", heard).receive(b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
-    assert ["notifications/tools/list_changed"] == heard.notes
+    assert heard.notes == ["notifications/tools/list_changed"]

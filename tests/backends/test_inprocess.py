@@ -51,7 +51,7 @@ async def started(nursery: trio.Nursery, server: object) -> Backend:
     nursery.start_soon(Supervisor(backend, Restarts(), 5, random.Random(1)).run)
     with trio.fail_after(10):
         await backend.wait_for(lambda backend: backend.state is not State.STARTING)
-    assert "" == backend.error
+    assert backend.error == ""
     return backend
 
 
@@ -66,7 +66,7 @@ async def test_a_server_object_offers_all_that_it_has(autojump_clock: trio.testi
             "resourceTemplates": ["note://of/{name}"],
             "prompts": ["greet"],
         }
-        assert "count on me" == backend.offer.hello.instructions
+        assert backend.offer.hello.instructions == "count on me"
         nursery.cancel_scope.cancel()
 
 
@@ -74,7 +74,7 @@ async def test_calls_are_answered_and_errors_keep_their_code(autojump_clock: tri
     async with trio.open_nursery() as nursery:
         backend = await started(nursery, a_server())
         reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":100,"b":200}')}))
-        assert "300" == reply.text
+        assert reply.text == "300"
         unknown = await backend(Call("resources/read", "x", {"uri": Raw(b'"note://none/of/these"')}))
         assert unknown.fault is not None
         assert unknown.fault.code in (-32002, -32602)
@@ -88,7 +88,7 @@ async def test_cancelling_a_call_stops_it_inside_the_server(autojump_clock: trio
             await backend(Call("tools/call", "slow", {"name": Raw(b'"slow"')}))
         assert scope.cancelled_caught
         reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":1,"b":2}')}))
-        assert "3" == reply.text
+        assert reply.text == "3"
         nursery.cancel_scope.cancel()
     assert trio.current_time() < 10
 
@@ -111,4 +111,4 @@ async def test_leaving_ends_the_server_and_its_lifespan(autojump_clock: trio.tes
     async with trio.open_nursery() as nursery:
         await started(nursery, server)
         nursery.cancel_scope.cancel()
-    assert ["up", "down"] == said
+    assert said == ["up", "down"]

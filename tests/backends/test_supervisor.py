@@ -53,12 +53,12 @@ async def test_a_backend_that_is_there_becomes_ready_and_answers(autojump_clock:
         await ready(watched)
         offer = watched.backend.offer
         assert offer is not None
-        assert ["one", "two"] == [item.key for item in offer.lists[TOOLS]]
-        assert "be kind" == offer.hello.instructions
+        assert [item.key for item in offer.lists[TOOLS]] == ["one", "two"]
+        assert offer.hello.instructions == "be kind"
         reply = await watched.backend(Call("tools/call", "one", {}))
         assert reply.fault is None
-    assert ["ready", "stopped"] == watched.states
-    assert [] == scripted.sessions
+    assert watched.states == ["ready", "stopped"]
+    assert scripted.sessions == []
 
 
 async def test_a_lost_connection_is_a_restart_and_the_offer_stays_in_the_meantime(autojump_clock: trio.testing.MockClock) -> None:
@@ -72,8 +72,8 @@ async def test_a_lost_connection_is_a_restart_and_the_offer_stays_in_the_meantim
         assert refused.fault is not None
         assert "exit status 9" in refused.fault.message
         await ready(watched)
-        assert 1 == watched.backend.restarts
-    assert ["ready", "restarting", "ready", "stopped"] == watched.states
+        assert watched.backend.restarts == 1
+    assert watched.states == ["ready", "restarting", "ready", "stopped"]
 
 
 async def test_a_backend_that_cannot_be_reached_is_tried_again_with_growing_pauses(autojump_clock: trio.testing.MockClock) -> None:
@@ -81,11 +81,11 @@ async def test_a_backend_that_cannot_be_reached_is_tried_again_with_growing_paus
     scripted.refuse = "connection refused"
     async with supervised(scripted.connector) as watched:
         await trio.sleep(30)
-        assert (State.RESTARTING, Phase.CONNECT, "connection refused") == (
+        assert (
             watched.backend.state,
             watched.backend.phase,
             watched.backend.error,
-        )
+        ) == (State.RESTARTING, Phase.CONNECT, "connection refused")
         tries = watched.backend.restarts
         assert 5 <= tries <= 10  # pauses of 1, 2, 4, 8, 8 … seconds, each between half and whole
         scripted.refuse = ""
@@ -97,10 +97,10 @@ async def test_a_backend_that_never_answers_the_handshake_is_given_up_in_time(au
     scripted.mute = True
     async with supervised(scripted.connector, connect_seconds=5) as watched:
         await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
-        assert 5 == trio.current_time()
+        assert trio.current_time() == 5
         assert Phase.INITIALIZE is watched.backend.phase
-        assert "no answer within 5 s while trying to initialize" == watched.backend.error
-    assert [] == scripted.sessions
+        assert watched.backend.error == "no answer within 5 s while trying to initialize"
+    assert scripted.sessions == []
 
 
 async def test_a_protocol_nobody_knows_is_refused_with_the_ones_we_speak(autojump_clock: trio.testing.MockClock) -> None:
@@ -142,7 +142,7 @@ async def test_stopping_in_mid_call_leaves_nothing_behind(autojump_clock: trio.t
             nursery.start_soon(watched.backend, Call("tools/call", "one", {}))
             await trio.sleep(1)
             nursery.cancel_scope.cancel()
-        assert 0 == watched.backend.in_flight
+        assert watched.backend.in_flight == 0
         await trio.testing.wait_all_tasks_blocked()
-        assert [1] == scripted.cancelled
-    assert [] == scripted.sessions
+        assert scripted.cancelled == [1]
+    assert scripted.sessions == []

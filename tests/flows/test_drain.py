@@ -63,12 +63,12 @@ async def test_a_call_in_flight_is_answered_within_the_grace_or_told_that_it_was
             await gateway.settled()
             nursery.start_soon(use)
             await trio.testing.wait_all_tasks_blocked(0.01)
-            assert 1 == scripted.calls
+            assert scripted.calls == 1
             began = trio.current_time()
         assert seconds == pytest.approx(trio.current_time() - began, abs=0.5)
     assert says in answers[0]
     assert b'"id":"q"' in answers[0]
-    assert [] == scripted.sessions
+    assert scripted.sessions == []
 
 
 async def test_nothing_is_accepted_any_more_once_the_drain_has_begun(autojump_clock: trio.testing.MockClock) -> None:
@@ -76,7 +76,7 @@ async def test_nothing_is_accepted_any_more_once_the_drain_has_begun(autojump_cl
 
     async def knock() -> None:
         stream, _session = await opened(network)
-        assert b"" == await stream.receive_some(), "an idle connection is closed as the drain begins"
+        assert await stream.receive_some() == b"", "an idle connection is closed as the drain begins"
         knocked.append(trio.current_time())
         with pytest.raises(OSError, match=r"nothing listens|refused"):
             await network.open_stream("127.0.0.1", 8080)
@@ -85,14 +85,13 @@ async def test_nothing_is_accepted_any_more_once_the_drain_has_begun(autojump_cl
         replies.append(await gateway.call_tool("b_echo"))
 
     builder = Builder("x").listen("127.0.0.1", 8080).backend("b", scripted.connector)
-    async with trio.open_nursery() as nursery:
-        async with builder.open(outside=Outside(listen=network.listen)) as gateway:
-            await nursery.start(gateway.serve)
-            await gateway.settled()
-            gateway.endpoint.calls.start_soon(work)
-            nursery.start_soon(knock)
-            await trio.testing.wait_all_tasks_blocked(0.01)
-    assert [None] == [reply.fault for reply in replies]
+    async with trio.open_nursery() as nursery, builder.open(outside=Outside(listen=network.listen)) as gateway:
+        await nursery.start(gateway.serve)
+        await gateway.settled()
+        gateway.endpoint.calls.start_soon(work)
+        nursery.start_soon(knock)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+    assert [reply.fault for reply in replies] == [None]
     assert knocked[0] < trio.current_time(), "while the call went on"
 
 
@@ -108,6 +107,6 @@ async def test_cancelling_the_block_cuts_everything_at_once(autojump_clock: trio
             nursery.start_soon(use)
             await trio.sleep(3)
             scope.cancel()
-    assert 3 == trio.current_time()
-    assert [] == replies
-    assert [] == scripted.sessions
+    assert trio.current_time() == 3
+    assert replies == []
+    assert scripted.sessions == []

@@ -69,8 +69,12 @@ async def test_state_changes_can_be_watched(autojump_clock: trio.testing.MockClo
 
 async def test_an_error_in_the_block_comes_out_as_it_is_and_nothing_runs_any_more(autojump_clock: trio.testing.MockClock) -> None:
     scripted = ScriptedBackend()
-    with pytest.raises(ZeroDivisionError):
+
+    async def stumble() -> None:
         async with Builder("x").backend("b", scripted.connector).open() as gateway:
             await gateway.settled()
             raise ZeroDivisionError
-    assert [] == scripted.sessions
+
+    with pytest.raises(ZeroDivisionError):
+        await stumble()
+    assert scripted.sessions == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -73,15 +75,9 @@ async def over_http() -> AsyncGenerator[BackendConfig, None]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     async with trio.open_nursery() as nursery:
-        process = await nursery.start(
-            lambda task_status: trio.run_process(
-                ["node", str(SERVER), "streamableHttp"],
-                env=os.environ | {"PORT": str(port)},
-                stderr=-3,
-                check=False,
-                task_status=task_status,
-            )
-        )
+        environment = os.environ | {"PORT": str(port)}
+        start = partial(trio.run_process, ["node", str(SERVER), "streamableHttp"], env=environment, stderr=subprocess.DEVNULL, check=False)
+        process = await nursery.start(start)
         with trio.fail_after(20):
             while True:
                 try:
@@ -145,11 +141,15 @@ async def test_every_result_is_the_servers_own_byte_for_byte(peer: object) -> No
                 session.tell("notifications/initialized", {})
                 (url,) = await nursery.start(gateway.serve)
                 async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
-                    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+                    hello: dict[str, object] = {
+                        "protocolVersion": "2025-11-25",
+                        "capabilities": {},
+                        "clientInfo": {"name": "t", "version": "1"},
+                    }
                     ours = (await raw_answer(client, "", 0, "initialize", hello))["session"].decode()
                     headers = {"Mcp-Session-Id": ours, "Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
                     note = await client.post("/mcp", content=b'{"jsonrpc":"2.0","method":"notifications/initialized"}', headers=headers)
-                    assert 202 == note.status_code
+                    assert note.status_code == 202
                     for number, (method, params) in enumerate(REQUESTS, 1):
                         expected = await directly(session, method, params)
                         answer = await raw_answer(client, ours, number, method, namespaced(method, params))

@@ -249,7 +249,10 @@ async def test_64_clients_that_come_at_once_are_all_served(peer: Peer) -> None:
 async def test_a_desktop_client_gets_everything_over_stdio(tmp_path: Path) -> None:
     news, path = News(), tmp_path / "gate.toml"
     backend = '[[backends]]\nname = "{name}"\ntransport = "stdio"\ncommand = {command!r}\nargs = [{server!r}]\n'
-    path.write_text('[proxy]\nname = "gate"\n' + "".join(backend.format(name=name, command=sys.executable, server=str(SERVER)) for name in ("peer", "spare")))
+    path.write_text(
+        '[proxy]\nname = "gate"\n'
+        + "".join(backend.format(name=name, command=sys.executable, server=str(SERVER)) for name in ("peer", "spare"))
+    )
     with trio.fail_after(PATIENCE), (tmp_path / "log").open("w") as log:
         transport = stdio_client(python("-m", "sluicegate", "run", "--stdio", "-c", str(path)), errlog=log)
         async with Client(transport, mode="legacy", message_handler=news) as client:

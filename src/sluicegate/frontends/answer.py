@@ -172,13 +172,7 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
         await start_events(http, session, headers, log.event_id(told))
         while line.is_open:
             if session.listeners[-1] is line:
-                while session.changed:
-                    await trio.sleep(DEBOUNCE_SECONDS)
-                    for message in session.take_changes():
-                        log.put(message)
-                told = await send_news(http, log, told)
-                if line.is_open:  # else the next stream tells it
-                    session.told = max(session.told, told)
+                told = await _tell_news(http, session, told)
             await wait_for_news(http)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
@@ -189,6 +183,17 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
         log.reader = session.listeners[-1] if session.listeners else None
         if log.reader is not None:
             log.reader.ring()
+
+
+async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
+    while session.changed:
+        await trio.sleep(DEBOUNCE_SECONDS)
+        for message in session.take_changes():
+            session.news.put(message)
+    told = await send_news(http, session.news, after)
+    if http.line.is_open:  # else the next stream tells it
+        session.told = max(session.told, told)
+    return told
 
 
 async def start_events(http: HttpRequest, session: Session, headers: Headers, event_id: str) -> None:

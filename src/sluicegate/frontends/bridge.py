@@ -16,7 +16,8 @@ from ..backends.lines import Lines, Oversized
 from ..events import get_logger
 from ..protocol.errors import INTERNAL_ERROR, INVALID_REQUEST
 from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
-from .daemon_link import LONGEST_MESSAGE, DaemonLink, DeliveryFailed
+from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
+from .daemon_link import DaemonLink
 
 if TYPE_CHECKING:
     import httpx2

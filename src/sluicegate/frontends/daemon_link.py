@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from ..events import get_logger
-from ..protocol.events import EventParser, OversizedEvent
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID, media_type
-from ..protocol.messages import Malformed, Raw, Response, decode, decode_object
+from .daemon_answer import Answer, DeliveryFailed, failure_of, read_events
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["DaemonLink", "DeliveryFailed"]
+__all__ = ["DaemonLink"]
 
 log = get_logger("sluicegate.bridge")
 
 PATIENCE_SECONDS = 60.0
 """How long one message waits for a daemon that is away."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-LONGEST_MESSAGE = 64 * 1024 * 1024
 
 
 class _Away(Exception):
@@ -37,14 +35,6 @@ class _Forgotten(Exception):
 
 class _Broken(Exception):
     """A stream ended before the answer; it may be resumed."""
-
-
-class DeliveryFailed(Exception):
-    """A message got no answer, and the text says why; or ``error`` is the daemon's own JSON-RPC error."""
-
-    def __init__(self, message: str, error: Raw | None = None) -> None:
-        super().__init__(message)
-        self.error = error
 
 
 @attrs.define(eq=False)
@@ -82,17 +72,13 @@ class DaemonLink:
 
     async def listen(self) -> None:
         """Carry what belongs to no request, for ever, or until the daemon says that it has none."""
-        last_id, pause = "", FIRST_PAUSE
+        stream, pause = Answer(self.emit), FIRST_PAUSE
         while True:
             session = self._session
             try:
-                async with aclosing(self._events(last_id)) as events:
-                    async for data, event_id in events:
-                        last_id, pause = event_id or last_id, FIRST_PAUSE
-                        if data:
-                            await self.emit(data)
+                await stream.take_all(self._events(stream.last_id))
             except _Forgotten:
-                last_id = ""
+                stream.last_id = ""
                 with suppress(DeliveryFailed):
                     await self._reopen(session)
             except DeliveryFailed as failure:
@@ -140,7 +126,7 @@ class DaemonLink:
     async def _post(self, line: bytes, emit: Callable[[bytes], Awaitable[None]]) -> None:
         import httpx2
 
-        answer = _Answer(emit)
+        answer = Answer(emit)
         try:
             async with self.http.stream("POST", self.url, content=line, headers=self._headers()) as response:
                 await self._read_answer(response, answer)
@@ -154,23 +140,23 @@ class DaemonLink:
         while not answer.complete:
             await self._resume(answer)
 
-    async def _read_answer(self, response: httpx2.Response, answer: _Answer) -> None:
+    async def _read_answer(self, response: httpx2.Response, answer: Answer) -> None:
         self._check(response.status_code)
         if session := response.headers.get(SESSION_ID, ""):
             self._session, self._version = session, response.headers.get(PROTOCOL_VERSION, "")
         if media_type(response.headers.get("content-type", "")) == EVENT_STREAM and response.status_code == 200:
-            await answer.take_all(_read_events(response))
+            await answer.take_all(read_events(response))
             if not answer.complete and not answer.last_id:
                 raise DeliveryFailed("the gateway's answer ended before it was complete")
             return
         body = await response.aread()
         if response.status_code >= 300:
-            raise _failure(response.status_code, body)
+            raise failure_of(response.status_code, body)
         if body:
             await answer.take(body)
         answer.complete = True
 
-    async def _resume(self, answer: _Answer) -> None:
+    async def _resume(self, answer: Answer) -> None:
         """Fetch the rest of a stream on another connection."""
 
         async def attempt() -> None:
@@ -195,8 +181,8 @@ class DaemonLink:
             async with self.http.stream("GET", self.url, headers=headers) as response:
                 self._check(response.status_code)
                 if response.status_code != 200:
-                    raise _failure(response.status_code, await response.aread())
-                async with aclosing(_read_events(response)) as events:
+                    raise failure_of(response.status_code, await response.aread())
+                async with aclosing(read_events(response)) as events:
                     async for event in events:
                         yield event
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -219,41 +205,6 @@ class DaemonLink:
         return headers
 
 
-@attrs.define(eq=False)
-class _Answer:
-    emit: Callable[[bytes], Awaitable[None]]
-    last_id: str = ""
-    complete: bool = False
-
-    async def take_all(self, events: AsyncGenerator[tuple[bytes, str], None]) -> None:
-        async with aclosing(events):
-            async for data, event_id in events:
-                self.last_id = event_id or self.last_id
-                await self.take(data)
-
-    async def take(self, data: bytes) -> None:
-        if data:
-            self.complete = self.complete or isinstance(decode(data), Response | Malformed)  # what cannot be read may be a batch
-            await self.emit(data)
-
-
 async def _drop(message: bytes) -> None:
     del message
     await trio.lowlevel.checkpoint()
-
-
-async def _read_events(response: httpx2.Response) -> AsyncGenerator[tuple[bytes, str], None]:
-    parser = EventParser(LONGEST_MESSAGE)
-    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as chunks:
-        async for chunk in chunks:
-            for event in parser.feed(chunk):
-                if isinstance(event, OversizedEvent):
-                    raise DeliveryFailed(f"the gateway sent an event of more than {event.limit} bytes")
-                yield event.data, event.id
-
-
-def _failure(status: int, body: bytes) -> DeliveryFailed:
-    members = decode_object(body)
-    if not isinstance(members, Malformed) and "error" in members:
-        return DeliveryFailed(f"HTTP {status}", members["error"])
-    return DeliveryFailed(f"the gateway answered with HTTP {status}: {body[:200].decode(errors='replace')}")

@@ -14,7 +14,7 @@ MemoryStream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.Me
 
 
 @attrs.define(eq=False)
-class MemoryListener(trio.abc.Listener[MemoryStream]):
+class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
     """Takes connections that were made with `MemoryNetwork.open_stream`."""
 
     host: str
@@ -25,7 +25,7 @@ class MemoryListener(trio.abc.Listener[MemoryStream]):
     def __attrs_post_init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[MemoryStream](64)
 
-    async def accept(self) -> MemoryStream:
+    async def accept(self) -> trio.abc.Stream:
         """The next connection."""
         try:
             return await self._receive.receive()
@@ -55,7 +55,7 @@ class MemoryNetwork:
     _listeners: dict[int, MemoryListener] = attrs.field(factory=dict, init=False)
     _next: int = attrs.field(default=40000, init=False)
 
-    async def listen(self, host: str, port: int) -> list[trio.abc.Listener[MemoryStream]]:
+    async def listen(self, host: str, port: int) -> list[trio.abc.Listener[trio.abc.Stream]]:
         """A listener, in the form that the gateway's own factory gives."""
         await trio.lowlevel.checkpoint()
         if port == 0:
