@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from .backends.attached import AttachedConnector
 from .backends.session import Connector
 from .config.model import BackendConfig, Config
 from .outside import Outside
@@ -15,7 +16,7 @@ __all__ = ["connector_for"]
 def connector_for(config: BackendConfig, whole: Config, outside: Outside, servers: Mapping[str, object]) -> Connector:
     """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought."""
     if config.transport == "inprocess":
-        return _brought(config.name, servers[config.name])
+        return _brought(config.name, servers.get(config.name))
     make: Callable[[], Connector] = {"stdio": lambda: _stdio(config, whole, outside), "http": lambda: _http(config, whole, outside)}[
         config.transport
     ]
@@ -23,6 +24,8 @@ def connector_for(config: BackendConfig, whole: Config, outside: Outside, server
 
 
 def _brought(name: str, server: object) -> Connector:
+    if server is None:
+        return AttachedConnector(None, "nobody brought a server object or a connector for it")
     if callable(server) and hasattr(server, "transport"):
         return cast("Connector", server)
     from .backends.inprocess import InProcessConnector

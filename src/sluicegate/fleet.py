@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import trio
 
-from .backends.backend import Backend, Phase, State, StateChange
+from .backends.backend import Backend, State, StateChange
 from .backends.session import Connector
 from .backends.supervisor import Restarts, Supervisor
+from .config.check import problems
 from .config.model import BackendConfig, Config
+from .config.problem import ConfigError, Problem
 from .events import get_logger
-from .pipeline import Parts, assemble, stand_ins
+from .kept import BackendFailed, Kept, SkippedBackend
+from .pipeline import Made, Parts, assemble, stand_ins
 from .protocol.calls import Handler, Layer
 from .routing.catalogue import Directory, Member, build
 from .routing.visibility import Filter, Visibility
@@ -23,42 +26,13 @@ __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 log = get_logger("sluicegate.fleet")
 
 
-@attrs.frozen
-class SkippedBackend:
-    """A backend that is configured but not there; it keeps being tried (CORE-7)."""
-
-    namespace: str
-    error: str
-    phase: Phase
-
-    def __str__(self) -> str:
-        return f"[{self.namespace}] {self.phase.value.capitalize()} failed: {self.error}"
-
-
-class BackendFailed(Exception):
-    """A backend that had to come up did not; nothing was changed."""
-
-    def __init__(self, skipped: SkippedBackend) -> None:
-        super().__init__(str(skipped))
-        self.skipped = skipped
-
-
-@attrs.define(eq=False)
-class _Kept:
-    """One backend and the task that keeps it."""
-
-    config: BackendConfig
-    backend: Backend
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    ended: trio.Event = attrs.field(factory=trio.Event)
-
-
 @attrs.define(eq=False)
 class Fleet:
     """Adds, removes and replaces backends, and keeps the directory in step with them."""
 
     config: Config
-    connect: Callable[[BackendConfig], Connector]
+    connect: Callable[[BackendConfig, object], Connector]
+    """From a backend's settings, and what the program brought for it, to its connector."""
     sources: Sources
     nursery: trio.Nursery
     """Where the supervisors live."""
@@ -66,10 +40,11 @@ class Fleet:
     directory: Directory
     layers: dict[str, Sequence[Layer]] = attrs.field(factory=dict)
     """Policies of the embedding program, per backend, innermost first."""
+    servers: Mapping[str, object] = attrs.field(factory=dict)
+    """What the program brought for the configured backends, by name."""
     on_change: Callable[[StateChange], None] = lambda _change: None
-    _kept: dict[str, _Kept] = attrs.field(factory=dict, init=False)
-    _joining: list[BackendConfig] = attrs.field(factory=list, init=False)
-    """Backends that are just being added: their names are taken already."""
+    _kept: dict[str, Kept] = attrs.field(factory=dict, init=False)
+    _made: Made = attrs.field(factory=Made, init=False)
     _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
     _visibilities: dict[str, Visibility] = attrs.field(factory=dict, init=False)
 
@@ -84,25 +59,20 @@ class Fleet:
         return [kept.config for kept in self._kept.values()]
 
     @property
-    def claimed(self) -> list[BackendConfig]:
-        """The settings of every backend, and of those that are about to be one."""
-        return self.configs + self._joining
-
-    @property
     def skipped(self) -> list[SkippedBackend]:
         """The backends that are not there now, with the reason."""
-        return [_skipped(kept) for kept in self._kept.values() if kept.backend.error and kept.backend.state is not State.READY]
+        return [kept.skipped for kept in self._kept.values() if kept.backend.error and kept.backend.state is not State.READY]
 
     def start(self) -> None:
         """Start every enabled backend at once."""
         for config in self.config.backends:
             if config.enabled:
-                self._kept[config.name] = self._launch(config)
+                self._kept[config.name] = self._launch(config, self.servers.get(config.name))
         self._reassemble()
 
-    def _launch(self, config: BackendConfig) -> _Kept:
-        backend = Backend(config.name, self.connect(config), self._state_changed, self.rebuild)
-        kept = _Kept(config, backend)
+    def _launch(self, config: BackendConfig, source: object) -> Kept:
+        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild)
+        kept = Kept(config, source, backend)
         supervisor = Supervisor(
             backend,
             Restarts(
@@ -113,7 +83,7 @@ class Fleet:
             self.config.proxy.name,
             self.config.proxy.version,
         )
-        self.nursery.start_soon(_keep, kept, supervisor)
+        self.nursery.start_soon(kept.keep, supervisor)
         return kept
 
     def _state_changed(self, change: StateChange) -> None:
@@ -123,7 +93,7 @@ class Fleet:
     def _reassemble(self) -> None:
         """Make the chains anew, because there are other backends than before."""
         configs = self.configs
-        self._handlers = assemble(Parts(self.backends, configs, self.layers, self.background))
+        self._handlers = assemble(Parts(self.backends, configs, self.layers, self.background, self._made))
         self._visibilities = {config.name: visibility(config) for config in configs}
         self.rebuild()
 
@@ -165,71 +135,70 @@ class Fleet:
         kept = self._kept[name]
         await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
         if kept.backend.state is not State.READY:
-            raise BackendFailed(_skipped(kept))
+            raise BackendFailed(kept.skipped)
 
-    async def add(self, config: BackendConfig) -> None:
-        """Connect a new backend and offer what it has; raises `BackendFailed`, and then nothing has changed."""
-        self._joining.append(config)
+    async def add(self, config: BackendConfig, source: object) -> None:
+        """Connect a new backend and offer what it has; raises `BackendFailed` or `ConfigError`, and then nothing has changed."""
+        await self._join(config, source, lambda: [*self.configs, config])
+
+    async def _join(self, config: BackendConfig, source: object, then: Callable[[], list[BackendConfig]]) -> None:
+        """Connect a backend and take it in; on failure and on cancellation nothing of it is left behind.
+
+        ``then`` says what the configuration will be. It is checked before, and again after the wait, because others change the fleet, too.
+        """
+        self._check(then())
+        kept = self._launch(config, source)
+        taken = False
         try:
-            kept = await self._ready(config)
+            await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+            if kept.backend.state is not State.READY:
+                raise BackendFailed(kept.skipped)
+            self._check(then())
+            taken = True
         finally:
-            self._joining.remove(config)
+            if not taken:
+                kept.scope.cancel()
         self._kept[config.name] = kept
         self._reassemble()
 
-    async def _ready(self, config: BackendConfig) -> _Kept:
-        """A new backend that is ready; on failure and on cancellation nothing of it is left behind."""
-        kept = self._launch(config)
-        arrived = False
-        try:
-            await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-            arrived = kept.backend.state is State.READY
-            if not arrived:
-                raise BackendFailed(_skipped(kept))
-        finally:
-            if not arrived:
-                kept.scope.cancel()
-        return kept
+    def _check(self, configs: Sequence[BackendConfig]) -> None:
+        """Raises `ConfigError` if a gateway could not run with these backends; with none at all it can, once it runs."""
+        if configs and (found := problems(attrs.evolve(self.config, backends=tuple(configs)))):
+            raise ConfigError(found)
 
     async def remove(self, name: str, *, drain_seconds: float) -> bool:
-        """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name."""
+        """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
+
+        Raises `ConfigError` if another one depends on it.
+        """
+        self._check([config for config in self.configs if config.name != name])
         kept = self._kept.pop(name, None)
         if kept is None:
             return False
         self.layers.pop(name, None)
         self._reassemble()
-        await _drain(kept, drain_seconds)
+        await kept.drain(drain_seconds)
         return True
 
-    async def replace(self, config: BackendConfig, *, drain_seconds: float) -> None:
-        """Connect the new, swap, drain the old; raises `BackendFailed`, and then the old one still serves."""
-        new = await self._ready(config)
-        old = self._kept.get(config.name)
-        self._kept[config.name] = new
-        self._reassemble()
-        if old is not None:
-            await _drain(old, drain_seconds)
+    async def replace(self, config: BackendConfig, source: object, *, drain_seconds: float) -> None:
+        """Connect the new, swap, drain the old; raises `BackendFailed` or `ConfigError`, and then the old one still serves."""
+        old: list[Kept] = []
+
+        def then() -> list[BackendConfig]:
+            if config.name not in self._kept:
+                raise ConfigError([Problem(None, None, "", f"there is no backend '{config.name}' to replace", "add it")])
+            old[:] = [self._kept[config.name]]
+            return [config if other.name == config.name else other for other in self.configs]
+
+        before = self._kept.get(config.name)
+        await self._join(config, source if source is not None or before is None else before.source, then)
+        for kept in old:
+            kept.backend.on_change = _not_told  # under this name others have begun to serve
+            await kept.drain(drain_seconds)
 
 
-async def _keep(kept: _Kept, supervisor: Supervisor) -> None:
-    try:
-        with kept.scope:
-            await supervisor.run()
-    finally:
-        kept.ended.set()
-
-
-async def _drain(kept: _Kept, seconds: float) -> None:
-    try:
-        with trio.move_on_after(seconds):
-            await kept.backend.wait_for(lambda backend: backend.in_flight == 0)
-    finally:
-        kept.scope.cancel()
-    await kept.ended.wait()
-
-
-def _skipped(kept: _Kept) -> SkippedBackend:
-    return SkippedBackend(kept.config.name, kept.backend.error, kept.backend.phase)
+def _not_told(_change: StateChange) -> None:
+    pass
 
 
 def visibility(config: BackendConfig) -> Visibility:

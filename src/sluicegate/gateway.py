@@ -12,6 +12,7 @@ from .config.check import problems
 from .config.model import Config
 from .config.problem import ConfigError
 from .connectors import connector_for
+from .events import get_logger
 from .fleet import Fleet
 from .frontends.admission import Admission
 from .frontends.app import App
@@ -29,6 +30,8 @@ from .running import Gateway
 from .sources import Sources
 
 __all__ = ["Gateway", "open_gateway"]
+
+log = get_logger("sluicegate.gateway")
 
 
 @asynccontextmanager
@@ -82,8 +85,12 @@ async def open_gateway(
 
 
 def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None:
+    """Called from the middle of a backend's life, which a bug in the program's own function must not end."""
     for method in sorted(methods):
-        callback(method)
+        try:
+            callback(method)
+        except Exception:
+            log.exception("bug in what listens for changed lists", method=method)
 
 
 def _build(
@@ -99,12 +106,13 @@ def _build(
     directory = Directory()
     fleet = Fleet(
         config,
-        lambda backend: connector_for(backend, config, outside, servers),
+        lambda backend, source: connector_for(backend, config, outside, {backend.name: source}),
         sources,
         nurseries.backends,
         nurseries.background,
         directory,
         dict(layers),
+        servers,
     )
     endpoint = Endpoint(
         config.proxy.name,
@@ -116,7 +124,7 @@ def _build(
         sources,
         limits=_limits(config),
     )
-    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, fleet, nurseries, servers)
+    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, fleet, nurseries)
     fleet.on_change = gateway.announce
     return gateway
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import attrs
 import trio
 
 from .backends.backend import Backend, StateChange
-from .config.check import problems
 from .config.model import BackendConfig, Config
-from .config.problem import ConfigError
 from .events import get_logger
 from .fleet import Fleet, SkippedBackend
 from .frontends.app import App
@@ -44,7 +42,6 @@ class Gateway:
     outside: Outside
     _fleet: Fleet
     _nurseries: Nurseries
-    _servers: dict[str, object]
     _opened_at: float = attrs.field(factory=trio.current_time, init=False)
     _fronts: set[trio.CancelScope] = attrs.field(factory=set, init=False)
     _drained: bool = attrs.field(default=False, init=False)
@@ -153,9 +150,7 @@ class Gateway:
             ConfigError: its settings are wrong, or its namespace exists already or is ambiguous.
             BackendFailed: it could not be reached; nothing has changed.
         """
-        self._check([*self._fleet.claimed, config])
-        self._bring(config, source)
-        await self._fleet.add(config)
+        await self._fleet.add(config, source)
 
     async def remove_backend(self, name: str) -> bool:
         """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
@@ -163,24 +158,11 @@ class Gateway:
         Raises:
             ConfigError: another backend stands in for it or mirrors it; remove that one first.
         """
-        self._check([config for config in self._fleet.configs if config.name != name], at_least_one=False)
         return await self._fleet.remove(name, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     async def replace_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves."""
-        self._check([config if old.name == config.name else old for old in self._fleet.configs])
-        self._bring(config, source)
-        await self._fleet.replace(config, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
-
-    def _check(self, configs: Sequence[BackendConfig], *, at_least_one: bool = True) -> None:
-        if configs or at_least_one:
-            found = problems(attrs.evolve(self.config, backends=tuple(configs)))
-            if found:
-                raise ConfigError(found)
-
-    def _bring(self, config: BackendConfig, source: object) -> None:
-        if source is not None:
-            self._servers[config.name] = source
+        await self._fleet.replace(config, source, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
@@ -197,7 +179,7 @@ class Gateway:
     def announce(self, change: StateChange) -> None:
         """Tell who watches; called by the fleet."""
         for watcher in self._watchers:
-            with suppress(trio.WouldBlock):
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
                 watcher.send_nowait(change)
 
     async def settled(self) -> None:

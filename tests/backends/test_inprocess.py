@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
@@ -112,3 +113,54 @@ async def test_leaving_ends_the_server_and_its_lifespan(autojump_clock: trio.tes
         await started(nursery, server)
         nursery.cancel_scope.cancel()
     assert said == ["up", "down"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [b'{"a":%b,"b":1}' % (b"[" * 400 + b"]" * 400), b'{"a":%b,"b":1}' % (b"7" * 6000), b'{"a":1e999,"b":1}', b'"x"'],
+    ids=["deep", "huge", "infinite", "text"],
+)
+async def test_arguments_that_the_sdk_cannot_read_cost_one_call(arguments: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, a_server())
+        session = backend.session
+        with trio.fail_after(100):
+            await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(arguments)}))
+            reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":1,"b":2}')}))
+        assert reply.text == "3"
+        assert backend.session is session
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("meta", [b"3", b'{"progressToken":{"a":1}}', b'{"progressToken":1.5}', b"null", b"[]"])
+async def test_odd_metadata_costs_one_call(meta: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, a_server())
+        session = backend.session
+        with trio.fail_after(100):
+            await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b"{}"), "_meta": Raw(meta)}))
+            await backend(Call("tools/call", "add", {"name": Raw(b'"add"')}, extras={"more": Raw(meta)}))
+        assert backend.session is session
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_that_is_no_text_costs_one_call(autojump_clock: trio.testing.MockClock) -> None:
+    server: MCPServer[None] = MCPServer("odd")
+
+    @server.tool()
+    async def half() -> str:
+        return "\ud800"
+
+    @server.tool()
+    async def whole() -> str:
+        return "fine"
+
+    async with trio.open_nursery() as nursery:
+        backend = await started(nursery, server)
+        session = backend.session
+        with trio.fail_after(100):
+            reply = await backend(Call("tools/call", "half", {"name": Raw(b'"half"')}))
+            assert reply.fault is not None or b"\xed" not in bytes(reply.result)
+            assert (await backend(Call("tools/call", "whole", {"name": Raw(b'"whole"')}))).text == "fine"
+        assert backend.session is session
+        nursery.cancel_scope.cancel()

@@ -67,8 +67,8 @@ def test_a_client_file_needs_no_configuration(sluicegate: Command, tmp_path: Pat
 
 def test_a_client_file_can_be_added_to_a_configuration(sluicegate: Command, gate: Path, tmp_path: Path) -> None:
     (tmp_path / "more.json").write_text('{"mcpServers": {"git": {"command": "mcp-server-git"}, "time": {"command": "other"}}}')
-    code, out, _ = sluicegate("check", "-c", str(gate), "--import-mcp-json", "more.json")
-    assert code == 0
+    code, out, err = sluicegate("check", "-c", str(gate), "--import-mcp-json", "more.json")
+    assert (code, err) == (0, "Imported 2 backends from more.json\n")
     assert "Backends: 2" in out
     assert "- git (stdio)" in out
 

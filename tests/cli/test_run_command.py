@@ -16,6 +16,13 @@ def test_an_address_that_others_reach_needs_authentication(sluicegate: Command, 
     assert "Traceback" not in err
 
 
+def test_what_the_command_line_puts_in_is_checked_like_the_file(sluicegate: Command, gate: Path) -> None:
+    code, out, err = sluicegate("run", "-c", str(gate), "--host", "")
+    assert (code, out) == (1, "")
+    assert "proxy.listen.host: the host must not be empty" in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "web"])
 def test_a_port_that_is_none_is_a_wrong_command_line(sluicegate: Command, gate: Path, port: str) -> None:
     assert sluicegate("run", "-c", str(gate), "--port", port)[0] == 2

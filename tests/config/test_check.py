@@ -163,11 +163,16 @@ def test_what_makes_sense_is_accepted(right: Config) -> None:
         (config(stdio(timeout=TimeoutConfig(5, 5))), "backends[0].timeout.per_attempt_seconds"),
         (config(stdio(enabled=False), stdio("b", failover_for="a")), "backends[1].failover_for"),
         (config(stdio(), auth=BearerAuth(("short",))), "auth.tokens[0]"),
+        (config(stdio(enabled=False)), "backends"),
     ],
 )
 def test_what_has_no_effect_is_a_warning(config_: Config, path: str) -> None:
     assert [path] == [warning.path for warning in warnings(config_)]
     assert problems(config_) == []
+
+
+def test_an_ipv6_address_may_be_in_brackets() -> None:
+    assert ListenConfig("[::1]") == ListenConfig("::1")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1", "[::1]"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from pathlib import Path
 
 import pytest
 
-from sluicegate.config.documents import Document, read
+from sluicegate.config.documents import Document, Unreadable, read, text_of
 from sluicegate.config.jsonc import BadJson
 from sluicegate.config.jsonc import read as read_jsonc
 from sluicegate.config.problem import Problem, dotted, line_of
@@ -107,6 +109,42 @@ def test_odd_yaml_is_a_problem_and_never_a_traceback(text: str) -> None:
     assert isinstance(document, Document)
 
 
+@pytest.mark.parametrize("text", ["&a [*a]", "a: &a {b: [1, *a]}", "proxy: &p\n  name: x\n  listen: *p\n"])
+def test_a_yaml_value_that_contains_itself_is_a_problem(text: str) -> None:
+    (problem,) = read(text, "yaml", "f").problems
+
+    assert (problem.line, "an alias names what it stands in" in problem.what) == (1, True)
+
+
+def test_aliases_that_would_make_billions_of_values_are_a_problem() -> None:
+    levels = "\n".join(f"{name}: &{name} [{', '.join([f'*{last}'] * 9)}]" for last, name in itertools.pairwise("abcdefghij"))
+
+    (problem,) = read(f"a: &a [x]\n{levels}\n", "yaml", "f").problems
+
+    assert "aliases" in problem.what
+
+
+def test_a_value_that_yaml_names_twice_is_read_twice() -> None:
+    assert read("a: &a {b: 1}\nc: *a\n", "yaml", "f").value == {"a": {"b": 1}, "c": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "told"),
+    [("a = 1\na = 2\n", "toml", "a key is given twice"), ("a: 1\n---\nb: 2\n", "yaml", "there is a second document")],
+)
+def test_what_the_parsers_say_is_put_plainly(text: str, format: str, told: str) -> None:
+    assert told in read(text, format, "f").problems[0].what
+
+
+def test_a_file_that_is_too_long_to_be_a_configuration_is_not_read_whole(tmp_path: Path) -> None:
+    long = tmp_path / "long.toml"
+    with long.open("wb") as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(Unreadable, match="over 16 MiB"):
+        text_of(long)
+
+
 @pytest.mark.parametrize(("format", "head"), [("toml", "a = "), ("yaml", "a: "), ("json", '{"a": ')])
 def test_a_file_nested_too_deeply_is_a_problem(format: str, head: str) -> None:
     document = read(head + "[" * 20_000, format, "f")
@@ -147,3 +185,10 @@ def test_a_path_is_written_as_in_toml() -> None:
 def test_a_problem_is_one_line() -> None:
     assert str(Problem("f", 3, "a.b", "what\nis wrong", "write this")) == "f:3: a.b: what is wrong; write this"
     assert str(Problem(None, None, "a", "no")) == "a: no"
+    assert str(Problem("f", None, "\x1b[31mred", "no")) == "f: \ufffd[31mred: no"
+
+
+def test_a_table_that_is_given_twice_is_told_once() -> None:
+    document = read('{"a": {"b": 1, "c": 2},\n "a": {"b": 3, "c": 4}}', "json", "f")
+
+    assert [problem.path for problem in document.problems] == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,31 @@ def test_what_the_gateway_cannot_use_is_an_error_with_its_line(text: str, error:
     assert error in errors(tmp_path, text)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"mcpServers": []}', '{"mcpServers": {"a": {}}}'])
+def test_a_file_that_cannot_be_used_is_told_once(text: str, tmp_path: Path) -> None:
+    told = errors(tmp_path, text)
+
+    assert "at least one backend" not in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("member", ['"disabled": true', '"enabled": false'])
+def test_a_server_that_is_switched_off_stays_off(member: str, tmp_path: Path) -> None:
+    loaded = imported(tmp_path, f'{{"mcpServers": {{"a": {{"command": "x", {member}}}, "b": {{"command": "x", "enabled": true}}}}}}')
+
+    assert [backend.enabled for backend in loaded.config.backends] == [False, True]
+    assert loaded.warnings == ()
+
+
+def test_how_many_backends_a_file_brought_is_noted(tmp_path: Path) -> None:
+    """CLI-5: the skipped ones count."""
+    (tmp_path / "a.json").write_text('{"mcpServers": {"time": {"command": "theirs"}, "b": {"command": "x"}}}')
+    gate = tmp_path / "gate.toml"
+    gate.write_text('[proxy]\nname = "p"\n[[backends]]\nname = "time"\ntransport = "stdio"\ncommand = "ours"\n')
+
+    assert load(gate, import_mcp_json=tmp_path / "a.json").notes == (f"Imported 2 backends from {tmp_path}/a.json",)
+
+
 def test_one_bad_server_is_told_once(tmp_path: Path) -> None:
     assert len(errors(tmp_path, '{"servers": {"a": {"command": 3}}}').splitlines()) == 1
 
@@ -148,6 +174,23 @@ def test_imported_prefixes_never_collide(tmp_path: Path) -> None:
     )
 
     assert [backend.effective_namespace for backend in loaded.config.backends] == ["redis", "redis-ft", "a-b", "a-b-2", "proxy-2"]
+
+
+@pytest.mark.parametrize("order", [("b", "b_c", "b_c_d"), ("b_c_d", "b_c", "b"), ("b_c", "b_c_d", "b")])
+def test_imported_prefixes_never_collide_in_any_order(order: tuple[str, ...], tmp_path: Path) -> None:
+    loaded = imported(tmp_path, json.dumps({"mcpServers": {name: {"command": "x"} for name in order}}))
+
+    assert {backend.effective_namespace for backend in loaded.config.backends} == {"b", "b-c", "b-c-d"}
+
+
+@pytest.mark.parametrize(("separator", "namespace"), [("_", "b-2"), ("-", "b_2"), ("/", "b")])
+def test_an_imported_prefix_gives_way_to_the_configurations_own(separator: str, namespace: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"mcpServers": {"b": {"command": "x"}}}')
+    gate = tmp_path / "gate.toml"
+    own = f'[[backends]]\nname = "b{separator if separator != "/" else "_"}c"\ntransport = "stdio"\ncommand = "x"\n'
+    gate.write_text(f'[proxy]\nname = "p"\nseparator = "{separator}"\nimport_backends = "a.json"\n{own}')
+
+    assert load(gate).config.backends[1].effective_namespace == namespace
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def test_a_clients_file_may_name_the_kind_and_the_folders(tmp_path: Path) -> Non
     assert interpolation.resolve("${env:HOME_TOWN} ${env:NOPE:-x}") == "Ulm x"
     assert f"{tmp_path}/src" == interpolation.resolve("${workspaceFolder}/src")
     assert str(Path.home()) == interpolation.resolve("${userHome}")
+    assert f"{tmp_path.name}{os.sep}x" == interpolation.resolve("${workspaceFolderBasename}${/}x")
+    assert os.sep == interpolation.resolve("${pathSeparator}")
     assert interpolation.problems == []
 
 
@@ -86,7 +89,17 @@ def test_what_an_editor_would_ask_for_is_a_problem(tmp_path: Path) -> None:
 
     interpolation.resolve("${input:key}")
 
+    assert "asks a person" in interpolation.problems[0].what
     assert "${env:NAME}" in interpolation.problems[0].instead
+
+
+def test_a_default_is_never_shown(tmp_path: Path) -> None:
+    interpolation = resolver(tmp_path)
+
+    interpolation.resolve("${no name:-CANARY}")
+
+    assert "no name" in interpolation.problems[0].what
+    assert "CANARY" not in str(interpolation.problems[0])
 
 
 @pytest.mark.parametrize("text", ["${A}", "$${A}", "$$${A}", "a$b$$c", "${", "$"])

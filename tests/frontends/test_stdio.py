@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.stdio import serve_stdio
+from sluicegate.frontends.stdio import MOST_WAITING_BYTES, _Front, serve_stdio
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 
@@ -106,7 +106,7 @@ async def test_a_cancelled_call_gets_no_answer(client: Client, talk: Any, autoju
         (b'{"jsonrpc":"2.0","id":3}', -32600, 3),
         (b"[" * 900, -32700, None),
         (b'{"jsonrpc":"2.0","id":4,"method":"ping","params":{"x":"' + b"x" * 5000 + b'"}}', -32600, 4),
-        (b'{"jsonrpc":"2.0","id":"4","method":"ping","params":{"x":"' + b"x" * 5000 + b'"}}', -32600, None),
+        (b'{"jsonrpc":"2.0","id":"4","method":"ping","params":{"x":"' + b"x" * 5000 + b'"}}', -32600, "4"),
         (b"x" * 100_000, -32600, None),
     ],
 )
@@ -146,7 +146,7 @@ async def test_line_breaks_inside_a_reply_are_taken_out(client: Client, talk: An
     tools["pretty"] = pretty
     await open_session(client, talk)
     await client.send(talk.calling("pretty", 1))
-    assert await client.line() == b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"text":"a\\nb"}}'
+    assert await client.line() == b'{"jsonrpc":"2.0","id":1,"result":{  "content": [],  "text": "a\\nb"}}'
 
 
 async def test_replies_still_go_out_when_the_input_ends(client: Client, talk: Any, autojump_clock: object) -> None:
@@ -225,3 +225,102 @@ async def test_a_flood_of_calls_is_bounded(client: Client, gate: Any, talk: Any,
     await client.send(*(talk.calling("slow", number) for number in range(3)))
     refused = await client.next()
     assert (refused["id"], refused["error"]["data"]["reason"]) == (2, "overloaded")
+
+
+def as_id(raw: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"method":"ping","params":{"x":"' % raw + b"x" * 5000 + b'"}}'
+
+
+@pytest.mark.parametrize("raw", [b"4", b'"4"', b'"a\\"b\\u00e9"', b"123456789012345678901234567890", b"-7"])
+async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, talk: Any, autojump_clock: object, raw: bytes) -> None:
+    await open_session(client, talk)
+    await client.send(as_id(raw))
+    line = await client.line()
+    assert line.startswith(b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,' % raw)
+
+
+@pytest.mark.parametrize("raw", [b"null", b"1.5", b"true", b'"\\ud800"', b'"\\x"', b'"\xff"'])
+async def test_an_oversized_request_without_a_proper_id_is_refused_all_the_same(
+    client: Client, talk: Any, autojump_clock: object, raw: bytes
+) -> None:
+    await open_session(client, talk)
+    await client.send(as_id(raw))
+    assert (await client.next())["id"] is None
+
+
+async def test_an_oversized_answer_is_not_taken_for_a_request_of_ours(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    await client.send(b'{"jsonrpc":"2.0","id":1,"result":{"x":"' + b"x" * 5000 + b'"}}', PING)
+    replies = [await client.next(), await client.next()]
+    assert sorted(str(reply["id"]) for reply in replies) == ["1", "None"]
+    assert all(reply["id"] is None or reply.get("result") == {} for reply in replies)
+
+
+@pytest.mark.parametrize("requested", [b"1e999", b"[" * 400 + b"]" * 400])
+async def test_a_cancel_of_something_that_is_no_id_does_no_harm(
+    client: Client, talk: Any, autojump_clock: object, requested: bytes
+) -> None:
+    await open_session(client, talk)
+    await client.send(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%b}}' % requested, PING)
+    assert (await client.next())["id"] == 1
+
+
+async def test_initialize_in_a_batch_is_refused_and_the_session_goes_on(client: Client, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk, "2025-03-26")
+    await client.send([talk.opening("2025-11-25", id="again"), PING])
+    replies = {reply["id"]: reply for reply in await client.next()}
+    assert replies["again"]["error"]["code"] == -32600
+    assert replies[1]["result"] == {}
+    await client.send(talk.calling("echo", "after"))
+    assert "result" in await client.next()
+
+
+async def test_a_huge_batch_is_refused_as_a_whole(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk, "2025-03-26")
+    await client.send(b"[" + b"1," * 400 + b"1]")
+    assert (await client.next())["error"]["code"] == -32600
+
+
+async def test_a_result_as_deep_as_can_be_read_is_passed_on(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    for depth in (500, 900, 940, 960, 970, 980, 990):
+
+        async def deep(call: Call, depth: int = depth) -> Reply:
+            await trio.lowlevel.checkpoint()
+            return Reply(Raw(b'{"content":' + b"[" * depth + b"\n" + b"]" * depth + b"}"))
+
+        tools["deep"] = deep
+        await client.send(talk.calling("deep", depth))
+        assert b'"id":%d,' % depth in await client.line()
+
+
+async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, talk: Any, tools: Any, autojump_clock: object) -> None:
+    async def loud(call: Call) -> Reply:
+        for _ in range(200):
+            call.back.note(b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"%b"}}' % (b"x" * 100_000))
+        await trio.sleep(1)
+        return talk.result("done")
+
+    tools["loud"] = loud
+    ours, theirs = trio.testing.memory_stream_pair()
+    reads = trio.Event()
+    ours.send_stream.send_all_hook = reads.wait
+    front, client = _Front(gate.endpoint), Client(theirs.send_stream, theirs.receive_stream, trio.Event())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(front.write, ours.send_stream, nursery.cancel_scope)
+        nursery.start_soon(front.tell_changes)
+        front.session.ready = True
+        front._take(json.dumps(talk.calling("loud")).encode())
+        for _ in range(50):
+            front.announce(frozenset({"notifications/tools/list_changed"}))
+            await trio.sleep(1)
+        waiting, messages = front._waiting_bytes, len(front._outbox)
+        reads.set()
+        methods = []
+        while "id" not in (message := await client.next()):
+            methods.append(message.get("method"))
+        front._shelter.cancel()
+        nursery.cancel_scope.cancel()
+    assert waiting < 2 * MOST_WAITING_BYTES
+    assert messages < 100
+    assert methods.count("notifications/tools/list_changed") == 1

@@ -69,4 +69,5 @@ async def test_a_slow_reader_of_the_log_costs_old_lines_and_never_a_call() -> No
         lines.put(b"%d" % number)
     assert lines.dropped == 5
     await lines.flush()
-    assert len(page.lines) == MOST_LINES
+    assert page.lines[0] == {"event": "lost lines", "lost": 5}
+    assert len(page.lines) == MOST_LINES + 1

@@ -101,6 +101,18 @@ def test_check_connect_says_what_came_of_every_backend(gate: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_a_required_backend_that_is_missing_is_an_error_to_a_call_and_a_row_to_a_look(gate: Path) -> None:
+    gate.write_text(
+        gate.read_text() + '[[backends]]\nname = "two"\ntransport = "stdio"\ncommand = "no-such-program-here"\nrequired = true\n'
+    )
+    code, out, err = sluicegate("call", "one_echo", "-c", str(gate))
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: [two] Connect failed")
+    code, out, err = sluicegate("show", "backends", "-c", str(gate))
+    assert code == 0
+    assert [line.split("\t")[:3] for line in out.splitlines()] == [["one", "stdio", "ready"], ["two", "stdio", "restarting"]]
+
+
 def test_show_backends_is_a_table(gate: Path) -> None:
     code, out, _ = sluicegate("show", "backends", "-c", str(gate))
     assert code == 0

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 SERVER = Path(".cache/npm/node_modules/@modelcontextprotocol/server-everything/dist/index.js").absolute()
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(Path("src").absolute()), *sys.path]), "PATH": os.environ["PATH"]}
 PATIENCE = 30
 Peer = Callable[[], AbstractAsyncContextManager[Source]]
 
@@ -41,7 +42,7 @@ async def over_http() -> AsyncGenerator[Source, None]:
         port = free.getsockname()[1]
     async with trio.open_nursery() as nursery:
         process = await nursery.start(
-            lambda task_status: trio.run_process(
+            lambda task_status: trio.run_process(  # noqa: ASYNC105  the nursery awaits it
                 ["node", str(SERVER), "streamableHttp"],
                 env=os.environ | {"PORT": str(port)},
                 stderr=-3,
@@ -49,7 +50,7 @@ async def over_http() -> AsyncGenerator[Source, None]:
                 task_status=task_status,
             )
         )
-        while not await answers(port):
+        while not await answers(port):  # noqa: ASYNC110  it is a stranger
             await trio.sleep(0.05)
         try:
             yield f"http://127.0.0.1:{port}/mcp"
@@ -122,8 +123,7 @@ async def test_a_client_sees_what_one_without_capabilities_sees_directly(peer: P
         async with serving(peer) as url, direct, http_client(url) as client:
             expected, listed = await all_that_is_listed(direct), await all_that_is_listed(client)
             assert namespaced(expected) == listed
-            assert {kind: len(items) for kind, items in listed.items()} == {kind: len(items) for kind, items in expected.items()}
-            assert len(listed["tools"]) > 8
+            assert all(listed.values())
 
 
 @pytest.mark.parametrize("peer", [over_stdio, over_http])
@@ -139,10 +139,8 @@ async def test_a_desktop_client_hears_of_progress_over_stdio(tmp_path: Path) -> 
     path = tmp_path / "gate.toml"
     backend = f'[[backends]]\nname = "all"\ntransport = "stdio"\ncommand = "node"\nargs = ["{SERVER}", "stdio"]\n'
     path.write_text(f'[proxy]\nname = "gate"\n{backend}')
-    environment = {"PYTHONPATH": os.pathsep.join([str(Path("src").absolute()), *sys.path])}
-    gate = StdioServerParameters(
-        command=sys.executable, args=["-m", "sluicegate", "run", "--stdio", "-c", str(path)], env=environment | {"PATH": os.environ["PATH"]}
-    )
+    arguments = ["-m", "sluicegate", "run", "--stdio", "-c", str(path)]
+    gate = StdioServerParameters(command=sys.executable, args=arguments, env=ENVIRONMENT)
     with trio.fail_after(PATIENCE), (tmp_path / "log").open("w") as log:
         async with Client(stdio_client(gate, errlog=log), mode="legacy") as client:
             await run_long(client)

@@ -138,7 +138,8 @@ async def cancel_a_call(client: Client, name: str) -> None:
 
 
 async def hears_of_it(client: Client, name: str) -> None:
-    while text_of(await client.call_tool(name, {})) != "started cancelled":
+    """Wait until the server says that it was told."""
+    while text_of(await client.call_tool(name, {})) != "started cancelled":  # noqa: ASYNC110  it is elsewhere
         await trio.sleep(0.02)
 
 
@@ -229,13 +230,15 @@ async def test_64_clients_that_come_at_once_are_all_served(peer: Peer) -> None:
 
     async def be_a_client(number: int) -> None:
         nonlocal ready
-        async with httpx2.AsyncClient(verify=False, timeout=PATIENCE) as http:  # noqa: S501  plain HTTP
-            async with Client(streamable_http_client(url, http_client=http), mode="legacy") as client:
-                ready += 1
-                if ready == 64:
-                    everybody.set()
-                await everybody.wait()  # so that 64 sessions are open at once
-                said[number] = text_of(await client.call_tool("peer_echo", {"text": f"n{number}"}))
+        async with (
+            httpx2.AsyncClient(verify=False, timeout=PATIENCE) as http,
+            Client(streamable_http_client(url, http_client=http), mode="legacy") as client,
+        ):
+            ready += 1
+            if ready == 64:
+                everybody.set()
+            await everybody.wait()  # so that 64 sessions are open at once
+            said[number] = text_of(await client.call_tool("peer_echo", {"text": f"n{number}"}))
 
     async with serving(peer) as url, trio.open_nursery() as nursery:
         for number in range(64):

@@ -119,7 +119,7 @@ def test_answers_carry_the_callers_id_bytes() -> None:
 
 
 def test_line_breaks_between_tokens_are_taken_out_and_those_in_strings_stay_escaped() -> None:
-    assert compact(b'{\n  "a" : "x\\ny",\r\n  "b": 1.10\n}') == b'{"a":"x\\ny","b":1.10}'
+    assert compact(b'{\n  "a" : "x\\ny",\r\n  "b": 1.10\n}') == b'{  "a" : "x\\ny",  "b": 1.10}'
     one_line = b'{"a": 1}'
     assert one_line is compact(one_line)
 
@@ -133,3 +133,33 @@ def test_a_batch_is_recognised_and_taken_apart() -> None:
     assert isinstance(decode_batch(b"[]"), Malformed)
     assert isinstance(decode_batch(b"[" * 100_000), Malformed)
     assert isinstance(decode_batch(b'["\xff"]'), Malformed)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        '{"_meta":{"ProgressToken":5}}',
+        '{"_meta":{"progressToken":5,"progresstoken":6}}',
+        '{"_meta":{"progreſſToken":5}}',
+        '{"ref":{"type":"ref/prompt","name":"a","Name":"b"}}',
+        '{"ref":{"TYPE":"ref/prompt"}}',
+        '{"argumentſ":{}}',
+        '{"to\u212aen":1,"progressTo\u212aen":1}',
+    ],
+)
+def test_keys_that_collide_by_case_are_refused_at_every_level_we_read(params: str) -> None:
+    message = decode(b'{"jsonrpc":"2.0","id":1,"method":"x","params":%b}' % params.encode())
+    assert isinstance(message, Malformed)
+    assert "by case alone" in message.message
+    assert message.id == b"1"
+
+
+def test_an_envelope_key_in_odd_letters_is_refused() -> None:
+    message = decode('{"jsonrpc":"2.0","id":1,"method":"x","paramſ":{}}'.encode())
+    assert isinstance(message, Malformed)
+    assert "by case alone" in message.message
+
+
+@pytest.mark.parametrize("params", ['{"_meta":3}', '{"_meta":{"other":1,"Other":2}}', '{"arguments":{"Name":1,"name":2}}', '{"ref":null}'])
+def test_levels_that_we_do_not_read_are_the_backends_to_judge(params: str) -> None:
+    assert isinstance(decode(b'{"jsonrpc":"2.0","id":1,"method":"x","params":%b}' % params.encode()), Request)

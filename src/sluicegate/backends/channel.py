@@ -27,7 +27,7 @@ from ..protocol.messages import (
     encode_notification,
     encode_request,
 )
-from .mapping import answer_to_backend, own_number, reply_from, with_own_token
+from .mapping import answer_key, answer_to_backend, own_number, reply_from, with_own_token
 from .session import Inbox
 
 __all__ = ["ChannelSession", "answer_to_backend", "reply_from", "with_own_token"]
@@ -103,7 +103,7 @@ class ChannelSession:
     def _give_up(self, number: int, pending: _Pending) -> None:
         if pending.frame is not None:  # still ours: the backend never hears of it
             self._queued_bytes -= len(pending.frame)
-            pending.frame = None
+            self._outbox.remove(pending)
         elif pending.call.method != "initialize":  # which must never be cancelled (P-12)
             self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
 
@@ -162,12 +162,12 @@ class ChannelSession:
                 if isinstance(entry, bytes):
                     self._queued_bytes -= len(entry)
                     return entry
-                if entry.frame is not None:
-                    frame, entry.frame = entry.frame, None
-                    self._queued_bytes -= len(frame)
-                    entry.call.sent_at = trio.current_time()
-                    entry.call.trail.sent = True
-                    return frame
+                frame, entry.frame = entry.frame, None
+                assert frame is not None
+                self._queued_bytes -= len(frame)
+                entry.call.sent_at = trio.current_time()
+                entry.call.trail.sent = True
+                return frame
             if self._closed.is_set():
                 return None
             self._news = trio.Event()
@@ -193,6 +193,7 @@ class ChannelSession:
         elif isinstance(message, Request):
             self._enqueue_or_drop(answer_to_backend(message), f"the answer to {message.method}")
         else:
+            self.refuse(answer_key(data), message.message)
             self.complain(f"{message.message}: {bytes(data)[:80]!r}")
 
     def complain(self, what: str) -> None:
@@ -201,6 +202,12 @@ class ChannelSession:
         if not self.first_garbage:
             self.first_garbage = what
             log.warning("backend sent something that is no message", backend=self.backend, what=what)
+
+    def refuse(self, key: int | str | None, why: str) -> None:
+        """Fail the call with this id, if there is one: nothing usable will come for it."""
+        pending = self._waiting(key)
+        if pending is not None:
+            pending.settle(Reply.failed(faults.unreadable(self.backend, why)))
 
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was."""
@@ -214,14 +221,18 @@ class ChannelSession:
         return True
 
     def _settle(self, response: Response) -> None:
-        key = response.key
-        if isinstance(key, str) and key.isdecimal():  # some servers answer 7 with "7" (CORE-69)
-            key = int(key)
-        pending = self._pending.get(key) if isinstance(key, int) else None
-        if pending is None or pending.reply is not None or pending.frame is not None:
+        pending = self._waiting(response.key)
+        if pending is None:
             self.complain(f"an answer to id {response.key!r}, which no open call has")
             return
         pending.settle(reply_from(response, self.backend))
+
+    def _waiting(self, key: int | str | None) -> _Pending | None:
+        """The call that was sent under this id and has no answer yet."""
+        if isinstance(key, str):  # some servers answer 7 with "7" (CORE-69)
+            key = own_number(key.encode())
+        pending = self._pending.get(key) if key is not None else None
+        return pending if pending is not None and pending.reply is None and pending.frame is None else None
 
     def _notice(self, note: Notification) -> None:
         if note.method == "notifications/progress":

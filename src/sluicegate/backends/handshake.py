@@ -7,6 +7,7 @@ import trio
 from ..events import get_logger
 from ..protocol import eras
 from ..protocol.calls import Call
+from ..protocol.faults import Cause, Fault
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, Hello, Item, ListKind, Offer
 from .lists import read_items
@@ -18,6 +19,11 @@ log = get_logger("sluicegate.backend")
 
 MOST_PAGES = 1000
 """Pages of one list after which a backend is taken to go round in circles."""
+MOST_BYTES = 64 * 1024 * 1024
+"""How much of one list is kept; what comes after is left out."""
+
+_NO_CURSOR = (b"null", b'""')
+"""What some servers write into the last page."""
 
 
 class HandshakeFailed(Exception):
@@ -58,41 +64,52 @@ def _object(members: Params, key: str) -> Params:
 
 
 async def read_offer(session: BackendSession, hello: Hello, *, backend: str) -> Offer:
-    """Read every list that the backend declares, all at once; a list that cannot be read counts as empty."""
+    """Read every list that the backend declares, all at once; a list that it refuses counts as empty.
+
+    Raises:
+        HandshakeFailed: the backend went away meanwhile. What it offered before is then better than a list that happens to be empty.
+    """
     lists: dict[ListKind, tuple[Item, ...]] = dict.fromkeys(KINDS, ())
+    lost: list[Fault] = []
 
     async def read(kind: ListKind) -> None:
-        items = await read_list(session, kind, backend=backend)
-        if items is not None:
-            lists[kind] = items
+        found = await read_list(session, kind, backend=backend)
+        if not isinstance(found, Fault):
+            lists[kind] = found
+        elif found.cause is Cause.UNAVAILABLE or found.reason == "connection_lost":
+            lost.append(found)
 
     async with trio.open_nursery() as nursery:
         for kind in KINDS:
             if kind.capability in hello.capabilities:
                 nursery.start_soon(read, kind)
+    if lost:
+        raise HandshakeFailed(lost[0].message)
     return Offer(hello, lists)
 
 
-async def read_list(session: BackendSession, kind: ListKind, *, backend: str) -> tuple[Item, ...] | None:
-    """One list, all its pages; None if the backend would not say."""
+async def read_list(session: BackendSession, kind: ListKind, *, backend: str) -> tuple[Item, ...] | Fault:
+    """One list, all its pages, or why the backend would not say."""
     found: list[Item] = []
     seen: set[bytes] = set()
     params: Params = {}
+    size = 0
     while len(seen) < MOST_PAGES:
         reply = await session.request(Call(kind.method, kind.method, params))
         if reply.fault is not None:
             level = log.debug if kind.key == "uriTemplate" else log.warning  # many servers have resources but no templates
             level("backend did not send its list", backend=backend, list=kind.method, error=reply.fault.message)
-            return None
+            return reply.fault
         items, cursor, odd = read_items(reply.result, kind)
         if odd:
             log.warning("backend lists things without a name; they are left out", backend=backend, list=kind.method, count=odd)
         found += items
-        if cursor is None or bytes(cursor) == b"null":
+        if cursor is None or bytes(cursor) in _NO_CURSOR:
             return tuple(found)
-        if bytes(cursor) in seen:
+        size += len(bytes(reply.result))
+        if bytes(cursor) in seen or size >= MOST_BYTES:
             break
         seen.add(bytes(cursor))
         params = {"cursor": cursor}
-    log.warning("backend sends the same pages again and again; the rest of the list is left out", backend=backend, list=kind.method)
+    log.warning("backend sends page after page; the rest of the list is left out", backend=backend, list=kind.method, bytes=size)
     return tuple(found)

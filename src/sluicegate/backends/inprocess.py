@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from ..protocol.messages import Request, decode
 from .channel import ChannelSession
 from .session import BackendSession, Inbox
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mcp.server import Server
     from mcp.server.mcpserver import MCPServer
     from mcp.shared.memory import MessageStream
+    from mcp_types import JSONRPCMessage
 
 __all__ = ["InProcessConnector"]
 
@@ -75,7 +77,12 @@ async def _write(session: ChannelSession, streams: MessageStream) -> None:
     async with write:
         while (frame := await session.next_frame()) is not None:
             try:
-                await write.send(SessionMessage(jsonrpc_message_adapter.validate_json(frame, by_name=False)))
+                message = jsonrpc_message_adapter.validate_json(frame, by_name=False)
+            except ValueError as error:  # the SDK's limits on depth, digits and text are narrower than ours
+                session.refuse(_key(frame), f"the server could not be asked, because the SDK cannot read the call: {error}")
+                continue
+            try:
+                await write.send(SessionMessage(message))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
 
@@ -86,5 +93,20 @@ async def _read(session: ChannelSession, streams: MessageStream) -> None:
         if isinstance(item, Exception):
             session.complain(repr(item))
         else:
-            session.receive(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+            _pass_on(item.message, session)
     session.close("the server ended")
+
+
+def _pass_on(message: JSONRPCMessage, session: ChannelSession) -> None:
+    try:
+        data = message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    except ValueError as error:  # half a surrogate is text in Python and nowhere else
+        session.refuse(getattr(message, "id", None), f"it cannot be written as JSON: {error}")
+        session.complain(repr(error))
+    else:
+        session.receive(data)
+
+
+def _key(frame: bytes) -> int | str | None:
+    message = decode(frame)
+    return message.key if isinstance(message, Request) else None

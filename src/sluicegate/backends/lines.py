@@ -39,8 +39,13 @@ class Oversized:
     @property
     def number(self) -> int | None:
         """The id, as a number of ours; None if neither end shows one."""
-        raw = self._plain().get(b'"id"', b"").strip(b'"')  # some servers answer 7 with "7" (CORE-69)
+        raw = self.id.strip(b'"')  # some servers answer 7 with "7" (CORE-69)
         return int(raw) if raw.isdigit() and len(raw) < 20 else None
+
+    @property
+    def id(self) -> bytes:
+        """The id as it is spelled, which need not be a proper one; empty if neither end shows one."""
+        return self._plain().get(b'"id"', b"")
 
     def _plain(self) -> dict[bytes, bytes]:
         """The plain members at both ends, by their keys as they are spelled."""

@@ -6,10 +6,11 @@ from ..protocol import faults
 from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result
+from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
 
-__all__ = ["answer_to_backend", "own_number", "reply_from", "with_own_token"]
+__all__ = ["answer_key", "answer_to_backend", "own_number", "reply_from", "with_own_token"]
 
+_BRACE = ord("{")
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
 
@@ -17,6 +18,14 @@ LONGEST_NUMBER = 18
 def own_number(digits: bytes) -> int:
     """A number that may be one of ours, else -1, which never is."""
     return int(digits) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else -1
+
+
+def answer_key(data: bytes | Raw) -> int | str | None:
+    """Whose answer a message was meant to be that cannot be read as one; None if it is no answer, or nobody can tell."""
+    members = decode_object(Raw(bytes(data)))  # a raw value is not checked to be UTF-8, and what matters here is not text
+    if isinstance(members, Malformed) or "method" in members or "id" not in members:
+        return None
+    return read_id(bytes(members["id"]))
 
 
 def answer_to_backend(request: Request) -> bytes:
@@ -28,10 +37,12 @@ def answer_to_backend(request: Request) -> bytes:
 
 
 def reply_from(response: Response, backend: str) -> Reply:
-    """A backend's response as the reply of a call."""
+    """A backend's response as the reply of a call; a result that is no object is none (every result of MCP is one)."""
     if response.error is not None:
         return Reply(fault=faults.backend_error(backend, response.error), extras=response.extras)
     assert response.result is not None
+    if memoryview(response.result)[0] != _BRACE:
+        return Reply.failed(faults.unreadable(backend, "its result is no object"))
     return Reply(response.result, extras=response.extras)
 
 
@@ -41,7 +52,7 @@ def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
     if raw is None:
         return params, None
     meta = decode_object(raw)
-    if isinstance(meta, Malformed) or "progressToken" not in meta:
+    token = None if isinstance(meta, Malformed) else meta.get("progressToken")
+    if isinstance(meta, Malformed) or token is None or bytes(token) == b"null":
         return params, None
-    token = meta["progressToken"]
     return params | {"_meta": Raw(encode(meta | {"progressToken": Raw(b"%d" % number)}))}, token

@@ -82,6 +82,8 @@ class StdioConnector:
             return await self.open_process(spec)
         except OSError as error:
             raise ConnectFailed(why_not_started(spec, error)) from error
+        except ValueError as error:  # a NUL, or half a surrogate, in an argument or in the environment
+            raise ConnectFailed(f"command '{self.command}' cannot be started: {error}") from error
 
 
 async def farewell(child: Child, grace: float) -> None:

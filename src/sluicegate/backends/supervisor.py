@@ -13,7 +13,8 @@ import attrs
 import trio
 
 from ..events import get_logger
-from ..protocol.offers import Offer
+from ..protocol.faults import Fault
+from ..protocol.offers import KINDS, Offer
 from .backend import Backend, Phase, State
 from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
 from .session import BackendSession, ConnectFailed
@@ -21,6 +22,9 @@ from .session import BackendSession, ConnectFailed
 __all__ = ["Restarts", "Supervisor"]
 
 log = get_logger("sluicegate.supervisor")
+
+REST_SECONDS = 0.5
+"""Between two readings of changed lists: some servers say that a list has changed whenever it is read."""
 
 
 @attrs.frozen
@@ -133,16 +137,16 @@ class Supervisor:
         backend = self.backend
         while True:
             await backend.wait_for(lambda backend: bool(backend.stale))
-            kind = min(backend.stale, key=lambda kind: kind.method)
-            backend.stale.discard(kind)
-            if kind.capability not in offer.hello.capabilities:
-                continue
-            with trio.move_on_after(self.connect_seconds):
-                items = await read_list(session, kind, backend=backend.name)
-                if items is not None:
-                    offer = attrs.evolve(offer, lists=offer.lists | {kind: items})
-                    backend.offer = offer
-                    backend.on_lists()
+            stale = [kind for kind in KINDS if kind in backend.stale and kind.capability in offer.hello.capabilities]
+            backend.stale.clear()
+            for kind in stale:
+                with trio.move_on_after(self.connect_seconds):
+                    items = await read_list(session, kind, backend=backend.name)
+                    if not isinstance(items, Fault):
+                        offer = attrs.evolve(offer, lists=offer.lists | {kind: items})
+                        backend.offer = offer
+                        backend.on_lists()
+            await trio.sleep(REST_SECONDS)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

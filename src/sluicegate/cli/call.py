@@ -27,6 +27,8 @@ def command(name: str, arguments: str, target: Target, *, as_json: bool) -> int:
 
     JSON is an object with its arguments; - reads it from standard input. Exits with 1 if the tool, or the way to it, fails.
     """
+    if not _is_text(name):
+        raise click.BadParameter("the name is no UTF-8 text.", param_hint="NAME")
     given = _object(sys.stdin.read() if arguments == "-" else arguments)
 
     async def question(talk: Conversation) -> Mapping[str, Any]:
@@ -42,12 +44,30 @@ def command(name: str, arguments: str, target: Target, *, as_json: bool) -> int:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        given = json.loads(text)
+        given = json.loads(text, parse_constant=_refuse)
+        sendable = _is_text(json.dumps(given, ensure_ascii=False))
     except ValueError as error:
         raise click.BadParameter(f"this is no JSON: {error}", param_hint="JSON") from None
+    except RecursionError:
+        raise click.BadParameter("this is nested too deeply.", param_hint="JSON") from None
+    if not sendable:
+        raise click.BadParameter("this holds half a character, which cannot be sent.", param_hint="JSON")
     if not isinstance(given, dict):
         raise click.BadParameter('the arguments of a tool are an object; write {"name": value}.', param_hint="JSON")
     return given
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"JSON has no {word}")
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be sent: no byte of the command line that is no UTF-8, and no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _print_text(result: Mapping[str, Any]) -> None:

@@ -40,7 +40,10 @@ class Choice:
         """Read and check it; notes of an import and warnings go to stderr. Raises `ConfigError`."""
         if self.from_mcp_json is not None:
             return from_mcp_json(self.from_mcp_json)
-        return load(self._file(), import_mcp_json=self.import_mcp_json)
+        loaded = load(self._file(), import_mcp_json=self.import_mcp_json)
+        for note in loaded.notes:
+            click.echo(note, err=True)
+        return loaded
 
     def load_runnable(self) -> Loaded:
         """The same, for a command that starts the gateway: what is only planned is an error here, and warnings are printed."""

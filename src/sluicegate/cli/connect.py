@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from .target import choose_headers
+from .target import choose_headers, expect_address
 
 __all__ = ["command"]
 
@@ -19,8 +19,7 @@ def command(url: str, headers: Mapping[str, str]) -> None:
 
     This is what goes into a desktop client's configuration to use a running daemon. It ends when stdin does, and waits while the daemon restarts.
     """
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{url!r} is no address; write http://HOST:PORT/mcp.", param_hint="URL")
+    expect_address(url, "URL")
     from .serving import connect
 
     connect(url, headers)

@@ -10,7 +10,9 @@ import attrs
 import click
 import trio
 
+from ..backends.backend import State
 from ..config.model import Config
+from ..fleet import BackendFailed
 from ..gateway import Gateway, open_gateway
 from ..observe.log import configure
 from ..protocol.calls import OURSELVES, Reply
@@ -61,18 +63,24 @@ def _error_text(message: str, code: int) -> str:
 
 
 def log_quietly() -> None:
-    """Let only warnings through: the command's own output is what is read."""
-    configure("warning")
+    """Let only errors through: what became of the backends is in the command's own words."""
+    configure("error")
 
 
 @asynccontextmanager
 async def open_local(config: Config) -> AsyncIterator[Conversation]:
     """A gateway of our own, as soon as its backends have come up or had their time."""
-    async with open_gateway(config) as gateway:
-        await gateway.settled()
-        for skipped in gateway.skipped:
-            click.echo(f"warning: {skipped}", err=True)
-        yield _Local(gateway)
+    try:
+        async with open_gateway(config) as gateway:
+            await gateway.settled()
+            for skipped in gateway.skipped:
+                click.echo(f"warning: {skipped}", err=True)
+            for backend in gateway.backends.values():
+                if backend.state is State.STARTING:
+                    click.echo(f"warning: [{backend.name}] is still starting, and what it offers is missing", err=True)
+            yield _Local(gateway)
+    except BackendFailed as error:
+        raise click.ClickException(str(error)) from None
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import trio
 
 from ..backends.backend import Backend, State
@@ -18,9 +19,10 @@ __all__ = ["look_at_backends", "print_backends"]
 def look_at_backends(config: Config) -> list[dict[str, Any]]:
     """Start every backend, give each its time to come up, and describe what came of it."""
     log_quietly()
+    patient = attrs.evolve(config, backends=tuple(attrs.evolve(backend, required=False) for backend in config.backends))
 
     async def main() -> list[dict[str, Any]]:
-        async with open_gateway(config) as gateway:
+        async with open_gateway(patient) as gateway:  # also where a required one fails, to see the others
             for backend in gateway.backends.values():
                 await backend.wait_for(lambda backend: backend.state is not State.STARTING)
             return [describe(backend) for backend in gateway.backends.values()]

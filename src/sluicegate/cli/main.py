@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from ..config.problem import ConfigError
+from .descriptors import open_standard_descriptors
 
 __all__ = ["main"]
 
@@ -59,6 +60,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error is words and an exit code, never a traceback."""
+    open_standard_descriptors()
     try:
         code = cli.main(arguments, prog_name="sluicegate", standalone_mode=False)
     except SystemExit:

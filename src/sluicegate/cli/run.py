@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import attrs
 import click
 
-from ..config.check import refuse_open_bind
+from ..config.check import refuse_open_bind, rules
 from ..config.model import Config
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration
@@ -61,10 +61,11 @@ def command(
     The first signal ends in good order: what is running may finish within shutdown_timeout_seconds. A second Ctrl-C cuts it short.
     """
     config = _Overrides(host, port, log_level).apply(choice.load_runnable().config)
-    if not stdio:
-        problem = refuse_open_bind(config, insecure=insecure_no_auth)
-        if problem is not None:
-            raise ConfigError((problem,))
+    problems = rules(config)  # once more, because of what the command line put in
+    if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth)):
+        problems.append(refused)
+    if problems:
+        raise ConfigError(problems)
     from .serving import serve
 
     return serve(config, stdio=stdio, strict=strict)

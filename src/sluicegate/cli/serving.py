@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -38,7 +38,7 @@ class Signals:
 
     async def watch(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         """Listen until cancelled."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        with trio.open_signal_receiver(*_ends()) as received:
             task_status.started()
             async for number in received:
                 if not self.can_stop:
@@ -54,9 +54,16 @@ class Signals:
         await self.stop.wait()
 
 
+def _ends() -> Iterator[signal.Signals]:
+    """The signals that ask for an end in good order. A closed terminal does, but not under nohup."""
+    yield from (signal.SIGINT, signal.SIGTERM)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        yield signal.SIGHUP
+
+
 @asynccontextmanager
 async def listen_to_signals() -> AsyncIterator[Signals]:
-    """SIGTERM and SIGINT are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block."""
+    """SIGTERM, SIGINT and a terminal that closes are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block."""
     signals = Signals()
     async with trio.open_nursery() as nursery:
         await nursery.start(signals.watch, nursery.cancel_scope)

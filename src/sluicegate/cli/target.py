@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
 
+from ..config.addresses import is_address, is_header_name, is_header_value, is_token
 from .configuration import Choice, choose_configuration
 
 if TYPE_CHECKING:
     from .conversation import Conversation
 
-__all__ = ["Target", "choose_headers", "choose_target"]
+__all__ = ["Target", "choose_headers", "choose_target", "expect_address"]
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -49,6 +50,27 @@ class Target:
         return trio.run(main)
 
 
+def expect_address(url: str, option: str) -> None:
+    """Refuse what is no URL."""
+    if not is_address(url):
+        raise click.BadParameter(f"{url!r} is no address; write http://HOST:PORT/mcp.", param_hint=option)
+
+
+def _headers(token: str | None, lines: Iterable[str]) -> dict[str, str]:
+    """The headers to send. What is wrong with them is told without their values, which may be secrets."""
+    if token is not None and not is_token(token):
+        raise click.BadParameter("a token is visible ASCII without spaces, and not empty.", param_hint="--token")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    for number, line in enumerate(lines, 1):
+        name, colon, value = line.partition(":")
+        if not colon or not is_header_name(name.strip()):
+            raise click.BadParameter(f"number {number} is no header; write 'NAME: VALUE'.", param_hint="--header")
+        if not is_header_value(value.strip()):
+            raise click.BadParameter(f"the value of {name.strip()!r} must be one line of Latin text.", param_hint="--header")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
 def choose_headers(command: Command) -> Command:
     """Add the options that make HTTP headers, and hand them to the command as ``headers``."""
 
@@ -56,13 +78,7 @@ def choose_headers(command: Command) -> Command:
     @click.option("--header", "header", multiple=True, metavar="'NAME: VALUE'", help="Another header for the URL; may be given often.")
     @functools.wraps(command)
     def with_headers(*args: Any, token: str | None, header: tuple[str, ...], **kwargs: Any) -> Any:
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        for line in header:
-            name, colon, value = line.partition(":")
-            if not colon or not name.strip():
-                raise click.BadParameter(f"{line!r} is no header; write 'NAME: VALUE'.", param_hint="--header")
-            headers[name.strip()] = value.strip()
-        return command(*args, headers=headers, **kwargs)
+        return command(*args, headers=_headers(token, header), **kwargs)
 
     return with_headers
 
@@ -77,8 +93,8 @@ def choose_target(command: Command) -> Command:
     def with_target(*args: Any, choice: Choice, url: str | None, headers: Mapping[str, str], **kwargs: Any) -> Any:
         if url is not None and choice.named:
             raise click.UsageError("--url asks a running gateway, so it goes with neither -c nor a .mcp.json.")
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise click.BadParameter(f"{url!r} is no address; write http://HOST:PORT/mcp.", param_hint="--url")
+        if url is not None:
+            expect_address(url, "--url")
         return command(*args, target=Target(choice, url, headers), **kwargs)
 
     return with_target

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import attrs
 
 from ..protocol.names import ambiguous
 from ..routing.patterns import BadPattern, Pattern
+from .addresses import is_address, is_header_name, is_header_value, is_token
 from .model import BackendConfig, Config
 from .nearest import nearest
 from .problem import Problem, dotted
@@ -18,8 +18,6 @@ from .problem import Problem, dotted
 __all__ = ["backend_rules", "backend_warnings"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]*")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _OWN_HEADERS = frozenset(
     {
         *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
@@ -35,7 +33,7 @@ _DEFAULTS = BackendConfig(name="", transport="stdio")
 def backend_rules(config: Config) -> Iterator[Problem]:
     """What is wrong with the backends."""
     if not config.backends:
-        instead = "add a [[backends]] table, or proxy.import_backends with a client's .mcp.json"
+        instead = "add a [[backends]] table, or import a client's .mcp.json that has servers"
         yield Problem(None, None, "backends", "at least one backend is required", instead)
     yield from _together(config)
     for index, backend in enumerate(config.backends):
@@ -50,6 +48,8 @@ def backend_rules(config: Config) -> Iterator[Problem]:
 
 def backend_warnings(config: Config) -> Iterator[Problem]:
     """What can run but has no effect, or another than was probably meant."""
+    if config.backends and not any(backend.enabled for backend in config.backends):
+        yield Problem(None, None, "backends", "no backend is enabled, so there is nothing to offer", "enable one")
     for index, backend in enumerate(config.backends):
         yield from _Backend(config, index, backend).idle()
 
@@ -115,14 +115,7 @@ class _Backend:
 
     def _url(self, url: str) -> Iterator[Problem]:
         schemes = ("http", "https") if self.backend.transport == "http" else ("ws", "wss")
-        try:
-            parts = urlsplit(url)
-            whole = (
-                parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and not re.search(r"\s", url)
-            )
-        except ValueError:
-            whole = False
-        if url and not whole:
+        if url and not is_address(url, schemes):
             yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"')
 
     def headers(self) -> Iterator[Problem]:
@@ -132,15 +125,15 @@ class _Backend:
         lower = Counter(name.lower() for name in headers)
         for name, value in headers.items():
             key = dotted(("headers", name))
-            if not _HEADER_NAME.fullmatch(name):
+            if not is_header_name(name):
                 yield self._at(key, "invalid header name", "use letters, digits and '-'")
             elif lower[name.lower()] > 1:
                 yield self._at(key, f"duplicate header name '{name}'", "keep one of them; upper and lower case are the same")
             elif name.lower() in _OWN_HEADERS:
                 yield self._at(key, f"the gateway sets the header '{name}' itself", "leave it out")
-            elif not _HEADER_VALUE.fullmatch(value):
+            elif not is_header_value(value):
                 yield self._at(key, f"invalid value for header '{name}'", "use one line of Latin text without spaces around it")
-        if self.backend.bearer_token is not None and not re.fullmatch(r"[\x21-\x7e]+", self.backend.bearer_token):
+        if self.backend.bearer_token is not None and not is_token(self.backend.bearer_token):
             yield self._at("bearer_token", "a token must be visible ASCII without spaces, and not empty", "correct it, or leave it out")
 
     def numbers(self) -> Iterator[Problem]:

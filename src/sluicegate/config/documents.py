@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +16,14 @@ from .problem import KeyPath, Problem, dotted
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Document", "read"]
+__all__ = ["Document", "Unreadable", "read", "text_of"]
+
+MAX_FILE = 16 * 1024 * 1024
+"""Bytes of a configuration; a longer file is not one, and may never end."""
+MAX_YAML = 100_000
+"""Values of a YAML document with its aliases written out; a few lines of aliases can make billions."""
+_PLAINER = {"Cannot overwrite a value": "a key is given twice", "but found another document": "there is a second document"}
+"""What the parsers say, in words for an operator."""
 
 
 @attrs.frozen
@@ -26,6 +34,24 @@ class Document:
     value: Any
     lines: Mapping[str, int]
     problems: tuple[Problem, ...] = ()
+
+
+class Unreadable(Exception):
+    """A file is no text that can be read; the message says why."""
+
+
+def text_of(path: Path) -> str:
+    """The text of a file, without a byte order mark; raises `Unreadable`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise Unreadable(f"it is over {MAX_FILE // 1024**2} MiB")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from None
+    except ValueError:  # also a path that holds a NUL character
+        raise Unreadable("it is no UTF-8 text") from None
 
 
 def read(text: str, format: str, name: str) -> Document:
@@ -66,8 +92,12 @@ def _yaml(text: str, name: str) -> Document:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is not None:
+            if _yaml_size(node, {}) > MAX_YAML:
+                return _unreadable(name, "YAML", None, f"with its aliases written out it has over {MAX_YAML} values")
             _walk_yaml(node, (), lines, repeated, set())
         value = loader.construct_document(node) if node is not None else {}
+    except _Circle as circle:
+        return _unreadable(name, "YAML", circle.args[0], "an alias names what it stands in")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return _unreadable(name, "YAML", mark.line + 1 if mark else None, error.problem or error.context or "it cannot be read")
@@ -76,6 +106,29 @@ def _yaml(text: str, name: str) -> Document:
     except RecursionError:
         return _unreadable(name, "YAML", None, "it is nested too deeply")
     return Document(name, value, lines, tuple(_twice(name, path, line) for path, line in repeated))
+
+
+class _Circle(Exception):
+    """A value that contains itself; the line where it begins."""
+
+
+def _yaml_size(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """How many values a node is with every alias written out; raises `_Circle` where that never ends."""
+    import yaml
+
+    size = known.get(id(node), 0)
+    if size is None:
+        raise _Circle(node.start_mark.line + 1)
+    if size == 0:
+        known[id(node)] = None  # being counted
+        if isinstance(node, yaml.MappingNode):
+            size = 1 + sum(_yaml_size(key, known) + _yaml_size(item, known) for key, item in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            size = 1 + sum(_yaml_size(item, known) for item in node.value)
+        else:
+            size = 1
+        known[id(node)] = size
+    return size
 
 
 def _walk_yaml(node: yaml.Node, path: KeyPath, lines: dict[str, int], repeated: list[tuple[KeyPath, int]], seen: set[int]) -> None:
@@ -102,6 +155,7 @@ def _walk_yaml(node: yaml.Node, path: KeyPath, lines: dict[str, int], repeated: 
 
 
 def _unreadable(name: str, language: str, line: int | None, what: str) -> Document:
+    what = _PLAINER.get(what, what)
     problem = Problem(name, line, "", f"this is no valid {language}: {what}", "correct the syntax; the rest is checked after that")
     return Document(name, None, {}, (problem,))
 

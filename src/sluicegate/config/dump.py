@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .addresses import public_part
 from .interpolate import escape
 from .model import AliasConfig, Config
 from .problem import dotted
@@ -18,7 +19,7 @@ __all__ = ["HIDDEN", "dump"]
 HIDDEN = "***"
 """Stands where a secret was."""
 
-_SECRETS = frozenset({"bearer_token", "tokens", "env", "headers"})
+_SECRETS = frozenset({"bearer_token", "tokens", "env", "headers", "args"})
 _ALWAYS = frozenset({"name", "transport", "type", "seconds"})
 """Written even where they equal a default: a table is not readable without them."""
 
@@ -39,6 +40,8 @@ def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
             continue
         if key in _SECRETS and not secrets:
             item = _hidden(item)
+        if key == "url" and not secrets:
+            item = public_part(item)
         tree[key] = _plain(item, secrets=secrets)
     return tree
 

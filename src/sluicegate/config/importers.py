@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from .documents import Document, read
+from .documents import Document, Unreadable, read, text_of
 from .interpolate import Interpolation
 from .model import Loaded
 from .problem import KeyPath, Problem, dotted, line_of
@@ -35,7 +35,7 @@ _TRANSPORTS = {
 }
 _URLS = ("url", "serverUrl", "httpUrl")
 _STDIO = ("command", "args", "env", "cwd")
-_KNOWN = frozenset({"type", "transport", "headers", "disabled", *_URLS, *_STDIO})
+_KNOWN = frozenset({"type", "transport", "headers", "disabled", "enabled", *_URLS, *_STDIO})
 _RESERVED = frozenset({"proxy"})
 
 
@@ -77,9 +77,8 @@ def from_mcp_json(path: Path, *, environ: Mapping[str, str] | None = None) -> Lo
 def read_servers(path: Path, environ: Mapping[str, str]) -> Imported:
     """Read one file; what is wrong with it is in the result."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        text = text_of(path)
+    except Unreadable as why:
         problem = Problem(str(path), None, "", f"importing backends failed: the file cannot be read: {why}", "name a client's .mcp.json")
         return Imported(Document(str(path), None, {}), problems=[problem])
     document = read(text, "json", str(path))
@@ -150,7 +149,7 @@ def _table(imported: Imported, path: KeyPath, name: str, server: dict[str, Any],
             given[key] = {member: _text_of(value) for member, value in given[key].items()}
     if isinstance(given.get("cwd"), str):
         given["cwd"] = str(folder / Path(given["cwd"]).expanduser())
-    if server.get("disabled"):
+    if server.get("disabled") or server.get("enabled") is False:
         given["enabled"] = False
     return {"name": name, "transport": transport, **given}
 

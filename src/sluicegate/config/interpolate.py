@@ -10,6 +10,7 @@ All forms may stand anywhere in a text. What is put in is not looked at again. N
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,15 +90,20 @@ class Interpolation:
             kinds["env"] = self._variable
         if colon and not rest.startswith("-") and name in kinds:
             return kinds[name](rest)
-        if self.clients_file and match[1] in {"workspaceFolder", "userHome"}:
-            return str(Path.home() if match[1] == "userHome" else self._workspace())
+        if self.clients_file and name == "input":
+            raise _Unresolved(
+                f"'${{input:{rest}}}' asks a person, and the gateway cannot", "set an environment variable, and write ${env:NAME}"
+            )
+        if self.clients_file and match[1] in self._editors():
+            return self._editors()[match[1]]
         return self._variable(match[1])
 
     def _variable(self, reference: str) -> str:
         name, separator, default = reference.partition(":-")
         if not _NAME.fullmatch(name):
             known = "${NAME}, ${NAME:-default}, ${file:path}" + (", ${env:NAME}" if self.clients_file else "")
-            raise _Unresolved(f"'${{{reference}}}' is no reference that the gateway knows", f"write one of {known}, or $${{ for plain text")
+            shown = reference if not separator else f"{name}:-…"  # a default may be a secret
+            raise _Unresolved(f"'${{{shown}}}' is no reference that the gateway knows", f"write one of {known}, or $${{ for plain text")
         value = self.environ.get(name)
         if separator and not value:
             return default
@@ -117,5 +123,8 @@ class Interpolation:
             why = getattr(error, "strerror", None) or "it is no UTF-8 text or no path"
             raise _Unresolved(f"the file '{path}' cannot be read: {why}", "name a readable text file") from None
 
-    def _workspace(self) -> Path:
-        return self.folder.parent if self.folder.name in {".vscode", ".cursor", ".claude"} else self.folder
+    def _editors(self) -> dict[str, str]:
+        """What editors put in by themselves."""
+        workspace = self.folder.parent if self.folder.name in {".vscode", ".cursor", ".claude"} else self.folder
+        known = {"workspaceFolder": str(workspace), "workspaceFolderBasename": workspace.name, "userHome": str(Path.home())}
+        return known | dict.fromkeys(("pathSeparator", "/"), os.sep)

@@ -51,7 +51,7 @@ def read(text: str) -> Jsonc:
     repeated: list[tuple[KeyPath, int]] = []
     for path, line in _keys(plain):
         key = dotted(path)
-        if key in lines:
+        if key in lines and not any(path[: len(outer)] == outer for outer, _ in repeated):
             repeated.append((path, line))
         lines[key] = line
     return Jsonc(value, lines, tuple(repeated))

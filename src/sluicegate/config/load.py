@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from . import check
-from .documents import Document, read
+from .documents import Document, Unreadable, read, text_of
 from .dump import dump
 from .importers import Imported, legal_namespace, read_servers
 from .interpolate import Interpolation
@@ -39,9 +39,8 @@ def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapp
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        text = text_of(path)
+    except Unreadable as why:
         raise ConfigError([Problem(str(path), None, "", f"reading it failed: {why}", "name a readable TOML or YAML file")]) from None
     document = read(text, "yaml" if path.suffix.lower() in {".yaml", ".yml"} else "toml", str(path))
     imports = [] if import_mcp_json is None else [import_mcp_json]
@@ -87,8 +86,11 @@ class _Draft:
     problems: list[Problem]
     tree: dict[str, Any] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
+    notes: list[str] = attrs.field(factory=list)
     imported: dict[int, tuple[Imported, str]] = attrs.field(factory=dict)
     """Where a backend comes from, for those that are not in the file itself."""
+    import_failed: bool = False
+    """Whether a client's file has mistakes, so that nobody knows how many backends there are."""
 
     def note(self, findings: Iterable[Finding]) -> None:
         self.problems += self.placed(_as_problems(findings))
@@ -112,18 +114,21 @@ class _Draft:
     def take_in(self, imported: Imported) -> None:
         """Append the backends of a client's file that the configuration does not have itself (CFG-153)."""
         self.problems += imported.problems
+        self.import_failed = self.import_failed or bool(imported.problems)
+        self.notes.append(f"Imported {len(imported.tables)} backends from {imported.document.name}")
         backends = self.tree.setdefault("backends", [])
         if not isinstance(backends, list):
             return
         entries = [entry for entry in backends if isinstance(entry, dict)]
         names = {str(entry.get("name")) for entry in entries}
         spaces = {str(entry.get("namespace") or entry.get("name")) for entry in entries}
+        coming = {legal_namespace(table["name"], ()) for table in imported.tables if table["name"] not in names}
         for table, place in zip(imported.tables, imported.places, strict=True):
             name = table["name"]
             if name in names:
                 self.warnings.append(f"Skipping '{name}' from {imported.document.name} (already defined in config)")
                 continue
-            namespace = self._namespace(name, spaces)
+            namespace = self._namespace(name, spaces, coming)
             if namespace != name:
                 table["namespace"] = namespace
                 self.warnings.append(f"'{name}' from {imported.document.name} gets the namespace '{namespace}'")
@@ -133,13 +138,24 @@ class _Draft:
             backends.append(table)
         self.warnings += imported.warnings
 
-    def _namespace(self, name: str, spaces: set[str]) -> str:
-        """A legal namespace whose prefix cannot be mistaken for another's (CORE-5)."""
+    def _namespace(self, name: str, spaces: set[str], coming: set[str]) -> str:
+        """A legal namespace whose prefix cannot be mistaken for another's (CORE-5), nor for that of one that is imported later."""
         proxy = self.tree.get("proxy")
         separator = proxy.get("separator", "_") if isinstance(proxy, dict) else "_"
         namespace = legal_namespace(name, spaces)
-        if isinstance(separator, str) and separator and check.ambiguous([*spaces, namespace], separator):
-            namespace = legal_namespace(namespace.replace(separator, "-"), spaces)
+        if not isinstance(separator, str) or not separator:
+            return namespace
+
+        def clashes(one: str) -> bool:
+            pairs = check.ambiguous([*spaces, *coming, one], separator)
+            return any(long == one or (short == one and long in spaces) for short, long in pairs)
+
+        joint = "_" if "-" in separator else "-"
+        if clashes(namespace):
+            namespace = legal_namespace(namespace.replace(separator, joint), spaces)
+        plain, number = namespace, 2
+        while clashes(namespace) or (number > 2 and namespace in spaces):
+            namespace, number = f"{plain}{joint}{number}", number + 1
         return namespace
 
     def finish(self, source: Path | None, planned: Sequence[Problem]) -> Loaded:
@@ -148,11 +164,16 @@ class _Draft:
         if config is not None:
             config = attrs.evolve(config, source=source, planned=tuple(planned))
             known = Known(self.problems)
-            self.problems += [found for found in self.placed([*check.rules(config), *_only_in_python(config)]) if not known.explains(found)]
+            found = self.placed([*check.rules(config), *_only_in_python(config)])
+            self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
-        return Loaded(config, warnings, (*planned, *self.placed(check.planned_values(config))))
+        return Loaded(config, warnings, (*planned, *self.placed(check.planned_values(config))), tuple(self.notes))
+
+    def _explains(self, problem: Problem) -> bool:
+        """Whether backends are missing only because a client's file could not be read."""
+        return self.import_failed and problem.path == "backends"
 
     def _structured(self) -> Config | None:
         """The converted tree; where that fails, what is left of it without the mistakes, so that the rest is checked too."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from .addresses import public_part
 from .problem import Problem
 
 __all__ = [
@@ -31,11 +32,16 @@ __all__ = [
 MIB = 1024 * 1024
 
 
+def _without_brackets(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 @attrs.frozen
 class ListenConfig:
     """Where clients connect."""
 
-    host: str = "127.0.0.1"
+    host: str = attrs.field(default="127.0.0.1", converter=_without_brackets)
+    """A name or an address; an IPv6 address may be in brackets, as in a URL."""
     port: int = 8080
     """0 lets the system choose."""
 
@@ -70,6 +76,11 @@ class TimeoutConfig:
     per_attempt_seconds: float | None = None
 
 
+def _shown_address(url: str | None) -> str:
+    """An address without user, password and query, any of which may be a key."""
+    return repr(url if url is None else public_part(url))
+
+
 def _timeout(given: TimeoutConfig | None) -> TimeoutConfig:
     return TimeoutConfig() if given is None else given
 
@@ -101,8 +112,9 @@ class BackendConfig:
     name: str
     transport: Literal["stdio", "http", "inprocess", "websocket"]
     command: str | None = None
-    args: tuple[str, ...] = ()
-    url: str | None = None
+    args: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """Not shown where the object is printed, as `env` is not: programs are given keys in both."""
+    url: str | None = attrs.field(default=None, repr=_shown_address)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     cwd: str | None = None
     inherit_env: bool = True
@@ -208,3 +220,5 @@ class Loaded:
     warnings: tuple[str, ...] = ()
     planned: tuple[Problem, ...] = ()
     """What is asked for and not built yet: a warning to ``check``, a refusal to ``run``."""
+    notes: tuple[str, ...] = ()
+    """What was read beside the file itself (CLI-5)."""

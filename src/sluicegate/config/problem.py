@@ -58,7 +58,7 @@ class Problem:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         text = ": ".join(part for part in (place, self.path, self.what) if part)
         text = f"{text}; {self.instead}" if self.instead else text
-        return " ".join(text.split())
+        return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
 
 
 class ConfigError(Exception):

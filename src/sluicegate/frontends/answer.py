@@ -58,6 +58,7 @@ class PostAnswer:
         elif message is not None and self.log is not None:
             self.log.put(message, is_note=False)
         if self._waiting == 0:
+            self._exchanges.clear()  # an answer may be kept for long, and a request may be large
             if self.log is not None:
                 self.log.end()
                 if self._left:
@@ -69,6 +70,7 @@ class PostAnswer:
             self.log = self.session.open_stream(self)
             for message in self._replies:
                 self.log.put(message, is_note=False)
+            self._replies.clear()
             self.http.line.ring()
         return self.log
 
@@ -93,12 +95,13 @@ class PostAnswer:
         if self.log.reader is not None:
             self.log.reader.hang_up()
         self.session.lines.add(http.line)
+        self.session.streams.add(http.line)
         self._left = False
         for exchange in self._exchanges:
             self.session.orphans.discard(exchange)
             exchange.expire(float("inf"), GOING_DOWN)
         try:
-            await self._send_events(http, self.log, after)
+            await self._send_events(http, self.log, min(after, self.log.last))
         finally:
             self._leave(http.line)
 
@@ -131,7 +134,8 @@ class PostAnswer:
     def _leave(self, line: Line) -> None:
         """A connection is done with; another one may have taken over."""
         self.session.lines.discard(line)
-        self.session.used_at = trio.current_time()
+        self.session.streams.discard(line)
+        self.session.touch()
         if self.log is not None:
             if self.log.reader not in (line, None):
                 return
@@ -147,7 +151,7 @@ class PostAnswer:
         if may_be_missed and not self.session.ended:
             self.table.keep(self.session, log)
         else:
-            self.session.answers.pop(log.stream, None)
+            self.table.drop(self.session, log)
 
     def _orphan(self) -> None:
         """Nobody listens: let the calls go on for a while, and only so many of them."""
@@ -165,6 +169,7 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
     """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
     log, line = session.news, http.line
     session.lines.add(line)
+    session.streams.add(line)
     session.listeners.append(line)
     log.reader = line
     try:
@@ -178,8 +183,9 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
         await http.send_part(b"", more=False)
     finally:
         session.lines.discard(line)
+        session.streams.discard(line)
         session.listeners.remove(line)
-        session.used_at = trio.current_time()
+        session.touch()
         log.reader = session.listeners[-1] if session.listeners else None
         if log.reader is not None:
             log.reader.ring()
@@ -188,6 +194,8 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
 async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
     while session.changed:
         await trio.sleep(DEBOUNCE_SECONDS)
+        if session.listeners[-1] is not http.line:
+            return after  # a newer stream tells it
         for message in session.take_changes():
             session.news.put(message)
     told = await send_news(http, session.news, after)

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from ..identity.bearer import Refused
-from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
+from ..protocol.errors import UNAUTHORIZED
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .request import HttpRequest, Receive, Scope, Send
@@ -42,7 +42,6 @@ class App:
     admission: Admission = attrs.field(factory=Admission)
     sessions: SessionTable = attrs.field(init=False)
     """Its owner runs `SessionTable.sweep`."""
-    draining: bool = attrs.field(default=False, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -50,9 +49,14 @@ class App:
         self._mcp = StreamableHttp(self.endpoint, self.sessions)
         self.endpoint.directory.subscribe(self.sessions.announce)
 
+    @property
+    def draining(self) -> bool:
+        """Whether no new requests are taken."""
+        return self._mcp.draining
+
     def drain(self) -> None:
         """Take no new requests and end the GET streams; what is running may finish."""
-        self.draining = True
+        self._mcp.draining = True
         self.sessions.hang_up()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,9 +86,7 @@ class App:
             await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
             return
         if self.draining:
-            message = "the gateway is going down"
-            self.endpoint.refused(503, message)
-            await http.refuse(503, INVALID_REQUEST, message, headers=[(b"connection", b"close"), (b"retry-after", b"1")])
+            await self._mcp.refuse_new(http)
             return
         principal = self.identity.identify(http.all(b"authorization")) if self.identity is not None else ""
         if isinstance(principal, Refused):

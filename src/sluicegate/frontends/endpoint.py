@@ -17,6 +17,9 @@ from ..sources import Sources
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
+LARGEST_CAPABILITIES = 64 * 1024
+"""Bytes of a client's capabilities, whose names are kept as long as its session."""
+
 
 @attrs.frozen
 class Limits:
@@ -121,4 +124,6 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     capabilities = decode_object(raw)
     if isinstance(capabilities, Malformed):
         return faults.client_mistake('"capabilities" must be an object')
+    if len(bytes(raw)) > LARGEST_CAPABILITIES:
+        return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
     return Opening(negotiate(asked), frozenset(capabilities))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 
 import attrs
@@ -33,8 +33,8 @@ class SessionTable:
     """Calls whose connection is gone."""
     _sessions: OrderedDict[str, Session] = attrs.field(factory=OrderedDict, init=False)
     """Longest unused first."""
-    _kept: deque[tuple[float, Session, int, int]] = attrs.field(factory=deque, init=False)
-    """Finished answers: since when, whose, which stream, how many bytes."""
+    _kept: OrderedDict[EventLog, tuple[float, Session]] = attrs.field(factory=OrderedDict, init=False)
+    """Finished answers: since when, and whose; oldest first."""
     _kept_bytes: int = attrs.field(default=0, init=False)
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class SessionTable:
         if len(self._sessions) >= self.limits.max_sessions:
             return None
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans)
+        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, self._move_up)
         self._sessions[session_id] = session
         return session
 
@@ -59,9 +59,12 @@ class SessionTable:
         if self._is_idle(session):
             self.end(session)
             return None
-        session.used_at = trio.current_time()
-        self._sessions.move_to_end(session_id)
+        session.touch()
         return session
+
+    def _move_up(self, session: Session) -> None:
+        if session.id in self._sessions:
+            self._sessions.move_to_end(session.id)
 
     def end(self, session: Session) -> None:
         """End a session; its id is never valid again."""
@@ -86,15 +89,22 @@ class SessionTable:
 
     def keep(self, session: Session, log: EventLog) -> None:
         """A finished answer that may not have arrived: keep it for a while, under a bound over all sessions."""
-        self._kept.append((trio.current_time(), session, log.stream, log.size))
-        self._kept_bytes += log.size
+        if log not in self._kept:
+            self._kept_bytes += log.size
+        self._kept[log] = (trio.current_time(), session)
+        self._kept.move_to_end(log)
         while self._kept_bytes > MOST_KEPT_BYTES:
             self._drop_oldest()
 
+    def drop(self, session: Session, log: EventLog) -> None:
+        """A finished answer that nobody needs any more."""
+        session.answers.pop(log.stream, None)
+        if self._kept.pop(log, None) is not None:
+            self._kept_bytes -= log.size
+
     def _drop_oldest(self) -> None:
-        _, session, stream, size = self._kept.popleft()
-        self._kept_bytes -= size
-        session.answers.pop(stream, None)
+        log, (_, session) = next(iter(self._kept.items()))
+        self.drop(session, log)
 
     async def sweep(self) -> None:
         """End idle sessions in batches, until cancelled."""
@@ -104,7 +114,7 @@ class SessionTable:
             while self._end_idle(SWEEP_BATCH) == SWEEP_BATCH:
                 await trio.lowlevel.checkpoint()
             oldest = trio.current_time() - self.limits.orphan_seconds
-            while self._kept and self._kept[0][0] <= oldest:
+            while self._kept and next(iter(self._kept.values()))[0] <= oldest:
                 self._drop_oldest()
 
     def _end_idle(self, most: int) -> int:
@@ -116,8 +126,7 @@ class SessionTable:
             if self._is_idle(session):
                 self.end(session)
             elif session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time():
-                session.used_at = trio.current_time()  # an open stream is use
-                self._sessions.move_to_end(session.id)
+                session.touch()  # an open stream is use
             else:
                 return looked
         return most

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
 import attrs
-import msgspec
 import trio
 
 from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller
 from ..protocol.errors import INVALID_REQUEST
-from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_text
+from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_id, read_text
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
 from .request import HttpRequest
@@ -40,6 +39,8 @@ class Session:
     limits: Limits
     orphans: set[Exchange] = attrs.field(factory=set)
     """Calls whose connection is gone, of all sessions of the table."""
+    on_use: Callable[[Session], None] = lambda _session: None
+    """Told whenever it was in use."""
     ready: bool = attrs.field(default=False, init=False)
     """The client has sent ``notifications/initialized`` (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
@@ -49,6 +50,8 @@ class Session:
     """Streams of POSTs, running or waiting for the client to come back."""
     lines: set[Line] = attrs.field(factory=set, init=False)
     """Connections that carry an answer now."""
+    streams: set[Line] = attrs.field(factory=set, init=False)
+    """Those of them that were opened with GET."""
     news: EventLog = attrs.field(factory=lambda: EventLog(0), init=False)
     """What belongs to no request; the GET stream reads it."""
     listeners: list[Line] = attrs.field(factory=list, init=False)
@@ -102,14 +105,20 @@ class Session:
 
     def _forget(self, key: int | str) -> None:
         self.orphans.discard(self.calls.pop(key))
+        self.touch()
+
+    def touch(self) -> None:
+        """It is in use now."""
         self.used_at = trio.current_time()
+        self.on_use(self)
 
     def tell(self, note: Notification) -> None:
         """Take a notification from the client; sync. What nobody needs is dropped."""
         if note.method == "notifications/initialized":
             self.ready = True
         elif note.method == "notifications/cancelled":
-            exchange = self.calls.get(_read_key(note.params.get("requestId", b"null")))
+            key = read_id(bytes(note.params.get("requestId", b"null")))
+            exchange = None if key is None else self.calls.get(key)
             if exchange is not None:
                 exchange.cancel()
 
@@ -137,8 +146,3 @@ class Session:
             exchange.abort("its session has ended")
         for line in self.listeners:
             line.hang_up()
-
-
-def _read_key(raw: bytes | msgspec.Raw) -> int | str:
-    value = msgspec.json.decode(raw)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else ""

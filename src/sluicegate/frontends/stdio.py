@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..backends.lines import Lines, Oversized
-from ..protocol.batches import decode_batch, is_batch
+from ..protocol.batches import is_batch, read_batch
 from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES
 from ..protocol.errors import INVALID_REQUEST
@@ -19,6 +19,7 @@ from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode, encode_error
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
+from .oversized import refuse_oversized
 from .sessions import Session
 
 __all__ = ["open_standard_streams", "serve_stdio"]
@@ -88,7 +89,7 @@ class _Front:
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
-        if len(self._outbox) < MOST_NOTES:
+        if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES:
             self._put(message)
 
     def reply(self, message: bytes | None) -> None:
@@ -136,7 +137,8 @@ class _Front:
             self._changed = trio.Event()
             if self.session.ready:
                 for message in self.session.take_changes():
-                    self._put(message)
+                    if message not in self._outbox:  # what was not read yet need not be told twice
+                        self._put(message)
 
     # -- in
 
@@ -152,7 +154,7 @@ class _Front:
 
     def _take(self, line: bytes | Oversized) -> None:
         if isinstance(line, Oversized):
-            self._put(_too_large(line, self.endpoint.limits.max_body_size))
+            self._put(refuse_oversized(line, self.endpoint.limits.max_body_size))
         elif is_batch(line):
             self._take_batch(line)
         elif line.strip():
@@ -163,11 +165,10 @@ class _Front:
             why = f"batches exist only in revision 2025-03-26; this session speaks {self.session.version}"
             self._put(_error(Malformed(INVALID_REQUEST, why)))
             return
-        members = decode_batch(line)
-        if isinstance(members, Malformed):
-            self._put(_error(members))
+        messages = read_batch(line)
+        if isinstance(messages, Malformed):
+            self._put(_error(messages))
             return
-        messages = [decode(bytes(member)) for member in members]
         batch = _Batch(self, sum(isinstance(message, Request | Malformed) for message in messages))
         for message in messages:
             self._handle(message, batch)
@@ -238,11 +239,3 @@ async def _receive(stdin: trio.abc.ReceiveStream) -> bytes:
 
 def _error(malformed: Malformed) -> bytes:
     return encode_error(malformed.id, encode({"code": malformed.code, "message": malformed.message}))
-
-
-def _too_large(line: Oversized, limit: int) -> bytes:
-    """The refusal, under the message's own id where that is certain."""
-    number = line.number
-    is_certain = number is not None and f'"{number}"'.encode() not in line.head + line.tail
-    message = f"a message of {line.size} bytes exceeds the maximum size of {limit} bytes"
-    return _error(Malformed(INVALID_REQUEST, message, str(number).encode() if is_certain else b"null"))

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import attrs
 
-from ..protocol.batches import decode_batch, is_batch
+from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
@@ -28,6 +28,8 @@ class StreamableHttp:
 
     endpoint: Endpoint
     table: SessionTable
+    draining: bool = attrs.field(default=False, init=False)
+    """No new requests are taken."""
 
     async def __call__(self, http: HttpRequest, principal: str) -> None:
         """Answer one request of that principal."""
@@ -51,9 +53,14 @@ class StreamableHttp:
         body = await self._read_body(http)
         if body is None:
             return
-        if is_batch(body):
+        if self.draining:  # it came while the drain began
+            await self.refuse_new(http)
+        elif is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
-            return
+        else:
+            await self._post_one(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
+
+    async def _post_one(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
         message = decode(body)
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
@@ -106,11 +113,10 @@ class StreamableHttp:
             why = f"batches exist only in revision 2025-03-26; this session speaks {session.version}"
             await self._refuse(http, 400, INVALID_REQUEST, why)
             return
-        members = decode_batch(body)
-        if isinstance(members, Malformed):
-            await self._refuse(http, 400, members.code, members.message)
+        messages = read_batch(body)
+        if isinstance(messages, Malformed):
+            await self._refuse(http, 400, messages.code, messages.message)
             return
-        messages = [_alone(decode(bytes(member))) for member in members]
         answered = [message for message in messages if isinstance(message, Request | Malformed)]
         for message in messages:
             if isinstance(message, Notification):
@@ -134,8 +140,8 @@ class StreamableHttp:
         session = await self._session(http, principal)
         if session is None:
             return
-        if len(session.lines) >= self.endpoint.limits.max_streams_per_session:
-            await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.lines)} open streams")
+        if len(session.streams) >= self.endpoint.limits.max_streams_per_session:
+            await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.streams)} open streams")
             return
         resumed = http.one(b"last-event-id")
         if not resumed:
@@ -156,6 +162,11 @@ class StreamableHttp:
             await http.respond(200, headers=_version_header(session))
 
     # -- all of them
+
+    async def refuse_new(self, http: HttpRequest) -> None:
+        """Refuse a request because the gateway drains."""
+        headers = [(b"connection", b"close"), (b"retry-after", b"1")]
+        await self._refuse(http, 503, INVALID_REQUEST, "the gateway is going down", headers=headers)
 
     async def _session(self, http: HttpRequest, principal: str, *, id: bytes = b"null") -> Session | None:
         """The session that the request names; None if it was refused and answered."""
@@ -194,13 +205,6 @@ async def _accept(http: HttpRequest, session: Session, messages: list[Message]) 
         if isinstance(message, Notification):
             session.tell(message)
     await http.respond(202, headers=_version_header(session))
-
-
-def _alone(message: Message) -> Message:
-    """Inside a batch ``initialize`` is not allowed."""
-    if isinstance(message, Request) and message.method == "initialize":
-        return Malformed(INVALID_REQUEST, '"initialize" must not be part of a batch', message.id)
-    return message
 
 
 def _version_header(session: Session) -> Headers:

@@ -9,9 +9,12 @@ import attrs
 import msgspec
 import trio
 
+from ..events import get_logger
 from ..protocol.calls import Call, Handler, Reply
 
 __all__ = ["AccessLog", "Lines"]
+
+log = get_logger("sluicegate.access")
 
 MOST_LINES = 10_000
 """Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
@@ -37,6 +40,9 @@ class Lines:
     write: Callable[[bytes], Awaitable[None]]
     """Writes whole lines; runs in one task."""
     dropped: int = attrs.field(default=0, init=False)
+    """Lines that were lost."""
+    _told: int = attrs.field(default=0, init=False)
+    """How many of those the log itself has told of."""
     _waiting: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MOST_LINES), init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
 
@@ -56,9 +62,17 @@ class Lines:
     async def flush(self) -> None:
         """Write what is waiting."""
         if self._waiting:
-            batch = b"\n".join(self._waiting) + b"\n"
+            count = len(self._waiting)
+            first = [msgspec.json.encode({"event": "lost lines", "lost": self.dropped - self._told})] if self.dropped > self._told else []
+            batch = b"\n".join([*first, *self._waiting]) + b"\n"
             self._waiting.clear()
-            await self.write(batch)
+            told = self.dropped
+            try:
+                await self.write(batch)
+                self._told = told
+            except Exception as error:  # a full disk must not end the gateway; the next line that can be written tells
+                self.dropped += count
+                log.exception("the access log cannot be written", lines=count, error=repr(error))
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ import trio
 
 from ..events import get_logger
 
-__all__ = ["appoint", "dismiss", "open_guardian"]
+__all__ = ["MARK", "appoint", "dismiss", "open_guardian"]
 
 log = get_logger("sluicegate.processes")
 
@@ -26,22 +26,37 @@ DISMISSAL_SECONDS = 2.0
 
 GUARDIAN = r"""# ends the processes of one backend when the gateway that started them is gone
 trap '' HUP INT TERM
-read -r group && [ "$group" ] || exit 0
+if ! read -r group; then
+  sleep 1
+  for environ in /proc/[0-9]*/environ; do
+    tr '\0' '\n' < "$environ" | grep -qx "$1" || continue
+    child=${environ#/proc/} child=${child%/environ}
+    kill -s KILL -- "-$child"
+    kill -s KILL "$child"
+  done
+  exit 0
+fi
+[ "$group" ] || exit 0
 read -r dismissed && exit 0
 kill -s TERM -- "-$group" || exit 0
 sleep 1
 kill -s KILL -- "-$group"
 """
-"""Reads the number of the group, then waits: for one more line (the group has ended) or for the end of the pipe (we have)."""
+"""Reads the number of the group, then waits: for one more line (the group has ended) or for the end of the pipe (we have).
+
+Where we end before we could tell the number, whoever has the mark in its environment was our child; only Linux shows that.
+"""
+MARK = "SLUICEGATE_CHILD"
+"""Environment variable of a child: a word that its guardian knows, too."""
 
 
-async def open_guardian() -> trio.Process | None:
-    """A guardian that does not know yet what it guards; None, and a warning, where there is no shell."""
+async def open_guardian(mark: str) -> trio.Process | None:
+    """A guardian that does not know yet what it guards, but for its mark; None, and a warning, where there is no shell."""
     if sys.platform == "win32":
         return None
     try:
         return await trio.lowlevel.open_process(
-            [SHELL, "-c", GUARDIAN, "backend-guardian"],
+            [SHELL, "-c", GUARDIAN, "backend-guardian", f"{MARK}={mark}"],
             env={"PATH": os.defpath},
             cwd="/",
             start_new_session=True,

@@ -7,6 +7,7 @@ is ours to translate.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import attrs
 import trio
 
 from .child import Child, ProcessSpec
-from .guardian import appoint, dismiss, open_guardian
+from .guardian import MARK, appoint, dismiss, open_guardian
 
 __all__ = ["open_process"]
 
@@ -115,11 +116,12 @@ async def open_process(spec: ProcessSpec) -> Child:
     """Start a real child in a group of its own, watched by a guardian; raises `OSError`."""
     if sys.platform == "win32":
         raise OSError("child processes need POSIX process groups; on Windows use an http or in-process backend")
-    guardian = await open_guardian()
+    mark = secrets.token_hex(8)
+    guardian = await open_guardian(mark)
     try:
         process = await trio.lowlevel.open_process(
             [spec.command, *spec.args],
-            env=dict(spec.env),
+            env={**spec.env, MARK: mark},
             cwd=spec.cwd,
             start_new_session=True,
             stdin=subprocess.PIPE,

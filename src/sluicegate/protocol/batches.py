@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from .errors import INVALID_REQUEST, PARSE_ERROR
-from .messages import Malformed, Raw
+from .messages import Malformed, Message, Raw, Request, decode
 
-__all__ = ["decode_batch", "is_batch"]
+__all__ = ["MOST_MEMBERS", "decode_batch", "is_batch", "read_batch"]
+
+MOST_MEMBERS = 256
+"""Members that a client's batch may have: a few bytes each could otherwise make a long work and an answer many times as large."""
 
 _array = msgspec.json.Decoder(list[Raw])
 
@@ -29,3 +32,19 @@ def decode_batch(data: bytes) -> list[Raw] | Malformed:
     except msgspec.DecodeError as error:
         return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
     return members or Malformed(INVALID_REQUEST, "a batch must not be empty")
+
+
+def read_batch(data: bytes) -> list[Message] | Malformed:
+    """The messages of a client's batch, those that cannot be read among them; ``initialize`` must stand alone."""
+    members = decode_batch(data)
+    if isinstance(members, Malformed):
+        return members
+    if len(members) > MOST_MEMBERS:
+        return Malformed(INVALID_REQUEST, f"a batch of {len(members)} messages is too large; send at most {MOST_MEMBERS}")
+    return [_alone(decode(bytes(member))) for member in members]
+
+
+def _alone(message: Message) -> Message:
+    if isinstance(message, Request) and message.method == "initialize":
+        return Malformed(INVALID_REQUEST, '"initialize" must not be part of a batch', message.id)
+    return message

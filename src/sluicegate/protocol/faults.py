@@ -50,12 +50,14 @@ class Cause(enum.Enum):
 
 _ELSEWHERE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD})
 _COUNTS = frozenset({Cause.TRANSPORT, Cause.TIMEOUT})
+_MOST_SHOWN = 200
+"""Bytes of an error object that nobody can read, for somebody who might."""
 _MISTAKES = frozenset({INVALID_REQUEST, INVALID_PARAMS})
 
 
 class _ErrorObject(msgspec.Struct):
-    code: int = INTERNAL_ERROR
-    message: str = ""
+    code: int
+    message: str
 
 
 @attrs.frozen
@@ -109,7 +111,8 @@ def backend_error(backend: str, raw: Raw) -> Fault:
     try:
         known = msgspec.json.decode(raw, type=_ErrorObject)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return unreadable(backend, "its error object has no integer code and text message")
+        said = bytes(raw)[:_MOST_SHOWN].decode(errors="replace")
+        return unreadable(backend, f"its error object has no integer code and text message: {said}")
     return Fault(Cause.BACKEND, known.code, known.message, backend=backend, raw=raw)
 
 

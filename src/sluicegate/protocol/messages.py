@@ -31,6 +31,7 @@ __all__ = [
     "encode_notification",
     "encode_request",
     "encode_result",
+    "read_id",
     "read_text",
     "text",
 ]
@@ -47,7 +48,9 @@ _encoder = msgspec.json.Encoder()
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _READ = ("name", "uri", "arguments", "_meta", "cursor", "ref", "argument", "level", "requestId", "progressToken", "task", "protocolVersion")
-_PARAMS = {key.lower(): key for key in (*_READ, "capabilities", "clientInfo")}
+_PARAMS = {key.casefold(): key for key in (*_READ, "capabilities", "clientInfo")}
+_NESTED = {"_meta": {"progresstoken": "progressToken"}, "ref": {"type": "type", "name": "name", "uri": "uri"}}
+"""Objects within the parameters of which we read members, and those members by their folded keys."""
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 _LONGEST_ID = 1024
 
@@ -101,7 +104,7 @@ def decode(data: bytes) -> Message:
     if isinstance(members, Malformed):
         return members
     raw_id = members.get("id")
-    key = None if raw_id is None else _read_id(bytes(raw_id))
+    key = None if raw_id is None else read_id(bytes(raw_id))
     own_id = b"null" if raw_id is None or key is None else bytes(raw_id)
     if wrong := _wrong_envelope(members):
         return Malformed(INVALID_REQUEST, wrong, own_id)
@@ -150,11 +153,21 @@ def _decode_params(raw: Raw | None) -> Params | str:
         params = _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return '"params" must be an object'
-    for name in params:
-        known = _PARAMS.get(name.lower())
+    return _clash(params, _PARAMS) or next(filter(None, (_clash_within(params, key) for key in _NESTED)), None) or params
+
+
+def _clash(members: Params, read: dict[str, str]) -> str | None:
+    """What is wrong with the keys of one level, of which we read some; ``ſ`` is an ``s`` to whoever folds case."""
+    for name in members:
+        known = read.get(name.casefold())
         if known is not None and known != name:
             return f'parameter {name!r} differs from "{known}" by case alone; spell it exactly'
-    return params
+    return None
+
+
+def _clash_within(params: Params, key: str) -> str | None:
+    members = decode_object(params[key]) if key in params else {}
+    return None if isinstance(members, Malformed) else _clash(members, _NESTED[key])
 
 
 def decode_object(data: bytes | Raw) -> Params | Malformed:
@@ -173,7 +186,8 @@ def decode_object(data: bytes | Raw) -> Params | Malformed:
         return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
 
 
-def _read_id(raw: bytes) -> int | str | None:
+def read_id(raw: bytes) -> int | str | None:
+    """The value of an id, or None if it is neither text nor an integer."""
     if len(raw) > _LONGEST_ID:
         return None
     if raw[:1] == b'"':
@@ -182,7 +196,7 @@ def _read_id(raw: bytes) -> int | str | None:
 
 
 def _case_clash(members: Params) -> str | None:
-    return next((name for name in members if name not in _ENVELOPE and name.lower() in _ENVELOPE), None)
+    return next((name for name in members if name not in _ENVELOPE and name.casefold() in _ENVELOPE), None)
 
 
 def text(raw: Raw | None) -> str | None:
@@ -238,6 +252,4 @@ def _tail(extras: Params | None) -> bytes:
 
 def compact(message: bytes) -> bytes:
     """The same message on one line, for stdio (P-31); JSON has line breaks only between tokens."""
-    if b"\n" in message or b"\r" in message:
-        return msgspec.json.format(message, indent=-1)
-    return message
+    return message.translate(None, b"\r\n") if b"\n" in message or b"\r" in message else message

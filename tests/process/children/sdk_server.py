@@ -86,7 +86,7 @@ def _add_the_rest(server: MCPServer) -> None:
         """Greet somebody."""
         return f"Say hello to {name}."
 
-    @server.completion()
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def complete(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, context: CompletionContext | None
     ) -> Completion:

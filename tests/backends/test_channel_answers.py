@@ -1,0 +1,118 @@
+"""Answers that are none: each costs the call it was meant for, at once, and no other."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.messages import Params, Raw, decode_object
+
+
+class Deaf:
+    """An inbox that nobody reads."""
+
+    def notification(self, method: str, params: Params) -> None:
+        pass
+
+
+class Hearing:
+    """A back that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[bytes] = []
+        self.may_ask = False
+
+    def note(self, message: bytes) -> None:
+        self.notes.append(message)
+
+    async def ask(self, question: bytes) -> Reply:
+        raise NotImplementedError
+
+
+UNUSABLE = {
+    "no version": b'{"id":1,"result":{}}',
+    "both result and error": b'{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":"x"}}',
+    "neither result nor error": b'{"jsonrpc":"2.0","id":1}',
+    "the id as text": b'{"jsonrpc":"1.0","id":"1","result":{}}',
+    "keys that differ by case": b'{"jsonrpc":"2.0","id":1,"result":{},"Result":{}}',
+    "UTF-8 that is none": b'{"jsonrpc":"2.0","id":1,"result":{"text":"\xff"}}',
+    "UTF-8 that is none in an error": b'{"jsonrpc":"2.0","error":{"code":1,"message":"\xc3\x28"},"id":1}',
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+async def test_an_answer_that_cannot_be_used_fails_its_call_at_once(what: str, autojump_clock: trio.testing.MockClock) -> None:
+    session = ChannelSession("files", Deaf())
+    replies: list[Reply] = []
+
+    async def ask() -> None:
+        replies.append(await session.request(Call("x", "x", {})))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked()
+        await session.next_frame()
+        await session.next_frame()
+        session.receive(UNUSABLE[what])
+        await trio.testing.wait_all_tasks_blocked()
+        assert [reply.fault.reason for reply in replies if reply.fault] == ["bad_answer"]
+        assert session.in_flight == 1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"2.0","id":1,"method":7}',
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}',
+        b'{"jsonrpc":"1.0","id":1,"method":"ping"}',
+        b'{"jsonrpc":"1.0","id":9,"result":{}}',
+        b'{"jsonrpc":"1.0","id":[1],"result":{}}',
+        b'{"id":1',
+        b"\xff",
+    ],
+)
+async def test_what_is_no_answer_to_a_call_fails_none(line: bytes, nursery: trio.Nursery) -> None:
+    session = ChannelSession("files", Deaf())
+    nursery.start_soon(session.request, Call("x", "x", {}))
+    await trio.testing.wait_all_tasks_blocked()
+    await session.next_frame()
+
+    session.receive(line)
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert (session.in_flight, session.garbage) == (1, 1)
+    nursery.cancel_scope.cancel()
+
+
+async def test_nothing_is_kept_of_calls_that_were_taken_back(nursery: trio.Nursery) -> None:
+    session = ChannelSession("files", Deaf(), most_queued=3)
+    for _ in range(10):
+        with trio.move_on_after(0):
+            assert (await session.request(Call("x", "x", {}))).fault is None
+
+    nursery.start_soon(session.request, Call("y", "y", {}))
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert b'"method":"y"' in (await session.next_frame() or b"")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_progress_token_of_null_asks_for_no_progress(nursery: trio.Nursery) -> None:
+    session, back = ChannelSession("files", Deaf()), Hearing()
+    nursery.start_soon(session.request, Call("x", "x", {"_meta": Raw(b'{"progressToken":null}')}, back=back))
+    await trio.testing.wait_all_tasks_blocked()
+
+    frame = await session.next_frame()
+    session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}')
+
+    assert frame is not None
+    message = decode_object(frame)
+    assert isinstance(message, dict)
+    assert bytes(message["params"]) == b'{"_meta":{"progressToken":null}}'
+    assert back.notes == []
+    nursery.cancel_scope.cancel()

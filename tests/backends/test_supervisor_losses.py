@@ -1,0 +1,126 @@
+"""Backends that get lost at an awkward moment, or never stop talking about their lists."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.backends.handshake import MOST_BYTES
+from sluicegate.backends.session import BackendSession, Inbox
+from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_notification, encode_result
+from sluicegate.protocol.offers import TOOLS
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+
+
+@attrs.define
+class Peer:
+    """A backend with one tool that may do odd things with its list."""
+
+    closes: bool = False
+    """Loses the connection when it is asked for its list."""
+    fails: bool = False
+    """Answers with an error when it is asked for its list."""
+    chatters: bool = False
+    """Says that its list has changed whenever it is asked for it."""
+    swells: bool = False
+    """Sends page after page."""
+    asked: int = 0
+    transport: str = "odd"
+
+    @asynccontextmanager
+    async def __call__(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
+        session = ChannelSession("b", inbox)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.converse, session)
+            yield session
+            session.close("left")
+
+    async def converse(self, session: ChannelSession) -> None:
+        while (frame := await session.next_frame()) is not None:
+            message = decode(frame)
+            if isinstance(message, Request):
+                session.receive(self.answer(message, session))
+
+    def answer(self, request: Request, session: ChannelSession) -> bytes:
+        if request.method == "initialize":
+            return encode_result(request.id, encode(HELLO))
+        self.asked += 1
+        if self.closes:
+            session.close("it ran out of memory")
+        if self.chatters:
+            session.receive(encode_notification(TOOLS.changed, {}))
+        if self.fails:
+            return encode_error(request.id, b'{"code":-32603,"message":"no list today"}')
+        page: dict[str, object] = {"tools": [{"name": "t", "inputSchema": {}, "x": "y" * (1_000_000 if self.swells else 1)}]}
+        return encode_result(request.id, encode(page | ({"nextCursor": str(self.asked)} if self.swells else {"nextCursor": ""})))
+
+
+@asynccontextmanager
+async def supervised(peer: Peer) -> AsyncGenerator[Backend, None]:
+    backend = Backend("b", peer)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor(backend, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        yield backend
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_backend_lost_while_its_lists_are_read_was_never_ready(autojump_clock: trio.testing.MockClock) -> None:
+    async with supervised(Peer(closes=True)) as backend:
+        await backend.wait_for(lambda backend: backend.state is not State.STARTING)
+        assert backend.state is State.RESTARTING
+        assert "it ran out of memory" in backend.error
+        assert backend.offer is None
+
+
+async def test_a_restart_that_fails_while_lists_are_read_keeps_the_offer_from_before(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer()
+    async with supervised(peer) as backend:
+        await backend.wait_for(lambda backend: backend.is_up)
+        peer.closes = True
+        session = backend.session
+        assert isinstance(session, ChannelSession)
+        session.close("it crashed")
+        await trio.sleep(20)
+        assert backend.restarts >= 2
+        assert backend.offer is not None
+        assert backend.offer.has(TOOLS, "t")
+
+
+async def test_a_list_that_the_backend_refuses_counts_as_empty(autojump_clock: trio.testing.MockClock) -> None:
+    async with supervised(Peer(fails=True)) as backend:
+        await backend.wait_for(lambda backend: backend.is_up)
+        assert backend.offer is not None
+        assert backend.offer.lists[TOOLS] == ()
+
+
+async def test_a_backend_whose_list_changes_by_being_read_is_not_read_without_end(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer(chatters=True)
+    async with supervised(peer) as backend:
+        await backend.wait_for(lambda backend: backend.is_up)
+        with trio.move_on_after(10):
+            while peer.asked < 1000:
+                await trio.lowlevel.checkpoint() if peer.asked > 100 else await trio.sleep(0.001)
+        assert 2 <= peer.asked <= 30
+
+
+async def test_a_list_without_an_end_is_cut_at_a_bound(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer(swells=True)
+    async with supervised(peer) as backend:
+        await backend.wait_for(lambda backend: backend.is_up)
+        assert peer.asked <= MOST_BYTES // 1_000_000 + 1
+
+
+async def test_an_empty_cursor_is_the_end_of_a_list(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer()
+    async with supervised(peer) as backend:
+        await backend.wait_for(lambda backend: backend.is_up)
+        assert peer.asked == 1

@@ -1,0 +1,264 @@
+"""Backends that are added, replaced and removed while much else goes on: what is left is always whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from sluicegate import BackendFailed, Builder, Call, ConfigError, Handler, Reply, State
+from sluicegate.backends.session import BackendSession, Inbox
+from sluicegate.config.model import BackendConfig
+from sluicegate.gateway import open_gateway
+from sluicegate.protocol.offers import TOOLS
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import Delay
+
+Clock = trio.testing.MockClock
+
+
+@attrs.frozen
+class Slow:
+    """Takes its time to connect."""
+
+    backend: ScriptedBackend
+    seconds: float = 1.0
+    transport: str = "scripted"
+
+    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
+        return self._open(inbox)
+
+    @asynccontextmanager
+    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
+        await trio.sleep(self.seconds)
+        async with self.backend.connector(inbox) as session:
+            yield session
+
+
+def named(name: str, **settings: object) -> BackendConfig:
+    return Builder("y").backend(name, ScriptedBackend().connector, **settings).config().backends[0]
+
+
+def one(tool: str) -> ScriptedBackend:
+    return ScriptedBackend(tools=[tool])
+
+
+async def outcome(work: Awaitable[object], into: list[str]) -> None:
+    try:
+        into.append(repr(await work))
+    except (ConfigError, BackendFailed) as error:
+        into.append(type(error).__name__)
+
+
+async def test_a_backend_that_is_not_there_cannot_be_replaced(autojump_clock: Clock) -> None:
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        with pytest.raises(ConfigError, match="no backend 'b'"):
+            await gateway.replace_backend(named("b", namespace="a"), one("u").connector)
+        assert list(gateway.backends) == ["a"]
+
+
+async def test_a_backend_removed_while_it_is_being_replaced_stays_removed(autojump_clock: Clock) -> None:
+    new, outcomes = one("u"), list[str]()
+    async with Builder("x").backend("a", one("t").connector).backend("z", one("t").connector).open() as gateway:
+        await gateway.settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outcome, gateway.replace_backend(named("a"), Slow(new)), outcomes)
+            await trio.testing.wait_all_tasks_blocked()
+            assert await gateway.remove_backend("a")
+        assert outcomes == ["ConfigError"]
+        assert list(gateway.backends) == ["z"]
+        await trio.testing.wait_all_tasks_blocked()
+        assert new.sessions == []
+
+
+async def test_of_two_replacements_at_once_the_later_one_serves_and_the_other_has_ended(autojump_clock: Clock) -> None:
+    old, first, second, outcomes = one("t"), one("first"), one("second"), list[str]()
+    async with Builder("x").backend("a", old.connector).open() as gateway:
+        await gateway.settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outcome, gateway.replace_backend(named("a"), Slow(first, 1)), outcomes)
+            nursery.start_soon(outcome, gateway.replace_backend(named("a"), Slow(second, 2)), outcomes)
+        assert outcomes == ["None", "None"]
+        assert list(gateway.catalogue.names(TOOLS)) == ["a_second"]
+        assert [len(backend.sessions) for backend in (old, first, second)] == [0, 0, 1]
+
+
+async def test_a_replacement_and_an_addition_that_want_one_namespace_cannot_both_succeed(autojump_clock: Clock) -> None:
+    outcomes: list[str] = []
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outcome, gateway.replace_backend(named("a", namespace="new"), Slow(one("t"))), outcomes)
+            nursery.start_soon(outcome, gateway.add_backend(named("new"), Slow(one("t"))), outcomes)
+        assert sorted(outcomes) == ["ConfigError", "None"]
+
+
+async def test_what_stands_in_for_a_backend_that_was_removed_meanwhile_is_not_added(autojump_clock: Clock) -> None:
+    outcomes: list[str] = []
+    async with Builder("x").backend("a", one("t").connector).backend("z", one("t").connector).open() as gateway:
+        await gateway.settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outcome, gateway.add_backend(named("spare", failover_for="a"), Slow(one("t"))), outcomes)
+            await trio.testing.wait_all_tasks_blocked()
+            assert await gateway.remove_backend("a")
+        assert outcomes == ["ConfigError"]
+        await gateway.add_backend(named("more"), one("t").connector)
+        assert list(gateway.backends) == ["z", "more"]
+
+
+async def test_a_failed_replacement_leaves_no_source_behind(autojump_clock: Clock) -> None:
+    absent = one("t")
+    absent.refuse = "nobody home"
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        with pytest.raises(BackendFailed):
+            await gateway.replace_backend(named("a"), absent.connector)
+        await gateway.replace_backend(named("a", expose_tools=("t",)))
+        assert gateway.backends["a"].is_up
+
+
+async def test_the_last_that_a_watcher_hears_of_a_replaced_backend_is_that_it_is_ready(autojump_clock: Clock) -> None:
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        async with gateway.changes() as changes:
+            await gateway.replace_backend(named("a"), one("u").connector)
+            await trio.testing.wait_all_tasks_blocked()
+            heard = []
+            while changes.statistics().current_buffer_used:
+                heard.append(changes.receive_nowait().new)
+        assert heard == [State.READY]
+
+
+@pytest.mark.parametrize("change", ["add", "replace", "remove"])
+async def test_a_change_that_is_cancelled_at_any_moment_leaves_a_whole_gateway(change: str, autojump_clock: Clock) -> None:
+    for moment in (0.0, 0.5, 1.0, 1.5, 2.5, 5.0):
+        old, new = ScriptedBackend(Delay(3), tools=["t"]), one("t")
+        async with Builder("x").backend("a", old.connector).backend("z", one("t").connector).open() as gateway, trio.open_nursery() as nursery:
+            await gateway.settled()
+            nursery.start_soon(gateway.call_tool, "a_t")
+            await trio.testing.wait_all_tasks_blocked()
+            work: dict[str, Callable[[], Awaitable[object]]] = {
+                "add": lambda gateway=gateway, new=new: gateway.add_backend(named("b"), Slow(new)),  # type: ignore[misc]
+                "replace": lambda gateway=gateway, new=new: gateway.replace_backend(named("a"), Slow(new)),  # type: ignore[misc]
+                "remove": lambda gateway=gateway: gateway.remove_backend("a"),  # type: ignore[misc]
+            }
+            with trio.move_on_after(moment):
+                await work[change]()
+            await trio.testing.wait_all_tasks_blocked()
+            for name, backend in gateway.backends.items():
+                assert backend.is_up
+                assert (await gateway.call_tool(f"{name}_t")).fault is None
+            assert len(old.sessions) + len(new.sessions) == len(gateway.backends) - 1
+
+
+async def test_a_replacement_that_the_end_of_the_gateway_cuts_says_so(autojump_clock: Clock) -> None:
+    new, outcomes = one("t"), list[str]()
+    errors: list[str] = []
+
+    async def replace() -> None:
+        try:
+            await gateway.replace_backend(named("a"), Slow(new, 20))
+        except BackendFailed as error:
+            errors.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        async with Builder("x").backend("a", one("t").connector).open() as gateway:
+            await gateway.settled()
+            nursery.start_soon(replace)
+            await trio.testing.wait_all_tasks_blocked()
+    assert outcomes == []
+    assert errors == ["[a] Connect failed: it was stopped before it was ready"]
+    assert new.sessions == []
+
+
+async def test_policies_and_their_counts_outlive_a_change_of_other_backends(autojump_clock: Clock) -> None:
+    made: list[Handler] = []
+
+    def layer(inner: Handler) -> Handler:
+        async def policy(call: Call) -> Reply:
+            return await inner(call)
+
+        made.append(policy)
+        return policy
+
+    source, shadow = one("t"), one("t")
+    builder = Builder("x").backend("a", source.connector).layer(layer)
+    builder = builder.backend("s", shadow.connector, mirror_of="a", mirror_percent=50)
+    async with builder.open() as gateway:
+        await gateway.settled()
+        await gateway.call_tool("a_t")
+        await gateway.add_backend(named("more"), one("t").connector)
+        await gateway.call_tool("a_t")
+        await trio.testing.wait_all_tasks_blocked()
+        assert shadow.calls == 1, "every second call"
+        assert len(made) == 1
+        await gateway.replace_backend(named("a"), one("t").connector)
+        assert len(made) == 2, "a new backend gets policies of its own"
+        assert (await gateway.call_tool("a_t")).fault is None
+
+
+async def test_a_bug_in_what_listens_for_changed_lists_costs_no_backend(autojump_clock: Clock) -> None:
+    def broken(method: str) -> None:
+        raise RuntimeError(method)
+
+    scripted, heard = one("t"), list[str]()
+    async with Builder("x").backend("a", scripted.connector).on_list_changed(broken).on_list_changed(heard.append).open() as gateway:
+        await gateway.backends["a"].wait_for(lambda backend: backend.is_up)
+        scripted.crash()
+        await gateway.backends["a"].wait_for(lambda backend: backend.state is State.RESTARTING)
+        await gateway.backends["a"].wait_for(lambda backend: backend.is_up)
+        assert gateway.backends["a"].error == ""
+        assert gateway.backends["a"].restarts == 1
+        assert heard == ["notifications/tools/list_changed"]
+
+
+async def test_a_watcher_that_stopped_listening_does_no_harm(autojump_clock: Clock) -> None:
+    scripted = one("t")
+    async with Builder("x").backend("a", scripted.connector).open() as gateway:
+        await gateway.settled()
+        async with gateway.changes() as changes:
+            changes.close()
+            scripted.crash()
+            await gateway.backends["a"].wait_for(lambda backend: backend.state is State.RESTARTING)
+            await gateway.backends["a"].wait_for(lambda backend: backend.is_up)
+
+
+async def test_a_call_whose_backend_is_replaced_ends_where_it_began(autojump_clock: Clock) -> None:
+    old, new, replies = ScriptedBackend(Delay(5), tools=["t"]), one("t"), list[Reply]()
+
+    async def use() -> None:
+        replies.append(await gateway.call_tool("a_t", {"n": 1}))
+
+    async with Builder("x").backend("a", old.connector).open() as gateway, trio.open_nursery() as nursery:
+        await gateway.settled()
+        nursery.start_soon(use)
+        await trio.testing.wait_all_tasks_blocked()
+        await gateway.replace_backend(named("a"), new.connector)
+        assert [reply.text for reply in replies] == ['t {"n":1} #1']
+        assert (old.calls, new.calls) == (1, 0)
+
+
+async def test_an_access_log_that_cannot_be_written_costs_no_call(autojump_clock: Clock) -> None:
+    written: list[bytes] = []
+
+    async def write(batch: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        if trio.current_time() < 100:
+            raise OSError("no space left")
+        written.append(batch)
+
+    config = Builder("x").backend("a", one("t").connector).config()
+    async with open_gateway(config, servers={"a": one("t").connector}, access_log=write) as gateway:
+        await gateway.settled()
+        for _ in range(3):
+            assert (await gateway.call_tool("a_t")).fault is None
+            await trio.sleep(1)
+        await trio.sleep(100)
+        assert (await gateway.call_tool("a_t")).fault is None
+    assert b'"lost":3' in written[0].splitlines()[0]
+    assert len(b"".join(written).splitlines()) == 2
