@@ -12,7 +12,7 @@ import trio.testing
 
 from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.outside import ProcessSpec
+from sluicegate.outside import Child, ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Params, Raw
@@ -271,3 +271,12 @@ async def test_what_the_child_sees_of_the_environment_is_chosen(table: ProcessTa
 
 def test_secrets_in_arguments_and_environment_are_not_shown() -> None:
     assert "hush" not in repr(StdioConnector("x", "server", ("--token=hush",), {"TOKEN": "hush"}))
+
+
+async def test_a_command_that_no_system_can_start_says_so() -> None:
+    async def open_process(spec: ProcessSpec) -> Child:
+        raise ValueError("embedded null byte")
+
+    with pytest.raises(ConnectFailed, match="command 'x' cannot be started: embedded null byte"):
+        async with StdioConnector("b", "x", ("a\0b",), open_process=open_process)(Heard()):
+            raise AssertionError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import attrs
 import trio
@@ -124,3 +125,19 @@ async def test_an_empty_cursor_is_the_end_of_a_list(autojump_clock: trio.testing
     async with supervised(peer) as backend:
         await backend.wait_for(lambda backend: backend.is_up)
         assert peer.asked == 1
+
+
+async def test_a_backend_that_flaps_is_tried_at_the_longest_pause_until_it_stays_up(autojump_clock: trio.testing.MockClock) -> None:
+    lives: list[float] = []
+    async with supervised(Peer()) as backend:
+        for seconds in (*[0.1] * 20, 61, 0.1):
+            await backend.wait_for(lambda backend: backend.is_up)
+            lives.append(trio.current_time())
+            await trio.sleep(seconds)
+            assert isinstance(backend.session, ChannelSession)
+            backend.session.close("it crashed")
+            await backend.wait_for(lambda backend: not backend.is_up)
+            await backend.wait_for(lambda backend: backend.state is not State.READY)
+            assert (backend.state is State.CRASH_LOOPING) == (3 <= len(lives) <= 20)
+    pauses = [later - earlier for earlier, later in pairwise(lives[2:21])]
+    assert all(4 <= pause <= 8.2 for pause in pauses)

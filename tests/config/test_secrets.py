@@ -101,7 +101,7 @@ def test_an_error_shows_no_secret(mistake: str, tmp_path: Path) -> None:
 
     told = outcome(lambda: load(gate, environ=ENVIRON))
 
-    assert "ConfigError" in told or "planned" in told
+    assert "ConfigError" in told
     assert CANARY not in told
 
 
@@ -115,12 +115,11 @@ def test_an_error_shows_no_secret(mistake: str, tmp_path: Path) -> None:
         '{"url": "no address CANARY", "headers": {"A": "CANARY\\n"}}',
         '{"url": "https://h", "headers": "A: CANARY", "apiKey": "CANARY"}',
         '{"type": "CANARY", "url": "https://h"}',
-        '{"command": "x", "env": {"K": "${input:CANARY NOT}"}}'.replace("CANARY NOT", "key"),
         '{"command": "x", "env": {"K": "${env:a b:-CANARY}"}}',
     ],
 )
 def test_a_clients_file_is_shown_without_its_secrets(server: str, tmp_path: Path) -> None:
     path = tmp_path / ".mcp.json"
-    path.write_text('{"mcpServers": {"a": %s}}' % server.replace("CANARY", CANARY))
+    path.write_text('{"mcpServers": {"a": ' + server.replace("CANARY", CANARY) + "}}")
 
     assert CANARY not in outcome(lambda: from_mcp_json(path, environ=ENVIRON))

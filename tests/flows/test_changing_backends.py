@@ -138,7 +138,10 @@ async def test_the_last_that_a_watcher_hears_of_a_replaced_backend_is_that_it_is
 async def test_a_change_that_is_cancelled_at_any_moment_leaves_a_whole_gateway(change: str, autojump_clock: Clock) -> None:
     for moment in (0.0, 0.5, 1.0, 1.5, 2.5, 5.0):
         old, new = ScriptedBackend(Delay(3), tools=["t"]), one("t")
-        async with Builder("x").backend("a", old.connector).backend("z", one("t").connector).open() as gateway, trio.open_nursery() as nursery:
+        async with (
+            Builder("x").backend("a", old.connector).backend("z", one("t").connector).open() as gateway,
+            trio.open_nursery() as nursery,
+        ):
             await gateway.settled()
             nursery.start_soon(gateway.call_tool, "a_t")
             await trio.testing.wait_all_tasks_blocked()
@@ -157,8 +160,7 @@ async def test_a_change_that_is_cancelled_at_any_moment_leaves_a_whole_gateway(c
 
 
 async def test_a_replacement_that_the_end_of_the_gateway_cuts_says_so(autojump_clock: Clock) -> None:
-    new, outcomes = one("t"), list[str]()
-    errors: list[str] = []
+    new, errors = one("t"), list[str]()
 
     async def replace() -> None:
         try:
@@ -166,12 +168,10 @@ async def test_a_replacement_that_the_end_of_the_gateway_cuts_says_so(autojump_c
         except BackendFailed as error:
             errors.append(str(error))
 
-    async with trio.open_nursery() as nursery:
-        async with Builder("x").backend("a", one("t").connector).open() as gateway:
-            await gateway.settled()
-            nursery.start_soon(replace)
-            await trio.testing.wait_all_tasks_blocked()
-    assert outcomes == []
+    async with trio.open_nursery() as nursery, Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        nursery.start_soon(replace)
+        await trio.testing.wait_all_tasks_blocked()
     assert errors == ["[a] Connect failed: it was stopped before it was ready"]
     assert new.sessions == []
 
@@ -262,3 +262,45 @@ async def test_an_access_log_that_cannot_be_written_costs_no_call(autojump_clock
         assert (await gateway.call_tool("a_t")).fault is None
     assert b'"lost":3' in written[0].splitlines()[0]
     assert len(b"".join(written).splitlines()) == 2
+
+
+async def test_a_copy_under_way_to_a_mirror_that_is_removed_ends_and_the_call_does_not(autojump_clock: Clock) -> None:
+    source, shadow, replies = ScriptedBackend(Delay(8), tools=["t"]), ScriptedBackend(Delay(1000), tools=["t"]), list[Reply]()
+
+    async def use() -> None:
+        replies.append(await gateway.call_tool("a_t"))
+
+    builder = Builder("x").proxy(shutdown_timeout_seconds=5).backend("a", source.connector)
+    async with builder.backend("s", shadow.connector, mirror_of="a").open() as gateway:
+        await gateway.settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(use)
+            await trio.testing.wait_all_tasks_blocked()
+            assert await gateway.remove_backend("s")
+            assert trio.current_time() == 5
+            assert shadow.sessions == []
+        assert [reply.fault for reply in replies] == [None]
+        assert trio.current_time() == 8
+
+
+async def test_a_backend_removed_while_it_starts_holds_nobody_up(autojump_clock: Clock) -> None:
+    hanging = one("t")
+    hanging.mute = True
+    async with (
+        Builder("x").backend("a", one("t").connector).backend("h", hanging.connector).open() as gateway,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(gateway.settled)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await gateway.remove_backend("h")
+        assert await gateway.remove_backend("h") is False
+        await gateway.settled()
+        assert trio.current_time() == 0
+        assert hanging.sessions == []
+
+
+async def test_nothing_brought_for_a_backend_in_the_process_is_a_reason_and_no_bug(autojump_clock: Clock) -> None:
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        with pytest.raises(BackendFailed, match="nobody brought a server object"):
+            await gateway.add_backend(named("b"))

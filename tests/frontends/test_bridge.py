@@ -12,6 +12,8 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.bridge import bridge
+from sluicegate.frontends.daemon_answer import LONGEST_MESSAGE
+from sluicegate.frontends.endpoint import Limits
 
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
@@ -103,7 +105,9 @@ async def test_a_restart_of_the_daemon_is_a_pause(client: Client, gate: Any, tal
     old, transport = gate.app, gate.transport
     gate.rebuild()
     transport.app, transport.down = gate.app, False
-    assert {(await client.next())["id"], (await client.next())["id"]} == {7, 8}
+    lines = [await client.next() for _ in range(3)]
+    assert {line["id"] for line in lines if "id" in line} == {7, 8}
+    assert [line["method"] for line in lines if "method" in line] == ["notifications/tools/list_changed"]  # told without being asked
     assert len(gate.app.sessions) == 1
     assert old is not gate.app
     await trio.sleep(5)
@@ -138,3 +142,186 @@ async def test_a_stream_that_breaks_is_resumed(client: Client, gate: Any, talk: 
         line.hang_up()
     lines = [await client.next() for _ in range(3)]
     assert [line.get("id") for line in lines] == [None, None, 5]
+
+
+def app_saying(status: int, body: bytes, kind: bytes = b"application/json") -> Any:
+    """A web server that answers everything alike."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+STRANGERS = [
+    (200, b"<html>\n<body>Welcome</body>\n</html>", b"text/html"),
+    (200, b'{"status":"ok"}', b"application/json"),
+    (200, b"", b"application/json"),
+    (202, b"", b"application/json"),
+    (204, b"", b"application/json"),
+    (200, b'{"jsonrpc":"2.0","id":"another","result":{}}', b"application/json"),
+    (200, b"data: garbage\n\n", b"text/event-stream"),
+    (200, b'data: {"jsonrpc":"2.0","id":"another","result":{}}\n\n', b"text/event-stream"),
+    (302, b"", b"text/html"),
+    (404, b"<html>not here</html>", b"text/html"),
+    (500, b"\xff\xfe", b"text/plain"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), STRANGERS)
+async def test_what_is_no_mcp_server_costs_one_error(
+    client: Client, gate: Any, talk: Any, autojump_clock: object, status: int, body: bytes, kind: bytes
+) -> None:
+    gate.transport.app = app_saying(status, body, kind)
+    await client.send(talk.opening(id="first"), b'{"jsonrpc":"2.0","id":"next","method":"ping"}')
+    replies = [await client.next(), await client.next()]
+    assert [reply["id"] for reply in replies] == ["first", "next"]
+    assert all(reply["error"]["code"] == -32603 for reply in replies)
+
+
+async def test_an_answer_without_end_is_cut(
+    client: Client, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluicegate.frontends.daemon_answer.LONGEST_MESSAGE", 10_000)
+    gate.transport.app = app_saying(200, b'{"jsonrpc":"2.0","id":"first","result":{"x":"' + b"x" * 10_000 + b'"}}')
+    await client.send(talk.opening(id="first"))
+    answer = await client.next()
+    assert (answer["id"], answer["error"]["code"]) == ("first", -32603)
+
+
+async def test_a_stream_that_breaks_after_the_reply_brings_no_second_one(
+    client: Client, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    from sluicegate.testing.asgi import HangUp
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        reply = b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+        await send({"type": "http.response.body", "body": reply + reply, "more_body": True})
+        raise HangUp
+
+    gate.transport.app = app
+    await client.send(talk.calling("echo", 1))
+    assert (await client.next())["result"] == {}
+    with trio.move_on_after(100) as scope:
+        await client.next()
+    assert scope.cancelled_caught
+
+
+async def test_calls_made_while_the_session_is_opened_again_wait_for_it(
+    client: Client, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    async def settled() -> None:
+        await trio.sleep(8)
+
+    await open_session(client, talk)
+    gate.app.sessions.end_all()
+    gate.endpoint.settled = settled
+    await client.send(talk.calling("echo", 1))
+    await trio.sleep(2)
+    await client.send(talk.calling("echo", 2))
+    replies = [line for line in [await client.next() for _ in range(3)] if "id" in line]
+    assert {reply["id"] for reply in replies} == {1, 2}
+    assert all("result" in reply for reply in replies)
+
+
+async def test_a_session_that_cannot_be_opened_again_now_can_be_later(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+    await open_session(client, talk)
+    gate.app.sessions.end_all()
+    limits, gate.app.sessions.limits = gate.app.sessions.limits, Limits(max_sessions=0)
+    await client.send(talk.calling("echo", 1))
+    assert "cannot be reached" in (await client.next())["error"]["message"]
+    gate.app.sessions.limits = limits
+    await client.send(talk.calling("echo", 2))
+    replies = [line for line in [await client.next() for _ in range(2)] if "id" in line]
+    assert [(reply["id"], "result" in reply) for reply in replies] == [(2, True)]
+
+
+async def test_a_gateway_that_forgets_every_session_at_once_costs_one_error_a_call(
+    client: Client, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    await open_session(client, talk)
+    gate.app._mcp.table = Forgetful(gate.app.sessions)
+    await client.send(talk.calling("echo", 1))
+    while "id" not in (answer := await client.next()):
+        pass
+    assert (answer["id"], "forgets" in answer["error"]["message"]) == (1, True)
+
+
+@attrs.define(eq=False)
+class Forgetful:
+    """A session table that knows nobody."""
+
+    table: Any
+
+    def open(self, *what: Any) -> Any:
+        return self.table.open(*what)
+
+    def find(self, *what: Any) -> None:
+        return None
+
+
+async def test_open_calls_are_answered_when_the_input_ends(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+    async def endless(call: Any) -> Any:
+        await trio.sleep_forever()
+
+    tools["endless"] = endless
+    await open_session(client, talk)
+    await client.send(talk.calling("endless", 5))
+    await client.stdin.aclose()
+    answer = await client.next()
+    assert (answer["id"], answer["error"]["code"]) == (5, -32800)
+    await client.ended.wait()
+    assert trio.current_time() < 6
+
+
+async def test_the_end_of_the_input_is_noticed_while_the_daemon_is_away(
+    client: Client, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    gate.transport.down = True
+    await client.send(talk.opening(id="first"), INITIALIZED, talk.calling("echo", 2))
+    await client.stdin.aclose()
+    answer = await client.next()
+    assert (answer["id"], answer["error"]["code"]) == ("first", -32603)
+    await client.ended.wait()
+    assert trio.current_time() < 15
+
+
+async def test_a_client_that_reads_late_still_gets_the_last_answer_whole(gate: Any, talk: Any, tools: Any, autojump_clock: object) -> None:
+    async def large(call: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return talk.result("x" * 100_000)
+
+    tools["large"] = large
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    passes = stdout.send_all_hook
+    assert passes is not None
+
+    async def lag() -> None:
+        await trio.sleep(0.5)
+        await passes()
+
+    stdout.send_all_hook = lag
+    client = Client(to_us, from_us, trio.Event())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bridge_to, gate, stdin, stdout)
+        await open_session(client, talk)
+        await client.send(talk.calling("large", 1))
+        await client.stdin.aclose()
+        assert len((await client.next())["result"]["content"][0]["text"]) == 100_000
+
+
+async def bridge_to(gate: Any, stdin: Any, stdout: Any) -> None:
+    await bridge("http://127.0.0.1:8080/mcp", {}, stdin, stdout, transport=gate.transport)
+    await stdout.aclose()
+
+
+@pytest.mark.parametrize("raw", [b'"seven"', b"7"])
+async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, talk: Any, autojump_clock: object, raw: bytes) -> None:
+    await open_session(client, talk)
+    await client.send(b'{"jsonrpc":"2.0","id":%b,"method":"ping","params":{"x":"%b"}}' % (raw, b"x" * (LONGEST_MESSAGE + 1)))
+    assert (await client.next())["id"] == json.loads(raw)

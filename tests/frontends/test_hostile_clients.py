@@ -10,7 +10,6 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.session_table import SessionTable
 from sluicegate.protocol.batches import MOST_MEMBERS
 from sluicegate.protocol.calls import Call, Reply
 
@@ -156,7 +155,7 @@ async def test_resuming_and_losing_a_kept_answer_again_and_again_keeps_it_once(g
     async with gate.stream("POST", session, talk.calling("chatty")) as stream:
         await stream.next()
     await trio.sleep(10)
-    table: SessionTable = gate.app.sessions
+    table = gate.app.sessions
     size = table._kept_bytes
     answer = next(iter(table.find(session, "").answers.values()))
     for _ in range(3):

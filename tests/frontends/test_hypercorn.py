@@ -111,3 +111,23 @@ async def test_a_client_that_stops_reading_cannot_hold_up_the_end(gate: Any, tal
         await trio.sleep(50)
         connections.cancel_scope.cancel()
     assert trio.current_time() == 50 + FAREWELL_SECONDS
+
+
+class GoneAlready:
+    """A socket whose client has reset the connection before it was looked at."""
+
+    def getpeername(self) -> Any:
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+async def test_a_client_that_left_before_it_was_accepted_is_no_failure(
+    gate: Any, autojump_clock: object, caplog: Any
+) -> None:
+    listener = OneDeafClient()
+    listener.ours.socket = GoneAlready()  # type: ignore[attr-defined]
+    await listener.client.aclose()
+    async with trio.open_nursery() as connections:
+        connections.start_soon(lambda: serve(gate.app, [listener], connections=connections))
+        await trio.sleep(1)
+        connections.cancel_scope.cancel()
+    assert "a connection failed" not in caplog.text

@@ -299,12 +299,19 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
         for _ in range(200):
             call.back.note(b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"%b"}}' % (b"x" * 100_000))
         await trio.sleep(1)
-        return talk.result("done")
+        return Reply()
 
     tools["loud"] = loud
     ours, theirs = trio.testing.memory_stream_pair()
     reads = trio.Event()
-    ours.send_stream.send_all_hook = reads.wait
+    passes = ours.send_stream.send_all_hook
+    assert passes is not None
+
+    async def block() -> None:
+        await reads.wait()
+        await passes()
+
+    ours.send_stream.send_all_hook = block
     front, client = _Front(gate.endpoint), Client(theirs.send_stream, theirs.receive_stream, trio.Event())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.write, ours.send_stream, nursery.cancel_scope)
@@ -324,3 +331,4 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
     assert waiting < 2 * MOST_WAITING_BYTES
     assert messages < 100
     assert methods.count("notifications/tools/list_changed") == 1
+    assert "result" in message

@@ -82,7 +82,7 @@ class ChannelSession:
         if self._closed.is_set():
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.unavailable(self.backend, self._why))
-        if self._is_full():
+        if len(self._outbox) >= self.most_queued or self._queued_bytes >= self.most_queued_bytes:
             await trio.lowlevel.checkpoint()
             why = f"{len(self._outbox)} messages already wait for the backend to read"
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
@@ -137,9 +137,6 @@ class ChannelSession:
 
     # -- the writer's side
 
-    def _is_full(self) -> bool:
-        return len(self._outbox) >= self.most_queued or self._queued_bytes >= self.most_queued_bytes
-
     def _enqueue(self, frame: _Pending | bytes) -> None:
         data = frame if isinstance(frame, bytes) else frame.frame
         assert data is not None
@@ -179,11 +176,11 @@ class ChannelSession:
         """One message from the backend, or a batch of them; never raises for what the backend did."""
         message = decode(data)
         members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
-        if isinstance(members, list):  # 2025-03-26 lets a backend send those (P-22)
-            for member in members:
-                self._dispatch(decode(bytes(member)), member)
-        else:
+        if not isinstance(members, list):
             self._dispatch(message, data)
+            return
+        for member in members:  # 2025-03-26 lets a backend send those (P-22)
+            self._dispatch(decode(bytes(member)), member)
 
     def _dispatch(self, message: Message, data: bytes | Raw) -> None:
         if isinstance(message, Response):
@@ -205,27 +202,22 @@ class ChannelSession:
 
     def refuse(self, key: int | str | None, why: str) -> None:
         """Fail the call with this id, if there is one: nothing usable will come for it."""
-        pending = self._waiting(key)
-        if pending is not None:
+        if (pending := self._waiting(key)) is not None:
             pending.settle(Reply.failed(faults.unreadable(self.backend, why)))
 
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was."""
-        sent = {key: pending for key, pending in self._pending.items() if pending.frame is None and pending.reply is None}
+        sent = [key for key in self._pending if self._waiting(key) is not None]
         if number is None and len(sent) == 1:
-            number = next(iter(sent))
-        pending = sent.get(number) if number is not None else None
-        if pending is None:
-            return False
-        pending.settle(Reply.failed(faults.unreadable(self.backend, f"it is larger than {limit} bytes")))
-        return True
+            number = sent[0]
+        self.refuse(number, f"it is larger than {limit} bytes")
+        return number in sent
 
     def _settle(self, response: Response) -> None:
-        pending = self._waiting(response.key)
-        if pending is None:
+        if (pending := self._waiting(response.key)) is not None:
+            pending.settle(reply_from(response, self.backend))
+        else:
             self.complain(f"an answer to id {response.key!r}, which no open call has")
-            return
-        pending.settle(reply_from(response, self.backend))
 
     def _waiting(self, key: int | str | None) -> _Pending | None:
         """The call that was sent under this id and has no answer yet."""
@@ -243,9 +235,8 @@ class ChannelSession:
             self.inbox.notification(note.method, note.params)
 
     def _progress(self, note: Notification) -> None:
-        raw = note.params.get("progressToken")
-        pending = self._pending.get(own_number(bytes(raw))) if raw is not None else None
-        if pending is None or pending.token is None or pending.reply is not None:
+        pending = self._waiting(own_number(bytes(note.params.get("progressToken", b""))))
+        if pending is None or pending.token is None:
             return  # late or never asked for: nothing after completion (P-120)
         params = note.params | {"progressToken": pending.token}
         pending.call.back.note(encode_notification(note.method, params, note.extras))
@@ -253,7 +244,7 @@ class ChannelSession:
     def _log_line(self, note: Notification) -> None:
         """A channel does not say which call a log line is about; it is passed on only where there is no doubt."""
         if len(self._pending) == 1:
-            (pending,) = self._pending.values()
+            pending = next(iter(self._pending.values()))
             pending.call.back.note(encode_notification(note.method, note.params, note.extras))
         else:
             self.inbox.notification(note.method, note.params)

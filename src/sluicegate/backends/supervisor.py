@@ -1,7 +1,8 @@
 """The life of one backend: connect, shake hands, serve, and begin again after a pause (T16).
 
 This is the only place that turns a crash into a restart. Every wait has an end: connecting and the handshake share one deadline, the pause
-grows up to a cap, and a backend that keeps dying soon after it was ready is called crash-looping and tried at the longest pause only.
+grows up to a cap, and a backend that keeps dying soon after it was ready is called crash-looping and tried at the longest pause only, until it
+has stayed up for as long as crashes are remembered.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Supervisor:
     version: str = "0"
     _crashes: deque[float] = attrs.field(factory=deque, init=False)
     _failures: int = attrs.field(default=0, init=False)
+    _looping: bool = attrs.field(default=False, init=False)
 
     async def run(self) -> None:
         """Supervise until cancelled; afterwards nothing of the backend runs any more."""
@@ -74,7 +76,9 @@ class Supervisor:
             self._crashes.append(now)
         while self._crashes and self._crashes[0] <= now - self.restarts.crash_window_seconds:
             self._crashes.popleft()
-        looping = len(self._crashes) >= self.restarts.crash_limit
+        if was_ready and now - self.backend.since >= self.restarts.crash_window_seconds:
+            self._looping = False  # it has stayed up for long enough
+        self._looping = looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
         if looping:
             self._failures = 1000
         pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance)

@@ -14,10 +14,11 @@ import trio
 
 from ..backends.lines import Lines, Oversized
 from ..events import get_logger
-from ..protocol.errors import INTERNAL_ERROR, INVALID_REQUEST
+from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
 from .daemon_link import DaemonLink
+from .oversized import refuse_oversized
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,6 +31,8 @@ CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 FAREWELL_SECONDS = 2.0
 CHUNK = 65536
+MOST_OPEN = 1024
+"""Requests that may be open at a time."""
 
 
 async def bridge(
@@ -56,18 +59,28 @@ async def bridge(
     outgoing, lines = trio.open_memory_channel[bytes](0)
     async with (
         httpx2.AsyncClient(headers=dict(headers), transport=transport, timeout=timeout, limits=limits) as http,
-        trio.open_nursery() as nursery,
+        trio.open_nursery() as output,
     ):
-        nursery.start_soon(_write, lines, stdout, nursery.cancel_scope)
-        this = _Bridge(DaemonLink(http, url, outgoing.send), nursery)
+        output.start_soon(_write, lines, stdout, output.cancel_scope)
+        with outgoing:
+            await _carry(DaemonLink(http, url, outgoing.send), stdin)
+        output.cancel_scope.deadline = trio.current_time() + FAREWELL_SECONDS  # what was answered is still written
+
+
+async def _carry(link: DaemonLink, stdin: trio.abc.ReceiveStream) -> None:
+    """Read to the end of the input, and see to it that all requests get their answers."""
+    async with trio.open_nursery() as nursery:
+        this = _Bridge(link, nursery)
         try:
             await this.read(stdin)
             with trio.move_on_after(DRAIN_SECONDS):
                 await this.wait_idle()
         finally:
             with trio.move_on_after(FAREWELL_SECONDS, shield=True):
-                await this.link.end()
-            nursery.cancel_scope.cancel(reason="the client has gone")
+                await link.end()
+        with trio.move_on_after(FAREWELL_SECONDS):
+            await this.wait_idle()  # the daemon answers what was open in a session that ends
+        nursery.cancel_scope.cancel(reason="the client has gone")
 
 
 async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
@@ -104,7 +117,7 @@ class _Bridge:
     async def _take(self, line: bytes | Oversized) -> None:
         """Requests run side by side; the handshake and notifications keep their place."""
         if isinstance(line, Oversized):
-            await self._refuse(b"null", f"a message of {line.size} bytes is larger than {LONGEST_MESSAGE}", INVALID_REQUEST)
+            await self.link.emit(refuse_oversized(line, LONGEST_MESSAGE))
             return
         if not line.strip():
             return
@@ -112,6 +125,9 @@ class _Bridge:
         if isinstance(message, Request | Malformed):
             if isinstance(message, Request) and message.method == "initialize":
                 await self._open_session(message, line)
+                return
+            if self._open >= MOST_OPEN:
+                await self._refuse(message.id, f"{self._open} requests are open already", INTERNAL_ERROR)
                 return
             self._open += 1
             self.nursery.start_soon(self._ask, line, message.id)  # the daemon says what is wrong with a malformed one

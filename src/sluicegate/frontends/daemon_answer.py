@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ..events import get_logger
+from ..protocol.batches import is_batch
 from ..protocol.events import EventParser, OversizedEvent
-from ..protocol.messages import Malformed, Raw, Response, decode, decode_object
+from ..protocol.messages import Malformed, Message, Raw, Request, Response, decode, decode_object, encode_notification
+from ..protocol.offers import KINDS
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["LONGEST_MESSAGE", "Answer", "DeliveryFailed", "failure_of", "read_events"]
+__all__ = ["LONGEST_MESSAGE", "Answer", "DeliveryFailed", "changes_after", "failure_of", "read_body", "read_events"]
+
+log = get_logger("sluicegate.bridge")
 
 LONGEST_MESSAGE = 64 * 1024 * 1024
 
@@ -32,21 +37,50 @@ class Answer:
     """What one stream or body has brought."""
 
     emit: Callable[[bytes], Awaitable[None]]
+    asked: Message | None = None
+    """What it is the answer to; None for the stream that answers nothing."""
     last_id: str = ""
     complete: bool = False
+    """Whether all replies are there that must come."""
+
+    def __attrs_post_init__(self) -> None:
+        self.complete = not isinstance(self.asked, Request)
 
     async def take_all(self, events: AsyncGenerator[tuple[bytes, str], None]) -> None:
         """Pass on a stream of events, given as data and id."""
         async with aclosing(events):
             async for data, event_id in events:
                 self.last_id = event_id or self.last_id
-                await self.take(data)
+                if data:
+                    await self.take(data)
 
     async def take(self, data: bytes) -> None:
-        """Pass on one message, and notice whether it is the reply."""
-        if data:
-            self.complete = self.complete or isinstance(decode(data), Response | Malformed)  # what cannot be read may be a batch
-            await self.emit(data)
+        """Pass on one message, and notice whether it is the reply; raises `DeliveryFailed` for what is no message."""
+        message = decode(data)
+        if isinstance(message, Malformed) and not is_batch(data):
+            raise DeliveryFailed(f"what answered is no MCP server: {message.message}: {data[:200].decode(errors='replace')!r}")
+        if isinstance(message, Response):
+            if not self._awaits(message):
+                log.warning("a reply that nobody waits for was dropped", id=message.key)
+                return
+            self.complete = True
+        await self.emit(data)
+
+    def _awaits(self, reply: Response) -> bool:
+        if isinstance(self.asked, Request):
+            return not self.complete and reply.key == self.asked.key
+        return isinstance(self.asked, Malformed)  # the gateway itself says what is wrong with it, or it was a batch
+
+
+async def read_body(response: httpx2.Response) -> bytes:
+    """The whole body; raises `DeliveryFailed` if it is too long."""
+    body = bytearray()
+    async with aclosing(response.aiter_raw()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > LONGEST_MESSAGE:
+                raise DeliveryFailed(f"the gateway sent an answer of more than {LONGEST_MESSAGE} bytes")
+    return bytes(body)
 
 
 async def read_events(response: httpx2.Response) -> AsyncGenerator[tuple[bytes, str], None]:
@@ -66,3 +100,14 @@ def failure_of(status: int, body: bytes) -> DeliveryFailed:
     if not isinstance(members, Malformed) and "error" in members:
         return DeliveryFailed(f"HTTP {status}", members["error"])
     return DeliveryFailed(f"the gateway answered with HTTP {status}: {body[:200].decode(errors='replace')}")
+
+
+def changes_after(opening: bytes) -> list[bytes]:
+    """What to tell a client when its session was opened again: every list may be another one (P-88)."""
+    answer = decode(opening)
+    result = decode_object(answer.result or b"{}") if isinstance(answer, Response) else {}
+    declared = {} if isinstance(result, Malformed) else decode_object(result.get("capabilities", b"{}"))
+    if isinstance(declared, Malformed):
+        return []
+    methods = (kind.changed for kind in KINDS if b"listChanged" in bytes(declared.get(kind.capability, b"")))
+    return [encode_notification(method, {}) for method in dict.fromkeys(methods)]

@@ -180,4 +180,7 @@ def _names(stream: trio.abc.Stream) -> tuple[tuple[str, int] | None, tuple[str, 
     socket = getattr(stream, "socket", None)
     if socket is None:
         return None, None
-    return socket.getpeername()[:2], socket.getsockname()[:2]
+    try:
+        return socket.getpeername()[:2], socket.getsockname()[:2]
+    except OSError:  # the client has gone already
+        return None, None

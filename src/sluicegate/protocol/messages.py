@@ -13,6 +13,7 @@ import attrs
 import msgspec
 
 from .errors import INVALID_REQUEST, PARSE_ERROR
+from .keys import ENVELOPE, NESTED, PARAMS, collision
 
 __all__ = [
     "EMPTY",
@@ -46,11 +47,7 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 _any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
-_ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_READ = ("name", "uri", "arguments", "_meta", "cursor", "ref", "argument", "level", "requestId", "progressToken", "task", "protocolVersion")
-_PARAMS = {key.casefold(): key for key in (*_READ, "capabilities", "clientInfo")}
-_NESTED = {"_meta": {"progresstoken": "progressToken"}, "ref": {"type": "type", "name": "name", "uri": "uri"}}
-"""Objects within the parameters of which we read members, and those members by their folded keys."""
+_ENVELOPE = ENVELOPE.keys()
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 _LONGEST_ID = 1024
 
@@ -124,8 +121,8 @@ def decode(data: bytes) -> Message:
 
 def _wrong_envelope(members: Params) -> str | None:
     """What is wrong with the envelope itself."""
-    if len(members) > len(_ENVELOPE & members.keys()) and (clash := _case_clash(members)):
-        return f"member {clash!r} differs from a JSON-RPC member by case alone; spell it exactly"
+    if len(members) > len(_ENVELOPE & members.keys()) and (clash := collision(members, ENVELOPE)):
+        return clash
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         return 'member "jsonrpc" must be "2.0"'
     if "method" in members:
@@ -153,21 +150,12 @@ def _decode_params(raw: Raw | None) -> Params | str:
         params = _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return '"params" must be an object'
-    return _clash(params, _PARAMS) or next(filter(None, (_clash_within(params, key) for key in _NESTED)), None) or params
+    return collision(params, PARAMS) or next(filter(None, (_collision_within(params, key) for key in NESTED)), None) or params
 
 
-def _clash(members: Params, read: dict[str, str]) -> str | None:
-    """What is wrong with the keys of one level, of which we read some; ``ſ`` is an ``s`` to whoever folds case."""
-    for name in members:
-        known = read.get(name.casefold())
-        if known is not None and known != name:
-            return f'parameter {name!r} differs from "{known}" by case alone; spell it exactly'
-    return None
-
-
-def _clash_within(params: Params, key: str) -> str | None:
+def _collision_within(params: Params, key: str) -> str | None:
     members = decode_object(params[key]) if key in params else {}
-    return None if isinstance(members, Malformed) else _clash(members, _NESTED[key])
+    return None if isinstance(members, Malformed) else collision(members, NESTED[key])
 
 
 def decode_object(data: bytes | Raw) -> Params | Malformed:
@@ -193,10 +181,6 @@ def read_id(raw: bytes) -> int | str | None:
     if raw[:1] == b'"':
         return text(Raw(raw))
     return int(raw) if _INTEGER.match(raw) else None
-
-
-def _case_clash(members: Params) -> str | None:
-    return next((name for name in members if name not in _ENVELOPE and name.casefold() in _ENVELOPE), None)
 
 
 def text(raw: Raw | None) -> str | None:
