@@ -34,6 +34,8 @@ class Peer:
     """Says that its list has changed whenever it is asked for it."""
     swells: bool = False
     """Sends page after page."""
+    pages: tuple[tuple[str, str | None], ...] = ()
+    """Names of tools with the cursor that follows each; one page after the other."""
     asked: int = 0
     transport: str = "odd"
 
@@ -61,8 +63,13 @@ class Peer:
             session.receive(encode_notification(TOOLS.changed, {}))
         if self.fails:
             return encode_error(request.id, b'{"code":-32603,"message":"no list today"}')
+        if self.pages:
+            name, cursor = self.pages[min(self.asked, len(self.pages)) - 1]
+            return encode_result(
+                request.id, encode({"tools": [{"name": name, "inputSchema": {}}]} | ({} if cursor is None else {"nextCursor": cursor}))
+            )
         page: dict[str, object] = {"tools": [{"name": "t", "inputSchema": {}, "x": "y" * (1_000_000 if self.swells else 1)}]}
-        return encode_result(request.id, encode(page | ({"nextCursor": str(self.asked)} if self.swells else {"nextCursor": ""})))
+        return encode_result(request.id, encode(page | ({"nextCursor": str(self.asked)} if self.swells else {})))
 
 
 @asynccontextmanager
@@ -120,11 +127,21 @@ async def test_a_list_without_an_end_is_cut_at_a_bound(autojump_clock: trio.test
         assert peer.asked <= MOST_BYTES // 1_000_000 + 1
 
 
-async def test_an_empty_cursor_is_the_end_of_a_list(autojump_clock: trio.testing.MockClock) -> None:
-    peer = Peer()
+async def test_an_empty_cursor_is_a_cursor_like_any_other(autojump_clock: trio.testing.MockClock) -> None:
+    assert await listed(Peer(pages=(("one", ""), ("two", "x"), ("three", None)))) == ["one", "two", "three"]
+
+
+async def test_an_empty_cursor_that_leads_back_to_the_beginning_was_the_end(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer(pages=(("one", "x"), ("two", ""), ("one", "x"), ("two", "")))
+    assert await listed(peer) == ["one", "two"]
+    assert peer.asked == 3
+
+
+async def listed(peer: Peer) -> list[str]:
     async with supervised(peer) as backend:
         await backend.wait_for(lambda backend: backend.is_up)
-        assert peer.asked == 1
+        assert backend.offer is not None
+        return [item.key for item in backend.offer.lists[TOOLS]]
 
 
 async def test_a_backend_that_flaps_is_tried_at_the_longest_pause_until_it_stays_up(autojump_clock: trio.testing.MockClock) -> None:

@@ -22,8 +22,8 @@ MOST_PAGES = 1000
 MOST_BYTES = 64 * 1024 * 1024
 """How much of one list is kept; what comes after is left out."""
 
-_NO_CURSOR = (b"null", b'""')
-"""What some servers write into the last page."""
+_EMPTY_CURSOR = b'""'
+"""A cursor like any other (P-83); but some servers write it into the last page, and then send the list from its beginning again."""
 
 
 class HandshakeFailed(Exception):
@@ -103,8 +103,10 @@ async def read_list(session: BackendSession, kind: ListKind, *, backend: str) ->
         items, cursor, odd = read_items(reply.result, kind)
         if odd:
             log.warning("backend lists things without a name; they are left out", backend=backend, list=kind.method, count=odd)
+        if bytes(params.get("cursor", b"")) == _EMPTY_CURSOR and {item.key for item in items} <= {item.key for item in found}:
+            return tuple(found)
         found += items
-        if cursor is None or bytes(cursor) in _NO_CURSOR:
+        if cursor is None or bytes(cursor) == b"null":
             return tuple(found)
         size += len(bytes(reply.result))
         if bytes(cursor) in seen or size >= MOST_BYTES:
