@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -30,6 +31,9 @@ PATIENCE = 30.0
 
 def main(arguments: list[str]) -> int:
     """Run the demo; the exit code."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
     if unknown := set(arguments) - {"--once"}:
         print(f"usage: scripts/demo [--once]   (not {' '.join(sorted(unknown))})", file=sys.stderr)
         return 2
@@ -38,6 +42,8 @@ def main(arguments: list[str]) -> int:
     except* (Unexpected, trio.TooSlowError, OSError) as group:
         error = first_leaf(group)
         print(f"the demo failed: {type(error).__name__}: {error}", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            print("another program has the port of conf/demo.toml; stop it, change the port there, or try --once", file=sys.stderr)
     return 1
 
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from sluicegate.backends.channel import ChannelSession
+from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Notification, Params, Raw, Request, decode
@@ -175,7 +176,7 @@ async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing
 
 
 async def test_a_backend_that_does_not_read_is_overload_and_not_unbounded_memory(autojump_clock: trio.testing.MockClock) -> None:
-    session, replies = ChannelSession("b", Heard(), most_queued=1), list[Reply]()
+    session, replies = ChannelSession("b", Heard(), outbox=Outbox(1)), list[Reply]()
     async with running(session, a_call(), replies) as scope:
         refused = await session.request(a_call())
         scope.cancel()

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.channel import ChannelSession
+from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Params, Raw, decode_object
 
@@ -90,7 +91,7 @@ async def test_what_is_no_answer_to_a_call_fails_none(line: bytes, nursery: trio
 
 
 async def test_nothing_is_kept_of_calls_that_were_taken_back(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), most_queued=3)
+    session = ChannelSession("files", Deaf(), outbox=Outbox(3))
     for _ in range(10):
         with trio.move_on_after(0):
             assert (await session.request(Call("x", "x", {}))).fault is None
@@ -116,3 +117,15 @@ async def test_a_progress_token_of_null_asks_for_no_progress(nursery: trio.Nurse
     assert bytes(message["params"]) == b'{"_meta":{"progressToken":null}}'
     assert back.notes == []
     nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_that_comes_just_after_its_call_was_cancelled_is_no_surprise(autojump_clock: trio.testing.MockClock) -> None:
+    session = ChannelSession("files", Deaf())
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.request, Call("x", "x", {}))
+            assert await session.next_frame() is not None
+    session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+    assert session.garbage == 0
+    session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+    assert session.garbage == 1

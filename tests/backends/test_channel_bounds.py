@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.channel import ChannelSession
+from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Params, Raw
@@ -25,7 +26,7 @@ def a_call(size: int = 1) -> Call:
 
 async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
     left = 0
-    session = ChannelSession("files", Deaf(), most_queued=10)
+    session = ChannelSession("files", Deaf(), outbox=Outbox(10))
     for number in range(1000):
         session.receive(b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % number)
     with trio.move_on_after(0):
@@ -36,7 +37,7 @@ async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
 
 
 async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), most_queued_bytes=1000)
+    session = ChannelSession("files", Deaf(), outbox=Outbox(most_bytes=1000))
     nursery.start_soon(session.request, a_call(1000))
     await trio.testing.wait_all_tasks_blocked()
 
@@ -52,7 +53,7 @@ async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery)
 
 
 async def test_bytes_of_a_call_that_was_taken_back_are_free_again(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), most_queued_bytes=1000)
+    session = ChannelSession("files", Deaf(), outbox=Outbox(most_bytes=1000))
     with trio.move_on_after(0):
         await session.request(a_call(1000))
     nursery.start_soon(session.request, a_call())

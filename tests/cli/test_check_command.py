@@ -65,6 +65,13 @@ def test_a_client_file_needs_no_configuration(sluicegate: Command, tmp_path: Pat
     assert "- time (stdio)" in out
 
 
+def test_a_client_file_in_place_of_a_configuration_is_told_from_it(sluicegate: Command, tmp_path: Path) -> None:
+    (tmp_path / ".mcp.json").write_text('{"mcpServers": {"time": {"command": "mcp-server-time"}}}')
+    code, out, err = sluicegate("check", "-c", ".mcp.json")
+    assert (code, out) == (1, "")
+    assert "--from-mcp-json" in err
+
+
 def test_a_client_file_can_be_added_to_a_configuration(sluicegate: Command, gate: Path, tmp_path: Path) -> None:
     (tmp_path / "more.json").write_text('{"mcpServers": {"git": {"command": "mcp-server-git"}, "time": {"command": "other"}}}')
     code, out, err = sluicegate("check", "-c", str(gate), "--import-mcp-json", "more.json")

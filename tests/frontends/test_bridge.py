@@ -325,3 +325,30 @@ async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, 
     await open_session(client, talk)
     await client.send(b'{"jsonrpc":"2.0","id":%b,"method":"ping","params":{"x":"%b"}}' % (raw, b"x" * (LONGEST_MESSAGE + 1)))
     assert (await client.next())["id"] == json.loads(raw)
+
+
+async def test_news_come_again_after_something_in_between_was_out_of_order(
+    client: Client, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    async def out_of_order(scope: Any, receive: Any, send: Any) -> None:
+        await (app_saying(502, b"Bad Gateway") if scope["method"] == "GET" else gate.app)(scope, receive, send)
+
+    gate.transport.app = out_of_order
+    await open_session(client, talk)
+    await trio.sleep(20)
+    gate.transport.app = gate.app
+    await trio.sleep(20)
+    gate.app.sessions.announce({"notifications/tools/list_changed"})
+    with trio.fail_after(10):
+        assert (await client.next())["method"] == "notifications/tools/list_changed"
+
+
+async def test_a_gateway_without_a_stream_for_news_is_not_asked_again(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+    async def without_get(scope: Any, receive: Any, send: Any) -> None:
+        await (app_saying(405, b"") if scope["method"] == "GET" else gate.app)(scope, receive, send)
+
+    gate.transport.app = without_get
+    await open_session(client, talk)
+    requests = gate.transport.requests
+    await trio.sleep(100)
+    assert gate.transport.requests == requests

@@ -165,3 +165,26 @@ async def test_resuming_and_losing_a_kept_answer_again_and_again_keeps_it_once(g
         await stream.rest()
     await trio.testing.wait_all_tasks_blocked()
     assert table._kept_bytes == 0
+
+
+async def test_a_session_keeps_so_many_finished_answers_and_none_after_its_end(gate: Any, talk: Any, autojump_clock: object) -> None:
+    gate.rebuild(limits=Limits(max_streams_per_session=2))
+    session = await gate.open()
+    for number in range(3):
+        async with gate.stream("POST", session, talk.calling("chatty", number)) as stream:
+            await stream.next()
+        await trio.sleep(10)
+    headers = {"accept": talk.both, "mcp-session-id": session, "last-event-id": "1-0"}
+    assert (await gate.http.get("/mcp", headers=headers)).status_code == 400
+    assert (await gate.http.get("/mcp", headers=headers | {"last-event-id": "2-0"})).status_code == 200
+    assert gate.app.sessions._kept_bytes > 0
+    await gate.http.delete("/mcp", headers={"mcp-session-id": session})
+    assert gate.app.sessions._kept_bytes == 0
+
+
+async def test_a_batch_may_cancel_what_it_asked_before(gate: Any, talk: Any, autojump_clock: object) -> None:
+    session = await gate.open("2025-03-26")
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    answer = await gate.post([talk.calling("slow", 1), cancel, talk.calling("echo", 2)], session)
+    assert {reply["id"]: "error" in reply for reply in answer.json()} == {1: True, 2: False}
+    assert trio.current_time() < 1

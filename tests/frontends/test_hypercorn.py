@@ -120,9 +120,7 @@ class GoneAlready:
         raise OSError(107, "Transport endpoint is not connected")
 
 
-async def test_a_client_that_left_before_it_was_accepted_is_no_failure(
-    gate: Any, autojump_clock: object, caplog: Any
-) -> None:
+async def test_a_client_that_left_before_it_was_accepted_is_no_failure(gate: Any, autojump_clock: object, caplog: Any) -> None:
     listener = OneDeafClient()
     listener.ours.socket = GoneAlready()  # type: ignore[attr-defined]
     await listener.client.aclose()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,17 @@ def test_the_demo_shows_a_failover_and_leaves_nothing_behind() -> None:
 
 def test_the_demo_knows_no_other_argument() -> None:
     assert demo("--twice").returncode == 2
+
+
+def test_the_demo_says_what_it_is() -> None:
+    done = demo("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--once" in done.stdout
+
+
+def test_a_port_that_is_taken_comes_with_a_way_out() -> None:
+    with suppress(OSError), socket.create_server(("127.0.0.1", 8080)):  # that of conf/demo.toml; whoever else has it will do
+        done = demo()
+        assert done.returncode == 1
+        assert "--once" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -27,17 +27,16 @@ from ..protocol.messages import (
     encode_notification,
     encode_request,
 )
-from .mapping import answer_key, answer_to_backend, own_number, reply_from, with_own_token
+from .mapping import answer_key, answer_to_backend, own_key, own_number, reply_from, with_own_token
+from .outbox import Letter, Outbox
 from .session import Inbox
 
 __all__ = ["ChannelSession", "answer_to_backend", "reply_from", "with_own_token"]
 
 log = get_logger("sluicegate.backend")
 
-MOST_QUEUED = 1024
-"""Messages that may wait for a backend that does not read; the next call is refused as overload."""
-MOST_QUEUED_BYTES = 64 * 1024 * 1024
-"""The same bound in bytes, because one message may be as large as the frontend lets through."""
+MOST_LATE = 256
+"""Calls whose answers may still come after they were cancelled, and are no surprise then."""
 
 
 @attrs.define(eq=False)
@@ -45,8 +44,7 @@ class _Pending:
     call: Call
     token: Raw | None
     """The caller's own progress token."""
-    frame: bytes | None
-    """The message while it waits for the writer; None once it has left."""
+    letter: Letter
     done: trio.Event = attrs.field(factory=trio.Event)
     reply: Reply | None = None
 
@@ -62,17 +60,14 @@ class ChannelSession:
 
     backend: str
     inbox: Inbox
-    most_queued: int = MOST_QUEUED
-    most_queued_bytes: int = MOST_QUEUED_BYTES
+    outbox: Outbox = attrs.field(factory=Outbox)
     pid: int | None = None
     """The process at the other end, where there is one."""
     garbage: int = attrs.field(default=0, init=False)
     """Messages that could not be read or fit no call."""
     first_garbage: str = attrs.field(default="", init=False)
     _pending: dict[int, _Pending] = attrs.field(factory=dict, init=False)
-    _outbox: deque[_Pending | bytes] = attrs.field(factory=deque, init=False)
-    _queued_bytes: int = attrs.field(default=0, init=False)
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _late: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_LATE), init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _why: str = attrs.field(default="", init=False)
     _last_id: int = attrs.field(default=0, init=False)
@@ -82,15 +77,15 @@ class ChannelSession:
         if self._closed.is_set():
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.unavailable(self.backend, self._why))
-        if len(self._outbox) >= self.most_queued or self._queued_bytes >= self.most_queued_bytes:
+        if self.outbox.is_full:
             await trio.lowlevel.checkpoint()
-            why = f"{len(self._outbox)} messages already wait for the backend to read"
+            why = f"{len(self.outbox)} messages already wait for the backend to read"
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
         self._last_id = number = self._last_id + 1
         params, token = with_own_token(call.params, number)
-        pending = _Pending(call, token, encode_request(number, call.method, params, call.extras))
+        pending = _Pending(call, token, Letter(encode_request(number, call.method, params, call.extras), call))
         self._pending[number] = pending
-        self._enqueue(pending)
+        self.outbox.put(pending.letter)
         try:
             await pending.done.wait()
         finally:
@@ -101,16 +96,17 @@ class ChannelSession:
         return pending.reply
 
     def _give_up(self, number: int, pending: _Pending) -> None:
-        if pending.frame is not None:  # still ours: the backend never hears of it
-            self._queued_bytes -= len(pending.frame)
-            self._outbox.remove(pending)
-        elif pending.call.method != "initialize":  # which must never be cancelled (P-12)
+        if not pending.letter.left:  # still ours: the backend never hears of it
+            self.outbox.take_back(pending.letter)
+            return
+        self._late.append(number)
+        if pending.call.method != "initialize":  # which must never be cancelled (P-12)
             self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
 
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
         if not self._closed.is_set():
-            self._enqueue_or_drop(encode_notification(method, params), method)
+            self._put_or_drop(encode_notification(method, params), method)
 
     async def wait_closed(self) -> str:
         """Wait until the session has ended, and say why."""
@@ -128,47 +124,23 @@ class ChannelSession:
             return
         self._why = why
         self._closed.set()
-        self._news.set()
         for pending in list(self._pending.values()):
-            sent = pending.frame is None
+            sent = pending.letter.left
             pending.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
-        self._outbox.clear()
-        self._queued_bytes = 0
+        self.outbox.close()
 
     # -- the writer's side
 
-    def _enqueue(self, frame: _Pending | bytes) -> None:
-        data = frame if isinstance(frame, bytes) else frame.frame
-        assert data is not None
-        self._queued_bytes += len(data)
-        self._outbox.append(frame)
-        self._news.set()
-
-    def _enqueue_or_drop(self, frame: bytes, what: str) -> None:
+    def _put_or_drop(self, frame: bytes, what: str) -> None:
         """What nobody waits for must not pile up in front of a backend that does not read; calls leave it some room."""
-        if len(self._outbox) < 2 * self.most_queued and self._queued_bytes < 2 * self.most_queued_bytes:
-            self._enqueue(frame)
+        if not self.outbox.is_bursting:
+            self.outbox.put(Letter(frame))
         else:
             log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
 
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when the session has closed. One writer at a time."""
-        while True:
-            while self._outbox:
-                entry = self._outbox.popleft()
-                if isinstance(entry, bytes):
-                    self._queued_bytes -= len(entry)
-                    return entry
-                frame, entry.frame = entry.frame, None
-                assert frame is not None
-                self._queued_bytes -= len(frame)
-                entry.call.sent_at = trio.current_time()
-                entry.call.trail.sent = True
-                return frame
-            if self._closed.is_set():
-                return None
-            self._news = trio.Event()
-            await self._news.wait()
+        return await self.outbox.next_frame()
 
     # -- the reader's side
 
@@ -188,7 +160,7 @@ class ChannelSession:
         elif isinstance(message, Notification):
             self._notice(message)
         elif isinstance(message, Request):
-            self._enqueue_or_drop(answer_to_backend(message), f"the answer to {message.method}")
+            self._put_or_drop(answer_to_backend(message), f"the answer to {message.method}")
         else:
             self.refuse(answer_key(data), message.message)
             self.complain(f"{message.message}: {bytes(data)[:80]!r}")
@@ -216,15 +188,15 @@ class ChannelSession:
     def _settle(self, response: Response) -> None:
         if (pending := self._waiting(response.key)) is not None:
             pending.settle(reply_from(response, self.backend))
+        elif (number := own_key(response.key)) in self._late:  # it was answering while we cancelled
+            self._late.remove(number)
         else:
             self.complain(f"an answer to id {response.key!r}, which no open call has")
 
     def _waiting(self, key: int | str | None) -> _Pending | None:
         """The call that was sent under this id and has no answer yet."""
-        if isinstance(key, str):  # some servers answer 7 with "7" (CORE-69)
-            key = own_number(key.encode())
-        pending = self._pending.get(key) if key is not None else None
-        return pending if pending is not None and pending.reply is None and pending.frame is None else None
+        pending = self._pending.get(own_key(key))
+        return pending if pending is not None and pending.reply is None and pending.letter.left else None
 
     def _notice(self, note: Notification) -> None:
         if note.method == "notifications/progress":

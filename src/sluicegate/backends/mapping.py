@@ -8,7 +8,7 @@ from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
 
-__all__ = ["answer_key", "answer_to_backend", "own_number", "reply_from", "with_own_token"]
+__all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "reply_from", "with_own_token"]
 
 _BRACE = ord("{")
 LONGEST_NUMBER = 18
@@ -18,6 +18,13 @@ LONGEST_NUMBER = 18
 def own_number(digits: bytes) -> int:
     """A number that may be one of ours, else -1, which never is."""
     return int(digits) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else -1
+
+
+def own_key(key: int | str | None) -> int:
+    """The id of ours that an answer means, else -1; some servers answer 7 with ``"7"`` (CORE-69)."""
+    if isinstance(key, str):
+        return own_number(key.encode())
+    return -1 if key is None else key
 
 
 def answer_key(data: bytes | Raw) -> int | str | None:

@@ -43,6 +43,9 @@ def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapp
     except Unreadable as why:
         raise ConfigError([Problem(str(path), None, "", f"reading it failed: {why}", "name a readable TOML or YAML file")]) from None
     document = read(text, "yaml" if path.suffix.lower() in {".yaml", ".yml"} else "toml", str(path))
+    if path.suffix.lower() == ".json" and document.problems:
+        instead = "name a TOML or YAML file; a client's .mcp.json is read with --from-mcp-json"
+        raise ConfigError([attrs.evolve(problem, instead=instead) for problem in document.problems])
     imports = [] if import_mcp_json is None else [import_mcp_json]
     return assemble(
         document, folder=path.absolute().parent, source=path, imports=imports, environ=os.environ if environ is None else environ

@@ -9,7 +9,7 @@ import trio
 
 from ..protocol.eras import PRIMED
 from ..protocol.events import format_comment, format_event
-from ..protocol.messages import Malformed, Message, Request, encode, encode_error
+from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN, Exchange
 from .request import Headers, HttpRequest
@@ -106,7 +106,7 @@ class PostAnswer:
             self._leave(http.line)
 
     def _start(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
-        self._waiting = len(messages)
+        self._waiting = sum(isinstance(message, Request | Malformed) for message in messages)
         if not self.may_be_json:
             self._become_stream()
         for message in messages:
@@ -114,6 +114,8 @@ class PostAnswer:
                 exchange = self.session.start(message, self, endpoint)
                 if exchange is not None:
                     self._exchanges.append(exchange)
+            elif isinstance(message, Notification):
+                self.session.tell(message)  # in its turn: it may cancel what stands before it
             elif isinstance(message, Malformed):
                 self.reply(encode_error(message.id, encode({"code": message.code, "message": message.message})))
 

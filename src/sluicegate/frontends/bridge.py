@@ -6,7 +6,7 @@ Messages pass as they are. While the daemon restarts the bridge waits, and when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -31,6 +31,8 @@ CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 FAREWELL_SECONDS = 2.0
 CHUNK = 65536
+MOST_WAITING = 16
+"""Lines that were read and could not be delivered yet."""
 MOST_OPEN = 1024
 """Requests that may be open at a time."""
 
@@ -69,10 +71,13 @@ async def bridge(
 
 async def _carry(link: DaemonLink, stdin: trio.abc.ReceiveStream) -> None:
     """Read to the end of the input, and see to it that all requests get their answers."""
+    send, receive = trio.open_memory_channel[bytes | Oversized](MOST_WAITING)
     async with trio.open_nursery() as nursery:
         this = _Bridge(link, nursery)
+        nursery.start_soon(this.work_off, receive)
         try:
-            await this.read(stdin)
+            with send:
+                await _read(stdin, send)
             with trio.move_on_after(DRAIN_SECONDS):
                 await this.wait_idle()
         finally:
@@ -80,7 +85,22 @@ async def _carry(link: DaemonLink, stdin: trio.abc.ReceiveStream) -> None:
                 await link.end()
         with trio.move_on_after(FAREWELL_SECONDS):
             await this.wait_idle()  # the daemon answers what was open in a session that ends
+        this.give_up()
+        with trio.move_on_after(FAREWELL_SECONDS):
+            await this.wait_idle()
         nursery.cancel_scope.cancel(reason="the client has gone")
+
+
+async def _read(stdin: trio.abc.ReceiveStream, out: trio.MemorySendChannel[bytes | Oversized]) -> None:
+    """Take lines until the input ends, which is noticed although the daemon may be away."""
+    lines, chunk = Lines(LONGEST_MESSAGE), b"-"
+    while chunk:
+        try:
+            chunk = bytes(await stdin.receive_some(CHUNK))
+        except trio.BrokenResourceError:
+            chunk = b""
+        for line in lines.feed(chunk) if chunk else lines.end():
+            await out.send(line)
 
 
 async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
@@ -95,24 +115,31 @@ async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendS
 class _Bridge:
     link: DaemonLink
     nursery: trio.Nursery
-    _open: int = attrs.field(default=0, init=False)
+    _open: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    """Messages on their way."""
+    _read_all: bool = attrs.field(default=False, init=False)
+    _given_up: bool = attrs.field(default=False, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _listening: trio.CancelScope | None = attrs.field(default=None, init=False)
+    _listening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
-    async def read(self, stdin: trio.abc.ReceiveStream) -> None:
-        """Take lines until the input ends."""
-        lines = Lines(LONGEST_MESSAGE)
-        while chunk := bytes(await stdin.receive_some(CHUNK)):
-            for line in lines.feed(chunk):
-                await self._take(line)
-        for line in lines.end():
+    async def work_off(self, lines: trio.MemoryReceiveChannel[bytes | Oversized]) -> None:
+        """Take every line in its turn."""
+        async for line in lines:
             await self._take(line)
+        self._read_all = True
+        self._ended.set()
 
     async def wait_idle(self) -> None:
-        """Wait until every request has its answer."""
-        while self._open:
+        """Wait until every line was taken, and every request has its answer."""
+        while self._open or not self._read_all:
             self._ended = trio.Event()
             await self._ended.wait()
+
+    def give_up(self) -> None:
+        """Answer what is open with an error: the time is over."""
+        self._given_up = True
+        for scope in self._open:
+            scope.cancel(reason="the input has ended")
 
     async def _take(self, line: bytes | Oversized) -> None:
         """Requests run side by side; the handshake and notifications keep their place."""
@@ -122,52 +149,55 @@ class _Bridge:
         if not line.strip():
             return
         message = decode(line)
-        if isinstance(message, Request | Malformed):
-            if isinstance(message, Request) and message.method == "initialize":
-                await self._open_session(message, line)
-                return
-            if self._open >= MOST_OPEN:
-                await self._refuse(message.id, f"{self._open} requests are open already", INTERNAL_ERROR)
-                return
-            self._open += 1
-            self.nursery.start_soon(self._ask, line, message.id)  # the daemon says what is wrong with a malformed one
-            return
-        try:
-            await self.link.deliver(line)
-        except DeliveryFailed as failure:
-            log.warning("a message was not delivered", why=str(failure))
+        own_id = message.id if isinstance(message, Request | Malformed) else None  # the daemon says what is wrong with a malformed one
+        if own_id is not None and len(self._open) >= MOST_OPEN:
+            await self._report(own_id, DeliveryFailed(f"{len(self._open)} requests are open already"))
+        elif isinstance(message, Request) and message.method == "initialize":
+            self._listening.cancel(reason="the client begins anew")
+            await self._deliver(self._new_scope(), own_id, self.link.open, line)
+        elif own_id is not None:
+            self.nursery.start_soon(self._deliver, self._new_scope(), own_id, self.link.deliver, line)
+        else:
+            await self._deliver(self._new_scope(), None, self.link.deliver, line)
         if isinstance(message, Notification) and message.method == "notifications/initialized":
             self.link.ready = line
+            self._listening.cancel(reason="another one listens")
             self._listening = trio.CancelScope()
             self.nursery.start_soon(self._listen, self._listening)
 
-    async def _open_session(self, request: Request, line: bytes) -> None:
-        if self._listening is not None:
-            self._listening.cancel(reason="the client begins anew")
-        try:
-            await self.link.open(line)
-        except DeliveryFailed as failure:
-            await self._report(request.id, failure)
+    def _new_scope(self) -> trio.CancelScope:
+        scope = trio.CancelScope()
+        self._open.add(scope)
+        if self._given_up:
+            scope.cancel(reason="the input has ended")
+        return scope
 
     async def _listen(self, scope: trio.CancelScope) -> None:
         with scope:
             await self.link.listen()
 
-    async def _ask(self, line: bytes, id: bytes) -> None:
-        """Deliver what has an answer, and see to it that there is one."""
+    async def _deliver(self, scope: trio.CancelScope, id: bytes | None, deliver: Callable[[bytes], Awaitable[None]], line: bytes) -> None:
+        """Deliver a message, and see to it that a request has an answer."""
+        failure: DeliveryFailed | None = DeliveryFailed("the input ended before the gateway had answered")
         try:
-            await self.link.deliver(line)
-        except DeliveryFailed as failure:
-            await self._report(id, failure)
+            with scope:
+                failure = await _attempt(deliver, line)
+            if failure is not None and id is not None:
+                await self._report(id, failure)
+            elif failure is not None:
+                log.warning("a message was not delivered", why=str(failure))
         finally:
-            self._open -= 1
+            self._open.discard(scope)
             self._ended.set()
 
     async def _report(self, id: bytes, failure: DeliveryFailed) -> None:
-        if failure.error is not None:
-            await self.link.emit(encode_error(id, failure.error))
-        else:
-            await self._refuse(id, str(failure), INTERNAL_ERROR)
+        error = failure.error or encode({"code": INTERNAL_ERROR, "message": str(failure)})
+        await self.link.emit(encode_error(id, error))
 
-    async def _refuse(self, id: bytes, message: str, code: int) -> None:
-        await self.link.emit(encode_error(id, encode({"code": code, "message": message})))
+
+async def _attempt(deliver: Callable[[bytes], Awaitable[None]], line: bytes) -> DeliveryFailed | None:
+    try:
+        await deliver(line)
+    except DeliveryFailed as failure:
+        return failure
+    return None

@@ -25,11 +25,11 @@ LONGEST_MESSAGE = 64 * 1024 * 1024
 
 
 class DeliveryFailed(Exception):
-    """A message got no answer, and the text says why; or ``error`` is the daemon's own JSON-RPC error."""
+    """A message got no answer, and the text says why; or ``error`` is the daemon's own JSON-RPC error. ``status`` is HTTP's, 0 if it is not to blame."""
 
-    def __init__(self, message: str, error: Raw | None = None) -> None:
+    def __init__(self, message: str, error: Raw | None = None, status: int = 0) -> None:
         super().__init__(message)
-        self.error = error
+        self.error, self.status = error, status
 
 
 @attrs.define(eq=False)
@@ -98,8 +98,8 @@ def failure_of(status: int, body: bytes) -> DeliveryFailed:
     """What a refusal says."""
     members = decode_object(body)
     if not isinstance(members, Malformed) and "error" in members:
-        return DeliveryFailed(f"HTTP {status}", members["error"])
-    return DeliveryFailed(f"the gateway answered with HTTP {status}: {body[:200].decode(errors='replace')}")
+        return DeliveryFailed(f"HTTP {status}", members["error"], status)
+    return DeliveryFailed(f"the gateway answered with HTTP {status}: {body[:200].decode(errors='replace')}", status=status)
 
 
 def changes_after(opening: bytes) -> list[bytes]:

@@ -114,7 +114,8 @@ class DaemonLink:
                     await self._reopen(seat)
             except DeliveryFailed as failure:
                 log.debug("no stream for news", why=str(failure))
-                return
+                if failure.status < 500 and failure.status != 429:
+                    return
             except (_Away, _Broken):
                 pass
             await trio.sleep(pause)

@@ -70,6 +70,8 @@ class SessionTable:
         """End a session; its id is never valid again."""
         if self._sessions.pop(session.id, None) is not None:
             session.end()
+            for log in list(session.kept):
+                self.drop(session, log)
 
     def end_all(self) -> None:
         """End every session."""
@@ -93,12 +95,16 @@ class SessionTable:
             self._kept_bytes += log.size
         self._kept[log] = (trio.current_time(), session)
         self._kept.move_to_end(log)
+        session.kept[log] = None
+        if len(session.kept) > self.limits.max_streams_per_session:  # nobody crowds out the others
+            self.drop(session, next(iter(session.kept)))
         while self._kept_bytes > MOST_KEPT_BYTES:
             self._drop_oldest()
 
     def drop(self, session: Session, log: EventLog) -> None:
         """A finished answer that nobody needs any more."""
         session.answers.pop(log.stream, None)
+        session.kept.pop(log, None)
         if self._kept.pop(log, None) is not None:
             self._kept_bytes -= log.size
 

@@ -48,6 +48,8 @@ class Session:
     calls: dict[int | str, Exchange] = attrs.field(factory=dict, init=False)
     answers: dict[int, Answer] = attrs.field(factory=dict, init=False)
     """Streams of POSTs, running or waiting for the client to come back."""
+    kept: dict[EventLog, None] = attrs.field(factory=dict, init=False)
+    """The finished ones among them, oldest first; the table's bookkeeping."""
     lines: set[Line] = attrs.field(factory=set, init=False)
     """Connections that carry an answer now."""
     streams: set[Line] = attrs.field(factory=set, init=False)

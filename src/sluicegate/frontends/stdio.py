@@ -136,9 +136,9 @@ class _Front:
             await trio.sleep(DEBOUNCE_SECONDS)
             self._changed = trio.Event()
             if self.session.ready:
-                for message in self.session.take_changes():
-                    if message not in self._outbox:  # what was not read yet need not be told twice
-                        self._put(message)
+                changes = self.session.take_changes()
+                for message in [change for change in changes if change not in self._outbox]:  # what was not read yet is not told twice
+                    self._put(message)
 
     # -- in
 

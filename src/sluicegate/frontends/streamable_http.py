@@ -117,15 +117,11 @@ class StreamableHttp:
         if isinstance(messages, Malformed):
             await self._refuse(http, 400, messages.code, messages.message)
             return
-        answered = [message for message in messages if isinstance(message, Request | Malformed)]
-        for message in messages:
-            if isinstance(message, Notification):
-                session.tell(message)
-        if not answered:
-            await _accept(http, session, [])
-            return
-        answer = self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
-        await answer.run(answered, self.endpoint)
+        if any(isinstance(message, Request | Malformed) for message in messages):
+            answer = self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
+            await answer.run(messages, self.endpoint)
+        else:
+            await _accept(http, session, messages)
 
     def _answer(self, http: HttpRequest, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
         return PostAnswer(http, session, self.table, _version_header(session), may_be_json, may_stream, is_batch)

@@ -1,0 +1,87 @@
+"""What waits to be sent to a backend: a bounded queue with one writer at its end (T18)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+import trio
+
+from ..protocol.calls import Call
+
+__all__ = ["MOST_QUEUED", "MOST_QUEUED_BYTES", "Letter", "Outbox"]
+
+MOST_QUEUED = 1024
+"""Messages that may wait for a backend that does not read; the next call is refused as overload."""
+MOST_QUEUED_BYTES = 64 * 1024 * 1024
+"""The same bound in bytes, because one message may be as large as the frontend lets through."""
+
+
+@attrs.define(eq=False)
+class Letter:
+    """One message on its way out."""
+
+    frame: bytes
+    call: Call | None = None
+    """The call that it carries, which is told when it leaves."""
+    left: bool = attrs.field(default=False, init=False)
+
+
+@attrs.define(eq=False)
+class Outbox:
+    """Calls may fill it up to its bounds; what nobody waits for (notifications, answers) up to twice as much."""
+
+    most: int = MOST_QUEUED
+    most_bytes: int = MOST_QUEUED_BYTES
+    _waiting: deque[Letter] = attrs.field(factory=deque, init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another call must be refused."""
+        return len(self._waiting) >= self.most or self._bytes >= self.most_bytes
+
+    @property
+    def is_bursting(self) -> bool:
+        """Whether anything else must be dropped, too."""
+        return len(self._waiting) >= 2 * self.most or self._bytes >= 2 * self.most_bytes
+
+    def put(self, letter: Letter) -> None:
+        """Add a message; the caller has asked whether there is room."""
+        self._bytes += len(letter.frame)
+        self._waiting.append(letter)
+        self._news.set()
+
+    def take_back(self, letter: Letter) -> None:
+        """Remove a message that has not left: the backend never hears of it."""
+        self._bytes -= len(letter.frame)
+        self._waiting.remove(letter)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._closed = True
+        self._waiting.clear()
+        self._bytes = 0
+        self._news.set()
+
+    async def next_frame(self) -> bytes | None:
+        """The next message to send, or None when there will be none. One writer at a time."""
+        while not self._closed:
+            if self._waiting:
+                return self._send_off(self._waiting.popleft())
+            self._news = trio.Event()
+            await self._news.wait()
+        return None
+
+    def _send_off(self, letter: Letter) -> bytes:
+        self._bytes -= len(letter.frame)
+        letter.left = True
+        if letter.call is not None:
+            letter.call.sent_at = trio.current_time()
+            letter.call.trail.sent = True
+        return letter.frame
