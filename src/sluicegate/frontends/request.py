@@ -55,8 +55,9 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
-        """The path without the query."""
-        return str(self.scope["path"])
+        """The path without the query, and without the part under which an outer application has mounted us."""
+        path, root = str(self.scope["path"]), str(self.scope.get("root_path", ""))
+        return path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a header; the name in lower case."""
