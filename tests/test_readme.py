@@ -16,8 +16,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from sluicegate.config.importers import from_mcp_json
-from sluicegate.config.load import parse
+from sluicegate.config.load import from_mcp_json, parse
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.rst"

@@ -15,10 +15,9 @@ from .config.model import BackendConfig, Config
 from .config.problem import ConfigError, Problem
 from .events import get_logger
 from .kept import BackendFailed, Kept, SkippedBackend
-from .pipeline import Made, Parts, assemble, stand_ins
+from .pipeline import assemble, stand_ins
 from .protocol.calls import Handler, Layer
 from .routing.catalogue import Directory, Member, build
-from .routing.visibility import Filter, Visibility
 from .sources import Sources
 
 __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
@@ -44,9 +43,7 @@ class Fleet:
     """What the program brought for the configured backends, by name."""
     on_change: Callable[[StateChange], None] = lambda _change: None
     _kept: dict[str, Kept] = attrs.field(factory=dict, init=False)
-    _made: Made = attrs.field(factory=Made, init=False)
     _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
-    _visibilities: dict[str, Visibility] = attrs.field(factory=dict, init=False)
 
     @property
     def backends(self) -> Mapping[str, Backend]:
@@ -65,10 +62,8 @@ class Fleet:
 
     def start(self) -> None:
         """Start every enabled backend at once."""
-        for config in self.config.backends:
-            if config.enabled:
-                self._kept[config.name] = self._launch(config, self.servers.get(config.name))
-        self._reassemble()
+        enabled = [config for config in self.config.backends if config.enabled]
+        self._go_on_with({config.name: self._launch(config, self.servers.get(config.name)) for config in enabled})
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
         backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild)
@@ -90,24 +85,21 @@ class Fleet:
         self.rebuild()
         self.on_change(change)
 
-    def _reassemble(self) -> None:
-        """Make the chains anew, because there are other backends than before."""
-        configs = self.configs
-        self._handlers = assemble(Parts(self.backends, configs, self.layers, self.background, self._made))
-        self._visibilities = {config.name: visibility(config) for config in configs}
+    def _go_on_with(self, kept: dict[str, Kept]) -> None:
+        """Have these backends and no others; if a layer of the program cannot be put around one, nothing has changed."""
+        self._handlers = assemble(kept, self.layers, self.background)
+        self._kept = kept
         self.rebuild()
 
     def rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
         configs = self.configs
-        if not self._handlers.keys() >= self._kept.keys():
-            return  # between launching and assembling
         members = [
             Member(
                 name,
                 kept.config.effective_namespace,
                 self._handlers[name],
-                self._visibilities[name],
+                kept.visibility,
                 kept.backend.offer,
                 stand_ins(kept.config, configs),
                 kept.backend.state is State.STARTING,
@@ -154,12 +146,11 @@ class Fleet:
             if kept.backend.state is not State.READY:
                 raise BackendFailed(kept.skipped)
             self._check(then())
+            self._go_on_with(self._kept | {config.name: kept})
             taken = True
         finally:
             if not taken:
                 kept.scope.cancel()
-        self._kept[config.name] = kept
-        self._reassemble()
 
     def _check(self, configs: Sequence[BackendConfig]) -> None:
         """Raises `ConfigError` if a gateway could not run with these backends; with none at all it can, once it runs."""
@@ -172,11 +163,11 @@ class Fleet:
         Raises `ConfigError` if another one depends on it.
         """
         self._check([config for config in self.configs if config.name != name])
-        kept = self._kept.pop(name, None)
+        kept = self._kept.get(name)
         if kept is None:
             return False
         self.layers.pop(name, None)
-        self._reassemble()
+        self._go_on_with({other: one for other, one in self._kept.items() if other != name})
         await kept.drain(drain_seconds)
         return True
 
@@ -199,14 +190,3 @@ class Fleet:
 
 def _not_told(_change: StateChange) -> None:
     pass
-
-
-def visibility(config: BackendConfig) -> Visibility:
-    """What of a backend clients may see; members of a failover order are never seen (FLT-5)."""
-    return Visibility(
-        tools=Filter.parse(config.expose_tools, config.hide_tools),
-        resources=Filter.parse(config.expose_resources, config.hide_resources),
-        prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
-        aliases={alias.from_: alias.to for alias in config.aliases},
-        hidden=config.failover_for is not None or (config.mirror_of is not None and config.mirror_hidden),
-    )

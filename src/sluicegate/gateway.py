@@ -76,7 +76,8 @@ async def open_gateway(
         except Exception as error:  # noqa: BLE001  raised again below, as it came and not in five groups, once nothing runs any more
             failure = error
             nurseries.backends.cancel_scope.cancel()
-        gateway.stop_accepting()
+        finally:
+            gateway.stop_accepting()  # when cancelled, too: the program may run fronts in nurseries of its own
     if lines is not None:
         with trio.move_on_after(CLOSING_SECONDS, shield=True):
             await lines.flush()
@@ -89,7 +90,7 @@ def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None
     for method in sorted(methods):
         try:
             callback(method)
-        except Exception:
+        except Exception:  # it costs this one notice, and nobody else
             log.exception("bug in what listens for changed lists", method=method)
 
 

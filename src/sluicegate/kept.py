@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import attrs
 import trio
 
 from .backends.backend import Backend, Phase
 from .backends.supervisor import Supervisor
 from .config.model import BackendConfig
+from .policies.mirror import Shadow
+from .protocol.calls import Handler
+from .routing.visibility import Filter, Visibility
 
 __all__ = ["BackendFailed", "Kept", "SkippedBackend"]
 
@@ -34,7 +40,7 @@ class BackendFailed(Exception):
 
 @attrs.define(eq=False)
 class Kept:
-    """A backend, and what it takes to stop it."""
+    """A backend, what it takes to stop it, and what is made of its settings once."""
 
     config: BackendConfig
     source: object
@@ -42,6 +48,31 @@ class Kept:
     backend: Backend
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _target: tuple[object, Handler] | None = attrs.field(default=None, init=False)
+    """What its policies were made of, and the outermost of them."""
+
+    @cached_property
+    def shadow(self) -> Shadow:
+        """It as a mirror of another one; copies pass none of its own policies."""
+        return Shadow(self.config.name, self.backend, self.config.mirror_percent, seconds=self.config.timeout.seconds)
+
+    @cached_property
+    def visibility(self) -> Visibility:
+        """What of it clients may see; members of a failover order are never seen (FLT-5)."""
+        config = self.config
+        return Visibility(
+            tools=Filter.parse(config.expose_tools, config.hide_tools),
+            resources=Filter.parse(config.expose_resources, config.hide_resources),
+            prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
+            aliases={alias.from_: alias.to for alias in config.aliases},
+            hidden=config.failover_for is not None or (config.mirror_of is not None and config.mirror_hidden),
+        )
+
+    def target_of(self, parts: object, make: Callable[[], Handler]) -> Handler:
+        """Its policies, with all that they have counted; made anew only where their parts are others than before."""
+        if self._target is None or self._target[0] != parts:
+            self._target = parts, make()
+        return self._target[1]
 
     @property
     def skipped(self) -> SkippedBackend:

@@ -5,15 +5,14 @@ Top sees a call first. A policy that is not configured is not in the chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
-import attrs
 import trio
 
 from .backends.backend import Backend
 from .config.model import BackendConfig
+from .kept import Kept
 from .observe.access import AccessLog, Lines
 from .policies.compose import chain, stack
 from .policies.deadline import AttemptDeadline, Deadline
@@ -21,47 +20,7 @@ from .policies.mirror import Mirror, Shadow
 from .protocol.calls import Handler, Layer
 from .routing.failover import Candidate, Failover
 
-__all__ = ["Made", "Parts", "assemble", "describe", "edge", "route", "target"]
-
-
-@attrs.frozen
-class Parts:
-    """What the chains of all backends are made of."""
-
-    backends: Mapping[str, Backend]
-    configs: Sequence[BackendConfig]
-    """In the order of the configuration."""
-    layers: Mapping[str, Sequence[Layer]]
-    """Policies of the embedding program, per backend, innermost first."""
-    background: trio.Nursery
-    made: Made = attrs.field(factory=lambda: Made())  # noqa: PLW0108  it stands further down
-    """What was made before, to be used again."""
-
-
-T = TypeVar("T")
-
-
-@attrs.define(eq=False)
-class Made:
-    """Policies that outlive a change of other backends, with all that they have counted."""
-
-    targets: dict[str, tuple[object, Handler]] = attrs.field(factory=dict)
-    """By backend: what the policies were made of, and the outermost of them."""
-    shadows: dict[str, tuple[object, Shadow]] = attrs.field(factory=dict)
-
-    def forget_all_but(self, names: Collection[str]) -> None:
-        """Drop what belongs to backends that are gone."""
-        for gone in self.targets.keys() - names:
-            del self.targets[gone]
-        for gone in self.shadows.keys() - names:
-            del self.shadows[gone]
-
-
-def _once(memory: dict[str, tuple[object, T]], name: str, made_of: object, make: Callable[[], T]) -> T:
-    """What was made of the same parts before, else a new one."""
-    if name not in memory or memory[name][0] != made_of:
-        memory[name] = (made_of, make())
-    return memory[name][1]
+__all__ = ["assemble", "describe", "edge", "route", "target"]
 
 
 def edge(router: Handler, *, lines: Lines | None, wall: Callable[[], float]) -> Handler:
@@ -94,20 +53,25 @@ def target(
     )
 
 
-def assemble(parts: Parts) -> dict[str, Handler]:
-    """The chain of every backend, by name, from the whole-call deadline down to its session."""
-    shadows = {config.name: _shadows(config, parts) for config in parts.configs}
+def assemble(kept: Mapping[str, Kept], layers: Mapping[str, Sequence[Layer]], background: trio.Nursery) -> dict[str, Handler]:
+    """The chain of every backend, by name, from the whole-call deadline down to its session.
+
+    Args:
+        kept: every backend, in the order of the configuration; one that stays keeps its policies, with all that they have counted.
+        layers: policies of the embedding program, per backend, innermost first.
+        background: where mirror copies run.
+    """
+    configs = [one.config for one in kept.values()]
     candidates: dict[str, Candidate] = {}
-    for config in parts.configs:
-        source = config.failover_for or config.name  # a mirror is attached to every member that may answer for its source
-        backend = parts.backends[config.name]
-        made_of = config, backend, shadows.get(source, ()), tuple(parts.layers.get(config.name, ()))
-        handler = _once(parts.made.targets, config.name, made_of, partial(target, *made_of, parts.background))
-        candidates[config.name] = Candidate(config.name, handler, _is_up(backend), backend.lists)
-    parts.made.forget_all_but(candidates)
+    for name, one in kept.items():
+        source = one.config.failover_for or name  # a mirror is attached to every member that may answer for its source
+        shadows = tuple(kept[mirror.name].shadow for mirror in configs if mirror.mirror_of == source and mirror.mirror_percent > 0)
+        parts = shadows, tuple(layers.get(name, ()))
+        handler = one.target_of(parts, partial(target, one.config, one.backend, *parts, background))
+        candidates[name] = Candidate(name, handler, _is_up(one.backend), one.backend.lists)
     return {
-        config.name: route(config, candidates[config.name], [candidates[name] for name in stand_ins(config, parts.configs)])
-        for config in parts.configs
+        name: route(one.config, candidates[name], [candidates[other] for other in stand_ins(one.config, configs)])
+        for name, one in kept.items()
     }
 
 
@@ -119,19 +83,6 @@ def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[
 
 def _is_up(backend: Backend) -> Callable[[], bool]:
     return lambda: backend.is_up
-
-
-def _shadows(config: BackendConfig, parts: Parts) -> tuple[Shadow, ...]:
-    return tuple(
-        _shadow(other, parts.backends[other.name], parts.made)
-        for other in parts.configs
-        if other.mirror_of == config.name and other.mirror_percent > 0
-    )
-
-
-def _shadow(config: BackendConfig, backend: Backend, made: Made) -> Shadow:
-    make = partial(Shadow, config.name, backend, config.mirror_percent, seconds=config.timeout.seconds)
-    return _once(made.shadows, config.name, (config, backend), make)
 
 
 def describe(handler: Handler) -> list[str]:

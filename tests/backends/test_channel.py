@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import attrs
 import pytest
 import trio
 
@@ -13,35 +12,12 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Notification, Params, Raw, Request, decode
-
-
-@attrs.define
-class Heard:
-    """What a backend said of its own accord."""
-
-    notes: list[str] = attrs.field(factory=list)
-
-    def notification(self, method: str, params: Params) -> None:
-        self.notes.append(method)
-
-
-@attrs.define(eq=False)
-class Home:
-    """A way home that keeps what comes."""
-
-    may_ask: bool = False
-    notes: list[bytes] = attrs.field(factory=list)
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(message)
-
-    async def ask(self, question: bytes) -> Reply:
-        raise AssertionError
+from sluicegate.protocol.messages import Notification, Raw, Request, decode
+from sluicegate.testing.heard import Heard
 
 
 def a_call(**params: bytes) -> Call:
-    return Call("tools/call", "t", {"name": Raw(b'"t"')} | {key: Raw(value) for key, value in params.items()}, back=Home())
+    return Call("tools/call", "t", {"name": Raw(b'"t"')} | {key: Raw(value) for key, value in params.items()}, back=Heard())
 
 
 @asynccontextmanager
@@ -108,7 +84,7 @@ async def test_progress_comes_home_under_the_callers_own_token(autojump_clock: t
         session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}')
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
         session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":2}}')
-    assert isinstance(call.back, Home)
+    assert isinstance(call.back, Heard)
     assert call.back.notes == [b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}']
 
 
@@ -196,4 +172,4 @@ async def test_ping_is_answered_here_and_other_questions_are_refused(autojump_cl
 async def test_what_belongs_to_no_call_goes_to_the_inbox(autojump_clock: trio.testing.MockClock) -> None:
     heard = Heard()
     ChannelSession("b", heard).receive(b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
-    assert heard.notes == ["notifications/tools/list_changed"]
+    assert heard.methods == ["notifications/tools/list_changed"]

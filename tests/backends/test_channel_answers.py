@@ -9,29 +9,8 @@ import trio.testing
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.messages import Params, Raw, decode_object
-
-
-class Deaf:
-    """An inbox that nobody reads."""
-
-    def notification(self, method: str, params: Params) -> None:
-        pass
-
-
-class Hearing:
-    """A back that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[bytes] = []
-        self.may_ask = False
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(message)
-
-    async def ask(self, question: bytes) -> Reply:
-        raise NotImplementedError
-
+from sluicegate.protocol.messages import Raw, decode_object
+from sluicegate.testing.heard import Heard
 
 UNUSABLE = {
     "no version": b'{"id":1,"result":{}}',
@@ -46,7 +25,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("what", UNUSABLE)
 async def test_an_answer_that_cannot_be_used_fails_its_call_at_once(what: str, autojump_clock: trio.testing.MockClock) -> None:
-    session = ChannelSession("files", Deaf())
+    session = ChannelSession("files", Heard())
     replies: list[Reply] = []
 
     async def ask() -> None:
@@ -78,7 +57,7 @@ async def test_an_answer_that_cannot_be_used_fails_its_call_at_once(what: str, a
     ],
 )
 async def test_what_is_no_answer_to_a_call_fails_none(line: bytes, nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf())
+    session = ChannelSession("files", Heard())
     nursery.start_soon(session.request, Call("x", "x", {}))
     await trio.testing.wait_all_tasks_blocked()
     await session.next_frame()
@@ -91,7 +70,7 @@ async def test_what_is_no_answer_to_a_call_fails_none(line: bytes, nursery: trio
 
 
 async def test_nothing_is_kept_of_calls_that_were_taken_back(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), outbox=Outbox(3))
+    session = ChannelSession("files", Heard(), outbox=Outbox(3))
     for _ in range(10):
         with trio.move_on_after(0):
             assert (await session.request(Call("x", "x", {}))).fault is None
@@ -104,7 +83,7 @@ async def test_nothing_is_kept_of_calls_that_were_taken_back(nursery: trio.Nurse
 
 
 async def test_a_progress_token_of_null_asks_for_no_progress(nursery: trio.Nursery) -> None:
-    session, back = ChannelSession("files", Deaf()), Hearing()
+    session, back = ChannelSession("files", Heard()), Heard()
     nursery.start_soon(session.request, Call("x", "x", {"_meta": Raw(b'{"progressToken":null}')}, back=back))
     await trio.testing.wait_all_tasks_blocked()
 
@@ -120,7 +99,7 @@ async def test_a_progress_token_of_null_asks_for_no_progress(nursery: trio.Nurse
 
 
 async def test_an_answer_that_comes_just_after_its_call_was_cancelled_is_no_surprise(autojump_clock: trio.testing.MockClock) -> None:
-    session = ChannelSession("files", Deaf())
+    session = ChannelSession("files", Heard())
     with trio.move_on_after(1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.request, Call("x", "x", {}))

@@ -10,14 +10,8 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Params, Raw
-
-
-class Deaf:
-    """An inbox that nobody reads."""
-
-    def notification(self, method: str, params: Params) -> None:
-        pass
+from sluicegate.protocol.messages import Raw
+from sluicegate.testing.heard import Heard
 
 
 def a_call(size: int = 1) -> Call:
@@ -26,7 +20,7 @@ def a_call(size: int = 1) -> Call:
 
 async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
     left = 0
-    session = ChannelSession("files", Deaf(), outbox=Outbox(10))
+    session = ChannelSession("files", Heard(), outbox=Outbox(10))
     for number in range(1000):
         session.receive(b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % number)
     with trio.move_on_after(0):
@@ -37,7 +31,7 @@ async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
 
 
 async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), outbox=Outbox(most_bytes=1000))
+    session = ChannelSession("files", Heard(), outbox=Outbox(most_bytes=1000))
     nursery.start_soon(session.request, a_call(1000))
     await trio.testing.wait_all_tasks_blocked()
 
@@ -53,7 +47,7 @@ async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery)
 
 
 async def test_bytes_of_a_call_that_was_taken_back_are_free_again(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf(), outbox=Outbox(most_bytes=1000))
+    session = ChannelSession("files", Heard(), outbox=Outbox(most_bytes=1000))
     with trio.move_on_after(0):
         await session.request(a_call(1000))
     nursery.start_soon(session.request, a_call())
@@ -65,7 +59,7 @@ async def test_bytes_of_a_call_that_was_taken_back_are_free_again(nursery: trio.
 
 @pytest.mark.parametrize("token", [b"9" * 5000, b"-1", b"1.5", b'"1"', b"null", b"[1]"])
 async def test_a_progress_token_that_is_not_ours_is_ignored(token: bytes) -> None:
-    session = ChannelSession("files", Deaf())
+    session = ChannelSession("files", Heard())
 
     session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%b,"progress":1}}' % token)
 
@@ -73,7 +67,7 @@ async def test_a_progress_token_that_is_not_ours_is_ignored(token: bytes) -> Non
 
 
 async def test_an_oversized_answer_is_never_charged_to_a_call_that_was_not_sent(nursery: trio.Nursery) -> None:
-    session = ChannelSession("files", Deaf())
+    session = ChannelSession("files", Heard())
     replies: list[Reply] = []
 
     async def ask() -> None:

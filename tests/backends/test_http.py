@@ -13,21 +13,12 @@ from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
-from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.messages import Raw
 from sluicegate.testing.asgi import AsgiTransport, HangUp
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+from sluicegate.testing.heard import Heard
 
 URL = "http://backend.test/mcp"
-
-
-@attrs.define
-class Heard:
-    """An inbox that remembers."""
-
-    methods: list[str] = attrs.field(factory=list)
-
-    def notification(self, method: str, params: Params) -> None:
-        self.methods.append(method)
 
 
 @attrs.define

@@ -9,22 +9,16 @@ import trio
 from sluicegate.backends.handshake import HandshakeFailed, shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.messages import Raw
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+from sluicegate.testing.heard import Heard
 
 
 class Cut(Protocol):
     """Runs the scene, cut after so many steps; whether it was through before."""
 
     async def __call__(self, step: int, *, lose: bool) -> bool: ...
-
-
-class Deaf:
-    """An inbox that nobody reads."""
-
-    def notification(self, method: str, params: Params) -> None:
-        pass
 
 
 @attrs.define(eq=False)
@@ -67,7 +61,7 @@ async def cut_all(step: int, *, lose: bool) -> bool:
             scissors = Scissors(scope, step, trio.lowlevel.current_task())
             trio.lowlevel.add_instrument(scissors)
             try:
-                async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Deaf()) as session:
+                async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Heard()) as session:
                     await shake_hands(session, name="test", version="1")
                     if lose:
                         endpoint.forget()
@@ -86,7 +80,7 @@ async def cut_call(step: int, *, lose: bool) -> bool:
     endpoint = ScriptedEndpoint(on={"tools/call": talk})
     async with trio.open_nursery() as apps:
         transport = AsgiTransport(endpoint, apps)
-        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Deaf()) as session:
+        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Heard()) as session:
             await shake_hands(session, name="test", version="1")
             await trio.testing.wait_all_tasks_blocked()
             if lose:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import attrs
 import msgspec
 import pytest
 import trio
@@ -11,31 +10,14 @@ import trio
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.messages import Raw
 from sluicegate.testing.asgi import AsgiTransport, HangUp
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+from sluicegate.testing.heard import Heard
 
 CHANGED = "notifications/tools/list_changed"
-
-
-@attrs.define
-class Heard:
-    """An inbox and a back that remember."""
-
-    methods: list[str] = attrs.field(factory=list)
-    notes: list[dict[str, object]] = attrs.field(factory=list)
-    may_ask: bool = False
-
-    def notification(self, method: str, params: Params) -> None:
-        self.methods.append(method)
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(msgspec.json.decode(message))
-
-    async def ask(self, question: bytes) -> Reply:
-        raise NotImplementedError
 
 
 def call(heard: Heard, token: object = "mine") -> Call:
@@ -79,9 +61,61 @@ async def test_notes_of_a_call_come_back_under_the_callers_token(autojump_clock:
     async with bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
         assert (await session.request(call(heard))).value == {"ok": True}
         assert trio.current_time() == 0.0
-    assert [note["method"] for note in heard.notes] == ["notifications/progress", "notifications/message"]
-    assert heard.notes[0]["params"] == {"progressToken": "mine", "progress": 1}
+    assert [note["method"] for note in heard.messages] == ["notifications/progress", "notifications/message"]
+    assert heard.messages[0]["params"] == {"progressToken": "mine", "progress": 1}
     assert heard.methods == [CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"jsonrpc": "1.0", "result": {}}, "bad_answer"),
+        ({"result": {}, "error": {"code": 1, "message": "x"}}, "bad_answer"),
+        ({"result": []}, "bad_answer"),
+        ({"id": None, "error": {"code": -32600, "message": "no"}}, ""),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_fails_its_call_although_its_stream_stays_open(
+    members: dict[str, object], reason: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The same rules as on a channel; an error without an id belongs to the POST that it answers."""
+
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(answer.response() | members)
+        await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
+        with trio.fail_after(1):
+            reply = await session.request(call(heard))
+        assert reply.fault is not None
+        assert reply.fault.reason == reason
+
+
+async def test_an_error_without_an_id_in_the_body_of_an_answer_is_the_calls(autojump_clock: trio.testing.MockClock) -> None:
+    async def refuse(answer: Answer) -> None:
+        await answer.json({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "not like this"}})
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": refuse}), heard) as session:
+        reply = await session.request(call(heard))
+        assert reply.fault is not None
+        assert (reply.fault.cause, reply.fault.code, reply.fault.message) == (Cause.BACKEND, -32600, "not like this")
+
+
+async def test_what_is_garbled_on_a_stream_and_about_no_call_fails_none(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event({"jsonrpc": "1.0", "id": 4711, "result": {}})
+        await answer.event({"jsonrpc": "2.0", "id": 4711, "result": {}})
+        await answer.event({"jsonrpc": "2.0", "id": None})
+        await answer.event(answer.response(result={"ok": True}))
+        await answer.end()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
+        assert (await session.request(call(heard))).value == {"ok": True}
 
 
 async def test_a_stream_that_stays_open_after_the_answer_is_closed(autojump_clock: trio.testing.MockClock) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
 import pytest
 import trio
 import trio.testing
@@ -15,21 +14,12 @@ from sluicegate.backends.stdio import StdioConnector
 from sluicegate.outside import Child, ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.messages import Raw
+from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable
 
 Source = trio.abc.ReceiveStream
 Sink = trio.abc.SendStream
-
-
-@attrs.define
-class Heard:
-    """What a backend said of its own accord."""
-
-    notes: list[str] = attrs.field(factory=list)
-
-    def notification(self, method: str, params: Params) -> None:
-        self.notes.append(method)
 
 
 async def server(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
@@ -127,7 +117,7 @@ async def test_a_batch_from_the_backend_is_taken_apart(table: ProcessTable) -> N
         reply = await session.request(a_call("batch"))
 
     assert reply.value == {"saw": "batch"}
-    assert heard.notes == ["notifications/x"]
+    assert heard.methods == ["notifications/x"]
 
 
 async def test_an_answer_over_the_limit_fails_its_own_call_alone(table: ProcessTable, autojump_clock: trio.testing.MockClock) -> None:

@@ -11,18 +11,11 @@ import trio.testing
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Params
+from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable
 
 Source = trio.abc.ReceiveStream
 Sink = trio.abc.SendStream
-
-
-class Deaf:
-    """An inbox that nobody reads."""
-
-    def notification(self, method: str, params: Params) -> None:
-        pass
 
 
 async def polite(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
@@ -83,7 +76,7 @@ FAREWELLS = [
 async def test_a_farewell_takes_as_long_as_the_group_needs_and_no_longer(
     table: ProcessTable, autojump_clock: trio.testing.MockClock, command: str, seconds: float, returncode: int
 ) -> None:
-    async with StdioConnector("x", command, open_process=table.open_process)(Deaf()) as session:
+    async with StdioConnector("x", command, open_process=table.open_process)(Heard()) as session:
         if command.startswith("launcher"):
             assert await session.wait_closed() == "exited with status 0"
         began = trio.current_time()
@@ -98,7 +91,7 @@ async def test_a_farewell_is_the_same_when_the_block_is_cancelled(
     table: ProcessTable, autojump_clock: trio.testing.MockClock, command: str, seconds: float, returncode: int
 ) -> None:
     with trio.move_on_after(1) as scope:
-        async with StdioConnector("x", command, open_process=table.open_process)(Deaf()):
+        async with StdioConnector("x", command, open_process=table.open_process)(Heard()):
             await trio.sleep_forever()
 
     assert scope.cancelled_caught
@@ -108,7 +101,7 @@ async def test_a_farewell_is_the_same_when_the_block_is_cancelled(
 
 
 async def test_the_grace_is_a_setting(table: ProcessTable, autojump_clock: trio.testing.MockClock) -> None:
-    async with StdioConnector("x", "stubborn", open_process=table.open_process, grace=7)(Deaf()):
+    async with StdioConnector("x", "stubborn", open_process=table.open_process, grace=7)(Heard()):
         pass
 
     assert trio.current_time() == 14
@@ -118,7 +111,7 @@ async def test_impatience_does_not_cut_a_farewell_short(table: ProcessTable, aut
     """Its scope is cancelled a second time while it goes on."""
     with trio.CancelScope() as outer, trio.move_on_after(1):
         outer.deadline = 2
-        async with StdioConnector("x", "stubborn", open_process=table.open_process)(Deaf()):
+        async with StdioConnector("x", "stubborn", open_process=table.open_process)(Heard()):
             await trio.sleep_forever()
 
     assert trio.current_time() == 5
@@ -145,7 +138,7 @@ async def cut_after(steps: int, connect: StdioConnector) -> bool:
 
     async def converse() -> None:
         nonlocal leaving
-        async with connect(Deaf()) as session:
+        async with connect(Heard()) as session:
             session.tell("notifications/x", {})
             with trio.move_on_after(0):
                 await session.request(Call("tools/call", "t", {}))

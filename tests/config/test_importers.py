@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.config.importers import from_mcp_json, legal_namespace
-from sluicegate.config.load import ConfigError, Loaded, load
+from sluicegate.config.importers import legal_namespace
+from sluicegate.config.load import ConfigError, Loaded, from_mcp_json, load
 
 AS_WRITTEN = """\
 {

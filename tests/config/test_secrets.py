@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.config.importers import from_mcp_json
-from sluicegate.config.load import ConfigError, Loaded, dump, load
+from sluicegate.config.load import ConfigError, Loaded, dump, from_mcp_json, load
 from sluicegate.config.summary import summary
 
 CANARY = "CANARY-3b1f9c7d5e"

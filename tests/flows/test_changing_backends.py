@@ -62,6 +62,23 @@ async def test_a_backend_that_is_not_there_cannot_be_replaced(autojump_clock: Cl
         assert list(gateway.backends) == ["a"]
 
 
+async def test_a_backend_whose_layer_cannot_be_put_around_it_changes_nothing(autojump_clock: Clock) -> None:
+    def broken(_inner: Handler) -> Handler:
+        raise ZeroDivisionError
+
+    config = Builder("x").backend("a", one("t").connector).config()
+    first, late = one("t"), one("u")
+    async with open_gateway(config, servers={"a": first.connector}, layers={"late": [broken]}) as gateway:
+        await gateway.settled()
+        with pytest.raises(ZeroDivisionError):
+            await gateway.add_backend(named("late"), late.connector)
+        first.crash()
+        await trio.sleep(5)
+        assert list(gateway.backends) == ["a"]
+        assert (await gateway.call_tool("a_t")).fault is None
+        assert late.sessions == []
+
+
 async def test_a_backend_removed_while_it_is_being_replaced_stays_removed(autojump_clock: Clock) -> None:
     new, outcomes = one("u"), list[str]()
     async with Builder("x").backend("a", one("t").connector).backend("z", one("t").connector).open() as gateway:

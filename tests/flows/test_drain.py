@@ -110,3 +110,22 @@ async def test_cancelling_the_block_cuts_everything_at_once(autojump_clock: trio
     assert trio.current_time() == 3
     assert replies == []
     assert scripted.sessions == []
+
+
+async def test_fronts_in_a_nursery_outside_end_with_a_block_that_is_cancelled(autojump_clock: trio.testing.MockClock) -> None:
+    network, (ours, theirs) = MemoryNetwork(), trio.testing.memory_stream_pair()
+    builder = Builder("x").listen("127.0.0.1", 8080).backend("b", ScriptedBackend().connector)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                async with builder.open(outside=Outside(listen=network.listen)) as gateway:
+                    await nursery.start(gateway.serve)
+                    nursery.start_soon(gateway.serve_stdio, theirs, theirs)
+                    await gateway.settled()
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert gateway.app.draining, "where the application is mounted elsewhere, it answers 503 from now on"
+    with pytest.raises(OSError, match="nothing listens"):
+        await network.open_stream("127.0.0.1", 8080)
+    assert trio.current_time() == 0
+    await ours.aclose()

@@ -14,54 +14,28 @@ import trio.testing
 from sluicegate.frontends.bridge import bridge
 from sluicegate.frontends.daemon_answer import LONGEST_MESSAGE
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.testing.lines import LineClient, open_line_client
 
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
-@attrs.define(eq=False)
-class Client:
-    stdin: trio.testing.MemorySendStream
-    stdout: trio.testing.MemoryReceiveStream
-    ended: trio.Event
-    buffer: bytes = b""
-
-    async def send(self, *messages: object) -> None:
-        for message in messages:
-            await self.stdin.send_all((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
-
-    async def next(self) -> Any:
-        while b"\n" not in self.buffer:
-            chunk = await self.stdout.receive_some(65536)
-            assert chunk
-            self.buffer += bytes(chunk)
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(line)
-
-
 @pytest.fixture
-async def client(gate: Any, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
-    to_us, stdin = trio.testing.memory_stream_one_way_pair()
-    stdout, from_us = trio.testing.memory_stream_one_way_pair()
-    ended = trio.Event()
-
-    async def run() -> None:
+async def client(gate: Any, nursery: trio.Nursery) -> AsyncGenerator[LineClient, None]:
+    async def run(stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
         await bridge("http://127.0.0.1:8080/mcp", {"authorization": "Bearer secret"}, stdin, stdout, transport=gate.transport)
-        ended.set()
 
-    nursery.start_soon(run)
-    yield Client(to_us, from_us, ended)
-    await to_us.aclose()
-    await ended.wait()
+    async with open_line_client(run, nursery) as client:
+        yield client
 
 
-async def open_session(client: Client, talk: Any) -> None:
+async def open_session(client: LineClient, talk: Any) -> None:
     await client.send(talk.opening())
     assert (await client.next())["result"]["serverInfo"]["name"] == "gate"
     await client.send(INITIALIZED)
     await trio.sleep(0.1)
 
 
-async def test_messages_pass_both_ways(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_messages_pass_both_ways(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("echo", "e"), talk.calling("chatty", "c"))
     lines = [await client.next() for _ in range(5)]
@@ -69,26 +43,26 @@ async def test_messages_pass_both_ways(client: Client, talk: Any, autojump_clock
     assert [line.get("id") for line in lines[1:]] == [None, None, None, "c"]
 
 
-async def test_changed_lists_reach_the_client(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_changed_lists_reach_the_client(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     gate.app.sessions.announce({"notifications/tools/list_changed"})
     assert (await client.next())["method"] == "notifications/tools/list_changed"
 
 
-async def test_a_cancel_reaches_the_call(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_cancel_reaches_the_call(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("slow", 5), {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
     assert (await client.next())["error"]["code"] == -32800
 
 
-async def test_a_bad_line_gets_the_gateways_own_error(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_bad_line_gets_the_gateways_own_error(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(b"garbage")
     answer = await client.next()
     assert (answer["error"]["code"], answer["id"]) == (-32700, None)
 
 
-async def test_the_session_ends_with_the_input(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_the_session_ends_with_the_input(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     assert len(gate.app.sessions) == 1
     await client.stdin.aclose()
@@ -96,7 +70,7 @@ async def test_the_session_ends_with_the_input(client: Client, gate: Any, talk: 
     assert len(gate.app.sessions) == 0
 
 
-async def test_a_restart_of_the_daemon_is_a_pause(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_restart_of_the_daemon_is_a_pause(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     gate.app.drain()
     gate.transport.down = True
@@ -115,7 +89,7 @@ async def test_a_restart_of_the_daemon_is_a_pause(client: Client, gate: Any, tal
     assert (await client.next())["method"] == "notifications/tools/list_changed"
 
 
-async def test_a_daemon_that_stays_away_is_told_of(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_daemon_that_stays_away_is_told_of(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     gate.transport.down = True
     await client.send(talk.opening(id="first"))
     answer = await client.next()
@@ -124,7 +98,7 @@ async def test_a_daemon_that_stays_away_is_told_of(client: Client, gate: Any, ta
     assert 58 < trio.current_time() <= 60
 
 
-async def test_a_refused_client_gets_the_reason_under_its_own_id(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_refused_client_gets_the_reason_under_its_own_id(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     from sluicegate.identity.bearer import BearerTokens
 
     gate.app.identity = BearerTokens(["another"])
@@ -133,7 +107,7 @@ async def test_a_refused_client_gets_the_reason_under_its_own_id(client: Client,
     assert (answer["id"], answer["error"]["code"]) == ("first", -32007)
 
 
-async def test_a_stream_that_breaks_is_resumed(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_stream_that_breaks_is_resumed(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("chatty", 5))
     assert (await client.next())["params"]["progress"] == 0
@@ -172,7 +146,7 @@ STRANGERS = [
 
 @pytest.mark.parametrize(("status", "body", "kind"), STRANGERS)
 async def test_what_is_no_mcp_server_costs_one_error(
-    client: Client, gate: Any, talk: Any, autojump_clock: object, status: int, body: bytes, kind: bytes
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object, status: int, body: bytes, kind: bytes
 ) -> None:
     gate.transport.app = app_saying(status, body, kind)
     await client.send(talk.opening(id="first"), b'{"jsonrpc":"2.0","id":"next","method":"ping"}')
@@ -182,7 +156,7 @@ async def test_what_is_no_mcp_server_costs_one_error(
 
 
 async def test_an_answer_without_end_is_cut(
-    client: Client, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sluicegate.frontends.daemon_answer.LONGEST_MESSAGE", 10_000)
     gate.transport.app = app_saying(200, b'{"jsonrpc":"2.0","id":"first","result":{"x":"' + b"x" * 10_000 + b'"}}')
@@ -192,7 +166,7 @@ async def test_an_answer_without_end_is_cut(
 
 
 async def test_a_stream_that_breaks_after_the_reply_brings_no_second_one(
-    client: Client, gate: Any, talk: Any, autojump_clock: object
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
     from sluicegate.testing.asgi import HangUp
 
@@ -212,7 +186,7 @@ async def test_a_stream_that_breaks_after_the_reply_brings_no_second_one(
 
 
 async def test_calls_made_while_the_session_is_opened_again_wait_for_it(
-    client: Client, gate: Any, talk: Any, autojump_clock: object
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
     async def settled() -> None:
         await trio.sleep(8)
@@ -228,7 +202,9 @@ async def test_calls_made_while_the_session_is_opened_again_wait_for_it(
     assert all("result" in reply for reply in replies)
 
 
-async def test_a_session_that_cannot_be_opened_again_now_can_be_later(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_session_that_cannot_be_opened_again_now_can_be_later(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
+) -> None:
     await open_session(client, talk)
     gate.app.sessions.end_all()
     limits, gate.app.sessions.limits = gate.app.sessions.limits, Limits(max_sessions=0)
@@ -241,7 +217,7 @@ async def test_a_session_that_cannot_be_opened_again_now_can_be_later(client: Cl
 
 
 async def test_a_gateway_that_forgets_every_session_at_once_costs_one_error_a_call(
-    client: Client, gate: Any, talk: Any, autojump_clock: object
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
     await open_session(client, talk)
     gate.app._mcp.table = Forgetful(gate.app.sessions)
@@ -264,7 +240,7 @@ class Forgetful:
         return None
 
 
-async def test_open_calls_are_answered_when_the_input_ends(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+async def test_open_calls_are_answered_when_the_input_ends(client: LineClient, talk: Any, tools: Any, autojump_clock: object) -> None:
     async def endless(call: Any) -> Any:
         await trio.sleep_forever()
 
@@ -279,7 +255,7 @@ async def test_open_calls_are_answered_when_the_input_ends(client: Client, talk:
 
 
 async def test_the_end_of_the_input_is_noticed_while_the_daemon_is_away(
-    client: Client, gate: Any, talk: Any, autojump_clock: object
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
     gate.transport.down = True
     await client.send(talk.opening(id="first"), INITIALIZED, talk.calling("echo", 2))
@@ -306,7 +282,7 @@ async def test_a_client_that_reads_late_still_gets_the_last_answer_whole(gate: A
         await passes()
 
     stdout.send_all_hook = lag
-    client = Client(to_us, from_us, trio.Event())
+    client = LineClient(to_us, from_us, trio.Event())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bridge_to, gate, stdin, stdout)
         await open_session(client, talk)
@@ -321,14 +297,14 @@ async def bridge_to(gate: Any, stdin: Any, stdout: Any) -> None:
 
 
 @pytest.mark.parametrize("raw", [b'"seven"', b"7"])
-async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, talk: Any, autojump_clock: object, raw: bytes) -> None:
+async def test_an_oversized_request_is_refused_under_its_own_id(client: LineClient, talk: Any, autojump_clock: object, raw: bytes) -> None:
     await open_session(client, talk)
     await client.send(b'{"jsonrpc":"2.0","id":%b,"method":"ping","params":{"x":"%b"}}' % (raw, b"x" * (LONGEST_MESSAGE + 1)))
     assert (await client.next())["id"] == json.loads(raw)
 
 
 async def test_news_come_again_after_something_in_between_was_out_of_order(
-    client: Client, gate: Any, talk: Any, autojump_clock: object
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
     async def out_of_order(scope: Any, receive: Any, send: Any) -> None:
         await (app_saying(502, b"Bad Gateway") if scope["method"] == "GET" else gate.app)(scope, receive, send)
@@ -343,7 +319,9 @@ async def test_news_come_again_after_something_in_between_was_out_of_order(
         assert (await client.next())["method"] == "notifications/tools/list_changed"
 
 
-async def test_a_gateway_without_a_stream_for_news_is_not_asked_again(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_gateway_without_a_stream_for_news_is_not_asked_again(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
+) -> None:
     async def without_get(scope: Any, receive: Any, send: Any) -> None:
         await (app_saying(405, b"") if scope["method"] == "GET" else gate.app)(scope, receive, send)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
-import attrs
 import pytest
 import trio
 import trio.testing
@@ -15,62 +15,26 @@ from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.stdio import MOST_WAITING_BYTES, _Front, serve_stdio
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
+from sluicegate.testing.lines import LineClient, open_line_client
 
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
-@attrs.define(eq=False)
-class Client:
-    """The other end of the pipes."""
-
-    stdin: trio.testing.MemorySendStream
-    stdout: trio.testing.MemoryReceiveStream
-    ended: trio.Event
-    buffer: bytes = b""
-
-    async def send(self, *messages: object) -> None:
-        for message in messages:
-            await self.stdin.send_all((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
-
-    async def line(self) -> bytes:
-        while b"\n" not in self.buffer:
-            chunk = await self.stdout.receive_some(65536)
-            if not chunk:
-                raise EOFError
-            self.buffer += bytes(chunk)
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return line
-
-    async def next(self) -> Any:
-        return json.loads(await self.line())
-
-
 @pytest.fixture
-async def client(gate: Any, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
-    to_us, stdin = trio.testing.memory_stream_one_way_pair()
-    stdout, from_us = trio.testing.memory_stream_one_way_pair()
-    ended = trio.Event()
-
-    async def serve() -> None:
-        await serve_stdio(gate.endpoint, stdin, stdout)
-        await stdout.aclose()
-        ended.set()
-
-    nursery.start_soon(serve)
-    yield Client(to_us, from_us, ended)
-    await to_us.aclose()
-    await ended.wait()
+async def client(gate: Any, nursery: trio.Nursery) -> AsyncGenerator[LineClient, None]:
+    async with open_line_client(partial(serve_stdio, gate.endpoint), nursery) as client:
+        yield client
 
 
-async def open_session(client: Client, talk: Any, version: str = "2025-11-25") -> Any:
+async def open_session(client: LineClient, talk: Any, version: str = "2025-11-25") -> Any:
     await client.send(talk.opening(version))
     answer = await client.next()
     await client.send(INITIALIZED)
     return answer
 
 
-async def test_one_client_is_served_line_by_line(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_one_client_is_served_line_by_line(client: LineClient, talk: Any, autojump_clock: object) -> None:
     answer = await open_session(client, talk, "2025-06-18")
     assert answer["result"]["protocolVersion"] == "2025-06-18"
     await client.send(talk.calling("echo", "a"), b"", b"   ", PING)
@@ -79,14 +43,14 @@ async def test_one_client_is_served_line_by_line(client: Client, talk: Any, auto
     assert replies[1]["result"] == {}
 
 
-async def test_notes_come_before_their_reply(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_notes_come_before_their_reply(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("chatty", 5))
     lines = [await client.next() for _ in range(4)]
     assert [line.get("id") for line in lines] == [None, None, None, 5]
 
 
-async def test_a_cancelled_call_gets_no_answer(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_cancelled_call_gets_no_answer(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("slow", 5))
     await trio.sleep(1)
@@ -110,7 +74,9 @@ async def test_a_cancelled_call_gets_no_answer(client: Client, talk: Any, autoju
         (b"x" * 100_000, -32600, None),
     ],
 )
-async def test_a_bad_line_costs_one_error(client: Client, talk: Any, autojump_clock: object, line: bytes, code: int, id: object) -> None:
+async def test_a_bad_line_costs_one_error(
+    client: LineClient, talk: Any, autojump_clock: object, line: bytes, code: int, id: object
+) -> None:
     await open_session(client, talk, "2025-03-26")
     await client.send(line, {"jsonrpc": "2.0", "id": "after", "method": "ping"})
     first, second = sorted([await client.next(), await client.next()], key=lambda reply: reply["id"] == "after")
@@ -118,27 +84,27 @@ async def test_a_bad_line_costs_one_error(client: Client, talk: Any, autojump_cl
     assert second["id"] == "after"
 
 
-async def test_requests_wait_for_the_end_of_the_handshake(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_requests_wait_for_the_end_of_the_handshake(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await client.send(talk.calling("echo", 1))
     assert (await client.next())["error"]["code"] == -32600
     await client.send(PING)
     assert (await client.next())["result"] == {}
 
 
-async def test_a_batch_is_answered_as_one_line(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_batch_is_answered_as_one_line(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk, "2025-03-26")
     await client.send([talk.calling("echo", 1), INITIALIZED, talk.calling("slow", 2)])
     replies = await client.next()
     assert [reply["id"] for reply in replies] == [1, 2]
 
 
-async def test_a_batch_in_another_revision_is_refused(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_batch_in_another_revision_is_refused(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send([PING])
     assert (await client.next())["error"]["code"] == -32600
 
 
-async def test_line_breaks_inside_a_reply_are_taken_out(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+async def test_line_breaks_inside_a_reply_are_taken_out(client: LineClient, talk: Any, tools: Any, autojump_clock: object) -> None:
     async def pretty(call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
         return Reply(Raw(b'{\n  "content": [],\r\n  "text": "a\\nb"\n}'))
@@ -149,7 +115,7 @@ async def test_line_breaks_inside_a_reply_are_taken_out(client: Client, talk: An
     assert await client.line() == b'{"jsonrpc":"2.0","id":1,"result":{  "content": [],  "text": "a\\nb"}}'
 
 
-async def test_replies_still_go_out_when_the_input_ends(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_replies_still_go_out_when_the_input_ends(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("chatty", 5))
     await client.stdin.aclose()
@@ -159,7 +125,9 @@ async def test_replies_still_go_out_when_the_input_ends(client: Client, talk: An
     assert trio.current_time() == 4
 
 
-async def test_open_calls_are_answered_with_an_error_when_time_is_up(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+async def test_open_calls_are_answered_with_an_error_when_time_is_up(
+    client: LineClient, talk: Any, tools: Any, autojump_clock: object
+) -> None:
     async def endless(call: Call) -> Reply:
         await trio.sleep_forever()
         raise AssertionError
@@ -173,7 +141,7 @@ async def test_open_calls_are_answered_with_an_error_when_time_is_up(client: Cli
     assert trio.current_time() == 5
 
 
-async def test_a_client_that_reads_no_more_ends_everything(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_client_that_reads_no_more_ends_everything(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("slow", 5))
     await client.stdout.aclose()
@@ -181,7 +149,9 @@ async def test_a_client_that_reads_no_more_ends_everything(client: Client, talk:
     assert trio.current_time() == 5
 
 
-async def test_changed_lists_are_told_once_and_after_the_handshake(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_changed_lists_are_told_once_and_after_the_handshake(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
+) -> None:
     (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "Front" in repr(listener))
     announce(frozenset({"notifications/tools/list_changed"}))
     await client.send(talk.opening())
@@ -194,7 +164,7 @@ async def test_changed_lists_are_told_once_and_after_the_handshake(client: Clien
     assert (await client.next())["id"] == 1
 
 
-async def test_a_client_may_begin_anew(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_a_client_may_begin_anew(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(talk.calling("slow", 5))
     await trio.sleep(1)
@@ -207,7 +177,7 @@ async def test_a_client_may_begin_anew(client: Client, talk: Any, autojump_clock
 async def test_cancelling_the_front_is_bounded_and_says_goodbye(gate: Any, talk: Any, autojump_clock: object) -> None:
     to_us, stdin = trio.testing.memory_stream_one_way_pair()
     stdout, from_us = trio.testing.memory_stream_one_way_pair()
-    client = Client(to_us, from_us, trio.Event())
+    client = LineClient(to_us, from_us, trio.Event())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_stdio, gate.endpoint, stdin, stdout)
         await open_session(client, talk)
@@ -219,7 +189,7 @@ async def test_cancelling_the_front_is_bounded_and_says_goodbye(gate: Any, talk:
     assert [(await client.next()).get("id") for _ in range(4)] == [None, None, None, 5]
 
 
-async def test_a_flood_of_calls_is_bounded(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_flood_of_calls_is_bounded(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     gate.endpoint.limits = Limits(max_calls_per_session=2)
     await open_session(client, talk)
     await client.send(*(talk.calling("slow", number) for number in range(3)))
@@ -232,7 +202,7 @@ def as_id(raw: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("raw", [b"4", b'"4"', b'"a\\"b\\u00e9"', b"123456789012345678901234567890", b"-7"])
-async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, talk: Any, autojump_clock: object, raw: bytes) -> None:
+async def test_an_oversized_request_is_refused_under_its_own_id(client: LineClient, talk: Any, autojump_clock: object, raw: bytes) -> None:
     await open_session(client, talk)
     await client.send(as_id(raw))
     line = await client.line()
@@ -241,14 +211,14 @@ async def test_an_oversized_request_is_refused_under_its_own_id(client: Client, 
 
 @pytest.mark.parametrize("raw", [b"null", b"1.5", b"true", b'"\\ud800"', b'"\\x"', b'"\xff"'])
 async def test_an_oversized_request_without_a_proper_id_is_refused_all_the_same(
-    client: Client, talk: Any, autojump_clock: object, raw: bytes
+    client: LineClient, talk: Any, autojump_clock: object, raw: bytes
 ) -> None:
     await open_session(client, talk)
     await client.send(as_id(raw))
     assert (await client.next())["id"] is None
 
 
-async def test_an_oversized_answer_is_not_taken_for_a_request_of_ours(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_an_oversized_answer_is_not_taken_for_a_request_of_ours(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     await client.send(b'{"jsonrpc":"2.0","id":1,"result":{"x":"' + b"x" * 5000 + b'"}}', PING)
     replies = [await client.next(), await client.next()]
@@ -258,14 +228,14 @@ async def test_an_oversized_answer_is_not_taken_for_a_request_of_ours(client: Cl
 
 @pytest.mark.parametrize("requested", [b"1e999", b"[" * 400 + b"]" * 400])
 async def test_a_cancel_of_something_that_is_no_id_does_no_harm(
-    client: Client, talk: Any, autojump_clock: object, requested: bytes
+    client: LineClient, talk: Any, autojump_clock: object, requested: bytes
 ) -> None:
     await open_session(client, talk)
     await client.send(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%b}}' % requested, PING)
     assert (await client.next())["id"] == 1
 
 
-async def test_initialize_in_a_batch_is_refused_and_the_session_goes_on(client: Client, talk: Any, autojump_clock: object) -> None:
+async def test_initialize_in_a_batch_is_refused_and_the_session_goes_on(client: LineClient, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk, "2025-03-26")
     await client.send([talk.opening("2025-11-25", id="again"), PING])
     replies = {reply["id"]: reply for reply in await client.next()}
@@ -275,13 +245,13 @@ async def test_initialize_in_a_batch_is_refused_and_the_session_goes_on(client: 
     assert "result" in await client.next()
 
 
-async def test_a_huge_batch_is_refused_as_a_whole(client: Client, gate: Any, talk: Any, autojump_clock: object) -> None:
+async def test_a_huge_batch_is_refused_as_a_whole(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk, "2025-03-26")
     await client.send(b"[" + b"1," * 400 + b"1]")
     assert (await client.next())["error"]["code"] == -32600
 
 
-async def test_a_result_as_deep_as_can_be_read_is_passed_on(client: Client, talk: Any, tools: Any, autojump_clock: object) -> None:
+async def test_a_result_as_deep_as_can_be_read_is_passed_on(client: LineClient, talk: Any, tools: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
     for depth in (500, 900, 940, 960, 970, 980, 990):
 
@@ -312,7 +282,7 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
         await passes()
 
     ours.send_stream.send_all_hook = block
-    front, client = _Front(gate.endpoint), Client(theirs.send_stream, theirs.receive_stream, trio.Event())
+    front, client = _Front(gate.endpoint), LineClient(theirs.send_stream, theirs.receive_stream, trio.Event())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.write, ours.send_stream, nursery.cancel_scope)
         nursery.start_soon(front.tell_changes)

@@ -3,7 +3,7 @@
 import attrs
 import trio
 
-from sluicegate.policies.compose import chain, stack, when
+from sluicegate.policies.compose import chain, stack
 from sluicegate.protocol.calls import Call, Handler, Reply
 
 
@@ -47,18 +47,6 @@ def test_a_layer_that_is_not_there_is_left_out() -> None:
     handler = stack(None, lambda inner: Noting(inner, "a", []), None, around=innermost)
 
     assert [handler, innermost] == list(chain(handler))
-
-
-def test_settings_make_a_layer_and_their_absence_makes_none() -> None:
-    def layer(inner: Handler, name: str) -> Handler:
-        return Noting(inner, name, [])
-
-    assert when(None, layer) is None
-    assert next(getattr(step, "name", "") for step in chain(stack(when("x", layer), around=innermost))) == "x"
-
-
-def test_settings_that_look_empty_still_make_a_layer() -> None:
-    assert when("", lambda inner, name: Noting(inner, name, [])) is not None
 
 
 def test_the_chain_lists_every_layer_from_the_outside() -> None:

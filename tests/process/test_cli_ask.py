@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,20 +36,13 @@ async def ask(*arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    path = tmp_path / "gate.toml"
-    path.write_text(
-        f"""\
+def gate(write_gate: Callable[[str], Path]) -> Path:
+    return write_gate(
+        """\
 [proxy]
 name = "gate"
-[[backends]]
-name = "one"
-transport = "stdio"
-command = {json.dumps(sys.executable)}
-args = [{json.dumps(str(SERVER))}, "one"]
-""",
+"""
     )
-    return path
 
 
 def test_call_prints_the_text_of_the_result(gate: Path) -> None:

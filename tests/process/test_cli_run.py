@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,9 @@ def running(*arguments: str) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    path = tmp_path / "gate.toml"
-    path.write_text(
-        f"""\
+def gate(write_gate: Callable[[str], Path]) -> Path:
+    return write_gate(
+        """\
 [proxy]
 name = "gate"
 shutdown_timeout_seconds = 20
@@ -89,14 +88,8 @@ shutdown_timeout_seconds = 20
 port = 0
 [observability]
 json_logs = true
-[[backends]]
-name = "one"
-transport = "stdio"
-command = {json.dumps(sys.executable)}
-args = [{json.dumps(str(SERVER))}, "one"]
-""",
+"""
     )
-    return path
 
 
 def address(daemon: Daemon) -> str:

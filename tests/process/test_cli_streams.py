@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -11,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from sluicegate.testing.family import Family
 
 pytestmark = pytest.mark.slow
 
-SERVER = Path(__file__).with_name("plain_server.py")
 SLUICEGATE = f"{shlex.quote(sys.executable)} -m sluicegate"
 PATIENCE = 30
 ENVIRON = os.environ | {"PYTHONPATH": str(Path(sluicegate.__file__).parents[1])}
@@ -32,22 +30,15 @@ CANARY = "CANARY-9e2d41a7"
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    path = tmp_path / "gate.toml"
-    path.write_text(
-        f"""\
+def gate(write_gate: Callable[[str], Path]) -> Path:
+    return write_gate(
+        """\
 [proxy]
 name = "gate"
-listen = {{ port = 0 }}
+listen = { port = 0 }
 startup_wait_seconds = 1
-[[backends]]
-name = "one"
-transport = "stdio"
-command = {json.dumps(sys.executable)}
-args = [{json.dumps(str(SERVER))}, "one"]
 """
     )
-    return path
 
 
 def shell(command: str) -> subprocess.CompletedProcess[str]:
@@ -138,6 +129,7 @@ def free_port() -> int:
 
 
 def wait_until_it_listens(port: int) -> None:
+    """Ask again and again: with its log closed, nothing else can tell."""
     for _ in range(int(PATIENCE / 0.05)):
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -22,6 +22,7 @@ from sluicegate.backends.stdio import StdioConnector
 from sluicegate.gateway import Gateway
 from sluicegate.outside import open_http
 from sluicegate.protocol.messages import Params, Raw, decode_object, encode
+from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
 
@@ -55,13 +56,6 @@ REQUESTS: list[tuple[str, dict[str, object]]] = [
 ]
 URI = re.compile(rb'"(?:all_)?(demo://[^"]*)"')
 TIME = re.compile(rb"[0-9]{1,2}:[0-9]{2}:[0-9]{2} ?[AP]M|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
-
-
-class Ears:
-    """Hears nothing."""
-
-    def notification(self, method: str, params: Params) -> None:
-        """Forget it."""
 
 
 @asynccontextmanager
@@ -135,7 +129,7 @@ def localised(answer: bytes) -> bytes:
 @pytest.mark.parametrize("peer", [over_stdio, over_http])
 async def test_every_result_is_the_servers_own_byte_for_byte(peer: object) -> None:
     async with peer() as config, trio.open_nursery() as nursery:  # type: ignore[operator]
-        async with direct(config)(Ears()) as session, open_for(config) as gateway:
+        async with direct(config)(Heard()) as session, open_for(config) as gateway:
             with trio.fail_after(60):
                 await directly(session, "initialize", HELLO)  # type: ignore[arg-type]
                 session.tell("notifications/initialized", {})
@@ -170,7 +164,7 @@ async def open_for(config: BackendConfig) -> AsyncGenerator[Gateway, None]:
 async def test_lists_keep_every_member_of_every_item_but_the_name() -> None:
     async with (
         over_stdio() as config,
-        StdioConnector("direct", config.command or "", tuple(config.args))(Ears()) as session,
+        StdioConnector("direct", config.command or "", tuple(config.args))(Heard()) as session,
         open_for(config) as gateway,
     ):
         with trio.fail_after(60):

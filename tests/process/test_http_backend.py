@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import attrs
 import hypercorn.config
 import hypercorn.trio
 import msgspec
@@ -15,29 +14,12 @@ from mcp.server.mcpserver import Context, MCPServer
 from sluicegate.backends.handshake import read_offer, shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
-from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import TOOLS
+from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
-
-
-@attrs.define
-class Heard:
-    """An inbox and a back that remember."""
-
-    methods: list[str] = attrs.field(factory=list)
-    notes: list[dict[str, object]] = attrs.field(factory=list)
-    may_ask: bool = False
-
-    def notification(self, method: str, params: Params) -> None:
-        self.methods.append(method)
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(msgspec.json.decode(message))
-
-    async def ask(self, question: bytes) -> Reply:
-        raise NotImplementedError
 
 
 def sdk_server(cancelled: list[str]) -> MCPServer:
@@ -109,7 +91,7 @@ async def test_progress_of_a_real_server_comes_back() -> None:
     heard = Heard()
     async with connected(sdk_server([]), heard, json=False) as session:
         assert (await session.request(tool("count", heard))).text == "counted"
-    assert [note["params"]["progress"] for note in heard.notes] == [0, 1, 2]  # type: ignore[index]
+    assert [note["params"]["progress"] for note in heard.messages] == [0, 1, 2]
 
 
 async def test_a_real_server_hears_of_the_cancellation() -> None:

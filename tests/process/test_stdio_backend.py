@@ -21,19 +21,12 @@ from sluicegate.backends.session import ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Params
+from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
 
 CHILDREN = Path(__file__).parent / "children"
 ODD = ("-S", "-E", str(CHILDREN / "odd.py"))
-
-
-class Inbox:
-    """Nobody listens."""
-
-    def notification(self, method: str, params: Params) -> None:
-        pass
 
 
 def odd(*habits: str, grace: float = 0.3, **options: object) -> StdioConnector:
@@ -46,7 +39,7 @@ async def opened(connect: StdioConnector) -> AsyncGenerator[ChannelSession, None
     group = -1
     try:
         with trio.fail_after(30):
-            async with connect(Inbox()) as session:
+            async with connect(Heard()) as session:
                 assert isinstance(session, ChannelSession)
                 assert session.pid is not None
                 group = session.pid
@@ -231,7 +224,7 @@ async def test_a_child_that_does_not_read_is_an_overload_and_blocks_nobody() -> 
 )
 async def test_a_child_that_cannot_start_is_explained(command: str, cwd: str | None, said: str) -> None:
     with pytest.raises(ConnectFailed) as refused:
-        async with StdioConnector("x", command, cwd=cwd, env={"PATH": "/one:/two"})(Inbox()):
+        async with StdioConnector("x", command, cwd=cwd, env={"PATH": "/one:/two"})(Heard()):
             raise AssertionError
 
     assert said == str(refused.value)

@@ -13,25 +13,14 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
-from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
-from ..protocol.messages import (
-    Malformed,
-    Message,
-    Notification,
-    Params,
-    Raw,
-    Request,
-    Response,
-    decode,
-    encode_notification,
-    encode_request,
-)
-from .mapping import answer_key, answer_to_backend, own_key, own_number, reply_from, with_own_token
+from ..protocol.messages import Params, Raw, encode_notification, encode_request
+from .incoming import deliver, messages_in
+from .mapping import own_key, with_own_token
 from .outbox import Letter, Outbox
 from .session import Inbox
 
-__all__ = ["ChannelSession", "answer_to_backend", "reply_from", "with_own_token"]
+__all__ = ["ChannelSession"]
 
 log = get_logger("sluicegate.backend")
 
@@ -106,7 +95,7 @@ class ChannelSession:
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
         if not self._closed.is_set():
-            self._put_or_drop(encode_notification(method, params), method)
+            self.respond(encode_notification(method, params), method)
 
     async def wait_closed(self) -> str:
         """Wait until the session has ended, and say why."""
@@ -131,13 +120,6 @@ class ChannelSession:
 
     # -- the writer's side
 
-    def _put_or_drop(self, frame: bytes, what: str) -> None:
-        """What nobody waits for must not pile up in front of a backend that does not read; calls leave it some room."""
-        if not self.outbox.is_bursting:
-            self.outbox.put(Letter(frame))
-        else:
-            log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
-
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when the session has closed. One writer at a time."""
         return await self.outbox.next_frame()
@@ -146,24 +128,26 @@ class ChannelSession:
 
     def receive(self, data: bytes) -> None:
         """One message from the backend, or a batch of them; never raises for what the backend did."""
-        message = decode(data)
-        members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
-        if not isinstance(members, list):
-            self._dispatch(message, data)
-            return
-        for member in members:  # 2025-03-26 lets a backend send those (P-22)
-            self._dispatch(decode(bytes(member)), member)
+        for message, raw in messages_in(data):
+            deliver(message, raw, self, self)
 
-    def _dispatch(self, message: Message, data: bytes | Raw) -> None:
-        if isinstance(message, Response):
-            self._settle(message)
-        elif isinstance(message, Notification):
-            self._notice(message)
-        elif isinstance(message, Request):
-            self._put_or_drop(answer_to_backend(message), f"the answer to {message.method}")
+    def notification(self, method: str, params: Params) -> None:
+        """Pass on what is about no call (implements `Desk`)."""
+        self.inbox.notification(method, params)
+
+    def respond(self, frame: bytes, what: str) -> None:
+        """Answer the backend; what nobody waits for must not pile up in front of one that does not read, and calls leave it some room."""
+        if not self.outbox.is_bursting:
+            self.outbox.put(Letter(frame))
         else:
-            self.refuse(answer_key(data), message.message)
-            self.complain(f"{message.message}: {bytes(data)[:80]!r}")
+            log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
+
+    def unclaimed(self, key: int | str | None) -> None:
+        """An answer to no open call; no surprise if it was on its way while we cancelled."""
+        if (number := own_key(key)) in self._late:
+            self._late.remove(number)
+        else:
+            self.complain(f"an answer to id {key!r}, which no open call has")
 
     def complain(self, what: str) -> None:
         """Count and remember something that is no usable message."""
@@ -174,49 +158,26 @@ class ChannelSession:
 
     def refuse(self, key: int | str | None, why: str) -> None:
         """Fail the call with this id, if there is one: nothing usable will come for it."""
-        if (pending := self._waiting(key)) is not None:
+        if (pending := self.waiting(key)) is not None:
             pending.settle(Reply.failed(faults.unreadable(self.backend, why)))
 
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was."""
-        sent = [key for key in self._pending if self._waiting(key) is not None]
+        sent = [key for key in self._pending if self.waiting(key) is not None]
         if number is None and len(sent) == 1:
             number = sent[0]
         self.refuse(number, f"it is larger than {limit} bytes")
         return number in sent
 
-    def _settle(self, response: Response) -> None:
-        if (pending := self._waiting(response.key)) is not None:
-            pending.settle(reply_from(response, self.backend))
-        elif (number := own_key(response.key)) in self._late:  # it was answering while we cancelled
-            self._late.remove(number)
-        else:
-            self.complain(f"an answer to id {response.key!r}, which no open call has")
+    def waiting(self, key: int | str | None) -> _Pending | None:
+        """The call that was sent under this id and has no answer yet (implements `Calls`)."""
+        return self.reporting(own_key(key))
 
-    def _waiting(self, key: int | str | None) -> _Pending | None:
-        """The call that was sent under this id and has no answer yet."""
-        pending = self._pending.get(own_key(key))
+    def reporting(self, number: int) -> _Pending | None:
+        """The same, by our own number."""
+        pending = self._pending.get(number)
         return pending if pending is not None and pending.reply is None and pending.letter.left else None
 
-    def _notice(self, note: Notification) -> None:
-        if note.method == "notifications/progress":
-            self._progress(note)
-        elif note.method == "notifications/message":
-            self._log_line(note)
-        else:
-            self.inbox.notification(note.method, note.params)
-
-    def _progress(self, note: Notification) -> None:
-        pending = self._waiting(own_number(bytes(note.params.get("progressToken", b""))))
-        if pending is None or pending.token is None:
-            return  # late or never asked for: nothing after completion (P-120)
-        params = note.params | {"progressToken": pending.token}
-        pending.call.back.note(encode_notification(note.method, params, note.extras))
-
-    def _log_line(self, note: Notification) -> None:
-        """A channel does not say which call a log line is about; it is passed on only where there is no doubt."""
-        if len(self._pending) == 1:
-            pending = next(iter(self._pending.values()))
-            pending.call.back.note(encode_notification(note.method, note.params, note.extras))
-        else:
-            self.inbox.notification(note.method, note.params)
+    def logging(self) -> _Pending | None:
+        """A channel does not say which call a log line is about; only of a single one there is no doubt."""
+        return next(iter(self._pending.values())) if len(self._pending) == 1 else None

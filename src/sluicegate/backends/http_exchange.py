@@ -10,28 +10,17 @@ import httpx2
 import trio
 
 from ..protocol import eras, faults
-from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, media_type, safe_value
-from ..protocol.messages import (
-    Malformed,
-    Message,
-    Notification,
-    Params,
-    Raw,
-    Request,
-    Response,
-    decode,
-    encode_notification,
-    encode_request,
-)
-from .channel import reply_from, with_own_token
+from ..protocol.messages import Malformed, Raw, encode_request
 from .http_wire import Wire
+from .incoming import Desk, deliver, messages_in
+from .mapping import own_key, with_own_token
 
-__all__ = ["Conversation", "HttpExchange", "Owner", "messages_in"]
+__all__ = ["Conversation", "HttpExchange", "Owner"]
 
 LINGER_SECONDS = 0.05
 """How long, after the answer, the end of its stream may take for the connection to be kept."""
@@ -56,30 +45,17 @@ class Conversation:
         return named | ({PROTOCOL_VERSION: self.version} if self.version in eras.LEGACY else {})
 
 
-class Owner(Protocol):
+class Owner(Desk, Protocol):
     """What an exchange needs of its session."""
 
     def reached(self) -> None:
         """The backend answered something over HTTP."""
         ...
 
-    def hear(self, message: Message, data: bytes) -> None:
-        """A message that is not about this call."""
-        ...
-
-
-def messages_in(data: bytes) -> list[tuple[Message, bytes]]:
-    """The one message of a body or an event, or the members of a batch, which 2025-03-26 allows (P-22)."""
-    message = decode(data)
-    members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
-    if not isinstance(members, list):
-        return [(message, data)]
-    return [(decode(bytes(member)), bytes(member)) for member in members]
-
 
 @attrs.define(eq=False)
 class HttpExchange:
-    """One POST under an id of our own. ``run`` may be called once."""
+    """One POST under an id of our own (implements `Waiting`, and `Calls` for its answer). ``run`` may be called once."""
 
     wire: Wire
     owner: Owner
@@ -92,14 +68,14 @@ class HttpExchange:
     """What the backend issued with its answer."""
     refused: Fault | None = attrs.field(default=None, init=False)
     """Set if no connection came about."""
-    _token: Raw | None = attrs.field(default=None, init=False)
+    token: Raw | None = attrs.field(default=None, init=False)
     """The caller's own progress token."""
     _reply: Reply | None = attrs.field(default=None, init=False)
 
     async def run(self) -> Reply | None:
         """The reply, or None if the backend does not know the session any more and so has not run the call."""
         call = self.call
-        params, self._token = with_own_token(call.params, self.number)
+        params, self.token = with_own_token(call.params, self.number)
         body = encode_request(self.number, call.method, params, call.extras)
         headers = self.conversation.headers | {"content-type": JSON, METHOD: safe_value(call.method)}
         if call.local:
@@ -138,7 +114,8 @@ class HttpExchange:
         if isinstance(body, Fault):
             return body
         for message, data in messages_in(body) if body else ():
-            self._take(message, data, quiet=not answer.is_success)
+            if answer.is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
+                deliver(message, data, self.owner, self)
         if self._reply is not None:
             return None
         if not answer.is_success:
@@ -161,7 +138,7 @@ class HttpExchange:
             self._reply = Reply.failed(self.wire.too_large())
         elif event.data:
             for message, data in messages_in(event.data):
-                self._take(message, data)
+                deliver(message, data, self.owner, self)
 
     def _is_unknown_session(self, status: int) -> bool:
         """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run."""
@@ -204,24 +181,18 @@ class HttpExchange:
     def _resuming(self, last_id: str) -> Mapping[str, str]:
         return self.conversation.headers | {LAST_EVENT_ID: last_id}
 
-    def _take(self, message: Message, data: bytes, *, quiet: bool = False) -> None:
-        if isinstance(message, Response) and self._is_ours(message, quiet=quiet):
-            if self._reply is None:
-                self._reply = reply_from(message, self.wire.backend)
-        elif isinstance(message, Notification) and message.method == "notifications/progress":
-            self.progress(message.params, message.extras)
-        elif isinstance(message, Notification) and message.method == "notifications/message":
-            self.call.back.note(encode_notification(message.method, message.params, message.extras))
-        elif isinstance(message, Request) or not quiet:
-            self.owner.hear(message, data)
+    def waiting(self, key: int | str | None) -> HttpExchange | None:
+        """This call; an error without an id, too, can only be about what this POST carried."""
+        return self.reporting(self.number if key is None else own_key(key))
 
-    def _is_ours(self, response: Response, *, quiet: bool) -> bool:
-        """Some servers answer 7 with "7" (CORE-69); an HTTP error may carry an answer without an id."""
-        return response.key in {self.number, str(self.number)} or (quiet and response.key is None)
+    def reporting(self, number: int) -> HttpExchange | None:
+        """This call, until it has its reply."""
+        return self if number == self.number and self._reply is None else None
 
-    def progress(self, params: Params, extras: Params) -> None:
-        """Pass progress on under the caller's own token; what is about another call, or was never asked for, is dropped."""
-        raw = params.get("progressToken")
-        if raw is None or self._token is None or self._reply is not None or bytes(raw) != b"%d" % self.number:
-            return
-        self.call.back.note(encode_notification("notifications/progress", params | {"progressToken": self._token}, extras))
+    def logging(self) -> HttpExchange | None:
+        """What is said on the stream of a call is about it."""
+        return self.reporting(self.number)
+
+    def settle(self, reply: Reply) -> None:
+        """Here is the answer."""
+        self._reply = reply

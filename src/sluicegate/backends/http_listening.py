@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 import httpx2
@@ -12,8 +12,9 @@ from ..events import get_logger
 from ..protocol.events import EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, LAST_EVENT_ID, media_type
-from .http_exchange import Conversation, Owner, messages_in
+from .http_exchange import Conversation, HttpExchange
 from .http_wire import Wire
+from .incoming import Desk, deliver, doubt_lists, messages_in
 
 __all__ = ["Listening"]
 
@@ -26,17 +27,17 @@ LONGEST_PAUSE = 30.0
 
 @attrs.define(eq=False)
 class Listening:
-    """Keeps the stream of one conversation open, until cancelled, refused, or told that the session is gone."""
+    """Keeps the stream of one conversation open (implements `Calls`), until cancelled, refused, or told that the session is gone."""
 
     wire: Wire
-    owner: Owner
+    desk: Desk
+    open: Mapping[int, HttpExchange]
+    """The session's calls by their numbers."""
     conversation: Conversation
     on_gone: Callable[[], None]
     """The backend does not know the session any more."""
     on_refused: Callable[[str], None]
     """Nothing listens at the backend's address any more."""
-    on_gap: Callable[[], None]
-    """The stream is back, but what was said in between is lost."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _last_id: str = attrs.field(default="", init=False)
     _was_open: bool = attrs.field(default=False, init=False)
@@ -71,7 +72,7 @@ class Listening:
         status = answer.status_code
         if status == 200 and media_type(answer.headers.get("content-type", "")) == EVENT_STREAM:
             if self._was_open and not self._last_id:
-                self.on_gap()
+                doubt_lists(self.desk)  # it is back, but what was said in between is lost
             self._was_open = True
             await self._pump(answer)
             return True
@@ -94,7 +95,18 @@ class Listening:
                     log.warning("backend sent an event that is too large; it is dropped", backend=self.wire.backend, limit=event.limit)
                 elif event.data:
                     for message, data in messages_in(event.data):
-                        self.owner.hear(message, data)
+                        deliver(message, data, self.desk, self)
             self._last_id, self._retry = parser.last_id, parser.retry_seconds
 
         await self.wire.pump(answer, take)
+
+    def waiting(self, key: int | str | None) -> None:
+        """It carries no answers (P-62)."""
+
+    def reporting(self, number: int) -> HttpExchange | None:
+        """Some servers send progress on it; the token says whose it is."""
+        exchange = self.open.get(number)
+        return None if exchange is None else exchange.reporting(number)
+
+    def logging(self) -> None:
+        """What is said on it is about no call."""

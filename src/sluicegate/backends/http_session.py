@@ -6,6 +6,10 @@ be opened or nothing listens at the address any more.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+
 import attrs
 import httpx2
 import trio
@@ -14,13 +18,12 @@ from ..events import get_logger
 from ..protocol import eras, faults
 from ..protocol.calls import Call, Reply
 from ..protocol.headers import is_session_id
-from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, decode_object, encode_notification, read_text
-from ..protocol.offers import KINDS
-from .channel import answer_to_backend
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode_notification, read_text
 from .http_exchange import Conversation, HttpExchange
 from .http_listening import Listening
 from .http_notices import Notices
 from .http_wire import Wire
+from .incoming import doubt_lists
 from .session import Inbox
 
 __all__ = ["HttpSession"]
@@ -46,14 +49,15 @@ class HttpSession:
     """The parameters of ``initialize``, for doing it again."""
     _open: dict[int, HttpExchange] = attrs.field(factory=dict, init=False)
     """Calls on their way, oldest first."""
-    _last_id: int = attrs.field(default=0, init=False)
+    _numbers: Iterator[int] = attrs.field(factory=lambda: count(1), init=False)
     _may_go: trio.Event | None = attrs.field(default=None, init=False)
     """Calls wait for it while the conversation is opened."""
     _listening: Listening | None = attrs.field(default=None, init=False)
     _refused: tuple[float, str] | None = attrs.field(default=None, init=False)
     """When a connection was refused first, and how; forgotten as soon as the backend answers anything."""
     _left: bool = attrs.field(default=False, init=False)
-    _empty: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _empty: trio.Event | None = attrs.field(default=None, init=False)
+    """Made by who leaves while calls are on their way."""
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _why: str = attrs.field(default="", init=False)
 
@@ -68,7 +72,7 @@ class HttpSession:
                 await trio.lowlevel.checkpoint()
                 return Reply.failed(faults.unavailable(self.backend, self._why))
             conversation = self._conversation
-            reply = await self._exchange(self._prepare(call, conversation))
+            reply = await self._exchange(HttpExchange(self.wire, self, conversation, call, next(self._numbers)))
             if reply is not None:
                 return reply
             self._renew(conversation)
@@ -105,15 +109,12 @@ class HttpSession:
         for exchange in self._open.values():
             exchange.scope.cancel(reason="the session is left")
         if self._open:
+            self._empty = trio.Event()
             await self._empty.wait()
         if self._conversation.session_id and not vanished:
             answer = await self.wire.open("DELETE", self._conversation.headers)
             if isinstance(answer, httpx2.Response):
                 await answer.aclose()
-
-    def _prepare(self, call: Call, conversation: Conversation) -> HttpExchange:
-        self._last_id += 1
-        return HttpExchange(self.wire, self, conversation, call, self._last_id)
 
     async def _exchange(self, exchange: HttpExchange) -> Reply | None:
         """Run it, and tell the backend if nobody waits for it any more."""
@@ -141,9 +142,8 @@ class HttpSession:
         since, why = self._refused or (float("inf"), "")
         if why and all((other.call.sent_at or 0.0) >= since for other in self._open.values()):
             self.close(why)
-        if not self._open:
+        if not self._open and self._empty is not None:
             self._empty.set()
-            self._empty = trio.Event()
 
     def reached(self) -> None:
         """The backend answered over HTTP: it is there."""
@@ -154,7 +154,7 @@ class HttpSession:
         if self._left:
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.unavailable(self.backend, self._why))
-        exchange = self._prepare(call, Conversation())
+        exchange = HttpExchange(self.wire, self, Conversation(), call, next(self._numbers))
         reply = await self._exchange(exchange)
         assert reply is not None  # without a session there is none to forget
         if reply.fault is not None:
@@ -187,9 +187,8 @@ class HttpSession:
             self._listening = None
         if not conversation.session_id or self._left:
             return
-        self._listening = Listening(
-            self.wire, self, conversation, lambda: self._renew(conversation), self._nothing_listens, self._lists_may_have_changed
-        )
+        gone = partial(self._renew, conversation)
+        self._listening = Listening(self.wire, self, self._open, conversation, gone, self._nothing_listens)
         self.nursery.start_soon(self._listening.run)
 
     def _renew(self, lost: Conversation) -> None:
@@ -211,7 +210,7 @@ class HttpSession:
             self._let_go()
         if not why:
             self._listen()
-            self._lists_may_have_changed()
+            doubt_lists(self)
 
     async def _shake_hands(self) -> str:
         """Why it failed, or nothing."""
@@ -224,24 +223,25 @@ class HttpSession:
         await self._notices.post(self._conversation, encode_notification("notifications/initialized", {}))
         return ""
 
-    def hear(self, message: Message, data: bytes) -> None:
-        """A message that is not about the call on whose stream it came."""
-        if self._left:
-            return
-        if isinstance(message, Request):
-            self._notices.post_soon(self._conversation, answer_to_backend(message), f"the answer to {message.method}")
-        elif isinstance(message, Notification) and message.method == "notifications/progress":
-            for exchange in list(self._open.values()):  # some servers send it on the standing stream; the token says whose it is
-                exchange.progress(message.params, message.extras)
-        elif isinstance(message, Notification):
-            self.inbox.notification(message.method, message.params)
-        else:
-            what = message.message if isinstance(message, Malformed) else "an answer that belongs to no call"
-            log.warning("backend sent something that is no use", backend=self.backend, what=what, data=repr(data[:80]))
+    # -- what the backend says (implements `Desk`)
 
-    def _lists_may_have_changed(self) -> None:
-        for method in {kind.changed: None for kind in KINDS}:
-            self.inbox.notification(method, {})
+    def notification(self, method: str, params: Params) -> None:
+        """Pass on what is about no call."""
+        if not self._left:
+            self.inbox.notification(method, params)
+
+    def respond(self, frame: bytes, what: str) -> None:
+        """Post our answer from a task of its own."""
+        if not self._left:
+            self._notices.post_soon(self._conversation, frame, what)
+
+    def unclaimed(self, key: int | str | None) -> None:
+        """An answer that belongs to no call."""
+        self.complain(f"an answer to id {key!r}, which no open call has")
+
+    def complain(self, what: str) -> None:
+        """Tell of something that is no usable message."""
+        log.warning("backend sent something that is no use", backend=self.backend, what=what)
 
     def _nothing_listens(self, why: str) -> None:
         if not self._open:

@@ -37,9 +37,10 @@ class Restarts:
     crash_limit: int = 5
     crash_window_seconds: float = 60.0
 
-    def pause(self, failures: int, chance: random.Random) -> float:
+    def pause(self, failures: int, chance: random.Random, *, looping: bool = False) -> float:
         """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""
-        longest = min(self.max_seconds, self.initial_seconds * 2.0 ** min(max(failures - 1, 0), 32))
+        doubled = self.initial_seconds * 2.0 ** min(max(failures - 1, 0), 32)
+        longest = self.max_seconds if looping else min(self.max_seconds, doubled)
         return chance.uniform(0.5, 1.0) * longest
 
 
@@ -78,11 +79,9 @@ class Supervisor:
             self._crashes.popleft()
         if was_ready and now - self.backend.since >= self.restarts.crash_window_seconds:
             self._looping = False  # it has stayed up for long enough
-        self._looping = looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
-        if looping:
-            self._failures = 1000
-        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance)
-        self.backend.enter(State.CRASH_LOOPING if looping else State.RESTARTING, cause)
+        self._looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
+        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping)
+        self.backend.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(
             "backend is down", backend=self.backend.name, cause=cause, state=self.backend.state.value, retry_seconds=round(pause, 2)
         )

@@ -11,8 +11,7 @@ import attrs
 import click
 from click.core import ParameterSource
 
-from ..config.importers import from_mcp_json
-from ..config.load import Loaded, load
+from ..config.load import Loaded, from_mcp_json, load
 from ..config.problem import ConfigError
 
 __all__ = ["DEFAULT", "Choice", "choose_configuration"]

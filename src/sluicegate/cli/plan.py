@@ -10,9 +10,10 @@ import trio
 from ..backends.backend import Backend
 from ..config.model import Config
 from ..connectors import connector_for
+from ..kept import Kept
 from ..observe.access import Lines
 from ..outside import Outside
-from ..pipeline import Parts, assemble, describe, edge, stand_ins
+from ..pipeline import assemble, describe, edge, stand_ins
 from ..routing.catalogue import Directory
 from ..routing.table import Router
 
@@ -27,10 +28,10 @@ def pipelines(config: Config) -> dict[str, Any]:
 
     async def main() -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
-        backends = {backend.name: Backend(backend.name, connector_for(backend, config, Outside(), {})) for backend in configs}
+        kept = {own.name: Kept(own, None, Backend(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
         lines = Lines(nowhere) if config.observability.access_log.enabled else None
         async with trio.open_nursery() as background:
-            handlers = assemble(Parts(backends, configs, {}, background))
+            handlers = assemble(kept, {}, background)
             return {
                 "edge": describe(edge(Router(Directory()), lines=lines, wall=trio.current_time)),
                 "backends": {

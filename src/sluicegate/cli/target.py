@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from ..config.addresses import is_address, is_header_name, is_header_value, is_token
+from ..protocol.addresses import is_address
+from ..protocol.headers import is_header_name, is_header_value, is_token
 from .configuration import Choice, choose_configuration
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ Nothing is started, resolved or connected here. Every rule says what to write in
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterator
 
+from ..protocol.addresses import is_loopback
+from ..protocol.headers import is_token
 from ..protocol.names import ambiguous
 from .check_backends import backend_rules, backend_warnings
 from .model import Config
@@ -19,7 +20,6 @@ __all__ = ["ConfigError", "ambiguous", "planned_values", "problems", "refuse_ope
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 _SHORT = 16
 """Characters; a token below that can be guessed."""
 
@@ -61,20 +61,11 @@ def warnings(config: Config) -> list[Problem]:
 def refuse_open_bind(config: Config, insecure: bool = False) -> Problem | None:
     """Whether anybody on the network could call without a token. Only for a gateway that listens; a stdio one does not."""
     host = config.proxy.listen.host
-    if insecure or config.auth is not None or _is_loopback(host):
+    if insecure or config.auth is not None or is_loopback(host):
         return None
     what = f"the address '{host}' can be reached by other machines, and there is no [auth]"
     instead = "add [auth] with tokens, bind 127.0.0.1, or run with --insecure-no-auth if anybody may call"
     return Problem(str(config.source) if config.source else None, None, "proxy.listen.host", what, instead)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _proxy(config: Config) -> Iterator[Problem]:
@@ -132,7 +123,7 @@ def _auth(config: Config) -> Iterator[Problem]:
     if not tokens and not any(problem.path.startswith("auth.") for problem in config.planned):
         yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
     for index, token in enumerate(tokens):
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
     for token, count in Counter(tokens).items():
         if count > 1 and token:

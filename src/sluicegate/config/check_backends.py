@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from ..protocol.addresses import is_address
+from ..protocol.headers import is_header_name, is_header_value, is_token
 from ..protocol.names import ambiguous
 from ..routing.patterns import BadPattern, Pattern
-from .addresses import is_address, is_header_name, is_header_value, is_token
 from .model import BackendConfig, Config
 from .nearest import nearest
 from .problem import Problem, dotted

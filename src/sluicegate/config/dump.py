@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from .addresses import public_part
+from ..protocol.addresses import public_part
 from .interpolate import escape
 from .model import AliasConfig, Config
 from .problem import dotted

@@ -6,7 +6,6 @@ so a member that the gateway does not know is a warning and never an error. What
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,10 +15,9 @@ import attrs
 
 from .documents import Document, Unreadable, read, text_of
 from .interpolate import Interpolation
-from .model import Loaded
 from .problem import KeyPath, Problem, dotted, line_of
 
-__all__ = ["Imported", "from_mcp_json", "legal_namespace", "read_servers"]
+__all__ = ["Imported", "legal_namespace", "read_servers"]
 
 _TRANSPORTS = {
     "stdio": "stdio",
@@ -61,17 +59,6 @@ class Imported:
     def _at(self, path: KeyPath, what: str, instead: str) -> Problem:
         key = dotted(path)
         return Problem(self.document.name, line_of(key, self.document.lines), key, what, instead)
-
-
-def from_mcp_json(path: Path, *, environ: Mapping[str, str] | None = None) -> Loaded:
-    """A whole configuration from nothing but a client's file (CFG-155); raises `ConfigError`."""
-    from .load import assemble  # load knows how imports are merged; here is only its shortest use
-
-    folder = path.absolute().parent.name
-    tree = {"proxy": {"name": folder or path.stem or "sluicegate"}}
-    return assemble(
-        Document(str(path), tree, {}), folder=None, source=path, imports=[path], environ=os.environ if environ is None else environ
-    )
 
 
 def read_servers(path: Path, environ: Mapping[str, str]) -> Imported:

@@ -21,7 +21,7 @@ from .planned import Finding, take
 from .problem import ConfigError, Problem, dotted, line_of
 from .structure import Rejected, structure
 
-__all__ = ["ConfigError", "Loaded", "Problem", "assemble", "dump", "load", "parse"]
+__all__ = ["ConfigError", "Loaded", "Problem", "dump", "from_mcp_json", "load", "parse"]
 
 _ENTRY = re.compile(r"backends\[(\d+)\]")
 
@@ -47,7 +47,7 @@ def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapp
         instead = "name a TOML or YAML file; a client's .mcp.json is read with --from-mcp-json"
         raise ConfigError([attrs.evolve(problem, instead=instead) for problem in document.problems])
     imports = [] if import_mcp_json is None else [import_mcp_json]
-    return assemble(
+    return _assemble(
         document, folder=path.absolute().parent, source=path, imports=imports, environ=os.environ if environ is None else environ
     )
 
@@ -56,10 +56,18 @@ def parse(
     text: str, *, format: Literal["toml", "yaml"] = "toml", name: str = "<string>", environ: Mapping[str, str] | None = None
 ) -> Loaded:
     """The same for a text; relative paths in it start from the working directory."""
-    return assemble(read(text, format, name), folder=None, source=None, imports=[], environ=os.environ if environ is None else environ)
+    return _assemble(read(text, format, name), folder=None, source=None, imports=[], environ=os.environ if environ is None else environ)
 
 
-def assemble(
+def from_mcp_json(path: Path, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """A whole configuration from nothing but a client's file (CFG-155); raises `ConfigError`."""
+    tree = {"proxy": {"name": path.absolute().parent.name or path.stem or "sluicegate"}}
+    return _assemble(
+        Document(str(path), tree, {}), folder=None, source=path, imports=[path], environ=os.environ if environ is None else environ
+    )
+
+
+def _assemble(
     document: Document, *, folder: Path | None, source: Path | None, imports: Sequence[Path], environ: Mapping[str, str]
 ) -> Loaded:
     """Make a configuration of a parsed file and of the client's files that are to be imported; raises `ConfigError`."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 import attrs
 
-from .addresses import public_part
+from ..protocol.addresses import public_part
 from .problem import Problem
 
 __all__ = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import attrs
+
+from ..protocol.addresses import is_loopback
 
 __all__ = ["Admission", "cors_headers", "preflight_headers"]
 
@@ -36,7 +38,7 @@ class Admission:
         name = _split_host(host)
         if name is None:
             return False
-        if self.on_loopback and _is_loopback(name):
+        if self.on_loopback and is_loopback(name):
             return True
         return any(allowed.lower() in (host, name, f"[{name}]") for allowed in self.allowed_hosts)
 
@@ -51,13 +53,14 @@ class Admission:
             return True
         scheme, separator, rest = origin.partition("://")
         name = _split_host(rest)
-        return bool(separator) and scheme in ("http", "https") and name is not None and _is_loopback(name)
+        return bool(separator) and scheme in ("http", "https") and name is not None and is_loopback(name)
 
 
 def _normal(origin: str) -> str:
     return origin.lower().rstrip("/")
 
 
+@lru_cache(64)
 def _split_host(host: str) -> str | None:
     """The name in ``name``, ``name:port`` or ``[v6]:port``; None if it is none of these."""
     try:
@@ -67,15 +70,6 @@ def _split_host(host: str) -> str | None:
         return None
     whole = parts.path == "" and not parts.query and not parts.fragment and parts.username is None
     return parts.hostname if whole else None
-
-
-def _is_loopback(name: str) -> bool:
-    if name.rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def cors_headers(origin: bytes) -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import attrs
 import trio
@@ -11,7 +12,7 @@ from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.eras import negotiate
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
-from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
+from ..protocol.offers import KINDS, ListKind
 from ..routing.catalogue import Directory
 from ..sources import Sources
 
@@ -83,7 +84,7 @@ class Endpoint:
         await trio.lowlevel.checkpoint()
         return Reply(EMPTY)
 
-    async def _list(self, kind: ListKind, call: Call) -> Reply:
+    async def _list(self, call: Call, kind: ListKind) -> Reply:
         await self.settled()
         raw = call.params.get("cursor")
         cursor = read_text(call.params, "cursor")
@@ -92,17 +93,10 @@ class Endpoint:
         return self.directory.current.page(kind, call.caller, cursor)
 
 
-def _lister(kind: ListKind) -> Callable[[Endpoint, Call], Awaitable[Reply]]:
-    async def answer(endpoint: Endpoint, call: Call) -> Reply:
-        return await endpoint._list(kind, call)  # noqa: SLF001  the endpoint's own table
-
-    return answer
-
-
-_OWN: dict[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
+_OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
     "initialize": Endpoint._initialize,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
-} | {kind.method: _lister(kind) for kind in (TOOLS, RESOURCES, TEMPLATES, PROMPTS)}
+} | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001
 """The methods that we answer ourselves."""
 
 

@@ -56,7 +56,7 @@ class Line:
         if self._rung or not self.is_open:
             await trio.lowlevel.checkpoint()
         else:
-            self._waiting = trio.CancelScope(deadline=trio.current_time() + seconds)
+            self._waiting = trio.move_on_after(seconds)
             try:
                 with self._waiting:
                     while (await self.receive())["type"] != "http.disconnect":

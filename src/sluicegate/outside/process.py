@@ -128,7 +128,7 @@ async def open_process(spec: ProcessSpec) -> Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-    except BaseException:
+    except BaseException:  # cancelled or failed: without a child the guardian has nothing to wait for
         if guardian is not None:
             await dismiss(guardian)
         raise

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 from ..protocol.calls import Handler, Layer
 
-__all__ = ["chain", "stack", "when"]
-
-S = TypeVar("S")
+__all__ = ["chain", "stack"]
 
 
 def stack(*layers: Layer | None, around: Handler) -> Handler:
@@ -18,14 +15,6 @@ def stack(*layers: Layer | None, around: Handler) -> Handler:
         if layer is not None:
             around = layer(around)
     return around
-
-
-def when(settings: S | None, layer: Callable[[Handler, S], Handler]) -> Layer | None:
-    """A policy that is not configured is not in the chain."""
-    if settings is None:
-        return None
-    configured = settings
-    return lambda inner: layer(inner, configured)
 
 
 def chain(handler: Handler) -> Iterator[Handler]:

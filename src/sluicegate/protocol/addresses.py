@@ -1,12 +1,17 @@
-"""Host names and addresses, as far as it matters whether they mean this very machine."""
+"""Host names and URLs: whether they can be used, whether they mean this very machine, and what of them may be shown."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["is_loopback"]
+__all__ = ["is_address", "is_loopback", "public_part"]
 
 
+@lru_cache(64)  # every request of a client names the same host
 def is_loopback(name: str) -> bool:
     """Whether a host name or an address, with or without brackets, stands for this machine alone."""
     if name.rstrip(".").lower() == "localhost":
@@ -15,3 +20,21 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
+    """Whether a text is a URL of one of the schemes, with a host and no impossible port."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and not re.search(r"\s", text)
+    except ValueError:
+        return False
+
+
+def public_part(url: str) -> str:
+    """A URL without what may be a secret in it: user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -13,15 +12,7 @@ import trio
 from .faults import Fault, cannot_ask
 from .messages import EMPTY, Params, Raw, read_text
 
-__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Back", "Call", "Caller", "Handler", "Hop", "Kind", "Layer", "Reply", "Silent", "Trail"]
-
-
-class Kind(enum.Enum):
-    """What a result is."""
-
-    COMPLETE = "complete"
-    INPUT_REQUIRED = "input_required"
-    TASK = "task"
+__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Back", "Call", "Caller", "Handler", "Hop", "Layer", "Reply", "Silent", "Trail"]
 
 
 class _Text(msgspec.Struct):
@@ -38,7 +29,6 @@ class Reply:
 
     result: Raw = EMPTY
     fault: Fault | None = None
-    kind: Kind = Kind.COMPLETE
     extras: Params = attrs.field(factory=dict)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 __all__ = [
     "EVENT_STREAM",
@@ -13,7 +14,10 @@ __all__ = [
     "PROTOCOL_VERSION",
     "SESSION_ID",
     "accepts",
+    "is_header_name",
+    "is_header_value",
     "is_session_id",
+    "is_token",
     "media_type",
     "safe_value",
 ]
@@ -28,6 +32,10 @@ JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 
 LONGEST_SESSION_ID = 1024
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 def media_type(content_type: str) -> str:
@@ -55,9 +63,24 @@ def _refused(parameters: str) -> bool:
     return False
 
 
+def is_header_name(text: str) -> bool:
+    """Whether a text can name a header."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_header_value(text: str) -> bool:
+    """Whether a text is one line of Latin letters without spaces around it."""
+    return _VALUE.fullmatch(text) is not None
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a bearer token."""
+    return _VISIBLE.fullmatch(text) is not None
+
+
 def is_session_id(value: str) -> bool:
     """Whether it is visible ASCII, as session ids must be (P-60)."""
-    return 0 < len(value) <= LONGEST_SESSION_ID and all("!" <= char <= "~" for char in value)
+    return len(value) <= LONGEST_SESSION_ID and is_token(value)
 
 
 def safe_value(text: str) -> str:

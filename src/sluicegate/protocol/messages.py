@@ -47,7 +47,6 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 _any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
-_ENVELOPE = ENVELOPE.keys()
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 _LONGEST_ID = 1024
 
@@ -103,9 +102,9 @@ def decode(data: bytes) -> Message:
     raw_id = members.get("id")
     key = None if raw_id is None else read_id(bytes(raw_id))
     own_id = b"null" if raw_id is None or key is None else bytes(raw_id)
-    if wrong := _wrong_envelope(members):
+    extras = {name: raw for name, raw in members.items() if name not in ENVELOPE}
+    if wrong := _wrong_envelope(members, extras):
         return Malformed(INVALID_REQUEST, wrong, own_id)
-    extras = {name: raw for name, raw in members.items() if name not in _ENVELOPE}
     if "method" not in members:
         return _decode_response(members, own_id, key, extras)
     params = _decode_params(members.get("params"))
@@ -119,9 +118,9 @@ def decode(data: bytes) -> Message:
     return Request(own_id, key, method, params, extras)
 
 
-def _wrong_envelope(members: Params) -> str | None:
+def _wrong_envelope(members: Params, extras: Params) -> str | None:
     """What is wrong with the envelope itself."""
-    if len(members) > len(_ENVELOPE & members.keys()) and (clash := collision(members, ENVELOPE)):
+    if clash := collision(extras, ENVELOPE):
         return clash
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         return 'member "jsonrpc" must be "2.0"'
@@ -150,12 +149,11 @@ def _decode_params(raw: Raw | None) -> Params | str:
         params = _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return '"params" must be an object'
-    return collision(params, PARAMS) or next(filter(None, (_collision_within(params, key) for key in NESTED)), None) or params
-
-
-def _collision_within(params: Params, key: str) -> str | None:
-    members = decode_object(params[key]) if key in params else {}
-    return None if isinstance(members, Malformed) else collision(members, NESTED[key])
+    clash = collision(params, PARAMS)
+    for key, read in NESTED.items():
+        members = decode_object(params[key]) if key in params else {}
+        clash = clash or (None if isinstance(members, Malformed) else collision(members, read))
+    return clash or params
 
 
 def decode_object(data: bytes | Raw) -> Params | Malformed:

@@ -21,6 +21,7 @@ from ..protocol.messages import (
     Params,
     Raw,
     Request,
+    Response,
     decode,
     decode_object,
     encode,
@@ -62,7 +63,9 @@ class ScriptedBackend:
         }
         self.calls = 0
         self.received: list[Request | Notification] = []
-        """Every message that came, in order, handshake included."""
+        """Every request and notification that came, in order, handshake included."""
+        self.answers: list[Response] = []
+        """What was answered to questions that a `Garble` asked."""
         self.cancelled: list[int] = []
         """Numbers of the calls that were cancelled while they ran; the first call is 1."""
         self.refuse: str = ""
@@ -123,6 +126,9 @@ class ScriptedBackend:
         async with trio.open_nursery() as nursery:
             while (frame := await session.next_frame()) is not None:
                 message = decode(frame)
+                if isinstance(message, Response):
+                    self.answers.append(message)
+                    continue
                 assert isinstance(message, Request | Notification), message
                 self.received.append(message)
                 if self.mute:

@@ -11,18 +11,11 @@ import trio
 
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Params
-
-
-class Inbox:
-    """Nobody listens."""
-
-    def notification(self, method: str, params: Params) -> None:
-        """Drop it."""
+from sluicegate.testing.heard import Heard
 
 
 async def main(*command: str) -> None:
-    async with StdioConnector("held", command[0], command[1:])(Inbox()) as session:
+    async with StdioConnector("held", command[0], command[1:])(Heard()) as session:
         reply = await session.request(Call("hello", "hello", {}))
         assert reply.fault is None, reply.fault.message
         print(getattr(session, "pid", None), flush=True)  # noqa: T201  for the test that started us

@@ -66,7 +66,7 @@ class Server:
 
 def sleep_for_ever() -> NoReturn:
     while True:
-        time.sleep(1000)
+        signal.pause()
 
 
 def fork_and_leave() -> None:

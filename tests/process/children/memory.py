@@ -13,16 +13,9 @@ import trio
 
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Params
+from sluicegate.testing.heard import Heard
 
 UNIT = 1024 * 1024 if sys.platform == "darwin" else 1024
-
-
-class Inbox:
-    """Nobody listens."""
-
-    def notification(self, method: str, params: Params) -> None:
-        """Drop it."""
 
 
 def peak() -> float:
@@ -31,7 +24,7 @@ def peak() -> float:
 
 async def main(*told: str) -> None:
     method, command, *args = told
-    async with StdioConnector("huge", command, tuple(args), max_message_size=4 * 1024 * 1024)(Inbox()) as session:
+    async with StdioConnector("huge", command, tuple(args), max_message_size=4 * 1024 * 1024)(Heard()) as session:
         await session.request(Call("hello", "hello", {}))
         before, other = peak(), []
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,7 +50,7 @@ def act(number: int, method: str) -> None:
 
 def sleep_for_ever() -> NoReturn:
     while True:
-        time.sleep(1000)
+        signal.pause()
 
 
 def main(habits: list[str]) -> None:

@@ -1,0 +1,122 @@
+"""What comes from a backend, and whose it is: the same rules for a channel, the answer to a POST and a standing stream."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..protocol import faults
+from ..protocol.batches import decode_batch, is_batch
+from ..protocol.calls import Call, Reply
+from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode_notification
+from ..protocol.offers import KINDS
+from .mapping import answer_key, answer_to_backend, own_number, reply_from
+
+__all__ = ["Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+
+
+class Waiting(Protocol):
+    """A call that was sent under an id of ours and has no answer yet."""
+
+    @property
+    def call(self) -> Call:
+        """What was sent."""
+        ...
+
+    @property
+    def token(self) -> Raw | None:
+        """The caller's own progress token; ours is the id."""
+        ...
+
+    def settle(self, reply: Reply) -> None:
+        """Here is the answer."""
+        ...
+
+
+class Calls(Protocol):
+    """The calls that a message may be about, which depends on where it came."""
+
+    def waiting(self, key: int | str | None) -> Waiting | None:
+        """The call that an answer with this id is for; an error about what could not be read has no id."""
+        ...
+
+    def reporting(self, number: int) -> Waiting | None:
+        """The call that was sent under this number, which is its progress token too."""
+        ...
+
+    def logging(self) -> Waiting | None:
+        """The call that a log line is about, where there is no doubt."""
+        ...
+
+
+class Desk(Protocol):
+    """Takes what is about no call. Nothing here may block."""
+
+    @property
+    def backend(self) -> str:
+        """The backend's name."""
+        ...
+
+    def notification(self, method: str, params: Params) -> None:
+        """The backend says something of its own accord."""
+        ...
+
+    def respond(self, frame: bytes, what: str) -> None:
+        """Send our answer to something that the backend asked."""
+        ...
+
+    def unclaimed(self, key: int | str | None) -> None:
+        """An answer came that no call waits for."""
+        ...
+
+    def complain(self, what: str) -> None:
+        """Something came that is no message."""
+        ...
+
+
+def messages_in(data: bytes) -> list[tuple[Message, bytes | Raw]]:
+    """The one message in a line, a body or an event, or the members of a batch, which 2025-03-26 allows (P-22)."""
+    message = decode(data)
+    members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
+    if not isinstance(members, list):
+        return [(message, data)]
+    return [(decode(bytes(member)), member) for member in members]
+
+
+def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls) -> None:
+    """Give one message to whom it belongs. Never raises for what the backend did: an answer that cannot be used fails its call."""
+    if isinstance(message, Response):
+        waiting = calls.waiting(message.key)
+        if waiting is None:
+            desk.unclaimed(message.key)
+        else:
+            waiting.settle(reply_from(message, desk.backend))
+    elif isinstance(message, Notification):
+        _notice(message, desk, calls)
+    elif isinstance(message, Request):
+        desk.respond(answer_to_backend(message), f"the answer to {message.method}")
+    else:
+        key = answer_key(data)
+        waiting = None if key is None else calls.waiting(key)
+        if waiting is not None:
+            waiting.settle(Reply.failed(faults.unreadable(desk.backend, message.message)))
+        desk.complain(f"{message.message}: {bytes(data)[:80]!r}")
+
+
+def _notice(note: Notification, desk: Desk, calls: Calls) -> None:
+    if note.method == "notifications/progress":
+        waiting = calls.reporting(own_number(bytes(note.params.get("progressToken", b""))))
+        if waiting is not None and waiting.token is not None:  # else it is late or was never asked for: nothing after completion (P-120)
+            params = note.params | {"progressToken": waiting.token}
+            waiting.call.back.note(encode_notification(note.method, params, note.extras))
+        return
+    about = calls.logging() if note.method == "notifications/message" else None
+    if about is not None:
+        about.call.back.note(encode_notification(note.method, note.params, note.extras))
+    else:
+        desk.notification(note.method, note.params)
+
+
+def doubt_lists(desk: Desk) -> None:
+    """Something may have been missed, so every list counts as changed."""
+    for method in dict.fromkeys(kind.changed for kind in KINDS):
+        desk.notification(method, {})
