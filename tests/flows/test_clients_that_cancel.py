@@ -131,3 +131,32 @@ async def test_a_cancellation_reaches_the_backend_that_has_the_call_and_no_other
     assert "error" in replies["busy_echo"]
     assert "result" in replies["other_echo"]
     assert (busy.cancelled, other.cancelled) == ([1], [])
+
+
+async def test_a_cancellation_that_comes_during_the_drain_shortens_it(autojump_clock: trio.testing.MockClock) -> None:
+    scripted, replies = ScriptedBackend(Delay(20)), list[dict[str, object]]()
+    async with trio.open_nursery() as nursery:
+        async with Builder("x").backend("b", scripted.connector).open() as gateway:
+            await gateway.settled()
+            http = httpx2.AsyncClient(transport=AsgiTransport(gateway.asgi_app, nursery), base_url="http://localhost")
+            client = Client(http)
+            await client.open()
+
+            async def use() -> None:
+                replies.append(await Client(http, client.session, last_id=6).call("b_echo"))
+
+            async def change_its_mind() -> None:
+                await trio.sleep(5)
+                refused = await client.post("ping", {})
+                assert refused.status_code == 503
+                note = await client.post("notifications/cancelled", {"requestId": "c7"}, answered=False)
+                assert note.status_code == 202
+
+            nursery.start_soon(use)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(change_its_mind)
+        assert trio.current_time() == 5
+        await trio.testing.wait_all_tasks_blocked()
+        await http.aclose()
+    assert "error" in replies[0]
+    assert scripted.cancelled == [1]

@@ -71,6 +71,8 @@ class HttpExchange:
     token: Raw | None = attrs.field(default=None, init=False)
     """The caller's own progress token."""
     _reply: Reply | None = attrs.field(default=None, init=False)
+    _unnamed: bool = attrs.field(default=False, init=False)
+    """The reply came without an id: it is about the POST, and not from what the call reached."""
 
     async def run(self) -> Reply | None:
         """The reply, or None if the backend does not know the session any more and so has not run the call."""
@@ -141,12 +143,15 @@ class HttpExchange:
                 deliver(message, data, self.owner, self)
 
     def _is_unknown_session(self, status: int) -> bool:
-        """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run."""
+        """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run.
+
+        A -32005 under the call's own id, with a status that says all is well, may be a tool's own error, and that tool has run.
+        """
         if not self.conversation.session_id or self._reply is None or self._reply.fault is None:
             return False
         fault = self._reply.fault
         if fault.code == SESSION_NOT_FOUND:
-            return True
+            return self._unnamed or not 200 <= status < 300
         if status == 404:
             return fault.code != METHOD_NOT_FOUND
         said = fault.message if fault.raw is not None else fault.message.partition("HTTP 400")[2]  # without the backend's name
@@ -183,6 +188,7 @@ class HttpExchange:
 
     def waiting(self, key: int | str | None) -> HttpExchange | None:
         """This call; an error without an id, too, can only be about what this POST carried."""
+        self._unnamed = key is None
         return self.reporting(self.number if key is None else own_key(key))
 
     def reporting(self, number: int) -> HttpExchange | None:

@@ -85,9 +85,6 @@ class App:
         if http.method == "OPTIONS":
             await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
             return
-        if self.draining:
-            await self._mcp.refuse_new(http)
-            return
         principal = self.identity.identify(http.all(b"authorization")) if self.identity is not None else ""
         if isinstance(principal, Refused):
             self.endpoint.refused(401, principal.message)

@@ -29,11 +29,13 @@ class StreamableHttp:
     endpoint: Endpoint
     table: SessionTable
     draining: bool = attrs.field(default=False, init=False)
-    """No new requests are taken."""
+    """No new requests are taken. Notifications are: who cancels a call shortens the drain."""
 
     async def __call__(self, http: HttpRequest, principal: str) -> None:
         """Answer one request of that principal."""
-        if http.method == "POST":
+        if self.draining and http.method == "GET":
+            await self.refuse_new(http)
+        elif http.method == "POST":
             await self._post(http, principal)
         elif http.method == "GET":
             await self._get(http, principal)
@@ -53,7 +55,7 @@ class StreamableHttp:
         body = await self._read_body(http)
         if body is None:
             return
-        if self.draining:  # it came while the drain began
+        if self.draining and not isinstance(decode(body), Notification):
             await self.refuse_new(http)
         elif is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
