@@ -309,16 +309,17 @@ async def test_an_absent_and_a_hanging_backend_come_in_when_they_can_and_hold_up
     backends = [
         backend("good"),
         backend("absent", command=str(absent)),
-        backend("hanging", "waits", str(awake), more="connect_timeout_seconds = 2\n"),
+        backend("hanging", "waits", str(awake), more="connect_timeout_seconds = 4\n"),
     ]
     async with running(tmp_path, *backends, proxy="startup_wait_seconds = 0.2\n") as (daemon, _family), client_of(daemon) as client:
+        await daemon.logged("backend is ready")
         assert (await client.says("good_echo")).startswith("good ")
         assert await client.tools() == {"good"}
         assert "no answer within" not in daemon.log, "the hanging one is still waited for"
         await daemon.logged("backend is down")
         answer = await client.call("absent_echo")
         assert f"command '{absent}' does not exist" in answer["error"]["message"]
-        await daemon.logged(r'"hanging".*no answer within 2 s|no answer within 2 s.*"hanging"')
+        await daemon.logged(r'"hanging".*no answer within 4 s|no answer within 4 s.*"hanging"')
         async with client.http.stream("GET", client.url, headers=client.headers) as news:
             assert news.status_code == 200
             absent.write_text(f"#!/bin/sh\nexec {sys.executable} -S -E {SERVER} absent\n")
