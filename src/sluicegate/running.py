@@ -107,7 +107,7 @@ class Gateway:
 
         self._patience = STDIO_STARTUP_WAIT_SECONDS
         with self._accepting():
-            await serve_stdio(self.endpoint, stdin, stdout)
+            await serve_stdio(self.endpoint, stdin, stdout, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     @contextmanager
     def _accepting(self) -> Iterator[None]:

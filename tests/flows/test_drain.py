@@ -8,7 +8,7 @@ import trio.testing
 
 from sluicegate import Builder, Outside, Reply
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Delay, Hang
+from sluicegate.testing.script import Answer, Delay, Hang
 from sluicegate.testing.wire import MemoryNetwork
 
 POST = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%bContent-Length: %d\r\n\r\n%b"
@@ -129,3 +129,29 @@ async def test_fronts_in_a_nursery_outside_end_with_a_block_that_is_cancelled(au
         await network.open_stream("127.0.0.1", 8080)
     assert trio.current_time() == 0
     await ours.aclose()
+
+
+async def test_a_call_over_stdio_has_as_long_as_any_other(autojump_clock: trio.testing.MockClock) -> None:
+    scripted, answers = ScriptedBackend(Delay(20, Answer("late"))), list[bytes]()
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def use() -> None:
+        for message in (
+            b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t"}}}',
+            b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+            b'{"jsonrpc":"2.0","id":"q","method":"tools/call","params":{"name":"b_echo","arguments":{}}}',
+        ):
+            await ours.send_all(message + b"\n")
+        while part := await ours.receive_some():
+            answers.append(bytes(part))
+
+    async with trio.open_nursery() as nursery:
+        async with Builder("x").backend("b", scripted.connector).open() as gateway:
+            nursery.start_soon(gateway.serve_stdio, theirs, theirs)
+            await gateway.settled()
+            nursery.start_soon(use)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert scripted.calls == 1
+        await theirs.aclose()
+    assert b"late" in b"".join(answers)
+    assert trio.current_time() == pytest.approx(20, abs=1)
