@@ -283,6 +283,52 @@ async def test_without_any_instructions_only_the_number_of_backends_is_told(auto
         assert gateway.catalogue.instructions == "MCP proxy aggregating 1 backend servers."
 
 
+async def test_a_limit_of_one_as_a_layer_lets_calls_through_one_after_the_other_and_all_succeed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    slow, replies = ScriptedBackend(Delay(1)), list[Reply]()
+
+    def one_at_a_time(inner: Handler) -> Handler:
+        slots = trio.CapacityLimiter(1)
+
+        async def limited(call: Call) -> Reply:
+            async with slots:
+                return await inner(call)
+
+        return limited
+
+    async def use() -> None:
+        replies.append(await gateway.call_tool("slow_echo"))
+
+    async with Builder("x").backend("slow", slow.connector).layer(one_at_a_time).open() as gateway:
+        await ready(gateway)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(use)
+            nursery.start_soon(use)
+        assert trio.current_time() - began == 2
+    assert [reply.fault for reply in replies] == [None, None]
+
+
+async def test_lists_asked_for_at_once_are_answered_alike_and_the_backend_is_not_asked_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scripted, answers = math(), list[bytes]()
+
+    async def use() -> None:
+        answers.append(bytes((await gateway.endpoint.handle(Call("tools/list", "tools/list", {}))).result))
+
+    async with Builder("x").backend("math", scripted.connector).open() as gateway:
+        await ready(gateway)
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(use)
+        assert (await gateway.endpoint.handle(Call("ping", "ping", {}))).fault is None
+        assert [message.method for message in scripted.received].count("tools/list") == 1
+    assert len(answers) == 5
+    assert len(set(answers)) == 1
+
+
 async def test_calls_run_side_by_side(autojump_clock: trio.testing.MockClock) -> None:
     slow = ScriptedBackend(Delay(1))
     async with Builder("x").backend("slow", slow.connector).open() as gateway:
