@@ -19,7 +19,7 @@ class ProcessSpec:
     """A path, or a name that is looked up in ``env["PATH"]``."""
     args: tuple[str, ...] = attrs.field(default=(), repr=False)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """The whole environment: nothing is inherited behind its back."""
+    """The whole environment: nothing is inherited behind its back. The real factory adds one variable, the guardian's mark."""
     cwd: str | None = None
 
 
