@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
-
-import trio
 
 from .config.check import problems
 from .config.model import Config
@@ -18,7 +16,7 @@ from .frontends.admission import Admission
 from .frontends.app import App
 from .frontends.endpoint import Endpoint, Limits
 from .identity.bearer import BearerTokens
-from .nurseries import CLOSING_SECONDS, Nurseries, open_nurseries
+from .nurseries import Nurseries, open_nurseries
 from .observe.access import Lines
 from .outside import Outside
 from .pipeline import edge
@@ -66,21 +64,21 @@ async def open_gateway(
         raise ConfigError(found)
     lines = Lines(access_log) if access_log is not None and config.observability.access_log.enabled else None
     failure: Exception | None = None
-    async with open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries:
+    async with (
+        lines.writing() if lines is not None else nullcontext(),  # outermost, because calls that are cut at the end are told of as well
+        open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
+    ):
         gateway = _build(config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines)
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
-            await gateway.start(lines, strict=strict)
+            await gateway.start(strict=strict)
             yield gateway
         except Exception as error:  # noqa: BLE001  raised again below, as it came and not in five groups, once nothing runs any more
             failure = error
             nurseries.backends.cancel_scope.cancel()
         finally:
             gateway.stop_accepting()  # when cancelled, too: the program may run fronts in nurseries of its own
-    if lines is not None:
-        with trio.move_on_after(CLOSING_SECONDS, shield=True):
-            await lines.flush()
     if failure is not None:
         raise failure
 

@@ -16,7 +16,6 @@ from .frontends.app import App
 from .frontends.endpoint import Endpoint
 from .frontends.request import ASGIApp
 from .nurseries import Nurseries
-from .observe.access import Lines
 from .outside import Outside
 from .protocol import faults
 from .protocol.calls import Call, Handler, Reply
@@ -50,10 +49,8 @@ class Gateway:
 
     # -- starting and stopping
 
-    async def start(self, lines: Lines | None, *, strict: bool) -> None:
+    async def start(self, *, strict: bool) -> None:
         """Start every backend, and wait for those that must come up; raises `BackendFailed`."""
-        if lines is not None:
-            self._nurseries.background.start_soon(lines.run)
         self._nurseries.sessions.start_soon(self.app.sessions.sweep)
         self._fleet.start()
         for config in self._fleet.configs:

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
-from sluicegate.observe.access import MOST_LINES, AccessLog, Lines
+from sluicegate.observe.access import FAREWELL_SECONDS, MOST_LINES, AccessLog, Lines
 from sluicegate.protocol import faults
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Close, Delay
@@ -71,3 +71,35 @@ async def test_a_slow_reader_of_the_log_costs_old_lines_and_never_a_call() -> No
     await lines.flush()
     assert page.lines[0] == {"event": "lost lines", "lost": 5}
     assert len(page.lines) == MOST_LINES + 1
+
+
+async def test_lines_that_are_being_written_at_the_end_arrive_also_when_the_gateway_is_cancelled(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    page, scripted = Page(), ScriptedBackend(Delay(1))
+
+    async def slowly(batch: bytes) -> None:
+        await trio.sleep(0.5)
+        await page.write(batch)
+
+    config = Builder("x").backend("b", scripted.connector).config()
+    with trio.move_on_after(3.2):
+        async with open_gateway(config, servers={"b": scripted.connector}, access_log=slowly) as gateway:
+            await gateway.settled()
+            for _ in range(10):
+                await gateway.call_tool("b_echo")
+    assert [line["outcome"] for line in page.lines] == ["ok", "ok", "ok", "cancelled"]
+    assert trio.current_time() == 4.0
+
+
+async def test_a_log_that_nobody_reads_holds_up_the_end_for_a_moment_only(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(Delay(1))
+
+    async def never(_batch: bytes) -> None:
+        await trio.sleep_forever()
+
+    config = Builder("x").backend("b", scripted.connector).config()
+    async with open_gateway(config, servers={"b": scripted.connector}, access_log=never) as gateway:
+        await gateway.settled()
+        assert (await gateway.call_tool("b_echo")).fault is None
+    assert trio.current_time() == 1 + FAREWELL_SECONDS

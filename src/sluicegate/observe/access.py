@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import attrs
 import msgspec
@@ -16,6 +17,8 @@ __all__ = ["AccessLog", "Lines"]
 
 log = get_logger("sluicegate.access")
 
+FAREWELL_SECONDS = 2.0
+"""How long what is waiting may take to be written, once no more will come."""
 MOST_LINES = 10_000
 """Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
 
@@ -45,6 +48,8 @@ class Lines:
     """How many of those the log itself has told of."""
     _waiting: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MOST_LINES), init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _ending: bool = attrs.field(default=False, init=False)
+    """No more lines will come."""
 
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
@@ -52,12 +57,26 @@ class Lines:
         self._waiting.append(line)
         self._news.set()
 
-    async def run(self) -> None:
-        """Write until cancelled."""
-        while True:
-            await self._news.wait()
-            self._news = trio.Event()
-            await self.flush()
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[None, None]:
+        """Write for the length of a block, and a moment longer: lines about its end are written, too, however it ends."""
+        async with trio.open_nursery() as nursery:
+            writer = trio.CancelScope(shield=True)
+            nursery.start_soon(self._run, writer)
+            try:
+                yield
+            finally:
+                self._ending = True
+                self._news.set()
+                writer.deadline = trio.current_time() + FAREWELL_SECONDS
+
+    async def _run(self, writer: trio.CancelScope) -> None:
+        with writer:
+            while self._waiting or not self._ending:
+                await self._news.wait()
+                if not self._ending:
+                    self._news = trio.Event()
+                await self.flush()
 
     async def flush(self) -> None:
         """Write what is waiting."""
