@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = (
     {"protocol", "sources", "outside", "events"},
-    {"policies", "observe"},
+    {"policies", "http1", "observe"},
     {"identity", "routing", "backends"},
     {"frontends"},
     {"config"},

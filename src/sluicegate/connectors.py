@@ -51,11 +51,19 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
 
 def _http(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
     from .backends.http import HttpConnector
+    from .http1.tls import TlsFiles
 
     assert config.url is not None
     headers = dict(config.headers)
     if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
         headers["Authorization"] = f"Bearer {config.bearer_token}"  # an explicit header wins (V05-1)
+    tls = None if config.tls is None else TlsFiles(config.tls.ca, config.tls.certificate, config.tls.key)
     return HttpConnector(
-        config.name, config.url, headers=headers, open_http=outside.open_http, max_message_size=whole.security.max_message_size
+        config.name,
+        config.url,
+        headers=headers,
+        open_stream=outside.open_stream,
+        tls=tls,
+        proxy=config.proxy,
+        max_message_size=whole.security.max_message_size,
     )

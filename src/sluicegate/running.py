@@ -10,11 +10,13 @@ import trio
 
 from .backends.backend import Backend, StateChange
 from .config.model import BackendConfig, Config
+from .engine import is_local, open_listeners, server_for, settings_of
 from .events import get_logger
 from .fleet import Fleet, SkippedBackend
 from .frontends.app import App
 from .frontends.endpoint import Endpoint
 from .frontends.request import ASGIApp
+from .http1.doors import Doors
 from .nurseries import Nurseries
 from .outside import Outside
 from .protocol import faults
@@ -39,6 +41,8 @@ class Gateway:
     endpoint: Endpoint
     app: App
     outside: Outside
+    doors: Doors
+    """All listeners together have one limit."""
     _fleet: Fleet
     _nurseries: Nurseries
     _opened_at: float = attrs.field(factory=trio.current_time, init=False)
@@ -91,12 +95,21 @@ class Gateway:
 
     async def serve(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen as configured until cancelled or drained; reports the bound addresses as URLs (port 0 takes a free one)."""
-        from .frontends.hypercorn import serve
-
         listen = self.config.proxy.listen
+        serve = server_for(listen)
         with self._accepting():
-            listeners = await self.outside.listen(listen.host, listen.port)
-            await serve(self.asgi_app, listeners, connections=self._nurseries.connections, task_status=task_status)
+            listeners = await open_listeners(listen, self.outside)
+            if listen.systemd:  # only now it is known who can connect
+                self.app.admission = attrs.evolve(self.app.admission, on_loopback=is_local(listeners))
+            await serve(
+                self.asgi_app,
+                listeners,
+                connections=self._nurseries.connections,
+                settings=settings_of(listen),
+                doors=self.doors,
+                wall=self.endpoint.sources.wall,
+                task_status=task_status,
+            )
 
     async def serve_stdio(self, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
         """Be one MCP server on a pair of streams, until the input ends or the gateway drains."""

@@ -11,12 +11,13 @@ import trio
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession, ConnectFailed
+from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.asgi import AsgiTransport, HangUp
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
+from sluicegate.testing.site import Site, open_site
 
 URL = "http://backend.test/mcp"
 
@@ -26,7 +27,7 @@ class Bench:
     """A session with a scripted endpoint, and all that a test looks at."""
 
     session: BackendSession
-    transport: AsgiTransport
+    site: Site
     heard: Heard
 
     async def call(self, name: str = "echo") -> Reply:
@@ -45,15 +46,12 @@ def call(name: str = "echo") -> Call:
 @asynccontextmanager
 async def bench(endpoint: ScriptedEndpoint, *, limit: int = 10_000, **headers: str) -> AsyncGenerator[Bench]:
     """Open a session, shake hands; afterwards nothing of it may be left."""
-    async with trio.open_nursery() as apps:
-        transport = AsgiTransport(endpoint, apps)
+    async with open_site(endpoint) as site:
         heard = Heard()
-        connector = HttpConnector("web", URL, headers, transport, limit)
+        connector = HttpConnector("web", URL, headers, site.open_stream, max_message_size=limit)
         async with connector(heard) as session:
             await shake_hands(session, name="test", version="1")
-            yield Bench(session, transport, heard)
-        assert transport.open_answers == 0
-        apps.cancel_scope.cancel()
+            yield Bench(session, site, heard)
 
 
 async def test_a_session_is_opened_used_and_ended(autojump_clock: trio.testing.MockClock) -> None:
@@ -327,7 +325,7 @@ async def test_a_redirect_in_circles_ends(autojump_clock: trio.testing.MockClock
 
 async def test_a_refused_connection_is_no_start_and_ends_the_session(autojump_clock: trio.testing.MockClock) -> None:
     async with bench(ScriptedEndpoint(stateful=False)) as web:
-        web.transport.down = True
+        await web.site.stop()
         fault = await web.fault()
         assert (fault.cause, fault.started) == (Cause.UNAVAILABLE, False)
         assert "http://backend.test" in await web.session.wait_closed()
@@ -348,10 +346,10 @@ async def test_a_refused_connection_leaves_older_calls_alone(autojump_clock: tri
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one)
             await trio.sleep(1)
-            web.transport.down = True
+            await web.site.stop()
             assert Cause.UNAVAILABLE is (await web.fault()).cause
         assert replies[0].value == {"ok": True}
-        web.transport.down = False
+        await web.site.start()
         assert (await web.call()).fault is None  # the answer showed that the backend lives
 
 
@@ -397,17 +395,52 @@ async def test_a_cancelled_call_tells_the_backend(autojump_clock: trio.testing.M
 @pytest.mark.parametrize(
     ("url", "headers"), [("ftp://x/", {}), ("http://", {}), ("http://x:port/", {}), (URL, {"X-Bad": "a\r\nb"}), (URL, {"Ä": "x"})]
 )
-async def test_a_url_or_header_that_cannot_be_used_fails_to_connect(url: str, headers: dict[str, str], nursery: trio.Nursery) -> None:
-    transport = AsgiTransport(ScriptedEndpoint(), nursery)
+async def test_a_url_or_header_that_cannot_be_used_fails_to_connect(url: str, headers: dict[str, str]) -> None:
     with pytest.raises(ConnectFailed, match="url or headers"):
-        async with HttpConnector("web", url, headers, transport)(Heard()):
+        async with HttpConnector("web", url, headers)(Heard()):
             pass
 
 
-async def test_credentials_in_a_url_become_a_header(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_credentials_in_a_url_become_a_header(autojump_clock: trio.testing.MockClock) -> None:
     endpoint = ScriptedEndpoint()
-    connector = HttpConnector("web", "http://me:s%20cret@backend.test/mcp", {}, AsgiTransport(endpoint, nursery))
-    async with connector(Heard()) as session:
-        await shake_hands(session, name="test", version="1")
+    async with open_site(endpoint) as site:
+        connector = HttpConnector("web", "http://me:s%20cret@backend.test/mcp", {}, site.open_stream)
+        async with connector(Heard()) as session:
+            await shake_hands(session, name="test", version="1")
     assert endpoint.seen[0].headers["authorization"] == "Basic bWU6cyBjcmV0"
     assert "cret" not in repr(connector)
+
+
+async def test_a_configured_host_stands_in_every_request(autojump_clock: trio.testing.MockClock) -> None:
+    """For servers that go by it, such as those that only believe in localhost."""
+    endpoint = ScriptedEndpoint()
+    async with bench(endpoint, Host="localhost:1234") as web:
+        assert (await web.call()).fault is None
+        assert {("backend.test", 80)} == set(web.site.dialled)
+    assert {"localhost:1234"} == {answer.headers["host"] for answer in endpoint.seen}
+
+
+async def test_a_notification_whose_answer_has_no_end_delays_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """Many servers send 202 and neither a body nor its length; others begin a stream and never end it."""
+
+    async def begin(answer: Answer) -> None:
+        await answer.stream()
+        await answer.wait_gone()
+
+    async with bench(ScriptedEndpoint(on={"notifications/initialized": begin})) as web:
+        assert (await web.call()).fault is None
+        assert trio.current_time() == pytest.approx(0.05)
+
+
+async def test_no_more_notifications_wait_than_a_backend_can_be_expected_to_take(autojump_clock: trio.testing.MockClock) -> None:
+    async with bench(ScriptedEndpoint(stateful=False)) as web:
+        await web.call()
+        dialled = len(web.site.dialled)
+        for _ in range(300):
+            web.session.tell("notifications/roots/list_changed", {})
+        await trio.sleep(1)
+        assert len(web.site.dialled) - dialled == 255  # and one went over the connection that was idle
+        await trio.sleep(5)
+        web.session.tell("notifications/roots/list_changed", {})
+        await trio.sleep(1)
+        assert len(web.site.dialled) - dialled == 256

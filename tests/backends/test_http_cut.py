@@ -8,11 +8,12 @@ import trio
 
 from sluicegate.backends.handshake import HandshakeFailed, shake_hands
 from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http_session import HttpSession
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
+from sluicegate.testing.site import open_site
 
 
 class Cut(Protocol):
@@ -55,13 +56,12 @@ async def cut_all(step: int, *, lose: bool) -> bool:
     """Open, call and leave, cut after that many steps; whether it was through before."""
     through = False
     endpoint = ScriptedEndpoint(on={"tools/call": talk})
-    async with trio.open_nursery() as apps:
-        transport = AsgiTransport(endpoint, apps)
+    async with open_site(endpoint) as site:
         with trio.CancelScope() as scope:
             scissors = Scissors(scope, step, trio.lowlevel.current_task())
             trio.lowlevel.add_instrument(scissors)
             try:
-                async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Heard()) as session:
+                async with HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(Heard()) as session:
                     await shake_hands(session, name="test", version="1")
                     if lose:
                         endpoint.forget()
@@ -70,17 +70,15 @@ async def cut_all(step: int, *, lose: bool) -> bool:
                 pass
             finally:
                 trio.lowlevel.remove_instrument(scissors)
-        assert transport.open_answers == 0
-        apps.cancel_scope.cancel()
+        assert site.open == 0
     return through and not scope.cancelled_caught
 
 
 async def cut_call(step: int, *, lose: bool) -> bool:
     """Cut one call after that many steps; the backend hears of it, and the next call works."""
     endpoint = ScriptedEndpoint(on={"tools/call": talk})
-    async with trio.open_nursery() as apps:
-        transport = AsgiTransport(endpoint, apps)
-        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(Heard()) as session:
+    async with open_site(endpoint) as site:
+        async with HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(Heard()) as session:
             await shake_hands(session, name="test", version="1")
             await trio.testing.wait_all_tasks_blocked()
             if lose:
@@ -93,12 +91,12 @@ async def cut_call(step: int, *, lose: bool) -> bool:
                 finally:
                     trio.lowlevel.remove_instrument(scissors)
             await trio.testing.wait_all_tasks_blocked()
-            assert transport.open_answers == 1  # the standing stream
+            assert isinstance(session, HttpSession)
+            assert session.wire.client.busy == 1  # the standing stream
             if scope.cancelled_caught:
                 assert_told(endpoint, lose=lose)
             assert (await session.request(call())).fault is None
-        assert transport.open_answers == 0
-        apps.cancel_scope.cancel()
+        assert site.open == 0
     return not scope.cancelled_caught
 
 

@@ -10,12 +10,13 @@ import trio
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
+from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.asgi import AsgiTransport, HangUp
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
+from sluicegate.testing.site import open_site
 
 CHANGED = "notifications/tools/list_changed"
 
@@ -28,13 +29,11 @@ def call(heard: Heard, token: object = "mine") -> Call:
 @asynccontextmanager
 async def bench(endpoint: ScriptedEndpoint, heard: Heard, *, limit: int = 10_000) -> AsyncGenerator[BackendSession]:
     """Open a session and shake hands; afterwards nothing of it may be left."""
-    async with trio.open_nursery() as apps:
-        transport = AsgiTransport(endpoint, apps)
-        async with HttpConnector("web", "http://backend.test/mcp", {}, transport, limit)(heard) as session:
+    async with open_site(endpoint) as site:
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=limit)
+        async with connector(heard) as session:
             await shake_hands(session, name="test", version="1")
             yield session
-        assert transport.open_answers == 0
-        apps.cancel_scope.cancel()
 
 
 def progress(answer: Answer, amount: float, token: object = None) -> dict[str, object]:
@@ -303,17 +302,103 @@ async def test_a_session_found_lost_by_the_standing_stream_is_opened_again(autoj
 
 
 async def test_a_backend_that_vanishes_while_nobody_calls_ends_the_session(autojump_clock: trio.testing.MockClock) -> None:
-    async with trio.open_nursery() as apps:
+    async def stream(answer: Answer) -> None:
+        await answer.stream()
+        await trio.sleep(5)
+        await site.stop()
+        raise HangUp
 
-        async def stream(answer: Answer) -> None:
-            await answer.stream()
-            await trio.sleep(5)
-            transport.down = True
+    endpoint, heard = ScriptedEndpoint(on={"GET": stream}), Heard()
+    async with open_site(endpoint) as site, HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(heard) as session:
+        await shake_hands(session, name="test", version="1")
+        assert "cannot connect" in await session.wait_closed()
+        assert trio.current_time() == 6.0
+
+
+async def test_leaving_does_not_wait_for_a_stream_that_is_to_be_resumed_later(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(id="e1", retry=20_000)
+        raise HangUp
+
+    heard, faults = Heard(), list[str]()
+    async with trio.open_nursery() as nursery, bench(ScriptedEndpoint(on={"tools/call": talk}), heard) as session:
+
+        async def one() -> None:
+            reply = await session.request(call(heard))
+            assert reply.fault is not None
+            faults.append(reply.fault.message)
+
+        nursery.start_soon(one)
+        await trio.sleep(5)
+    assert trio.current_time() == 5.0
+    assert faults == ["backend 'web' went away before it answered: the gateway closed the session"]
+
+
+@pytest.mark.parametrize(("id", "sent"), [("\N{SNOWMAN} 1", "\N{SNOWMAN} 1"), ("\x01", None)])
+async def test_any_id_that_can_be_sent_back_is(id: str, sent: str | None, autojump_clock: trio.testing.MockClock) -> None:
+    """UTF-8, as browsers do it; control characters cannot stand in a header, so nothing can be resumed after them."""
+    posted: list[Answer] = []
+
+    async def talk(answer: Answer) -> None:
+        posted.append(answer)
+        await answer.stream()
+        await answer.event(id=id)
+        raise HangUp
+
+    async def stream(answer: Answer) -> None:
+        await answer.stream()
+        if "last-event-id" not in answer.headers:
+            await answer.wait_gone()
+            return
+        await answer.event(posted[0].response(result={"id": answer.headers["last-event-id"]}), id="x")
+        await answer.end()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": talk, "GET": stream}), heard) as session:
+        reply = await session.request(call(heard))
+        if sent is None:
+            assert reply.fault is not None
+            assert "ended before it was complete" in reply.fault.message
+        else:
+            assert reply.value == {"id": sent}
+
+
+async def test_a_standing_stream_goes_on_after_ids_and_events_of_no_use(autojump_clock: trio.testing.MockClock) -> None:
+    asked: list[str | None] = []
+
+    async def stream(answer: Answer) -> None:
+        asked.append(answer.headers.get("last-event-id"))
+        await answer.stream()
+        await answer.event({"padding": "x" * 20_000})
+        await answer.event(notification(CHANGED), id="\x01")
+        if len(asked) < 2:
             raise HangUp
+        await answer.wait_gone()
 
-        endpoint, heard = ScriptedEndpoint(on={"GET": stream}), Heard()
-        transport = AsgiTransport(endpoint, apps)
-        async with HttpConnector("web", "http://backend.test/mcp", {}, transport)(heard) as session:
-            await shake_hands(session, name="test", version="1")
-            assert "cannot connect" in await session.wait_closed()
-            assert trio.current_time() == 6.0
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"GET": stream}), heard):
+        await trio.sleep(10)
+    assert asked == [None, None]
+    assert heard.methods.count(CHANGED) >= 2
+
+
+async def test_progress_that_comes_on_the_standing_stream_finds_its_call(autojump_clock: trio.testing.MockClock) -> None:
+    calls: list[Answer] = []
+
+    async def slow(answer: Answer) -> None:
+        calls.append(answer)
+        await trio.sleep(5)
+        await answer.result({})
+
+    async def stream(answer: Answer) -> None:
+        await answer.stream()
+        await trio.sleep(1)
+        await answer.event(progress(calls[0], 1))
+        await answer.event(progress(calls[0], 1, token=4711))
+        await answer.wait_gone()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": slow, "GET": stream}), heard) as session:
+        assert (await session.request(call(heard))).fault is None
+    assert [note["params"]["progressToken"] for note in heard.messages] == ["mine"]

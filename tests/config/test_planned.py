@@ -27,7 +27,7 @@ PLANS = [
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[security]\nmax_argument_size = 5\n", "security.max_argument_size", 8),
-    (HEAD + BACKEND + "[observability.metrics]\nenabled = true\n", "observability.metrics", 7),
+    (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[performance]\ncoalesce_requests = true\n", "performance", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
     (HEAD + BACKEND + "[[composite_tools]]\nname = 'x'\ndescription = 'd'\ntools = ['t']\n", "composite_tools", 7),
@@ -52,9 +52,7 @@ def test_a_plan_is_named_with_its_line_and_refuses_to_run(text: str, path: str, 
         + "hot_reload = false\ntool_exposure = 'direct'\n"
         + BACKEND
         + "weight = 100\nhide_destructive = false\nparam_overrides = []\n",
-        HEAD
-        + BACKEND
-        + "[performance]\ncoalesce_requests = false\n[observability.metrics]\nenabled = false\n[observability.tracing]\nendpoint = 'x'\n",
+        HEAD + BACKEND + "[performance]\ncoalesce_requests = false\n[observability.tracing]\nendpoint = 'x'\n",
     ],
 )
 def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:

@@ -132,8 +132,10 @@ def calling(session: Session, name: str) -> tuple[list[object], threading.Thread
     return answers, caller
 
 
+@pytest.mark.parametrize("server", ["native", "hypercorn"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_good_order_and_leaves_no_child(gate: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_in_good_order_and_leaves_no_child(gate: Path, number: signal.Signals, server: str) -> None:
+    gate.write_text(gate.read_text().replace("port = 0", f'port = 0\nserver = "{server}"'))
     with running("-c", str(gate)) as daemon:
         url = address(daemon)
         assert httpx2.get(f"{url}/health").status_code == 200
@@ -176,8 +178,10 @@ def test_a_second_ctrl_c_cuts_a_call_that_will_not_end(gate: Path) -> None:
         assert family.left() == set()
 
 
-def test_a_call_that_will_not_end_is_cut_when_the_time_to_drain_is_over(gate: Path) -> None:
-    gate.write_text(gate.read_text().replace("shutdown_timeout_seconds = 20", "shutdown_timeout_seconds = 1"))
+@pytest.mark.parametrize("server", ["native", "hypercorn"])
+def test_a_call_that_will_not_end_is_cut_when_the_time_to_drain_is_over(gate: Path, server: str) -> None:
+    text = gate.read_text().replace("shutdown_timeout_seconds = 20", "shutdown_timeout_seconds = 1")
+    gate.write_text(text.replace("port = 0", f'port = 0\nserver = "{server}"'))
     with running("-c", str(gate), "--log-level", "debug") as daemon:
         session = Session(address(daemon))
         answers, caller = calling(session, "one_slow")
@@ -197,6 +201,43 @@ def test_a_port_that_is_taken_is_an_error_with_its_name(gate: Path) -> None:
     assert done.returncode == 1
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_socket_that_is_taken_is_an_error_with_its_name(gate: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gate.sock"
+    gate.write_text(gate.read_text().replace("port = 0", f"unix = {json.dumps(str(path))}"))
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        done = subprocess.run([*SLUICEGATE, "run", "-c", str(gate)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert f"cannot listen on {path}: " in done.stderr
+    assert "another program listens" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_on_the_command_line_takes_the_place_of_a_socket(gate: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gate.sock"
+    gate.write_text(gate.read_text().replace("port = 0", f"unix = {json.dumps(str(path))}"))
+    with running("-c", str(gate), "--port", "0") as daemon:
+        assert httpx2.get(f"{address(daemon)}/livez").status_code == 200
+        assert not path.exists()
+
+
+def test_sockets_of_systemd_that_others_reach_are_refused_without_authentication(gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("port = 0", "systemd = true"))
+    with socket.create_server(("0.0.0.0", 0)) as passed:
+        script = f"import os, sys; os.dup2({passed.fileno()}, 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')"
+        done = subprocess.run(
+            [sys.executable, "-c", f"{script}; os.execv(sys.argv[1], sys.argv[1:])", *SLUICEGATE, "run", "-c", str(gate)],
+            pass_fds=[passed.fileno()],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "'0.0.0.0' can be reached by other machines" in done.stderr
 
 
 def test_strict_fails_with_the_backend_that_does_not_come_up(gate: Path) -> None:

@@ -65,7 +65,7 @@ def address(process: subprocess.Popen[str]) -> str:
     """Where it serves, from its log."""
     assert process.stderr is not None
     for line in process.stderr:
-        if found := re.search(r"http://[0-9.]+:\d+", line):
+        if "serving" in line and (found := re.search(r"http://[0-9.]+:\d+", line)):
             return found[0]
     return pytest.fail("it never said where it serves")
 

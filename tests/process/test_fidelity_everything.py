@@ -20,7 +20,6 @@ from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.gateway import Gateway
-from sluicegate.outside import open_http
 from sluicegate.protocol.messages import Params, Raw, decode_object, encode
 from sluicegate.testing.heard import Heard
 
@@ -87,7 +86,7 @@ async def over_http() -> AsyncGenerator[BackendConfig, None]:
 
 def direct(config: BackendConfig) -> Connector:
     if config.url is not None:
-        return HttpConnector("direct", config.url, headers={}, open_http=open_http)
+        return HttpConnector("direct", config.url)
     return StdioConnector("direct", config.command or "", tuple(config.args))
 
 

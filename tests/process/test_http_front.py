@@ -1,10 +1,10 @@
-"""The HTTP front on real sockets, with the MCP SDK's client, and with one that stops reading."""
+"""The HTTP front on real sockets, on both servers, with the MCP SDK's client, and with one that stops reading."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -16,13 +16,16 @@ from mcp.client.streamable_http import streamable_http_client
 
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint
-from sluicegate.frontends.hypercorn import serve
+from sluicegate.frontends.hypercorn import serve as serve_with_hypercorn
+from sluicegate.http1.server import serve as serve_natively
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Malformed, Raw, decode_object, encode, encode_notification
 from sluicegate.routing.catalogue import Directory
 
 pytestmark = pytest.mark.slow
 LARGE = 8_000_000
+SERVERS = [pytest.param(serve_natively, id="native"), pytest.param(serve_with_hypercorn, id="hypercorn")]
+Serve = Callable[..., Awaitable[None]]
 
 
 async def answer(call: Call) -> Reply:
@@ -42,7 +45,7 @@ class Front:
 
 
 @asynccontextmanager
-async def open_front(grace: float) -> AsyncGenerator[Front, None]:
+async def open_front(serve: Serve, grace: float) -> AsyncGenerator[Front, None]:
     """The nurseries as the gateway has them: when the block is left, connections get that many seconds."""
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as calls, trio.open_nursery() as accept:
@@ -61,7 +64,8 @@ async def open_front(grace: float) -> AsyncGenerator[Front, None]:
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <async_generator:pytest.PytestUnraisableExceptionWarning")  # the SDK's client
 @pytest.mark.filterwarnings("ignore:Async generator 'httpx2:ResourceWarning")  # leaves streams half-read
-async def test_the_sdk_client_talks_to_it() -> None:
+@pytest.mark.parametrize("serve", SERVERS)
+async def test_the_sdk_client_talks_to_it(serve: Serve) -> None:
     heard: list[float] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
@@ -69,7 +73,7 @@ async def test_the_sdk_client_talks_to_it() -> None:
         heard.append(progress)
 
     with trio.fail_after(20):
-        async with open_front(2) as front, Client(streamable_http_client(f"{front.url}/mcp"), mode="legacy") as client:
+        async with open_front(serve, 2) as front, Client(streamable_http_client(f"{front.url}/mcp"), mode="legacy") as client:
             assert client.server_info is not None
             assert client.server_info.name == "gate"
             plain = await client.session.send_ping()
@@ -81,9 +85,10 @@ async def test_the_sdk_client_talks_to_it() -> None:
             assert len(front.app.sessions) == 1
 
 
-async def test_a_client_that_stops_reading_cannot_block_shutdown() -> None:
+@pytest.mark.parametrize("serve", SERVERS)
+async def test_a_client_that_stops_reading_cannot_block_shutdown(serve: Serve) -> None:
     with trio.fail_after(20):
-        async with open_front(0.5) as front:
+        async with open_front(serve, 0.5) as front:
             headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
             opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}}}
             async with httpx2.AsyncClient(headers=headers) as http:

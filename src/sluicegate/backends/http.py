@@ -6,18 +6,20 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
-import httpx2
 import trio
 
-from ..outside import OpenHttp, open_http
+from ..http1.client import Client, open_client
+from ..http1.origin import Address, parse_address
+from ..http1.tls import TlsFiles
+from ..outside import OpenStream, open_stream
 from .http_session import HttpSession
-from .http_wire import Wire, wire_to
+from .http_wire import Wire, own_headers, own_host
 from .session import BackendSession, ConnectFailed, Inbox
 
 __all__ = ["HttpConnector"]
 
 GOODBYE_SECONDS = 2.0
-"""How long DELETE, and closing the connections, may take."""
+"""How long DELETE may take."""
 
 
 @attrs.frozen(eq=False)
@@ -28,7 +30,10 @@ class HttpConnector:
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     """Sent with every request, never to another origin."""
-    open_http: OpenHttp = open_http
+    open_stream: OpenStream = open_stream
+    tls: TlsFiles | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    """The URL of a proxy on the way, with user and password if it wants them."""
     max_message_size: int = 16 * 1024 * 1024
     """The largest answer, or event of a stream, in bytes."""
     transport: str = "http"
@@ -39,23 +44,22 @@ class HttpConnector:
 
     @asynccontextmanager
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
-        transport = self.open_http(verify=self.url[:6].lower() == "https:")
-        try:
-            wire = self._wire(transport)
-            async with trio.open_nursery() as nursery:
-                session = HttpSession(self.name, inbox, wire, nursery)
-                try:
-                    yield session
-                finally:
-                    with trio.move_on_after(GOODBYE_SECONDS, shield=True):
-                        await session.leave()
-                    nursery.cancel_scope.cancel(reason="the session is left")
-        finally:
-            with trio.move_on_after(GOODBYE_SECONDS, shield=True):
-                await transport.aclose()
+        address, headers, opened = self._prepare()
+        async with opened as client, trio.open_nursery() as nursery:
+            wire = Wire(self.name, address, headers, client, self.max_message_size)
+            session = HttpSession(self.name, inbox, wire, nursery)
+            try:
+                yield session
+            finally:
+                with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                    await session.leave()
+                nursery.cancel_scope.cancel(reason="the session is left")
 
-    def _wire(self, transport: httpx2.AsyncBaseTransport) -> Wire:
+    def _prepare(self) -> tuple[Address, bytes, AbstractAsyncContextManager[Client]]:
         try:
-            return wire_to(self.name, self.url, self.headers, transport, self.max_message_size)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise ConnectFailed(f"its url or headers cannot be used: {error}") from error
+            address = parse_address(self.url)
+            host = own_host(self.headers)
+            opened = open_client(address.origin, open_stream=self.open_stream, tls=self.tls, proxy=self.proxy, host=host)
+            return address, own_headers(address, self.headers), opened
+        except ValueError as error:
+            raise ConnectFailed(f"its url or headers, tls or proxy cannot be used: {error}") from error

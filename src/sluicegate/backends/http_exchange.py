@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
-import httpx2
 import trio
 
-from ..protocol import eras, faults
+from ..http1.client_response import Response
+from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, media_type, safe_value
+from ..protocol.headers import EVENT_STREAM, SESSION_ID, media_type
 from ..protocol.messages import Malformed, Raw, encode_request
+from .http_conversation import Conversation, lines_of_call
 from .http_wire import Wire
 from .incoming import Desk, deliver, messages_in
 from .mapping import own_key, with_own_token
 
-__all__ = ["Conversation", "HttpExchange", "Owner"]
+__all__ = ["HttpExchange", "Owner"]
 
 LINGER_SECONDS = 0.05
 """How long, after the answer, the end of its stream may take for the connection to be kept."""
@@ -30,19 +30,7 @@ RESUME_SECONDS = 1.0
 """The pause before one, unless the server says another."""
 LONGEST_PAUSE = 30.0
 
-
-@attrs.frozen
-class Conversation:
-    """What every request of one session carries."""
-
-    session_id: str = attrs.field(default="", repr=False)
-    version: str = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The session id and the negotiated version, as far as there are any."""
-        named = {SESSION_ID: self.session_id} if self.session_id else {}
-        return named | ({PROTOCOL_VERSION: self.version} if self.version in eras.LEGACY else {})
+_SESSION_ID = SESSION_ID.encode()
 
 
 class Owner(Desk, Protocol):
@@ -62,8 +50,6 @@ class HttpExchange:
     conversation: Conversation
     call: Call
     number: int
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """Cut when the session is left."""
     session_id: str = attrs.field(default="", init=False)
     """What the backend issued with its answer."""
     refused: Fault | None = attrs.field(default=None, init=False)
@@ -73,45 +59,54 @@ class HttpExchange:
     _reply: Reply | None = attrs.field(default=None, init=False)
     _unnamed: bool = attrs.field(default=False, init=False)
     """The reply came without an id: it is about the POST, and not from what the call reached."""
+    _pause: trio.CancelScope | None = attrs.field(default=None, init=False)
+    """Set while it waits before it resumes a stream."""
+    _cut: Fault | None = attrs.field(default=None, init=False)
+    _parser: EventParser | None = attrs.field(default=None, init=False)
+    """Made when the answer turns out to be a stream."""
 
     async def run(self) -> Reply | None:
         """The reply, or None if the backend does not know the session any more and so has not run the call."""
         call = self.call
         params, self.token = with_own_token(call.params, self.number)
         body = encode_request(self.number, call.method, params, call.extras)
-        headers = self.conversation.headers | {"content-type": JSON, METHOD: safe_value(call.method)}
-        if call.local:
-            headers[NAME] = safe_value(call.local)
+        headers = self.conversation.posting + lines_of_call(call.method, call.local)
         call.sent_at = trio.current_time()
         call.trail.sent = True
-        answer = await self.wire.open("POST", headers, body)
+        answer = await self.wire.open(b"POST", headers, body, purpose=self.owner)
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer):
                 self.refused = answer
             return Reply.failed(answer)
         self.owner.reached()
-        parser = EventParser(self.wire.limit)
         try:
-            broken = await self._read(answer, parser)
-            if self._is_unknown_session(answer.status_code):
+            broken = await self._read(answer)
+            if self._is_unknown_session(answer.status):
                 return None
         finally:
-            await answer.aclose()
-        if self._reply is None and parser.last_id:
-            broken = await self._resume(parser)
-        return self._reply or Reply.failed(broken or self._unanswered())
+            answer.close()
+        if self._reply is None and self._parser is not None and self._parser.last_id:
+            broken = await self._resume(self._parser)
+        return self._reply or Reply.failed(self._cut or broken or self._unanswered())
+
+    def cut(self, why: str) -> None:
+        """Go no further; what is under way breaks with its connection."""
+        self._cut = faults.lost(self.wire.backend, why)
+        if self._pause is not None:
+            self._pause.cancel(reason=why)
 
     def _unanswered(self) -> Fault:
         return faults.lost(self.wire.backend, "its answer ended before it was complete")
 
-    async def _read(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
+    async def _read(self, answer: Response) -> Fault | None:
         """Read whatever came; why it broke, or None."""
-        if answer.is_success and answer.headers.get(SESSION_ID):
-            self.session_id = answer.headers[SESSION_ID]
-        if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        if answer.is_success:
+            self.session_id = answer.header(_SESSION_ID)
+        if answer.header(b"content-encoding").lower() not in {"", "identity"}:
             return faults.unreadable(self.wire.backend, "it is compressed, although that was not asked for")
-        if answer.is_success and media_type(answer.headers.get("content-type", "")) == EVENT_STREAM:
-            return await self._pump(answer, parser)
+        if answer.is_success and media_type(answer.header(b"content-type")) == EVENT_STREAM:
+            self._parser = EventParser(self.wire.limit)
+            return await self.wire.pump(answer, self._take)
         body = await self.wire.read(answer)
         if isinstance(body, Fault):
             return body
@@ -121,17 +116,15 @@ class HttpExchange:
         if self._reply is not None:
             return None
         if not answer.is_success:
-            self._reply = Reply.failed(self.wire.status_fault(answer.status_code, body))
+            self._reply = Reply.failed(self.wire.status_fault(answer.status, body))
             return None
-        return faults.unreadable(self.wire.backend, f"HTTP {answer.status_code} with {len(body)} bytes that hold no answer to the call")
+        return faults.unreadable(self.wire.backend, f"HTTP {answer.status} with {len(body)} bytes that hold no answer to the call")
 
-    async def _pump(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
-        def take(chunk: bytes) -> float | None:
-            for event in parser.feed(chunk):
-                self._event(event)
-            return None if self._reply is None else LINGER_SECONDS
-
-        return await self.wire.pump(answer, take)
+    def _take(self, chunk: bytes) -> float | None:
+        assert self._parser is not None
+        for event in self._parser.feed(chunk):
+            self._event(event)
+        return None if self._reply is None else LINGER_SECONDS
 
     def _event(self, event: Event | OversizedEvent) -> None:
         if self._reply is not None:
@@ -160,31 +153,41 @@ class HttpExchange:
     async def _resume(self, parser: EventParser) -> Fault | None:
         """Fetch the rest of a stream whose events had ids (P-63): the backend still works on the call, so nothing is sent twice."""
         silent = 0
-        while silent < MOST_RESUMES and self._reply is None:
-            pause = RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds
-            await trio.sleep(min(pause, LONGEST_PAUSE))
+        while silent < MOST_RESUMES and self._reply is None and self._cut is None:
+            await self._rest(RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds)
             heard = parser.last_id
-            answer = await self.wire.open("GET", self._resuming(heard))
-            if isinstance(answer, httpx2.Response):
-                parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
+            answer = await self._reopen(heard)
+            if isinstance(answer, Response):
+                parser = self._parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
                 try:
-                    refused = await self._read_on(answer, parser)
+                    refused = await self._read_on(answer)
                 finally:
-                    await answer.aclose()
+                    answer.close()
                 if refused is not None:
                     return refused
             silent = 0 if parser.last_id != heard else silent + 1
         return self._unanswered()
 
-    async def _read_on(self, answer: httpx2.Response, parser: EventParser) -> Fault | None:
+    async def _read_on(self, answer: Response) -> Fault | None:
         """Read the rest of a stream; why there is none to be had, or None."""
-        if answer.status_code != 200 or media_type(answer.headers.get("content-type", "")) != EVENT_STREAM:
-            return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status_code} refused the rest")
-        await self._pump(answer, parser)
+        if answer.status != 200 or media_type(answer.header(b"content-type")) != EVENT_STREAM:
+            return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status} refused the rest")
+        await self.wire.pump(answer, self._take)
         return None
 
-    def _resuming(self, last_id: str) -> Mapping[str, str]:
-        return self.conversation.headers | {LAST_EVENT_ID: last_id}
+    async def _rest(self, seconds: float) -> None:
+        with trio.CancelScope() as self._pause:
+            await trio.sleep(min(seconds, LONGEST_PAUSE))
+        self._pause = None
+
+    async def _reopen(self, last_id: str) -> Response | Fault:
+        if self._cut is not None:
+            return self._cut
+        try:
+            lines = self.conversation.resuming(last_id)
+        except ValueError:
+            return self._unanswered()
+        return await self.wire.open(b"GET", lines, purpose=self.owner)
 
     def waiting(self, key: int | str | None) -> HttpExchange | None:
         """This call; an error without an id, too, can only be about what this POST carried."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import attrs
-import httpx2
 import trio
 
 from ..events import get_logger
+from ..http1.client_response import Response
 from ..protocol.events import EventParser, OversizedEvent
 from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, LAST_EVENT_ID, media_type
-from .http_exchange import Conversation, HttpExchange
+from ..protocol.headers import EVENT_STREAM, media_type
+from .http_conversation import Conversation
+from .http_exchange import HttpExchange
 from .http_wire import Wire
 from .incoming import Desk, deliver, doubt_lists, messages_in
 
@@ -56,8 +57,7 @@ class Listening:
 
     async def _listen_once(self) -> bool:
         """One stream from its beginning to its end; whether to try again."""
-        resuming = {LAST_EVENT_ID: self._last_id} if self._last_id else {}
-        answer = await self.wire.open("GET", self.conversation.headers | resuming)
+        answer = await self.wire.open(b"GET", self._lines())
         self._silent += 1
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer) and self._was_open:
@@ -66,11 +66,19 @@ class Listening:
         try:
             return await self._read(answer)
         finally:
-            await answer.aclose()
+            answer.close()
 
-    async def _read(self, answer: httpx2.Response) -> bool:
-        status = answer.status_code
-        if status == 200 and media_type(answer.headers.get("content-type", "")) == EVENT_STREAM:
+    def _lines(self) -> bytes:
+        if self._last_id:
+            try:
+                return self.conversation.resuming(self._last_id)
+            except ValueError:
+                self._last_id = ""  # it cannot be said in a header, so the stream begins anew
+        return self.conversation.lines
+
+    async def _read(self, answer: Response) -> bool:
+        status = answer.status
+        if status == 200 and media_type(answer.header(b"content-type")) == EVENT_STREAM:
             if self._was_open and not self._last_id:
                 doubt_lists(self.desk)  # it is back, but what was said in between is lost
             self._was_open = True
@@ -85,7 +93,7 @@ class Listening:
         level("backend offers no stream of its own messages", backend=self.wire.backend, status=status)
         return False
 
-    async def _pump(self, answer: httpx2.Response) -> None:
+    async def _pump(self, answer: Response) -> None:
         parser = EventParser(self.wire.limit, self._last_id, self._retry)
 
         def take(chunk: bytes) -> None:

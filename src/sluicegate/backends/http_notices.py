@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
-import httpx2
 import trio
 
 from ..events import get_logger
-from ..protocol.headers import JSON
-from .http_exchange import Conversation
+from ..http1.client_failures import Broken, TooLarge
+from ..http1.client_response import Response
+from .http_conversation import Conversation
 from .http_wire import Wire
 
 __all__ = ["Notices"]
@@ -19,6 +21,11 @@ POST_SECONDS = 5.0
 """How long one may take (CORE-63)."""
 MOST_AT_ONCE = 256
 """How many may be on their way; one more is dropped."""
+
+LINGER_SECONDS = 0.05
+"""How long the rest of an answer may take."""
+MOST_READ = 65536
+"""Bytes of an answer that are read for the sake of its connection."""
 
 
 @attrs.define(eq=False)
@@ -46,9 +53,16 @@ class Notices:
     async def post(self, conversation: Conversation, frame: bytes) -> None:
         """Send it and wait until it is accepted; whatever else comes back is of no interest."""
         with trio.move_on_after(POST_SECONDS):
-            answer = await self.wire.open("POST", conversation.headers | {"content-type": JSON}, frame)
-            if isinstance(answer, httpx2.Response):
-                try:
-                    await self.wire.pump(answer, lambda _: 0.0)
-                finally:
-                    await answer.aclose()
+            answer = await self.wire.open(b"POST", conversation.posting, frame)
+            if isinstance(answer, Response):
+                await self._put_away(answer)
+
+    async def _put_away(self, answer: Response) -> None:
+        """Let the connection be used again if the body ends soon; many servers send none, and do not say so."""
+        try:
+            if answer.is_framed:
+                answer.hurry(LINGER_SECONDS)
+                with suppress(Broken, TooLarge):
+                    await answer.read(MOST_READ)
+        finally:
+            answer.close()

@@ -1,11 +1,14 @@
-"""The three standard streams, also where whoever started us left some of them closed."""
+"""The three standard streams, also where whoever started us left some of them closed; and how many descriptors there may be."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-__all__ = ["open_standard_descriptors"]
+__all__ = ["allow_descriptors", "open_standard_descriptors"]
+
+OTHERS = 512
+"""Descriptors for all that is no client: backends, files, pipes of children."""
 
 
 def open_standard_descriptors() -> None:
@@ -18,3 +21,15 @@ def open_standard_descriptors() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", errors="replace", closefd=False))
+
+
+def allow_descriptors(connections: int) -> None:
+    """Raise the soft limit so far that so many clients can connect, as far as the hard one allows: 1024 is a common default."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHERS if hard == resource.RLIM_INFINITY else min(connections + OTHERS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

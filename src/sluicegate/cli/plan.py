@@ -12,6 +12,7 @@ from ..config.model import Config
 from ..connectors import connector_for
 from ..kept import Kept
 from ..observe.access import Lines
+from ..observe.metrics import Counts
 from ..outside import Outside
 from ..pipeline import assemble, describe, edge, stand_ins
 from ..routing.catalogue import Directory
@@ -30,10 +31,11 @@ def pipelines(config: Config) -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
         kept = {own.name: Kept(own, None, Backend(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
         lines = Lines(nowhere) if config.observability.access_log.enabled else None
+        counts = Counts() if config.observability.metrics.enabled else None
         async with trio.open_nursery() as background:
             handlers = assemble(kept, {}, background)
             return {
-                "edge": describe(edge(Router(Directory()), lines=lines, wall=trio.current_time)),
+                "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time)),
                 "backends": {
                     backend.name: {
                         "policies": describe(handlers[backend.name]),

@@ -28,6 +28,8 @@ class _Overrides:
     def apply(self, config: Config) -> Config:
         """The configuration with what was given on the command line."""
         listen, observability = config.proxy.listen, config.observability
+        if self.host is not None or self.port is not None:
+            listen = attrs.evolve(listen, unix=None, systemd=False)
         if self.host is not None:
             listen = attrs.evolve(listen, host=self.host)
         if self.port is not None:
@@ -62,10 +64,19 @@ def command(
     """
     config = _Overrides(host, port, log_level).apply(choice.load_runnable().config)
     problems = rules(config)  # once more, because of what the command line put in
-    if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth)):
+    if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth, hosts=_inherited(config))):
         problems.append(refused)
     if problems:
         raise ConfigError(problems)
     from .serving import serve
 
     return serve(config, stdio=stdio, strict=strict)
+
+
+def _inherited(config: Config) -> list[str] | None:
+    """The addresses of the sockets that systemd has opened, if those are to be used."""
+    if not config.proxy.listen.systemd:
+        return None
+    from ..outside import inherited_hosts
+
+    return inherited_hosts()

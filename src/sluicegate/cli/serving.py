@@ -20,6 +20,8 @@ from ..frontends.stdio import open_standard_streams
 from ..gateway import Gateway, open_gateway
 from ..observe.log import configure
 from .conversation import first_leaf
+from .descriptors import allow_descriptors
+from .memory import settle_memory
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
 
@@ -74,11 +76,14 @@ async def listen_to_signals() -> AsyncIterator[Signals]:
 def serve(config: Config, *, stdio: bool, strict: bool) -> int:
     """Serve until stdin ends or a signal comes; the exit code."""
     configure(config.observability.log_level, json=config.observability.json_logs)
+    if not stdio:
+        allow_descriptors(config.proxy.listen.max_connections)
 
     async def main() -> int:
         async with listen_to_signals() as signals:
             try:
                 async with open_gateway(config, strict=strict, access_log=_to_stderr) as gateway:
+                    settle_memory()
                     await (_serve_stdio if stdio else _serve_http)(gateway, signals)
             except BackendFailed as error:
                 raise click.ClickException(str(error)) from None
@@ -104,9 +109,7 @@ async def _serve_http(gateway: Gateway, signals: Signals) -> None:
             urls = await nursery.start(gateway.serve)
         except* OSError as group:
             why = first_leaf(group)
-            raise click.ClickException(
-                f"cannot listen on {listen.host}:{listen.port}: {why}; choose another with --host and --port"
-            ) from None
+            raise click.ClickException(f"cannot listen on {listen.place}: {why}; choose another place with --host and --port") from None
         log.info("serving", urls=list(urls))
         await signals.wait()
         log.info("draining")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..protocol.addresses import is_loopback
 from ..protocol.headers import is_token
 from ..protocol.names import ambiguous
 from .check_backends import backend_rules, backend_warnings
+from .check_listen import listen_rules, listen_warnings
 from .model import Config
 from .problem import ConfigError, Problem
 
@@ -31,7 +32,7 @@ def problems(config: Config) -> list[Problem]:
 
 def rules(config: Config) -> list[Problem]:
     """What is wrong, whatever is built."""
-    return [*_proxy(config), *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
+    return [*_proxy(config), *listen_rules(config.proxy.listen), *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
 
 
 def planned_values(config: Config) -> list[Problem]:
@@ -49,7 +50,7 @@ def planned_values(config: Config) -> list[Problem]:
 
 def warnings(config: Config) -> list[Problem]:
     """What can run but is probably not meant."""
-    found = list(backend_warnings(config))
+    found = [*listen_warnings(config.proxy.listen), *backend_warnings(config)]
     for index, token in enumerate(config.auth.tokens if config.auth else ()):
         if len(token) < _SHORT:
             found.append(
@@ -58,14 +59,26 @@ def warnings(config: Config) -> list[Problem]:
     return found
 
 
-def refuse_open_bind(config: Config, insecure: bool = False) -> Problem | None:
-    """Whether anybody on the network could call without a token. Only for a gateway that listens; a stdio one does not."""
-    host = config.proxy.listen.host
-    if insecure or config.auth is not None or is_loopback(host):
+def refuse_open_bind(config: Config, insecure: bool = False, *, hosts: Iterable[str] | None = None) -> Problem | None:
+    """Whether anybody on the network could call without a token. Only for a gateway that listens; a stdio one does not.
+
+    ``hosts`` are the addresses of sockets that were there before us; otherwise the configured one is looked at. A Unix socket has none.
+    """
+    listen = config.proxy.listen
+    if hosts is None:
+        hosts = [] if listen.unix is not None or listen.systemd else [listen.host]
+    far = [host for host in hosts if not is_loopback(host)]
+    if insecure or config.auth is not None or not far or _asks_for_certificates(config):
         return None
-    what = f"the address '{host}' can be reached by other machines, and there is no [auth]"
+    what = f"the address '{far[0]}' can be reached by other machines, and there is no [auth]"
     instead = "add [auth] with tokens, bind 127.0.0.1, or run with --insecure-no-auth if anybody may call"
     return Problem(str(config.source) if config.source else None, None, "proxy.listen.host", what, instead)
+
+
+def _asks_for_certificates(config: Config) -> bool:
+    """Whether only clients with a certificate get in, which is a way to say who they are."""
+    tls = config.proxy.listen.tls
+    return tls is not None and tls.client_ca is not None
 
 
 def _proxy(config: Config) -> Iterator[Problem]:
@@ -74,10 +87,6 @@ def _proxy(config: Config) -> Iterator[Problem]:
         yield _at("proxy.name", "the name must not be empty", "write the name that clients are to see")
     if not re.fullmatch(r"[!-~]{1,8}", proxy.separator):
         yield _at("proxy.separator", "the separator must be one to eight visible ASCII characters", 'write "_"')
-    if not 0 <= proxy.listen.port <= 65535:
-        yield _at("proxy.listen.port", f"port must be 0-65535, got {proxy.listen.port}", "write 0 to let the system choose")
-    if not proxy.listen.host.strip():
-        yield _at("proxy.listen.host", "the host must not be empty", 'write "127.0.0.1", or "0.0.0.0" for every address')
     if proxy.max_tool_name and proxy.max_tool_name < 24:
         yield _at(
             "proxy.max_tool_name",

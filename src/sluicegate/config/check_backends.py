@@ -8,27 +8,17 @@ from collections.abc import Iterator
 
 import attrs
 
-from ..protocol.addresses import is_address
-from ..protocol.headers import is_header_name, is_header_value, is_token
 from ..protocol.names import ambiguous
 from ..routing.patterns import BadPattern, Pattern
+from .check_reach import reach_rules
 from .model import BackendConfig, Config
 from .nearest import nearest
-from .problem import Problem, dotted
+from .problem import Problem
 
 __all__ = ["backend_rules", "backend_warnings"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]*")
-_OWN_HEADERS = frozenset(
-    {
-        *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
-        *("last-event-id", "mcp-protocol-version", "mcp-session-id", "transfer-encoding"),
-    }
-)
 _DIMENSIONS = ("tools", "resources", "prompts")
-_ONLY_STDIO = ("command", "args", "env", "cwd", "inherit_env")
-_ONLY_HTTP = ("url", "bearer_token")
-_DEFAULTS = BackendConfig(name="", transport="stdio")
 
 
 def backend_rules(config: Config) -> Iterator[Problem]:
@@ -40,8 +30,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
     for index, backend in enumerate(config.backends):
         check = _Backend(config, index, backend)
         yield from check.identity()
-        yield from check.transport()
-        yield from check.headers()
+        yield from reach_rules(index, backend)
         yield from check.numbers()
         yield from check.visibility()
         yield from check.references()
@@ -98,44 +87,6 @@ class _Backend:
         elif not _NAMESPACE.fullmatch(space):
             instead = "use letters, digits, '-' and '_'" + (", or set namespace" if key == "name" else "")
             yield self._at(key, f"'{space}' cannot stand before a tool's name", instead)
-
-    def transport(self) -> Iterator[Problem]:
-        backend, name = self.backend, self.backend.name
-        needs = {"stdio": "command", "http": "url", "websocket": "url"}.get(backend.transport)
-        if needs and not getattr(backend, needs):
-            yield self._at(needs, f"backend '{name}': {backend.transport} transport requires '{needs}'", f'add {needs} = "…"')
-        unused = {"stdio": _ONLY_HTTP, "inprocess": (*_ONLY_HTTP, *_ONLY_STDIO)}.get(backend.transport, _ONLY_STDIO)
-        for key in unused:
-            if getattr(backend, key) != getattr(_DEFAULTS, key):
-                yield self._at(key, f"backend '{name}': '{key}' has no effect with transport '{backend.transport}'", "leave it out")
-        if backend.url is not None and needs == "url":
-            yield from self._url(backend.url)
-        for variable in backend.env:
-            if not variable or "=" in variable:
-                yield self._at("env", "a variable's name must not be empty or hold '='", "correct the name")
-
-    def _url(self, url: str) -> Iterator[Problem]:
-        schemes = ("http", "https") if self.backend.transport == "http" else ("ws", "wss")
-        if url and not is_address(url, schemes):
-            yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"')
-
-    def headers(self) -> Iterator[Problem]:
-        headers = self.backend.headers
-        if headers and self.backend.transport in {"stdio", "inprocess"}:
-            yield self._at("headers", f"backend '{self.backend.name}': headers require HTTP or WebSocket transport", "leave them out")
-        lower = Counter(name.lower() for name in headers)
-        for name, value in headers.items():
-            key = dotted(("headers", name))
-            if not is_header_name(name):
-                yield self._at(key, "invalid header name", "use letters, digits and '-'")
-            elif lower[name.lower()] > 1:
-                yield self._at(key, f"duplicate header name '{name}'", "keep one of them; upper and lower case are the same")
-            elif name.lower() in _OWN_HEADERS:
-                yield self._at(key, f"the gateway sets the header '{name}' itself", "leave it out")
-            elif not is_header_value(value):
-                yield self._at(key, f"invalid value for header '{name}'", "use one line of Latin text without spaces around it")
-        if self.backend.bearer_token is not None and not is_token(self.backend.bearer_token):
-            yield self._at("bearer_token", "a token must be visible ASCII without spaces, and not empty", "correct it, or leave it out")
 
     def numbers(self) -> Iterator[Problem]:
         backend = self.backend

@@ -20,6 +20,8 @@ HIDDEN = "***"
 """Stands where a secret was."""
 
 _SECRETS = frozenset({"bearer_token", "tokens", "env", "headers", "args"})
+_ADDRESSES = frozenset({"url", "proxy"})
+"""They may hold a password."""
 _ALWAYS = frozenset({"name", "transport", "type", "seconds"})
 """Written even where they equal a default: a table is not readable without them."""
 
@@ -40,7 +42,7 @@ def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
             continue
         if key in _SECRETS and not secrets:
             item = _hidden(item)
-        if key == "url" and not secrets:
+        if key in _ADDRESSES and isinstance(item, str) and not secrets:
             item = public_part(item)
         tree[key] = _plain(item, secrets=secrets)
     return tree

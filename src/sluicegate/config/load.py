@@ -13,6 +13,7 @@ import attrs
 from . import check
 from .documents import Document, Unreadable, read, text_of
 from .dump import dump
+from .folders import settle_folders
 from .importers import Imported, legal_namespace, read_servers
 from .interpolate import Interpolation
 from .mend import Known, mend
@@ -82,7 +83,7 @@ def _assemble(
     draft.problems += interpolation.problems
     draft.note(wrong)
     if folder is not None:
-        draft.settle_folders(folder)
+        settle_folders(draft.tree, folder)
     for path in (*draft.named_import(folder or Path.cwd()), *imports):
         draft.take_in(read_servers(path, environ))
     plans = draft.placed(_as_problems(planned))
@@ -114,13 +115,6 @@ class _Draft:
         proxy = self.tree.get("proxy")
         name = proxy.get("import_backends") if isinstance(proxy, dict) else None
         return [folder / Path(name).expanduser()] if isinstance(name, str) and name else []
-
-    def settle_folders(self, folder: Path) -> None:
-        """Relative working directories start from the file that names them."""
-        backends = self.tree.get("backends")
-        for entry in backends if isinstance(backends, list) else []:
-            if isinstance(entry, dict) and isinstance(entry.get("cwd"), str):
-                entry["cwd"] = str(folder / Path(entry["cwd"]).expanduser())
 
     def take_in(self, imported: Imported) -> None:
         """Append the backends of a client's file that the configuration does not have itself (CFG-153)."""

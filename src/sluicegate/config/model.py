@@ -12,16 +12,20 @@ from typing import Literal
 import attrs
 
 from ..protocol.addresses import public_part
+from .listen import ListenConfig, ListenTlsConfig
 from .problem import Problem
 
 __all__ = [
     "AccessLogConfig",
     "AliasConfig",
     "BackendConfig",
+    "BackendTlsConfig",
     "BearerAuth",
     "Config",
     "ListenConfig",
+    "ListenTlsConfig",
     "Loaded",
+    "MetricsConfig",
     "ObservabilityConfig",
     "ProxyConfig",
     "RestartConfig",
@@ -30,20 +34,6 @@ __all__ = [
 ]
 
 MIB = 1024 * 1024
-
-
-def _without_brackets(host: str) -> str:
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
-
-
-@attrs.frozen
-class ListenConfig:
-    """Where clients connect."""
-
-    host: str = attrs.field(default="127.0.0.1", converter=_without_brackets)
-    """A name or an address; an IPv6 address may be in brackets, as in a URL."""
-    port: int = 8080
-    """0 lets the system choose."""
 
 
 @attrs.frozen
@@ -106,6 +96,18 @@ class RestartConfig:
 
 
 @attrs.frozen
+class BackendTlsConfig:
+    """How to know a backend's certificate, and what to show it of ours. Files are PEM, relative to the configuration."""
+
+    ca: str | None = None
+    """The authorities to believe instead of the system's."""
+    certificate: str | None = None
+    """Our certificate, where the backend asks for one."""
+    key: str | None = None
+    """Its private key; None where the certificate's file holds that, too."""
+
+
+@attrs.frozen
 class BackendConfig:
     """One MCP server behind the gateway."""
 
@@ -120,6 +122,9 @@ class BackendConfig:
     inherit_env: bool = True
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     bearer_token: str | None = attrs.field(default=None, repr=False)
+    tls: BackendTlsConfig | None = None
+    proxy: str | None = attrs.field(default=None, repr=_shown_address)
+    """The HTTP proxy through which the backend is reached."""
     timeout: TimeoutConfig = attrs.field(factory=TimeoutConfig, converter=_timeout)
     namespace: str | None = None
     """None takes the backend's name; empty passes its names through unchanged."""
@@ -189,12 +194,20 @@ class AccessLogConfig:
 
 
 @attrs.frozen
+class MetricsConfig:
+    """Numbers for Prometheus, under ``/metrics``."""
+
+    enabled: bool = False
+
+
+@attrs.frozen
 class ObservabilityConfig:
     """What the gateway tells about itself."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     json_logs: bool = False
     access_log: AccessLogConfig = attrs.field(factory=AccessLogConfig)
+    metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
 
 
 @attrs.frozen

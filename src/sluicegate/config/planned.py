@@ -83,7 +83,6 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     ("security",): {"max_argument_size": "integer", "admin_token": "text"},
     ("observability",): {
         "audit": "flag",
-        "metrics": {"enabled": "flag"},
         "tracing": {"enabled": "flag", "endpoint": "text", "service_name": "text"},
     },
 }
@@ -150,7 +149,7 @@ def _asks(key: str, value: Any) -> bool:
     """Whether anything would have to be built for this value."""
     if value is False or value == [] or (key in _OFF and value == _OFF[key]):
         return False
-    if key in {"performance", "metrics", "tracing"}:
+    if key in {"performance", "tracing"}:
         return any(_asks(inner, item) for inner, item in value.items() if inner in {"coalesce_requests", "enabled"})
     return True
 

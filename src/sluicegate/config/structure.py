@@ -16,7 +16,17 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from .interpolate import Inserted
-from .model import AliasConfig, BackendConfig, Config, ListenConfig, ObservabilityConfig, ProxyConfig, SecurityConfig
+from .model import (
+    AliasConfig,
+    BackendConfig,
+    BackendTlsConfig,
+    Config,
+    ListenConfig,
+    ListenTlsConfig,
+    ObservabilityConfig,
+    ProxyConfig,
+    SecurityConfig,
+)
 from .nearest import instead_of_unknown
 from .planned import Finding, keys_at
 from .problem import KeyPath
@@ -180,6 +190,7 @@ def _keys(cls: type[Any]) -> list[str]:
 def _homes() -> dict[str, str]:
     """Where a key belongs that stands in one table only: people put it one table too high or too low."""
     tables: dict[str, type[Any]] = {"[proxy]": ProxyConfig, "[proxy.listen]": ListenConfig, "[security]": SecurityConfig}
+    tables |= {"[proxy.listen.tls]": ListenTlsConfig, "[backends.tls]": BackendTlsConfig}
     tables |= {"[observability]": ObservabilityConfig, "[[backends]]": BackendConfig, "the top of the file, before any table": Config}
     found: dict[str, list[str]] = {}
     for table, cls in tables.items():

@@ -39,16 +39,17 @@ def features(backend: BackendConfig) -> tuple[str, ...]:
 
 def _lines(config: Config, warnings: tuple[str, ...]) -> Iterator[str]:
     listen = config.proxy.listen
-    host = f"[{listen.host}]" if ":" in listen.host else listen.host
     yield "Config OK"
     yield ""
     yield f"  Proxy:    {config.proxy.name} v{config.proxy.version}"
-    yield f"  Listen:   {host}:{listen.port}"
+    yield f"  Listen:   {listen.place}{'' if listen.tls is None else ' (TLS)'}"
     yield f"  Backends: {len(config.backends)}"
     for backend in config.backends:
         present = ", ".join(features(backend))
         yield f"    - {backend.name} ({backend.transport})" + (f" [{present}]" if present else "")
     yield f"  Auth:     {_auth(config)}"
+    if config.observability.metrics.enabled:
+        yield "  Metrics:  enabled"
     if warnings:
         yield ""
         yield "  Warnings:"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import attrs
 
 from ..identity.bearer import Refused
+from ..observe.exposition import KIND
 from ..protocol.errors import UNAUTHORIZED
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
@@ -40,6 +41,8 @@ class App:
     identity: Identity | None = None
     """None lets everybody in."""
     admission: Admission = attrs.field(factory=Admission)
+    metrics: Callable[[], Awaitable[bytes]] | None = None
+    """What ``/metrics`` shows; None where there is no such thing."""
     sessions: SessionTable = attrs.field(init=False)
     """Its owner runs `SessionTable.sweep`."""
     _mcp: StreamableHttp = attrs.field(init=False)
@@ -91,12 +94,20 @@ class App:
             await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
         elif http.path in _ENDPOINTS:
             await self._mcp(http, principal)
+        elif http.path == "/metrics" and self.metrics is not None:
+            await self._show(http, self.metrics)
         else:
             await self._forbid(http, 404, "Not Found: the MCP endpoint is /mcp")
 
     async def _forbid(self, http: HttpRequest, status: int, message: str) -> None:
         self.endpoint.refused(status, message)
         await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8")
+
+    async def _show(self, http: HttpRequest, metrics: Callable[[], Awaitable[bytes]]) -> None:
+        if http.method in ("GET", "HEAD"):
+            await http.respond(200, await metrics(), kind=KIND)
+        else:
+            await http.respond(405, headers=[(b"allow", b"GET, HEAD")])
 
     async def _probe(self, http: HttpRequest) -> None:
         """``/health`` and ``/livez``: the process answers; ``/readyz``: it can do its work."""

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import Call, Handler, Layer, Reply
 from ..protocol.eras import negotiate
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, ListKind
@@ -56,13 +56,19 @@ class Endpoint:
     refused: Callable[[int, str], None] = lambda _status, _reason: None
     """Told of every request that was refused before it became a call."""
     limits: Limits = attrs.field(factory=Limits)
+    around_own: Layer = lambda answer: answer
+    """Puts policies around the methods that we answer ourselves."""
+    _own: Handler = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._own = self.around_own(self._answer)
 
     async def handle(self, call: Call) -> Reply:
         """Answer a call; the handler behind every frontend."""
-        own = _OWN.get(call.method)
-        if own is not None:
-            return await own(self, call)
-        return await self.handler(call)
+        return await (self._own if call.method in _OWN else self.handler)(call)
+
+    async def _answer(self, call: Call) -> Reply:
+        return await _OWN[call.method](self, call)
 
     async def _initialize(self, call: Call) -> Reply:
         opening = read_opening(call.params)

@@ -10,7 +10,7 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
-from ..protocol.calls import Call, Handler, Reply, Trail
+from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error, encode_result
 
 __all__ = ["GOING_DOWN", "ROUTE", "Exchange", "Outlet"]
@@ -98,6 +98,9 @@ class Exchange:
 
     def _end(self, message: bytes | None) -> None:
         self.ended = True
+        self.call.back = (
+            SILENT  # opens the circle: what is left to the garbage collector costs 4 µs a call, and long pauses in a large gateway
+        )
         self.on_end()
         if message is None and (self.answers_cancelled or not self._withdrawn):
             message = encode_error(self.id, faults.cancelled(self._why).encode())

@@ -1,38 +1,38 @@
-"""Carries the ASGI application on Hypercorn's HTTP parts, inside nurseries of our own.
+"""Carries the ASGI application on Hypercorn's HTTP parts, inside nurseries of our own: for TLS and HTTP/2, which our own server does not speak.
 
-Hypercorn's own ``serve`` shields every send without a bound, so one client that stops reading would block shutdown for ever. Here a send is
-shielded only until its connection is told to end, and a little longer.
+Hypercorn's own ``serve`` shields every send without a bound, so one client that stops reading would block shutdown for ever, and it has no
+limits to slow requests or to the number of connections. Here a send is shielded only until its connection is told to end, and a little
+longer, and the limits are those of our own server as far as they can be had.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
 from typing import Any, cast
 
 import attrs
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
-from hypercorn.protocol import ProtocolWrapper
-from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
 
 from ..events import get_logger
+from ..http1.doors import Doors
+from ..http1.forwarded import peer_of
+from ..http1.lifespan import Lifespan, StartUpFailed
+from ..http1.settings import ServerSettings
+from ..http1.timekeeper import Timekeeper
+from .hypercorn_connection import Connection
 from .request import ASGIApp
 
 __all__ = ["serve"]
 
 log = get_logger("sluicegate.frontend")
 
-FAREWELL_SECONDS = 2.0
-"""How long a connection that is told to end may take to send what it is sending."""
-KEEP_ALIVE_SECONDS = 75.0
-LONGEST_HEAD = 64 * 1024
-"""Bytes of request line and headers."""
 MOST_REQUESTS = 1_000_000
 """Requests on one connection."""
 
@@ -42,145 +42,121 @@ async def serve(
     listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
     *,
     connections: trio.Nursery,
+    settings: ServerSettings | None = None,
+    doors: Doors | None = None,
+    wall: Callable[[], float] = time.time,
+    tls: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Accept until cancelled; reports the addresses as URLs. Connections live on in ``connections``; idle ones end with the accepting."""
-    server = _Server(app)
-    task_status.started([_url(listener) for listener in listeners])
+    """Accept until cancelled; reports the addresses as URLs. Connections live on in ``connections``; idle ones end with the accepting.
+
+    Raises:
+        StartUpFailed: The application says so in its lifespan.
+    """
+    settings = settings or ServerSettings()
+    server = _Server(settings, Lifespan(app), wall, doors or Doors(settings.max_connections, settings.max_connections_per_peer))
+    carriers = [_secure(listener, tls) for listener in listeners]
     try:
-        await trio.serve_listeners(server.carry, list(listeners), handler_nursery=connections)
+        if failure := await connections.start(server.live):
+            raise StartUpFailed(failure)
+        task_status.started([_url(listener) for listener in carriers])
+        await trio.serve_listeners(server.carry, carriers, handler_nursery=connections)
     finally:
-        server.end_idle()
+        server.close()
+        for listener in carriers:
+            await trio.aclose_forcefully(listener)
 
 
-def _url(listener: trio.abc.Listener[trio.abc.Stream]) -> str:
-    socket = getattr(listener, "socket", None)
+def _secure(listener: trio.abc.Listener[trio.abc.Stream], tls: ssl.SSLContext | None) -> trio.abc.Listener[Any]:
+    return listener if tls is None else trio.SSLListener(listener, tls, https_compatible=True)
+
+
+def _url(listener: trio.abc.Listener[Any]) -> str:
+    scheme = "https" if isinstance(listener, trio.SSLListener) else "http"
+    socket = getattr(getattr(listener, "transport_listener", listener), "socket", None)
     if socket is None:
-        return "http://memory"
-    host, port = socket.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{scheme}://memory"
+    name = socket.getsockname()
+    if not isinstance(name, tuple):
+        return f"unix:{name}"
+    host, port = name[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @attrs.define(eq=False)
 class _Server:
-    app: ASGIApp
+    settings: ServerSettings
+    lifespan: Lifespan
+    wall: Callable[[], float]
+    _doors: Doors
+    timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
     _wrapped: ASGIWrapper = attrs.field(init=False)
     _config: Config = attrs.field(init=False)
     _context: WorkerContext = attrs.field(factory=lambda: WorkerContext(None), init=False)
+    _open: set[Connection] = attrs.field(factory=set, init=False)
+    _empty: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Nothing is accepted any more, and the last connection has ended."""
 
     def __attrs_post_init__(self) -> None:
-        self._wrapped = ASGIWrapper(cast("Any", self.app))
-        self._config = _settings()
+        self._wrapped = ASGIWrapper(cast("Any", self.lifespan.app))
+        self._config = _Words(self.settings, self.wall)
+
+    async def live(self, *, task_status: trio.TaskStatus[str]) -> None:
+        """Keep time and the application's lifespan until the last connection has ended; reports why the application cannot start, or ""."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.timekeeper.run)
+            async with trio.open_nursery() as application:
+                if failure := await application.start(self.lifespan.run):
+                    self.close()
+                task_status.started(failure)
+                await self._empty.wait()
+                self.lifespan.end()
+            nursery.cancel_scope.cancel(reason="the last connection has ended")
 
     async def carry(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end; a bug in here costs this connection only."""
+        peer = peer_of(getattr(stream, "transport_stream", stream), self.settings.trusted)
+        if self._context.terminated.is_set() or not self._doors.enter(peer):
+            await trio.aclose_forcefully(stream)
+            return
+        state = self.lifespan.state or {}
+        connection = Connection(self._wrapped, self._config, self._context, stream, peer, self.settings, self.timekeeper, state)
+        self._open.add(connection)
         try:
-            await _Connection(self._wrapped, self._config, self._context, {}, stream)
+            await connection.run()
         except* Exception as bugs:
             log.exception("a connection failed", exc_info=bugs)
         finally:
+            self._open.discard(connection)
+            self._doors.leave(peer)
+            self._let_go()
             await trio.aclose_forcefully(stream)
 
-    def end_idle(self) -> None:
+    def close(self) -> None:
         """Close connections that wait for a request, and others after the one they have."""
         cast("Any", self._context.terminated)._event.set()  # noqa: SLF001  its own set() is async only to please asyncio
+        for connection in self._open:
+            connection.end()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._context.terminated.is_set() and not self._open:
+            self._empty.set()
 
 
-def _settings() -> Config:
-    config = Config()
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    config.include_server_header = False
-    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
-    config.keep_alive_max_requests = MOST_REQUESTS
-    config.h11_max_incomplete_size = LONGEST_HEAD
-    return config
+class _Words(Config):
+    """The same in Hypercorn's words; times are kept by us."""
 
+    def __init__(self, settings: ServerSettings, wall: Callable[[], float]) -> None:
+        super().__init__()
+        self._wall = wall
+        self.limits = settings.head
+        self.accesslog = None
+        self.errorlog = logging.getLogger("hypercorn.error")
+        self.keep_alive_max_requests = MOST_REQUESTS
+        self.h11_max_incomplete_size = settings.head.head
+        self.h2_max_header_list_size = settings.head.head
 
-class _Connection(TCPServer):
-    """Hypercorn's connection on any stream, with bounded sends."""
-
-    stream: Any
-
-    def __init__(self, app: ASGIWrapper, config: Config, context: WorkerContext, state: dict[str, Any], stream: trio.abc.Stream) -> None:
-        super().__init__(app, config, context, state, cast("Any", stream))
-        self._sending: trio.CancelScope | None = None
-        self._last_moment = float("inf")
-
-    async def run(self) -> None:
-        """Read requests until the client goes or the connection is cancelled."""
-        client, own = _names(self.stream)
-        try:
-            async with TaskGroup() as tasks:
-                nursery = cast("trio.Nursery", tasks._nursery)  # noqa: SLF001  what it calls its own
-                self._task_group = tasks
-                self.protocol = ProtocolWrapper(
-                    self.app,
-                    self.config,
-                    self.context,
-                    tasks,
-                    ConnectionState(self.state),
-                    False,
-                    client,
-                    own,
-                    self.protocol_send,
-                    "http/1.1",
-                )
-                await self.protocol.initiate()
-                await self.idle_task.restart(tasks, self._idle_timeout)
-                ear = trio.CancelScope()
-                nursery.start_soon(self._hear_the_end, ear)
-                try:
-                    await self._read_data()
-                finally:
-                    ear.cancel(reason="the client has gone")
-        except* OSError:
-            pass
-        finally:
-            await trio.aclose_forcefully(self.stream)
-
-    async def _hear_the_end(self, ear: trio.CancelScope) -> None:
-        """Set a limit to shielded sends as soon as the connection is cancelled: a send itself cannot notice."""
-        with ear:
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._last_moment = trio.current_time() + FAREWELL_SECONDS
-                if self._sending is not None:
-                    self._sending.deadline = self._last_moment
-
-    async def protocol_send(self, event: Event) -> None:
-        """Send bytes whole or not at all, unless time runs out."""
-        if not isinstance(event, RawData):
-            await super().protocol_send(event)
-            return
-        async with self.send_lock:
-            with trio.CancelScope(shield=True, deadline=self._last_moment) as self._sending:
-                try:
-                    await self.stream.send_all(event.data)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self.protocol.handle(Closed())
-            cut, self._sending = self._sending.cancelled_caught, None
-            if cut:
-                await trio.aclose_forcefully(self.stream)
-
-    async def _close(self) -> None:
-        """Half-close, so that the client reads the last reply, then close, which must happen even when cancelled."""
-        try:
-            if isinstance(self.stream, trio.abc.HalfCloseableStream):
-                await self.stream.send_eof()
-        except (trio.BrokenResourceError, trio.BusyResourceError, trio.ClosedResourceError):
-            pass
-        finally:
-            await trio.aclose_forcefully(self.stream)
-
-
-def _names(stream: trio.abc.Stream) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
-    """Both ends of a socket; None for other streams."""
-    socket = getattr(stream, "socket", None)
-    if socket is None:
-        return None, None
-    try:
-        return socket.getpeername()[:2], socket.getsockname()[:2]
-    except OSError:  # the client has gone already
-        return None, None
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002  the same for both
+        """What every answer carries: the date, and not what we are made of."""
+        return [(b"date", formatdate(self._wall(), usegmt=True).encode("ascii"))]

@@ -16,6 +16,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+ON_DISCONNECT = "sluicegate.disconnect"
+"""The ASGI extension of our own server: a function that takes what is to be called once, as soon as the client has gone."""
 DROPPED = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
 Headers = list[tuple[bytes, bytes]]
@@ -42,7 +44,8 @@ class HttpRequest:
     _headers: Mapping[bytes, list[bytes]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.line = Line(self.receive)
+        extensions = self.scope.get("extensions") or {}
+        self.line = Line(self.receive, extensions.get(ON_DISCONNECT))
         headers: dict[bytes, list[bytes]] = {}
         for name, value in self.scope["headers"]:
             headers.setdefault(name.lower(), []).append(value)

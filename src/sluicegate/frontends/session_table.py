@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
 
 from ..protocol.calls import Caller
 from ..sources import Sources
+from .chores import Chores
 from .endpoint import Limits, Opening
 from .exchange import Exchange
 from .sessions import Session
@@ -21,6 +22,8 @@ __all__ = ["SessionTable"]
 MOST_KEPT_BYTES = 64 * 1024 * 1024
 """Finished answers of all sessions together that wait for clients to come back for them."""
 SWEEP_BATCH = 256
+SHORTEST_PERIOD = 0.1
+"""Seconds between two sweeps at least, whatever is configured: there may be nothing to wait for at all."""
 
 
 @attrs.define(eq=False)
@@ -36,9 +39,19 @@ class SessionTable:
     _kept: OrderedDict[EventLog, tuple[float, Session]] = attrs.field(factory=OrderedDict, init=False)
     """Finished answers: since when, and whose; oldest first."""
     _kept_bytes: int = attrs.field(default=0, init=False)
+    _chores: Chores = attrs.field(factory=Chores, init=False)
+    _on_use: Callable[[Session], None] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._on_use = self._move_up  # one object for all sessions
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def streams(self) -> int:
+        """How many streams clients keep open with GET."""
+        return sum(len(session.streams) for session in self._sessions.values())
 
     def open(self, opening: Opening, principal: str) -> Session | None:
         """A new session, or None if there are too many that are not idle (P-61)."""
@@ -47,7 +60,7 @@ class SessionTable:
         if len(self._sessions) >= self.limits.max_sessions:
             return None
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, self._move_up)
+        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, self._on_use)
         self._sessions[session_id] = session
         return session
 
@@ -68,26 +81,29 @@ class SessionTable:
 
     def end(self, session: Session) -> None:
         """End a session; its id is never valid again."""
-        if self._sessions.pop(session.id, None) is not None:
-            session.end()
-            for log in list(session.kept):
-                self.drop(session, log)
+        self._chores.do(self._take_out(session))
 
     def end_all(self) -> None:
         """End every session."""
-        for session in list(self._sessions.values()):
-            self.end(session)
+        self._chores.do([ending for session in list(self._sessions.values()) for ending in self._take_out(session)])
+
+    def _take_out(self, session: Session) -> list[Callable[[], None]]:
+        """Forget a session; what is to be ended of it."""
+        if self._sessions.pop(session.id, None) is None:
+            return []
+        for log in list(session.kept):
+            self.drop(session, log)
+        return session.endings()
 
     def announce(self, methods: Iterable[str]) -> None:
         """Lists changed: tell every session."""
         for session in self._sessions.values():
-            session.announce(methods)
+            session.changed.update(methods)
+        self._chores.do([line.ring for session in self._sessions.values() for line in session.listeners[-1:]])
 
     def hang_up(self) -> None:
         """End all GET streams, as a drain begins; answers to POSTs go on."""
-        for session in self._sessions.values():
-            for line in session.listeners:
-                line.hang_up()
+        self._chores.do([line.hang_up for session in self._sessions.values() for line in session.listeners])
 
     def keep(self, session: Session, log: EventLog) -> None:
         """A finished answer that may not have arrived: keep it for a while, under a bound over all sessions."""
@@ -113,10 +129,11 @@ class SessionTable:
         self.drop(session, log)
 
     async def sweep(self) -> None:
-        """End idle sessions in batches, until cancelled."""
-        period = min(self.limits.session_idle_seconds / 4, self.limits.orphan_seconds, 60.0)
+        """End idle sessions in batches, and what is left of others that have ended, until cancelled."""
+        period = max(min(self.limits.session_idle_seconds / 4, self.limits.orphan_seconds, 60.0), SHORTEST_PERIOD)
         while True:
-            await trio.sleep(period)
+            with trio.move_on_after(period):
+                await self._chores.run()
             while self._end_idle(SWEEP_BATCH) == SWEEP_BATCH:
                 await trio.lowlevel.checkpoint()
             oldest = trio.current_time() - self.limits.orphan_seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -54,14 +54,13 @@ class Session:
     """Connections that carry an answer now."""
     streams: set[Line] = attrs.field(factory=set, init=False)
     """Those of them that were opened with GET."""
-    news: EventLog = attrs.field(factory=lambda: EventLog(0), init=False)
-    """What belongs to no request; the GET stream reads it."""
     listeners: list[Line] = attrs.field(factory=list, init=False)
     """Open GET streams; the newest one gets the news, because each message goes on exactly one stream (P-62)."""
     told: int = attrs.field(default=0, init=False)
     """The number of the last of the news that was sent."""
     changed: set[str] = attrs.field(factory=set, init=False)
-    """``list_changed`` notifications that wait to be told."""
+    """``list_changed`` notifications that wait for a stream to be told on."""
+    _news: EventLog | None = attrs.field(default=None, init=False)
     _streams: int = attrs.field(default=0, init=False)
 
     @property
@@ -73,6 +72,13 @@ class Session:
     def version(self) -> str:
         """The negotiated revision."""
         return self.caller.era
+
+    @property
+    def news(self) -> EventLog:
+        """What belongs to no request; the GET stream reads it. Made for those who have one."""
+        if self._news is None:
+            self._news = EventLog(0)
+        return self._news
 
     @property
     def is_busy(self) -> bool:
@@ -130,12 +136,6 @@ class Session:
         self.answers[self._streams] = answer
         return EventLog(self._streams)
 
-    def announce(self, methods: Iterable[str]) -> None:
-        """Lists changed: kept until a stream is there to tell it on."""
-        self.changed.update(methods)
-        if self.listeners:
-            self.listeners[-1].ring()
-
     def take_changes(self) -> list[bytes]:
         """What changed since it was last told, one notification for each kind of list."""
         changed, self.changed = sorted(self.changed), set()
@@ -143,8 +143,11 @@ class Session:
 
     def end(self) -> None:
         """End everything that is open."""
+        for ending in self.endings():
+            ending()
+
+    def endings(self) -> list[Callable[[], None]]:
+        """End, and leave it to the caller when to end each thing that is open."""
         self.ended = True
-        for exchange in list(self.calls.values()):
-            exchange.abort("its session has ended")
-        for line in self.listeners:
-            line.hang_up()
+        calls = [partial(exchange.abort, "its session has ended") for exchange in self.calls.values()]
+        return [*calls, *(line.hang_up for line in self.listeners)]

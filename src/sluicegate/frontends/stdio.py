@@ -126,7 +126,7 @@ class _Front:
 
     def announce(self, methods: frozenset[str]) -> None:
         """Lists changed."""
-        self.session.announce(methods)
+        self.session.changed.update(methods)
         self._changed.set()
 
     async def tell_changes(self) -> None:

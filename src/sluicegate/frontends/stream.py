@@ -22,17 +22,21 @@ MOST_NOTE_BYTES = 1024 * 1024
 class Line:
     """One client connection, as the task that answers on it sees it.
 
-    Waiting for news and noticing that the client went away are one wait: the task sits in ``receive``, and whoever has news rings it out of
-    there. That takes a cancel scope and no second task.
+    Waiting for news and noticing that the client went away are one wait, and it takes no second task. Our own server calls back when a
+    client has gone, so there an event is enough. Behind other servers the task sits in ``receive``, and whoever has news rings it out of
+    there with a cancel scope, which was measured at 20 µs more.
     """
 
     receive: Callable[[], Awaitable[Mapping[str, object]]]
     """ASGI's: once the request has been read, it returns when the client has gone."""
+    on_disconnect: Callable[[Callable[[], None]], None] | None = None
+    """Takes what is to be called when the client has gone; None where the server has no such thing."""
     lost: bool = attrs.field(default=False, init=False)
     """The client has gone."""
     hung_up: bool = attrs.field(default=False, init=False)
     """We have nothing more to say on it."""
     _rung: bool = attrs.field(default=False, init=False)
+    _bell: trio.Event | None = attrs.field(default=None, init=False)
     _waiting: trio.CancelScope | None = attrs.field(default=None, init=False)
 
     @property
@@ -43,7 +47,9 @@ class Line:
     def ring(self) -> None:
         """There is news."""
         self._rung = True
-        if self._waiting is not None:
+        if self._bell is not None:
+            self._bell.set()
+        elif self._waiting is not None:
             self._waiting.cancel(reason="news")
 
     def hang_up(self) -> None:
@@ -51,21 +57,41 @@ class Line:
         self.hung_up = True
         self.ring()
 
+    def lose(self) -> None:
+        """The client has gone."""
+        self.lost = True
+        self.ring()
+
     async def wait(self, seconds: float = float("inf")) -> bool:
         """Wait for news, for the client to go, or that long; False if the time passed with neither."""
         if self._rung or not self.is_open:
             await trio.lowlevel.checkpoint()
+        elif self.on_disconnect is not None:
+            await self._wait_for_bell(self.on_disconnect, seconds)
         else:
-            self._waiting = trio.move_on_after(seconds)
-            try:
-                with self._waiting:
-                    while (await self.receive())["type"] != "http.disconnect":
-                        pass
-                    self.lost = True
-            finally:
-                self._waiting = None
+            await self._wait_in_receive(seconds)
         news, self._rung = self._rung or not self.is_open, False
         return news
+
+    async def _wait_for_bell(self, on_disconnect: Callable[[Callable[[], None]], None], seconds: float) -> None:
+        if self._bell is None:
+            on_disconnect(self.lose)
+        self._bell = bell = trio.Event()
+        if seconds == float("inf"):
+            await bell.wait()
+        else:
+            with trio.move_on_after(seconds):
+                await bell.wait()
+
+    async def _wait_in_receive(self, seconds: float) -> None:
+        self._waiting = trio.move_on_after(seconds)
+        try:
+            with self._waiting:
+                while (await self.receive())["type"] != "http.disconnect":
+                    pass
+                self.lost = True
+        finally:
+            self._waiting = None
 
 
 @attrs.frozen

@@ -1,48 +1,52 @@
-"""The outside world, injected: how processes, HTTP connections and listeners come about.
+"""The outside world, injected: how processes, connections and listeners come about.
 
 `Outside` holds the real factories by default; ``sluicegate.testing`` has their in-memory twins.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
 
 from .child import Child, OpenProcess, ProcessSpec
+from .listening import Listen, ListenInherited, ListenUnix, inherited_hosts, listen, listen_inherited, listen_unix
 from .process import open_process
 
-if TYPE_CHECKING:
-    import ssl
+__all__ = [
+    "Child",
+    "Listen",
+    "ListenInherited",
+    "ListenUnix",
+    "OpenProcess",
+    "OpenStream",
+    "Outside",
+    "ProcessSpec",
+    "inherited_hosts",
+    "listen",
+    "listen_inherited",
+    "listen_unix",
+    "open_process",
+    "open_stream",
+]
 
-    import httpx2
+OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
+"""Connects to a host and a port; raises `OSError`. The caller bounds it in time."""
 
-__all__ = ["Child", "Listen", "OpenHttp", "OpenProcess", "Outside", "ProcessSpec", "listen", "open_http", "open_process"]
-
-Listen = Callable[[str, int], Awaitable[list[trio.abc.Listener[trio.abc.Stream]]]]
-"""Opens listeners on a host and a port; port 0 takes a free one."""
-
-
-class OpenHttp(Protocol):
-    """Opens a transport for HTTP requests; closing it is the caller's."""
-
-    def __call__(self, *, verify: ssl.SSLContext | bool = True) -> httpx2.AsyncBaseTransport:
-        """A transport of its own for every caller; ``verify`` as httpx2 has it."""
-        ...
-
-
-def open_http(*, verify: ssl.SSLContext | bool = True) -> httpx2.AsyncBaseTransport:
-    """A pool of real connections without a cap: bounds belong to the policies, not to the pool."""
-    import httpx2
-
-    return httpx2.AsyncHTTPTransport(verify=verify, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64))
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence, then seconds between questions, and how many: a stream on which nothing is said for hours is nothing unusual."""
 
 
-async def listen(host: str, port: int) -> list[trio.abc.Listener[trio.abc.Stream]]:
-    """Listen on TCP; raises `OSError` where the address cannot be had."""
-    return [*await trio.open_tcp_listeners(port, host=host)]
+async def open_stream(host: str, port: int) -> trio.abc.Stream:
+    """A TCP connection, to whichever of the host's addresses answers first. A peer that vanishes is noticed after two minutes."""
+    stream = await trio.open_tcp_stream(host, port)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return stream
 
 
 @attrs.frozen
@@ -50,5 +54,7 @@ class Outside:
     """The factories of everything that is not our own code."""
 
     open_process: OpenProcess = open_process
-    open_http: OpenHttp = open_http
+    open_stream: OpenStream = open_stream
     listen: Listen = listen
+    listen_unix: ListenUnix = listen_unix
+    listen_inherited: ListenInherited = listen_inherited

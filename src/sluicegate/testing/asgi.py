@@ -9,6 +9,8 @@ import attrs
 import httpx2
 import trio
 
+from ..http1.server import HangUp
+
 __all__ = ["App", "AsgiTransport", "HangUp"]
 
 Message = MutableMapping[str, Any]
@@ -19,10 +21,6 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 PIECES = 16
 """Pieces of a body that the application may be ahead of its reader."""
-
-
-class HangUp(Exception):
-    """Raised by an application: the connection breaks here."""
 
 
 @attrs.define(eq=False)
@@ -37,11 +35,6 @@ class AsgiTransport(httpx2.AsyncBaseTransport):
     """Requests that reached the application."""
     open_answers: int = attrs.field(default=0, init=False)
     """Answers that nobody has closed yet."""
-
-    def __call__(self, *, verify: object = True) -> AsgiTransport:
-        """The transport itself, so that it can be handed in as ``open_http``."""
-        del verify
-        return self
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run the application until its answer begins."""

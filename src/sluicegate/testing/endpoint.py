@@ -52,8 +52,9 @@ class Answer:
         await self.json(self.response(result=value), 200, **headers)
 
     async def stream(self, **headers: str) -> None:
-        """Begin a stream of events."""
+        """Begin a stream of events; its head leaves at once."""
         await self._head(200, {"content_type": "text/event-stream", **headers})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def event(self, value: object = None, *, id: str | None = None, retry: int | None = None) -> None:
         """One event of a stream that has begun."""
@@ -91,7 +92,7 @@ class ScriptedEndpoint:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        body = (await receive()).get("body", b"")
+        body = await _read(receive)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         url = f"{scope['scheme']}://{headers.get('host', '')}{scope['path']}"
         answer = Answer(scope["method"], url, headers, msgspec.json.decode(body) if body else {}, receive, send)
@@ -132,3 +133,12 @@ class ScriptedEndpoint:
         else:
             await trio.lowlevel.checkpoint()
             await answer.send(202)
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        piece = await receive()
+        body += piece.get("body", b"")
+        more = piece.get("more_body", False)
+    return body

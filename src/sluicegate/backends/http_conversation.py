@@ -1,0 +1,54 @@
+"""What the requests of one session have in common, and what each says about itself: header lines that are ready to be sent."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import attrs
+
+from ..http1.client_head import encode_headers
+from ..protocol import eras
+from ..protocol.headers import JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, safe_value
+
+__all__ = ["Conversation", "lines_of_call"]
+
+LONGEST_KEPT = 256
+"""Characters of a name whose lines are kept for the next call."""
+
+
+@attrs.frozen
+class Conversation:
+    """A session as the backend knows it. Without an id there is nothing to carry yet."""
+
+    session_id: str = attrs.field(default="", repr=False)
+    version: str = ""
+    lines: bytes = attrs.field(init=False, repr=False)
+    """The session id and the negotiated version, as far as there are any."""
+    posting: bytes = attrs.field(init=False, repr=False)
+    """The same for requests with a message in them."""
+
+    def __attrs_post_init__(self) -> None:
+        known = {SESSION_ID: self.session_id} if self.session_id else {}
+        if self.version in eras.LEGACY:
+            known[PROTOCOL_VERSION] = self.version
+        object.__setattr__(self, "lines", encode_headers(known.items()))
+        object.__setattr__(self, "posting", self.lines + encode_headers([("Content-Type", JSON)]))
+
+    def resuming(self, last_id: str) -> bytes:
+        """The lines for a stream that is to go on after this event; `ValueError` if its id cannot be sent."""
+        return self.lines + encode_headers([(LAST_EVENT_ID, last_id.encode().decode("latin-1"))])  # UTF-8, as browsers send it
+
+
+def lines_of_call(method: str, local: str) -> bytes:
+    """What a call says about itself (P-45): its method, and the backend's own name of what it calls, if it calls something."""
+    return _kept_lines(method, local) if len(method) + len(local) <= LONGEST_KEPT else _lines(method, local)
+
+
+def _lines(method: str, local: str) -> bytes:
+    named = [(METHOD, safe_value(method))]
+    if local:
+        named.append((NAME, safe_value(local)))
+    return encode_headers(named)
+
+
+_kept_lines = lru_cache(1024)(_lines)

@@ -1,0 +1,145 @@
+"""How a session's conversation begins, and begins anew when the backend has lost it (CORE-65, P-65)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..events import get_logger
+from ..protocol import eras, faults
+from ..protocol.calls import Call, Reply
+from ..protocol.headers import is_session_id
+from ..protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
+from .http_conversation import Conversation
+from .http_exchange import HttpExchange, Owner
+from .http_listening import Listening
+from .http_notices import Notices
+from .http_wire import Wire
+from .incoming import doubt_lists
+
+__all__ = ["Host", "Renewal"]
+
+log = get_logger("sluicegate.backend")
+
+RENEW_SECONDS = 30.0
+"""How long a new conversation may take to open after the backend has lost the old one."""
+
+
+class Host(Owner, Protocol):
+    """What it needs of its session."""
+
+    open: dict[int, HttpExchange]
+    """Calls on their way."""
+
+    async def converse(self, conversation: Conversation, call: Call) -> tuple[Reply | None, str]:
+        """The reply to a call, None if the backend does not know the session; and the session id that it issued."""
+        ...
+
+    def close(self, why: str) -> None:
+        """It is over."""
+        ...
+
+    def nothing_listens(self, why: str) -> None:
+        """No connection comes about any more."""
+        ...
+
+
+@attrs.define(eq=False)
+class Renewal:
+    """The conversations of one session, one after the other."""
+
+    host: Host
+    wire: Wire
+    notices: Notices
+    nursery: trio.Nursery
+    conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    """The one that is alive."""
+    opening: trio.Event | None = attrs.field(default=None, init=False)
+    """Calls wait for it while a conversation is opened."""
+    _hello: Params | None = attrs.field(default=None, init=False)
+    """The parameters of ``initialize``, for doing it again."""
+    _listening: Listening | None = attrs.field(default=None, init=False)
+    _over: bool = attrs.field(default=False, init=False)
+
+    async def initialize(self, call: Call) -> Reply:
+        """Open a conversation; without a session id, whatever there was before."""
+        reply, session_id = await self.host.converse(Conversation(), call)
+        assert reply is not None  # without a session there is none to forget
+        if reply.fault is not None:
+            return reply
+        if session_id and not is_session_id(session_id):
+            return Reply.failed(faults.unreadable(self.wire.backend, "its session id is no visible ASCII"))
+        members = decode_object(reply.result)
+        version = "" if isinstance(members, Malformed) else read_text(members, "protocolVersion")
+        self._hello = call.params
+        self.conversation = Conversation(session_id, version or "")
+        return reply
+
+    def greet(self, frame: bytes) -> None:
+        """Send ``notifications/initialized`` before anything else, then listen; never blocks."""
+        self.opening = trio.Event()
+        self.nursery.start_soon(self._greet, frame)
+
+    async def _greet(self, frame: bytes) -> None:
+        try:
+            await self.notices.post(self.conversation, frame)
+        finally:
+            self._let_go()
+        self._listen()
+
+    def renew(self, lost: Conversation) -> None:
+        """Begin a new conversation, once for all calls that found the old one lost."""
+        if self.conversation is lost and self.opening is None and not self._over:
+            self.opening = trio.Event()
+            self.nursery.start_soon(self._open_again)
+
+    def end(self) -> None:
+        """Begin no more of them, and listen no more."""
+        self._over = True
+        if self._listening is not None:
+            self._listening.scope.cancel(reason="the session is left")
+
+    async def _open_again(self) -> None:
+        """Shake hands anew; a failure ends the session, and the supervisor begins from the start."""
+        log.info("backend has lost the session; opening a new one", backend=self.wire.backend)
+        why = f"it lost the session and did not open a new one within {RENEW_SECONDS:g} s"
+        try:
+            with trio.move_on_after(RENEW_SECONDS):
+                why = await self._shake_hands()
+            if why:
+                self.host.close(why)
+        finally:
+            self._let_go()
+        if not why:
+            self._listen()
+            doubt_lists(self.host)
+
+    async def _shake_hands(self) -> str:
+        """Why it failed, or nothing."""
+        assert self._hello is not None
+        reply = await self.initialize(Call("initialize", "initialize", self._hello))
+        if reply.fault is not None:
+            return f"it lost the session, and a new one failed: {reply.fault.message}"
+        if self.conversation.version not in eras.LEGACY:
+            return f"it lost the session, and a new one failed: it wants to speak protocol {self.conversation.version!r}"
+        await self.notices.post(self.conversation, encode_notification("notifications/initialized", {}))
+        return ""
+
+    def _let_go(self) -> None:
+        if self.opening is not None:
+            self.opening.set()
+            self.opening = None
+
+    def _listen(self) -> None:
+        conversation = self.conversation
+        if self._listening is not None:
+            self._listening.scope.cancel(reason="a new conversation has begun")
+            self._listening = None
+        if not conversation.session_id or self._over:
+            return
+        gone = partial(self.renew, conversation)
+        self._listening = Listening(self.wire, self.host, self.host.open, conversation, gone, self.host.nothing_listens)
+        self.nursery.start_soon(self._listening.run)

@@ -1,0 +1,31 @@
+"""How the daemon's process treats memory: settings of the whole process, which are a program's to make and not a library's."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+
+__all__ = ["settle_memory"]
+
+KEPT = 8 * 1024 * 1024
+"""Bytes of freed memory that are kept at hand, and the largest block that is cut out of them."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+THRESHOLDS = 5_000, 10, 100
+"""When the garbage collector looks at young, older and all objects."""
+
+
+def settle_memory() -> None:
+    """Make large messages cheap and pauses rare; to be called when the program is loaded.
+
+    The C library gives the end of its heap back to the system after every large message and asks for it again for the next one, a page at a
+    time: of 3.6 ms for a result of a mebibyte, that was 2. And calls leave no garbage, so what the collector finds to look at is what lives:
+    with 10 000 open streams it took 250 ms to look at all of it, again and again while they came, and found nothing.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU library has it
+        if mallopt is not None:
+            mallopt(_M_TRIM_THRESHOLD, KEPT)
+            mallopt(_M_MMAP_THRESHOLD, KEPT)
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)

@@ -1,0 +1,109 @@
+"""Whether the ``[proxy.listen]`` table makes sense."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+
+from .listen import ListenConfig, ListenTlsConfig
+from .problem import Problem
+
+__all__ = ["file_problem", "listen_rules", "listen_warnings"]
+
+_DEFAULTS = ListenConfig()
+_LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
+"""Bytes of a Unix socket's path; a limit of the system's."""
+
+
+def listen_rules(listen: ListenConfig) -> Iterator[Problem]:
+    """What is wrong with it."""
+    yield from _place(listen)
+    yield from _numbers(listen)
+    if not re.fullmatch(r"0?[0-7]{3}", listen.unix_mode):
+        yield _at("unix_mode", "these are no permissions", 'write them in octal, such as "660"')
+    for index, address in enumerate(listen.trusted_proxies):
+        if not _is_network(address):
+            yield _at(
+                f"trusted_proxies[{index}]", f"'{address}' is no address and no network", 'write "10.0.0.7", "10.0.0.0/8" or "fd00::/8"'
+            )
+    if listen.tls is not None:
+        if listen.server == "native":
+            yield _at("server", "our own server does not speak TLS", 'leave server out, or write server = "hypercorn"')
+        yield from _tls(listen.tls)
+
+
+def listen_warnings(listen: ListenConfig) -> Iterator[Problem]:
+    """What has no effect."""
+    if listen.unix is None and listen.unix_mode != _DEFAULTS.unix_mode:
+        yield _at("unix_mode", "unix_mode has no effect without unix", "leave it out")
+    if listen.max_connections_per_peer >= listen.max_connections > 0:
+        yield _at(
+            "max_connections_per_peer", "one address may have no more than max_connections anyway", "make it smaller, or leave it out"
+        )
+
+
+def file_problem(key: str, path: str) -> Problem | None:
+    """Why a file cannot be read, if it cannot."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  the key is a text, and opening is all
+            file.read(1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "impossible name"
+        return Problem(None, None, key, f"'{path}' cannot be read: {why}", "name a readable PEM file")
+    return None
+
+
+def _place(listen: ListenConfig) -> Iterator[Problem]:
+    """TCP, a Unix socket, or what systemd opened: one of the three."""
+    if not 0 <= listen.port <= 65535:
+        yield _at("port", f"port must be 0-65535, got {listen.port}", "write 0 to let the system choose")
+    if not listen.host.strip():
+        yield _at("host", "the host must not be empty", 'write "127.0.0.1", or "0.0.0.0" for every address')
+    if listen.unix is not None and listen.systemd:
+        yield _at("systemd", "the sockets of systemd take the place of unix", "keep one of the two")
+    for other, chosen in (("unix", listen.unix is not None), ("systemd", listen.systemd)):
+        for key in ("host", "port"):
+            if chosen and getattr(listen, key) != getattr(_DEFAULTS, key):
+                yield _at(key, f"'{key}' has no effect: {other} takes its place", f"keep {key} or {other}")
+    if listen.unix is not None:
+        if not listen.unix or "\0" in listen.unix:
+            yield _at("unix", "this is no path of a socket", 'write unix = "/run/sluicegate/gate.sock"')
+        elif len(os.fsencode(listen.unix)) > _LONGEST_SOCKET:
+            yield _at("unix", f"a socket's path has at most {_LONGEST_SOCKET} bytes", "choose a shorter one")
+
+
+def _numbers(listen: ListenConfig) -> Iterator[Problem]:
+    for key in ("head_seconds", "body_seconds", "write_seconds", "idle_seconds", "max_connections"):
+        if getattr(listen, key) <= 0:
+            yield _at(key, f"{key} must be > 0", "write a positive number, or leave the key out for its default")
+    if listen.max_connections_per_peer < 0:
+        yield _at("max_connections_per_peer", "max_connections_per_peer must be >= 0", "write 0 for no limit")
+
+
+def _tls(tls: ListenTlsConfig) -> Iterator[Problem]:
+    files: Mapping[str, str | None] = {"certificate": tls.certificate, "key": tls.key, "client_ca": tls.client_ca}
+    unreadable = [found for key, path in files.items() if path is not None and (found := file_problem(f"proxy.listen.tls.{key}", path))]
+    yield from unreadable
+    if unreadable:
+        return
+    from ..frontends.tls import BadCertificate, server_context
+
+    try:
+        server_context(tls.certificate, tls.key, tls.client_ca)
+    except BadCertificate as error:
+        yield _at("tls", str(error), "name PEM files that belong together")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _at(key: str, what: str, instead: str) -> Problem:
+    return Problem(None, None, f"proxy.listen.{key}", what, instead)

@@ -1,0 +1,110 @@
+"""Whether what is said about the way to a backend makes sense: its program, or its address and what is sent there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import attrs
+
+from ..protocol.addresses import is_address
+from ..protocol.headers import is_header_name, is_header_value, is_token
+from .check_listen import file_problem
+from .model import BackendConfig, BackendTlsConfig
+from .problem import Problem, dotted
+
+__all__ = ["reach_rules"]
+
+_OWN_HEADERS = frozenset(
+    {
+        *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
+        *("last-event-id", "mcp-protocol-version", "mcp-session-id", "transfer-encoding"),
+    }
+)
+_ONLY_STDIO = ("command", "args", "env", "cwd", "inherit_env")
+_ONLY_HTTP = ("url", "bearer_token", "tls", "proxy")
+_DEFAULTS = BackendConfig(name="", transport="stdio")
+
+
+def reach_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
+    """What is wrong with the way to the backend at that place."""
+    way = _Way(index, backend)
+    yield from way.transport()
+    yield from way.headers()
+    yield from way.tls()
+
+
+@attrs.frozen
+class _Way:
+    """The rules for one backend."""
+
+    index: int
+    backend: BackendConfig
+
+    def transport(self) -> Iterator[Problem]:
+        backend, name = self.backend, self.backend.name
+        needs = {"stdio": "command", "http": "url", "websocket": "url"}.get(backend.transport)
+        if needs and not getattr(backend, needs):
+            yield self._at(needs, f"backend '{name}': {backend.transport} transport requires '{needs}'", f'add {needs} = "…"')
+        unused = {"stdio": _ONLY_HTTP, "inprocess": (*_ONLY_HTTP, *_ONLY_STDIO)}.get(backend.transport, _ONLY_STDIO)
+        for key in unused:
+            if getattr(backend, key) != getattr(_DEFAULTS, key):
+                yield self._at(key, f"backend '{name}': '{key}' has no effect with transport '{backend.transport}'", "leave it out")
+        if backend.url is not None and needs == "url":
+            yield from self._url(backend.url)
+        if backend.proxy is not None and needs == "url" and not is_address(backend.proxy, ("http",)):
+            yield self._at("proxy", "this is no address of an HTTP proxy", 'write "http://host:port"')
+        for variable in backend.env:
+            if not variable or "=" in variable:
+                yield self._at("env", "a variable's name must not be empty or hold '='", "correct the name")
+
+    def _url(self, url: str) -> Iterator[Problem]:
+        schemes = ("http", "https") if self.backend.transport == "http" else ("ws", "wss")
+        if url and not is_address(url, schemes):
+            yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"')
+
+    def headers(self) -> Iterator[Problem]:
+        headers = self.backend.headers
+        if headers and self.backend.transport in {"stdio", "inprocess"}:
+            yield self._at("headers", f"backend '{self.backend.name}': headers require HTTP or WebSocket transport", "leave them out")
+        lower = Counter(name.lower() for name in headers)
+        for name, value in headers.items():
+            key = dotted(("headers", name))
+            if not is_header_name(name):
+                yield self._at(key, "invalid header name", "use letters, digits and '-'")
+            elif lower[name.lower()] > 1:
+                yield self._at(key, f"duplicate header name '{name}'", "keep one of them; upper and lower case are the same")
+            elif name.lower() in _OWN_HEADERS:
+                yield self._at(key, f"the gateway sets the header '{name}' itself", "leave it out")
+            elif not is_header_value(value):
+                yield self._at(key, f"invalid value for header '{name}'", "use one line of Latin text without spaces around it")
+        if self.backend.bearer_token is not None and not is_token(self.backend.bearer_token):
+            yield self._at("bearer_token", "a token must be visible ASCII without spaces, and not empty", "correct it, or leave it out")
+
+    def tls(self) -> Iterator[Problem]:
+        tls, url = self.backend.tls, self.backend.url or ""
+        if tls is None:
+            return
+        if is_address(url, ("http", "ws")):
+            yield self._at(
+                "tls", "tls has no effect: the address is one without TLS", f'write "{url.partition(":")[0]}s://…", or leave tls out'
+            )
+        if tls.key is not None and tls.certificate is None:
+            yield self._at("tls.key", "a key is of no use without its certificate", "add certificate, or leave key out")
+        files = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
+        place = f"backends[{self.index}].tls"
+        unreadable = [found for key, path in files.items() if path is not None and (found := file_problem(f"{place}.{key}", path))]
+        yield from unreadable
+        if not unreadable and (tls.key is None or tls.certificate is not None):
+            yield from self._load(tls)
+
+    def _load(self, tls: BackendTlsConfig) -> Iterator[Problem]:
+        from ..http1.tls import TlsFiles, client_context
+
+        try:
+            client_context(TlsFiles(tls.ca, tls.certificate, tls.key))
+        except ValueError as error:
+            yield self._at("tls", str(error), "name PEM files that belong together")
+
+    def _at(self, key: str, what: str, instead: str) -> Problem:
+        return Problem(None, None, f"backends[{self.index}].{key}", what, instead)

@@ -1,0 +1,33 @@
+"""Relative paths in a file start from the folder of that file, wherever the gateway is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["settle_folders"]
+
+_TLS = ("certificate", "key", "client_ca", "ca")
+
+
+def settle_folders(tree: dict[str, Any], folder: Path) -> None:
+    """Make every path that a tree names an absolute one; what is no text is left for others to complain of."""
+    for table, keys in _tables(tree):
+        for key in keys:
+            if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+                table[key] = str(folder / Path(table[key]).expanduser())
+
+
+def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    listen = _inner(tree.get("proxy"), "listen")
+    yield listen, ("unix",)
+    yield _inner(listen, "tls"), _TLS
+    backends = tree.get("backends")
+    for entry in backends if isinstance(backends, list) else []:
+        yield entry, ("cwd",)
+        yield _inner(entry, "tls"), _TLS
+
+
+def _inner(table: Any, key: str) -> Any:
+    return table.get(key) if isinstance(table, dict) else None

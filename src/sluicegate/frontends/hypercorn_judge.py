@@ -1,0 +1,60 @@
+"""Which requests are refused before the application hears of them: the rules of our own server, behind the parsers of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import h11
+
+from ..http1.framing import Refused
+from ..http1.head import JUDGED, HeadLimits, check_host, read_head, read_line, split_target
+
+__all__ = ["Limited", "judge_http1", "judge_http2"]
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Limited(Protocol):
+    """Hypercorn's configuration with our limits in it."""
+
+    limits: HeadLimits
+
+
+def judge_http1(request: h11.Request, limits: HeadLimits) -> bytes:
+    """The target as an application wants it: path and query; raises `Refused`."""
+    headers = [(bytes(name), bytes(value)) for name, value in request.headers]
+    _judge_size(headers, limits)
+    line = read_line(b"%b %b HTTP/%b\r\n" % (request.method, request.target, request.http_version), 0, limits)
+    if line is None:
+        raise Refused(400, "malformed request line")
+    judged: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in JUDGED:
+            judged.setdefault(name, []).append(value)
+    found, _ = read_head(*line, headers, judged)
+    return found.raw_path + (b"?" + found.query if found.query else b"")
+
+
+def judge_http2(headers: Headers, limits: HeadLimits) -> None:
+    """Whether a request can be given to an application; raises `Refused`."""
+    _judge_size(headers, limits)
+    fields = dict(headers)
+    path, method = fields.get(b":path"), fields.get(b":method", b"")
+    if path is None or method == b"CONNECT":
+        raise Refused(501, "no tunnels here")
+    if not path.isascii() or not method.isascii():
+        raise Refused(400, "malformed target")
+    if len(path) > limits.target:
+        raise Refused(414, "target too long")
+    split_target(method.decode("ascii"), path)
+    authority = fields.get(b":authority")
+    hosts = [value for name, value in headers if name == b"host"]
+    check_host(authority, hosts or ([] if authority is None else [authority]), "1.1")
+
+
+def _judge_size(headers: Headers, limits: HeadLimits) -> None:
+    if len(headers) > limits.headers:
+        raise Refused(431, "too many headers")
+    if sum(len(name) + len(value) + 4 for name, value in headers) > limits.head:
+        raise Refused(431, "headers too large")

@@ -1,0 +1,234 @@
+"""Requests to one origin over connections that are kept: a pool without a cap, because bounds belong to the policies.
+
+A request is sent once. If its connection turns out to be closed, nobody knows whether the server ran the request and then went, or was gone
+before, so it is the caller's to decide. Connections are asked for their end before they are used again, and dropped after a few seconds
+without use, before a server's own time limit makes that a race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import attrs
+import trio
+
+from ..outside import OpenStream
+from ..protocol.headers import is_token
+from .client_connection import Connection, probe_of
+from .client_failures import Unreachable
+from .client_response import Response, begin_response
+from .dialing import Dialer, dialer_to
+from .origin import Origin
+from .timekeeper import Timekeeper
+from .tls import TlsFiles
+
+__all__ = ["Client", "ClientSettings", "open_client"]
+
+SLOWEST_SEND = 65536
+"""Bytes per second; a request may take that much longer for its size."""
+
+
+@attrs.frozen
+class ClientSettings:
+    """How long each step may take. How long the answer may take is the caller's to say."""
+
+    connect_seconds: float = 30.0
+    """Name, TCP, proxy and TLS together."""
+    send_seconds: float = 30.0
+    """Until the server has taken the request; for its size there is more."""
+    idle_seconds: float = 4.0
+    """Servers close idle connections after 5 s and more."""
+    most_idle: int = 256
+
+
+@attrs.define(eq=False)
+class _Dialing:
+    """A connection that does not stand yet."""
+
+    purpose: object
+    scope: trio.CancelScope
+    why: str
+
+
+@attrs.define(eq=False)
+class Client:
+    """Sends requests to one origin (implements `Home`)."""
+
+    settings: ClientSettings
+    _dialer: Dialer
+    keeper: Timekeeper
+    _prefix: bytes
+    """What stands before a target: the origin, if a proxy is to find it."""
+    _suffix: bytes
+    """What stands between the target and the caller's headers."""
+    _idle: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    """The one used last at the end."""
+    _busy: set[Connection] = attrs.field(factory=set, init=False)
+    _ending: set[Connection] = attrs.field(factory=set, init=False)
+    _dialing: set[_Dialing] = attrs.field(factory=set, init=False)
+    _why: str = attrs.field(default="", init=False)
+    """Why there are no more requests."""
+
+    @property
+    def busy(self) -> int:
+        """Responses that are not complete yet."""
+        return len(self._busy) + len(self._dialing)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for the next request."""
+        return len(self._idle)
+
+    async def request(
+        self, method: bytes, target: bytes, headers: bytes = b"", body: bytes | None = None, *, purpose: object = None
+    ) -> Response:
+        """Send a request and wait for the head of its response, whatever its status; the caller reads the response to its end or closes it.
+
+        Args:
+            method: in capital letters.
+            target: path and query, escaped.
+            headers: lines from `encode_headers`. ``Host`` and ``Content-Length`` are added.
+            body: None where there is none, which is not the same as an empty one.
+            purpose: what `cut` can end it by.
+
+        Raises:
+            Unreachable: nothing was sent.
+            Broken: nobody knows what became of it.
+        """
+        now = trio.current_time()
+        connection = self._reuse(now)
+        if connection is None:
+            connection = await self._connect(purpose)
+            now = trio.current_time()
+        connection.purpose = purpose
+        self._busy.add(connection)
+        connection.parser.expect(method)
+        try:
+            seconds = self.settings.send_seconds
+            if body is None:
+                await connection.send(b"%b %b%b%b%b\r\n" % (method, self._prefix, target, self._suffix, headers), b"", now, seconds)
+            else:
+                size = len(body)
+                head = b"%b %b%b%b%bContent-Length: %d\r\n\r\n" % (method, self._prefix, target, self._suffix, headers, size)
+                await connection.send(head, body, now, seconds + size / SLOWEST_SEND)
+            response = await begin_response(connection)
+        except BaseException:
+            connection.end("the request was given up")
+            raise
+        if response.status == 407 and self._dialer.forwarder is not None:
+            response.close()
+            raise Unreachable(self._dialer.forwarder.refusal)
+        return response
+
+    def cut(self, purpose: object, why: str) -> None:
+        """Break all requests for this purpose; never blocks."""
+        for connection in [busy for busy in self._busy if busy.purpose is purpose]:
+            connection.end(why)
+        for dialing in self._dialing:
+            if dialing.purpose is purpose:
+                dialing.why = why
+                dialing.scope.cancel(reason=why)
+
+    async def aclose(self) -> None:
+        """End everything; does not block."""
+        self._why = "the client is closed"
+        for dialing in self._dialing:
+            dialing.why = self._why
+            dialing.scope.cancel(reason=self._why)
+        for connection in [*self._idle, *self._busy]:
+            connection.end(self._why)
+        with trio.CancelScope(shield=True):
+            for connection in list(self._ending):
+                await connection.expire()
+
+    def _reuse(self, now: float) -> Connection | None:
+        """The connection that was used last, if it can be used again."""
+        while self._idle:
+            connection = self._idle.popitem()[0]
+            if connection.expires_at > now and not connection.is_readable():
+                return connection
+            connection.end("it could not be used again")
+        return None
+
+    async def _connect(self, purpose: object) -> Connection:
+        """A new connection; raises `Unreachable`."""
+        seconds = self.settings.connect_seconds
+        dialing = _Dialing(purpose, trio.CancelScope(deadline=trio.current_time() + seconds), f"no connection within {seconds:g} s")
+        if self._why:
+            await trio.lowlevel.checkpoint()
+            raise Unreachable(self._why)
+        self._dialing.add(dialing)
+        try:
+            with dialing.scope:
+                stream = await self._dialer.dial()
+                if not dialing.scope.cancel_called:  # which may come just too late to be noticed
+                    return Connection(stream, self.keeper, self, probe_of(stream))
+                await trio.aclose_forcefully(stream)
+        finally:
+            self._dialing.discard(dialing)
+        raise Unreachable(dialing.why)
+
+    def take_back(self, connection: Connection) -> None:
+        """Keep a connection whose response is complete, if it can carry another request."""
+        self._busy.discard(connection)
+        if connection.ended:
+            return
+        connection.purpose = None
+        if connection.broken or not connection.parser.keep_alive or len(self._idle) >= self.settings.most_idle:
+            connection.end("its last response is complete")
+            return
+        self._idle[connection] = None
+        self.keeper.watch(connection, trio.current_time() + self.settings.idle_seconds)
+
+    def let_go(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self._busy.discard(connection)
+        self._idle.pop(connection, None)
+        self._ending.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self._ending.discard(connection)
+
+
+def open_client(
+    origin: Origin,
+    *,
+    open_stream: OpenStream,
+    tls: TlsFiles | None = None,
+    proxy: str | None = None,
+    host: str = "",
+    settings: ClientSettings | None = None,
+) -> AbstractAsyncContextManager[Client]:
+    """A client for one origin. Leaving the block ends all its connections at once; requests under way are then `Broken`.
+
+    Args:
+        origin: where requests go.
+        open_stream: how to connect.
+        tls: files for ``https``; None takes what the system trusts.
+        proxy: the URL of a proxy on the way.
+        host: what stands in ``Host``, if it is not the origin's own name.
+        settings: time limits.
+
+    Raises:
+        ValueError: the files, the proxy or the name cannot be used; at once, not when the block is entered.
+    """
+    dialer = dialer_to(origin, open_stream, tls, proxy)
+    name = host or origin.authority
+    if not is_token(name):
+        raise ValueError(f"{name!r} cannot stand in a Host header")
+    prefix = b"" if dialer.forwarder is None else str(origin).encode("ascii")
+    suffix = f" HTTP/1.1\r\nHost: {name}\r\n".encode("ascii") + (b"" if dialer.forwarder is None else dialer.forwarder.headers)
+    return _open(Client(settings or ClientSettings(), dialer, Timekeeper(), prefix, suffix))
+
+
+@asynccontextmanager
+async def _open(client: Client) -> AsyncGenerator[Client, None]:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.keeper.run)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+            nursery.cancel_scope.cancel(reason="the client is closed")

@@ -1,0 +1,171 @@
+"""One connection to a server: a stream, a parser, and one deadline that moves.
+
+A connection is ended by giving it a deadline that has passed: the timekeeper closes the stream, and whoever waits on it wakes up. So nobody
+has to wait in a ``finally``, a request can be cut from outside without a cancel scope of its own, and every end takes the same way.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from .client_failures import Broken
+from .responses import ResponseParser
+from .sockets import QuickSocket
+from .timekeeper import Timekeeper
+
+__all__ = ["Connection", "Home", "probe_of"]
+
+MOST_READ = 65536
+"""Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads."""
+SENT_APART = 65536
+"""A body of this size goes in a send of its own: copying it behind the head would cost more."""
+
+SLOW = "the server did not take the request in time"
+
+NEVER = float("inf")
+AT_ONCE = float("-inf")
+
+
+class Home(Protocol):
+    """Where connections live."""
+
+    def take_back(self, connection: Connection) -> None:
+        """Its response is complete."""
+        ...
+
+    def let_go(self, connection: Connection) -> None:
+        """It has ended, and will be closed."""
+        ...
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed."""
+        ...
+
+
+@attrs.define(eq=False)
+class Connection:
+    """Carries one request after the other (implements `Timed`)."""
+
+    stream: trio.abc.Stream
+    keeper: Timekeeper
+    home: Home
+    is_readable: Callable[[], bool]
+    """Whether something has come, or the end; never blocks. Between two responses either means that it cannot be used again."""
+    quick: QuickSocket | None = attrs.field(init=False)
+    """The stream, if it can send without yielding."""
+    parser: ResponseParser = attrs.field(factory=ResponseParser)
+    purpose: object = None
+    """What its request is for."""
+    why: str = ""
+    """What the deadline means, in the words of a failure."""
+    ended: bool = False
+    broken: bool = False
+    """The request did not leave as a whole: there may be a response, but no second request."""
+    expires_at: float = NEVER
+    looked_at: float = NEVER
+
+    def __attrs_post_init__(self) -> None:
+        self.quick = self.stream if isinstance(self.stream, QuickSocket) else None
+
+    async def send(self, head: bytes, body: bytes, now: float, seconds: float) -> None:
+        """Send a request within that time. A server that does not read to the end may have answered already, so that is no failure yet."""
+        self.why = SLOW
+        self.keeper.watch(self, now + seconds)
+        try:
+            if len(body) < SENT_APART:
+                await self._send_all(head + body)
+            else:
+                await self._send_all(head)
+                await self._send_all(body)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            if self.ended:
+                raise Broken(self.why) from error
+            self.broken = True  # and the deadline stays
+        else:
+            if not self.ended:
+                self.expires_at = NEVER
+
+    async def _send_all(self, data: bytes) -> None:
+        if self.quick is None:
+            await self.stream.send_all(data)
+            return
+        sent = self.quick.send_now(data)  # no checkpoint: waiting for the answer is one
+        if sent < len(data):
+            with memoryview(data) as whole:
+                await self.stream.send_all(whole[sent:])
+
+    async def receive(self) -> str:
+        """Give the parser what comes next; why the response cannot be completed, or nothing."""
+        parser = self.parser
+        try:
+            data = await self.stream.receive_some(MOST_READ)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return self.why if self.ended else self._cut_off("the connection was reset")
+        if data:
+            parser.feed(data)
+        else:
+            parser.eof()
+        if parser.complete:
+            return ""
+        if parser.failure:
+            return f"the answer is no HTTP: {parser.failure}" if data else self._cut_off("the connection was closed")
+        return "" if data else self._cut_off("the connection was closed")
+
+    def _cut_off(self, how: str) -> str:
+        if self.parser.status:
+            return f"{how} in the middle of the answer"
+        return f"{how} before the request had been sent" if self.broken else f"{how} without an answer"
+
+    def hurry(self, seconds: float) -> None:
+        """Let the response end within that time."""
+        if not self.ended:
+            self.why = "the answer took too long to end"
+            self.keeper.watch(self, min(self.expires_at, trio.current_time() + seconds))
+
+    def end(self, why: str) -> None:
+        """Close it, as soon as the timekeeper gets round to it; at once for all who ask."""
+        if not self.ended:
+            self.why = why
+            self.ended = True
+            self.home.let_go(self)
+            self.keeper.watch(self, AT_ONCE)
+
+    async def expire(self) -> None:
+        """The deadline has passed."""
+        if not self.ended:
+            self.ended = True
+            self.home.let_go(self)
+        self.keeper.forget(self)
+        await trio.aclose_forcefully(self.stream)
+        self.home.forget(self)
+
+
+def probe_of(stream: trio.abc.Stream) -> Callable[[], bool]:
+    """How to ask a stream whether something has come. Of one that cannot be asked the answer is always yes, so it is used only once."""
+    if isinstance(stream, trio.SSLStream):
+        return _probe_tls(stream)
+    if isinstance(stream, QuickSocket):
+        stream = stream.stream
+    if isinstance(stream, trio.SocketStream):
+        return _probe_socket(stream.socket.fileno())
+    return lambda: bool(getattr(stream, "is_readable", True))
+
+
+def _probe_tls(stream: trio.SSLStream[trio.abc.Stream]) -> Callable[[], bool]:
+    below = probe_of(stream.transport_stream)
+    decrypted: Callable[[], int] = stream.pending
+    encrypted = stream._incoming  # noqa: SLF001  Trio does not show what it has read and not decrypted yet
+    return lambda: below() or decrypted() > 0 or encrypted.pending > 0
+
+
+def _probe_socket(number: int) -> Callable[[], bool]:
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return lambda: bool(poll.poll(0))

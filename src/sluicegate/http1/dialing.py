@@ -1,0 +1,88 @@
+"""New connections: TCP, the tunnel through a proxy, TLS. Whatever goes wrong, nothing of the request was sent yet."""
+
+from __future__ import annotations
+
+import ssl
+
+import attrs
+import trio
+
+from ..outside import OpenStream
+from .client_failures import Unreachable
+from .origin import Origin
+from .sockets import quicken
+from .tls import TlsFiles, client_context
+from .tunnel import Proxy, open_tunnel, parse_proxy
+
+__all__ = ["Dialer", "dialer_to"]
+
+
+@attrs.frozen(eq=False)
+class Dialer:
+    """Connects to one origin, each time in the same way."""
+
+    origin: Origin
+    open_stream: OpenStream
+    tls: ssl.SSLContext | None
+    """None where neither the origin nor the proxy speaks TLS."""
+    proxy: Proxy | None = None
+
+    @property
+    def forwarder(self) -> Proxy | None:
+        """The proxy, if it reads our requests itself instead of opening a tunnel."""
+        return self.proxy if self.origin.scheme == "http" else None
+
+    async def dial(self) -> trio.abc.Stream:
+        """A stream on which requests can be sent; raises `Unreachable`. The caller bounds it in time."""
+        first = self.origin if self.proxy is None else self.proxy.origin
+        try:
+            stream = await self.open_stream(first.host, first.port)
+        except (OSError, ValueError, trio.BrokenResourceError) as error:  # ValueError: a name that no resolver takes
+            raise Unreachable(("" if self.proxy is None else f"proxy {first}: ") + _told(error)) from error
+        try:
+            stream = await self._secured(stream, first)
+            if self.proxy is not None and self.origin.scheme == "https":
+                await open_tunnel(stream, self.proxy, self.origin)
+                stream = await self._secured(stream, self.origin)
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return quicken(stream)
+
+    async def _secured(self, stream: trio.abc.Stream, peer: Origin) -> trio.abc.Stream:
+        if peer.scheme != "https":
+            return stream
+        assert self.tls is not None
+        secured = trio.SSLStream(stream, self.tls, server_hostname=peer.host, https_compatible=True)
+        try:
+            await secured.do_handshake()
+        except trio.BrokenResourceError as error:
+            raise Unreachable(f"no TLS with {peer.host_and_port}: {_told(error)}") from error
+        return secured
+
+
+def dialer_to(origin: Origin, open_stream: OpenStream, tls: TlsFiles | None, proxy: str | None) -> Dialer:
+    """A dialer for these settings; raises `ValueError` for files or a proxy that cannot be used."""
+    through = None if proxy is None else _proxy(proxy)
+    needed = origin.scheme == "https" or (through is not None and through.origin.scheme == "https")
+    return Dialer(origin, open_stream, client_context(tls or TlsFiles()) if needed else None, through)
+
+
+def _proxy(url: str) -> Proxy:
+    try:
+        return parse_proxy(url)
+    except ValueError as error:
+        raise ValueError(f"proxy: {error}") from error
+
+
+def _told(error: BaseException) -> str:
+    """The reason at the root of an error: what Trio raises says only that all attempts have failed."""
+    cause: BaseException = error
+    while (below := cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__) is not None:
+        cause = below
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {cause.verify_message.rstrip('.')}"
+    if isinstance(cause, ssl.SSLError):
+        return (cause.reason or str(cause)).replace("_", " ").lower()
+    said = cause.strerror if isinstance(cause, OSError) else str(cause)
+    return said or "the connection was closed"

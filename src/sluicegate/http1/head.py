@@ -1,0 +1,164 @@
+"""The head of a request: the rules that llhttp leaves to us (RFC 9112 sections 3 and 6, RFC 9110 section 7.2)."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from urllib.parse import unquote
+
+import attrs
+
+from .framing import CHUNKS, Refused, declared_length, stays, words
+
+__all__ = ["JUDGED", "HeadLimits", "Request", "read_head", "read_line"]
+
+LINE = re.compile(rb"([A-Z][A-Z_-]*) ([!\"$-~]+) HTTP/([0-9]\.[0-9])\r\n")
+LINE_BESIDE_TARGET = 32
+"""Bytes of a request line that are not its target: the longest method has 13."""
+
+ABSOLUTE = re.compile(rb"https?://([^/?]*)([^?]*)", re.IGNORECASE)
+HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+
+JUDGED = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect", b"connection"})
+"""The headers that say what a request is, and where it ends."""
+
+
+@attrs.frozen
+class HeadLimits:
+    """How much of one request is accepted."""
+
+    target: int = 8192
+    """Bytes of the request target; more is answered with 414."""
+    head: int = 65_536
+    """Bytes of the request line and all headers; more is answered with 431."""
+    headers: int = 100
+    """Header lines; more is answered with 431."""
+    body: int | None = None
+    """Bytes of the body; more is answered with 413."""
+    ahead: int = 16
+    """Requests that are parsed before one of them is taken."""
+
+
+@attrs.define(eq=False)
+class Request:
+    """One request, as far as it has come."""
+
+    method: str
+    target: bytes
+    """As it was sent."""
+    path: str
+    """Percent-decoded, as ASGI wants it."""
+    raw_path: bytes
+    query: bytes
+    version: str
+    """``1.0`` or ``1.1``."""
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case, values without white space around them, in order. Trailers are dropped."""
+    content_length: int | None
+    """None when it is chunked, or has no body."""
+    expects_continue: bool
+    """Whether there is a body, and the client may wait for a 100 before it sends it."""
+    keep_alive: bool
+    complete: bool = False
+    """Whether the whole body has come."""
+    body: deque[bytes] = attrs.field(factory=deque)
+    """The pieces that came and were not taken yet."""
+    waiting: int = 0
+    """Their bytes; who takes a piece also takes its length off here."""
+
+
+def read_line(data: bytes, start: int, limits: HeadLimits) -> tuple[str, bytes, str] | None:
+    """Method, target and version of the request line at `start`; None if it has not come whole.
+
+    Raises:
+        Refused: It will never be one.
+    """
+    if not b"A" <= data[start : start + 1] <= b"Z":
+        raise Refused(400, "no request line")
+    end = data.find(b"\n", start) + 1
+    if (end or len(data)) - start > limits.target + LINE_BESIDE_TARGET:
+        raise Refused(414, "target too long")
+    if not end:
+        return None
+    match = LINE.fullmatch(data, start, end)
+    if match is None:
+        raise Refused(400, "malformed request line")
+    method, target, version = match[1], match[2], match[3]
+    if version not in {b"1.0", b"1.1"}:
+        raise Refused(505, "no version but 1.0 and 1.1")
+    if len(target) > limits.target:
+        raise Refused(414, "target too long")
+    if method == b"CONNECT":
+        raise Refused(501, "no tunnels here")
+    return method.decode("ascii"), target, version.decode("ascii")
+
+
+def read_head(
+    method: str, target: bytes, version: str, headers: list[tuple[bytes, bytes]], judged: dict[bytes, list[bytes]]
+) -> tuple[Request, int]:
+    """The request with this head, and the length of its body in bytes, or `CHUNKS`.
+
+    Args:
+        method: From the request line, as are target and version.
+        target: As it was sent.
+        version: ``1.0`` or ``1.1``.
+        headers: All of them.
+        judged: The values of those in `JUDGED`.
+
+    Raises:
+        Refused: Two readers could understand it differently.
+    """
+    length = declared_length(judged.get(b"content-length"), judged.get(b"transfer-encoding"), version)
+    authority, raw_path, query = split_target(method, target)
+    check_host(authority, judged.get(b"host", []), version)
+    expectations = words(judged[b"expect"]) if b"expect" in judged and version == "1.1" else set()
+    if not expectations <= {b"100-continue"}:
+        raise Refused(417, "no expectation but 100-continue")
+    path = raw_path.decode("ascii")
+    request = Request(
+        method,
+        target,
+        unquote(path) if "%" in path else path,
+        raw_path,
+        query,
+        version,
+        headers,
+        content_length=None if length == CHUNKS else length,
+        expects_continue=bool(expectations) and bool(length),
+        keep_alive=stays(version, judged.get(b"connection")),
+    )
+    return request, length or 0
+
+
+def split_target(method: str, target: bytes) -> tuple[bytes | None, bytes, bytes]:
+    """The authority (None if there is none), path and query of a target.
+
+    Raises:
+        Refused: It is in no form that this method has.
+    """
+    whole, _, query = target.partition(b"?")
+    if whole.startswith(b"/"):
+        return None, whole, query
+    if target == b"*" and method == "OPTIONS":
+        return None, target, b""
+    absolute = ABSOLUTE.fullmatch(whole)
+    if absolute is None:
+        raise Refused(400, "malformed target")
+    return absolute[1], absolute[2] or b"/", query
+
+
+def check_host(authority: bytes | None, hosts: list[bytes], version: str) -> None:
+    """Exactly one host, the same wherever it is named; HTTP/1.0 may leave it out.
+
+    Raises:
+        Refused: Two readers could come to different hosts.
+    """
+    if len(hosts) != 1 and (hosts or version == "1.1"):
+        raise Refused(400, "not exactly one Host")
+    if authority is not None and HOST.fullmatch(authority) is None:
+        raise Refused(400, "malformed target")
+    for host in hosts:
+        if HOST.fullmatch(host) is None:
+            raise Refused(400, "bad Host")
+        if authority is not None and host.lower() != authority.lower():
+            raise Refused(400, "another Host than in the target")

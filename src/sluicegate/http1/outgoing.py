@@ -1,0 +1,83 @@
+"""What leaves on a connection, and the deadline of a client that does not take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EPIPE
+
+import attrs
+import trio
+
+from .settings import ServerSettings
+from .sockets import QuickSocket
+from .timekeeper import NEVER, Timekeeper
+
+__all__ = ["Outgoing"]
+
+
+@attrs.define(eq=False)
+class Outgoing:
+    """Sends whole messages; a message that was left in the middle is the last one (implements `Timed`)."""
+
+    stream: trio.abc.Stream
+    settings: ServerSettings
+    timekeeper: Timekeeper
+    torn: bool = attrs.field(default=False, init=False)
+    """Something is being sent, or was left in the middle: a cancelled send may have sent half of it."""
+    expires_at: float = attrs.field(default=NEVER, init=False)
+    looked_at: float = attrs.field(default=NEVER, init=False)
+    _send_now: Callable[[bytes], int] | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._send_now = self.stream.send_now if isinstance(self.stream, QuickSocket) else None
+
+    async def send(self, data: bytes, *, yields: bool = True) -> None:
+        """Send it all. Without ``yields`` this is a checkpoint only if it has to wait.
+
+        Raises:
+            OSError: The client has gone, or took too long, or another task is sending.
+        """
+        rest: bytes | memoryview = data
+        if self.torn:
+            raise BrokenPipeError(EPIPE, "another message was left in the middle")
+        if self._send_now is not None:
+            self.torn = True
+            try:
+                sent = self._send_now(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise BrokenPipeError(EPIPE, "the client has gone") from error
+            self.torn = False
+            if sent == len(data) and not yields:
+                return
+            rest = memoryview(data)[sent:]
+        if rest:
+            await self._send_in_pieces(rest)
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def _send_in_pieces(self, data: bytes | memoryview) -> None:
+        """Send pieces of the least size that a client must take in one term, so that each has a term of its own."""
+        seconds = self.settings.write_seconds
+        piece = max(1, int(self.settings.min_rate * seconds))
+        self.torn = True
+        try:
+            for start in range(0, len(data), piece):
+                self.timekeeper.watch(self, trio.current_time() + seconds)
+                await self.stream.send_all(data[start : start + piece])
+            self.torn = False
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError) as error:
+            raise BrokenPipeError(EPIPE, "the client has gone") from error
+        finally:
+            self.expires_at = NEVER
+
+    async def end(self) -> None:
+        """Say that no more will be sent, where a stream can say so."""
+        if isinstance(self.stream, trio.abc.HalfCloseableStream):
+            try:
+                await self.stream.send_eof()
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+                self.torn = True
+
+    async def expire(self) -> None:
+        """The client does not take what it asked for: close, which wakes whoever sends or reads."""
+        await trio.aclose_forcefully(self.stream)

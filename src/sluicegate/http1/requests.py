@@ -1,0 +1,160 @@
+"""HTTP/1.1 requests out of bytes: a parser without I/O, on llhttp.
+
+llhttp leaves much to its user: it accepts other protocols and versions, any number of Host headers, and blank lines without end. So the
+request line is read here, and a head is judged as a whole before anybody sees it. Trailers are dropped: they come through the same callback
+as headers, and an ``Authorization`` among them must not count as one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+import httptools
+
+from .framing import CHUNKS, EMPTY_LINE, Refused
+from .head import JUDGED, HeadLimits, Request, read_head, read_line
+from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
+
+__all__ = ["HeadLimits", "Refusal", "Request", "RequestParser"]
+
+CRLF = b"\r\n"
+MOST_BLANK = 8
+"""Bytes of empty lines before a request. One is a known habit of old clients (RFC 9112 section 2.2)."""
+
+
+@attrs.frozen
+class Refusal:
+    """What to answer before the connection is closed."""
+
+    status: int
+    reason: str
+
+
+@attrs.define(eq=False)
+class RequestParser(MessageParser):
+    """All requests of one connection, in order.
+
+    It parses at most `HeadLimits.ahead` requests that nobody took; what came after them is kept as it is. Who has taken some goes on with
+    ``feed(b"")``. After a failure, and after a request that closes the connection, everything is ignored.
+    """
+
+    limits: HeadLimits = attrs.field(factory=HeadLimits)
+    requests: deque[Request] = attrs.field(factory=deque, init=False)
+    """Those with a complete head that the server did not take yet. It takes with ``popleft``."""
+    failure: Refusal | None = attrs.field(default=None, init=False)
+    """Why there will be no further request. Those that were complete before are to be answered first."""
+    failed_request: Request | None = attrs.field(default=None, init=False)
+    """The request that broke off in its body, by a fault of its sender; it also stands, or stood, in `requests`."""
+    _request: Request | None = attrs.field(default=None, init=False)
+    """The one whose body is coming."""
+    _line: tuple[str, bytes, str] = attrs.field(default=("", b"", ""), init=False)
+    _judged: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
+    _blank: int = attrs.field(default=0, init=False)
+    _upgrading: bool = attrs.field(default=False, init=False)
+    _llhttp: httptools.HttpRequestParser = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._llhttp = httptools.HttpRequestParser(self)
+        self._max_head = self.limits.head
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a further request has come."""
+        return self._stage == LINE and not self._kept
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it waits for somebody to take requests before it reads on."""
+        return len(self.requests) >= self.limits.ahead
+
+    def _refuse(self, refused: Refused) -> None:
+        self.failure = Refusal(refused.status, refused.reason)
+        self.failed_request = self._request
+
+    def _read_line(self, data: bytes, start: int) -> int:
+        if len(self.requests) >= self.limits.ahead:
+            return 0
+        if self._blank or data[start] in CRLF:
+            blank = self._count_blank(data, start)
+            return blank or self._read_line(data, start)
+        line = read_line(data, start, self.limits)
+        if line is None:
+            return 0
+        self._line = line
+        self._used = 0
+        self._headers = []
+        self._judged = {}
+        self._stage = HEADERS
+        return self._read_up_to_empty_line(data, start)
+
+    def _count_blank(self, data: bytes, start: int) -> int:
+        """Pass over a byte of an empty line, if it is one; the next bytes after a whole line may be a request."""
+        expected = CRLF[self._blank % 2]
+        if data[start] == expected and self._blank < MOST_BLANK:
+            self._blank += 1
+            return 1
+        if self._blank % 2 or data[start] in CRLF:
+            raise Refused(400, "no request line")
+        self._blank = 0
+        return 0
+
+    def _read_raw(self, data: bytes, start: int) -> None:
+        """Nothing is wanted any more."""
+
+    def _decline_upgrade(self) -> None:
+        """Go on with HTTP/1.1. llhttp has skipped the body, so a new one starts with a head that has no offer."""
+        self._upgrading = False
+        self._llhttp = httptools.HttpRequestParser(self)
+        ending = b"Transfer-Encoding: chunked" if self._stage == CHUNKED else b"Content-Length: %d" % self._left
+        self._llhttp.feed_data(b"POST / HTTP/1.1\r\n" + ending + EMPTY_LINE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or trailer."""
+        if self._stage != HEADERS:
+            return
+        headers = self._headers
+        if len(headers) == self.limits.headers:
+            raise Refused(431, "too many headers")
+        name = name.lower()
+        value = value.rstrip(b" \t")
+        headers.append((name, value))
+        if name in JUDGED:
+            self._judged.setdefault(name, []).append(value)
+
+    def on_headers_complete(self) -> None:
+        """The head has come: judge it."""
+        if self._stage != HEADERS:
+            return
+        request, length = read_head(*self._line, self._headers, self._judged)
+        if self.limits.body is not None and length > self.limits.body:
+            raise Refused(413, "body too large")
+        self._upgrading = self._llhttp.should_upgrade()
+        self._request = request
+        self._used = self._content = 0
+        if length == CHUNKS:
+            self._stage = CHUNKED
+        else:
+            self._stage = SIZED
+            self._left = length
+        self.requests.append(request)
+
+    def on_body(self, piece: bytes) -> None:
+        """Some of the body."""
+        request = self._request
+        assert request is not None
+        self._content += len(piece)
+        if self.limits.body is not None and self._content > self.limits.body:
+            raise Refused(413, "body too large")
+        append_piece(request.body, piece)
+        request.waiting += len(piece)
+
+    def on_message_complete(self) -> None:
+        """The request has ended, unless llhttp only thinks so because of an upgrade."""
+        request = self._request
+        if self._upgrading or request is None:
+            return
+        self._check_overhead()
+        request.complete = True
+        self._stage = LINE if request.keep_alive else OVER
+        self._request = None

@@ -1,0 +1,101 @@
+"""The head of a response: what an application gave, checked and completed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from http import HTTPStatus
+
+import attrs
+
+from .requests import Refusal
+
+__all__ = [
+    "BODY_TOO_SLOW",
+    "BUG",
+    "CONTINUE",
+    "FULL",
+    "HEAD_TOO_SLOW",
+    "BadHead",
+    "DateLine",
+    "encode_given",
+    "plain_answer",
+    "status_line",
+]
+
+HEAD_TOO_SLOW = Refusal(408, "the head of the request came too slowly")
+BODY_TOO_SLOW = Refusal(408, "the body of the request came too slowly")
+BUG = Refusal(500, "Internal Server Error")
+FULL = Refusal(503, "too many connections")
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_LINES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+: [^\0\r\n]*\r\n)*")
+"""Header lines as they may leave. A value with a line end would make more lines than there are headers, so they are counted, too."""
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class BadHead(ValueError):
+    """An application gave something that cannot be the head of a response."""
+
+
+@attrs.define(eq=False)
+class DateLine:
+    """The ``Date`` header, made once a second."""
+
+    wall: Callable[[], float]
+    """Seconds since 1970."""
+    _second: int = attrs.field(default=-1, init=False)
+    _line: bytes = attrs.field(default=b"", init=False)
+
+    def __call__(self) -> bytes:
+        """The line for this second."""
+        second = int(self.wall())
+        if second != self._second:
+            self._second, self._line = second, f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        return self._line
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a final response; raises `BadHead`."""
+    line = _STATUS_LINES.get(status)
+    if line is None or status < 200:
+        if not 200 <= status <= 999:
+            raise BadHead(f"{status} is not the status of a final response")
+        line = b"HTTP/1.1 %d \r\n" % status
+    return line
+
+
+def encode_given(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None, bool, bool]:
+    """Header lines; the length of the body if they tell it; whether the connection shall close; whether they have a date.
+
+    How the body is framed and whether the connection stays are not for the application to write, so those headers are read and left out.
+
+    Raises:
+        BadHead: A name or value that would break the head, or a length that is none.
+    """
+    lines: list[bytes] = []
+    length: int | None = None
+    closes = is_dated = False
+    for name, value in headers:
+        name = name.lower()  # noqa: PLW2901  applications are to give lower case, and not all do
+        if name == b"content-length":
+            if length is not None or not value.isdigit():
+                raise BadHead("more than one content-length, or one that is no number")
+            length = int(value)
+        elif name == b"connection":
+            closes = closes or b"close" in value.lower()
+        elif name != b"transfer-encoding":
+            is_dated = is_dated or name == b"date"
+            lines.append(b"%b: %b\r\n" % (name, value))
+    given = b"".join(lines)
+    if _LINES.fullmatch(given) is None or given.count(b"\n") != len(lines):
+        raise BadHead("a header whose name or value cannot be sent")
+    return given, length, closes, is_dated
+
+
+def plain_answer(refusal: Refusal, date: bytes) -> bytes:
+    """A whole response of our own, after which the connection closes."""
+    body = f"{refusal.reason}\n".encode()
+    framing = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body)
+    return b"".join((status_line(refusal.status), framing, date, b"connection: close\r\n\r\n", body))

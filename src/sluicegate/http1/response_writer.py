@@ -1,0 +1,98 @@
+"""The bytes of one response: its head, completed, and its body in the framing that the client understands. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from .head import Request
+from .response_head import encode_given, status_line
+
+__all__ = ["ResponseWriter"]
+
+SENT_APART = 65_536
+"""A body of this size goes in a send of its own: copying it behind the head would cost more."""
+
+
+@attrs.define(eq=False)
+class ResponseWriter:
+    """Writes the answer to one request. The head leaves with the first piece of the body, because its framing hangs on that."""
+
+    request: Request
+    date: Callable[[], bytes]
+    head_made: bool = attrs.field(default=False, init=False)
+    finished: bool = attrs.field(default=False, init=False)
+    """The whole response is written."""
+    keep_alive: bool = attrs.field(default=False, init=False)
+    """Whether another response may follow on the connection. Known when the head is made."""
+    until_close: bool = attrs.field(default=False, init=False)
+    """The body ends where the connection does."""
+    _status: int = attrs.field(default=0, init=False)
+    _headers: Iterable[tuple[bytes, bytes]] = attrs.field(default=(), init=False)
+    _chunked: bool = attrs.field(default=False, init=False)
+    _bodiless: bool = attrs.field(default=False, init=False)
+    _left: int | None = attrs.field(default=None, init=False)
+    """Bytes of the body that are owed; None where it was not said how many there will be."""
+
+    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take status and headers; raises `RuntimeError` out of turn, and `BadHead`."""
+        if self._status:
+            raise RuntimeError("a response has one start")
+        status_line(status)
+        self._status, self._headers = status, headers
+
+    def write(self, body: bytes, *, more: bool, may_stay: bool) -> tuple[bytes, bytes]:
+        """Take a piece of the body; returns what to send, in one or two parts of which the second may be empty.
+
+        Raises:
+            RuntimeError: Before the start, after the end, or not as long as announced.
+            BadHead: The headers cannot be sent.
+        """
+        if not self._status or self.finished:
+            raise RuntimeError("the body of a response comes between its start and its end")
+        head = b"" if self.head_made else self._make_head(body, more=more, may_stay=may_stay)
+        framed = self._frame(body, more=more)
+        self.head_made = True
+        self.finished = not more
+        if len(framed) > SENT_APART and head:
+            return head, framed
+        return (head + framed if head else framed), b""
+
+    def _frame(self, body: bytes, *, more: bool) -> bytes:
+        if self._bodiless:
+            return b""
+        if self._chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk if more else chunk + b"0\r\n\r\n"
+        if self._left is not None:
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the body of a response is not as long as its content-length says")
+        return body
+
+    def _make_head(self, body: bytes, *, more: bool, may_stay: bool) -> bytes:
+        request, status = self.request, self._status
+        given, length, closes, is_dated = encode_given(self._headers)
+        self.keep_alive = may_stay and request.keep_alive and not closes
+        self._bodiless = request.method == "HEAD" or status in (204, 304)
+        parts = [status_line(status), given]
+        if length is None and not self._bodiless:
+            if not more:
+                length = len(body)
+            elif request.version == "1.1":
+                self._chunked = True
+                parts.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.until_close, self.keep_alive = True, False
+        self._left = length
+        if length is not None and status != 204:
+            parts.append(b"content-length: %d\r\n" % length)
+        if not is_dated:
+            parts.append(self.date())
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        elif request.version == "1.0":
+            parts.append(b"connection: keep-alive\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)

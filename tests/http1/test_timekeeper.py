@@ -1,0 +1,110 @@
+"""One alarm for many: who is due is expired on time, and nobody who has ended is held."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate.http1.timekeeper import FEW_STALE, NEVER, Timekeeper
+
+
+@attrs.define(eq=False)
+class Alarm:
+    """Notes when it expires."""
+
+    expires_at: float = NEVER
+    looked_at: float = NEVER
+    expired: list[float] = attrs.field(factory=list)
+
+    async def expire(self) -> None:
+        self.expired.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+
+
+async def test_what_is_due_expires_on_time(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper, alarms = Timekeeper(), [Alarm() for _ in range(4)]
+    nursery.start_soon(keeper.run)
+    for alarm, at in zip(alarms, [5, 1, 3, 1], strict=True):
+        keeper.watch(alarm, at)
+    await trio.sleep(10)
+    assert [alarm.expired for alarm in alarms] == [[5], [1], [3], [1]]
+    keeper.watch(alarms[0], 12)
+    await trio.sleep(10)
+    assert alarms[0].expired == [5, 12]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_deadline_can_be_moved_both_ways(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper, later, earlier, never = Timekeeper(), Alarm(), Alarm(), Alarm()
+    nursery.start_soon(keeper.run)
+    for alarm in (later, earlier, never):
+        keeper.watch(alarm, 5)
+    await trio.sleep(2)
+    later.expires_at = 8
+    keeper.watch(earlier, 3)
+    never.expires_at = NEVER
+    await trio.sleep(20)
+    assert [later.expired, earlier.expired, never.expired] == [[8], [3], []]
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_is_past_expires_at_once(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper, alarm = Timekeeper(), Alarm()
+    nursery.start_soon(keeper.run)
+    await trio.sleep(2)
+    keeper.watch(alarm, -NEVER)
+    await trio.sleep(1)
+    assert alarm.expired == [2]
+    nursery.cancel_scope.cancel()
+
+
+async def test_every_deadline_holds_whatever_was_planned_before(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper, chance = Timekeeper(), random.Random("1:timekeeper")
+    nursery.start_soon(keeper.run)
+    alarms, expected = [Alarm() for _ in range(50)], dict[int, list[float]]()
+    for step in range(400):
+        number = chance.randrange(50)
+        alarm, now = alarms[number], trio.current_time()
+        due = now + chance.choice([0.5, 3.5, 10.5, 40.5])
+        if alarm.expires_at < now + 100:
+            alarm.expired.clear()
+        keeper.watch(alarm, due)
+        alarm.expired.clear()
+        expected[number] = [due]
+        if step % 5 == 0:
+            await trio.sleep(1)
+    await trio.sleep(100)
+    late = {number: alarms[number].expired for number, due in expected.items() if alarms[number].expired != due}
+    assert late == {}
+    assert keeper.planned == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_nothing_is_kept_of_what_has_ended(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper = Timekeeper()
+    nursery.start_soon(keeper.run)
+    for _ in range(10_000):
+        alarm = Alarm()
+        keeper.watch(alarm, trio.current_time() + 75)
+        keeper.watch(alarm, trio.current_time() + 10)
+        keeper.forget(alarm)
+    assert keeper.planned <= 2 * FEW_STALE
+    await trio.sleep(100)
+    assert keeper.planned == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_deadline_that_moves_to_and_fro_does_not_pile_up(autojump_clock: object, nursery: trio.Nursery) -> None:
+    keeper, alarm = Timekeeper(), Alarm()
+    nursery.start_soon(keeper.run)
+    for _ in range(1000):
+        keeper.watch(alarm, trio.current_time() + 75)
+        await trio.sleep(5)
+        keeper.watch(alarm, trio.current_time() + 10)
+        await trio.sleep(5)
+    assert alarm.expired == []
+    assert keeper.planned <= 2 * FEW_STALE
+    nursery.cancel_scope.cancel()
