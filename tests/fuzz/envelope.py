@@ -130,8 +130,8 @@ def check_against_python(data: bytes, message: Request | Notification | Response
     """Python's own reader understands the message in the same way; like ours it takes the last of equal keys."""
     read: dict[str, Any] = json.loads(data, parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else digits)
     assert read["jsonrpc"] == "2.0"
-    assert not [key for key in read if key.casefold() in ENVELOPE and key not in ENVELOPE]
-    assert {key for key in read if key not in ENVELOPE} == set(message.extras)
+    assert not [key for key in read if key.casefold() in ENVELOPE.folded and key not in ENVELOPE.exact]
+    assert {key for key in read if key not in ENVELOPE.exact} == set(message.extras)
     if isinstance(message, Response):
         assert (message.key, message.result is None, message.error is None) == (read.get("id"), "result" not in read, "error" not in read)
         return

@@ -7,6 +7,7 @@ knows ids, progress, cancellation and faults, and never touches a stream.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -52,6 +53,8 @@ class ChannelSession:
     outbox: Outbox = attrs.field(factory=Outbox)
     pid: int | None = None
     """The process at the other end, where there is one."""
+    framed: Callable[[bytes], bytes] = bytes
+    """Puts a message into the form in which it travels."""
     garbage: int = attrs.field(default=0, init=False)
     """Messages that could not be read or fit no call."""
     first_garbage: str = attrs.field(default="", init=False)
@@ -72,7 +75,7 @@ class ChannelSession:
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
         self._last_id = number = self._last_id + 1
         params, token = with_own_token(call.params, number)
-        pending = _Pending(call, token, Letter(encode_request(number, call.method, params, call.extras), call))
+        pending = _Pending(call, token, Letter(self.framed(encode_request(number, call.method, params, call.extras)), call))
         self._pending[number] = pending
         self.outbox.put(pending.letter)
         try:
@@ -138,7 +141,7 @@ class ChannelSession:
     def respond(self, frame: bytes, what: str) -> None:
         """Answer the backend; what nobody waits for must not pile up in front of one that does not read, and calls leave it some room."""
         if not self.outbox.is_bursting:
-            self.outbox.put(Letter(frame))
+            self.outbox.put(Letter(self.framed(frame)))
         else:
             log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
 

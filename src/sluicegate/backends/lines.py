@@ -66,14 +66,14 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes | Oversized]:
         """The lines that this chunk completes, in order."""
-        first, *rest = chunk.split(b"\n")
-        if not rest:
-            self._add(first)
-            return []
-        self._add(first)
-        done = [self._take()]
-        done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in rest[:-1]]
-        self._add(rest[-1])
+        *whole, part = chunk.split(b"\n")
+        done: list[bytes | Oversized] = []
+        if whole and (self._part or self._skipped):
+            self._add(whole.pop(0))
+            done.append(self._take())
+        done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
+        if part:
+            self._add(part)
         return done
 
     def end(self) -> list[bytes | Oversized]:

@@ -1,8 +1,13 @@
-"""What waits to be sent to a backend: a bounded queue with one writer at its end (T18)."""
+"""What waits to be sent to a backend: a bounded queue with one writer at its end (T18).
+
+While the writer has nothing to do, a message may skip it: `Outbox.send_now` writes what the transport takes at once, in a plain function that
+nobody can cancel in the middle. That saves a turn of the event loop per call. A rest goes to the writer before anything else.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -33,10 +38,15 @@ class Outbox:
 
     most: int = MOST_QUEUED
     most_bytes: int = MOST_QUEUED_BYTES
+    send_now: Callable[[bytes], int] | None = None
+    """Writes as much as the transport takes at once, and returns how many bytes that was. None where a transport cannot tell."""
     _waiting: deque[Letter] = attrs.field(factory=deque, init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _rest: bytes = attrs.field(default=b"", init=False)
+    """The end of a message whose beginning has left."""
+    _writer_waits: bool = attrs.field(default=False, init=False)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -53,6 +63,17 @@ class Outbox:
 
     def put(self, letter: Letter) -> None:
         """Add a message; the caller has asked whether there is room."""
+        if self._writer_waits and self.send_now is not None and not (self._waiting or self._rest or self._closed):
+            sent = self.send_now(letter.frame)
+            if sent:
+                _mark(letter)
+            if sent == len(letter.frame):
+                return
+            if sent:
+                self._rest = letter.frame[sent:]
+                self._bytes += len(self._rest)
+                self._news.set()
+                return
         self._bytes += len(letter.frame)
         self._waiting.append(letter)
         self._news.set()
@@ -66,22 +87,34 @@ class Outbox:
         """Send nothing more."""
         self._closed = True
         self._waiting.clear()
+        self._rest = b""
         self._bytes = 0
         self._news.set()
 
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when there will be none. One writer at a time."""
         while not self._closed:
+            if self._rest:
+                rest, self._rest = self._rest, b""
+                self._bytes -= len(rest)
+                return rest
             if self._waiting:
-                return self._send_off(self._waiting.popleft())
+                letter = self._waiting.popleft()
+                self._bytes -= len(letter.frame)
+                _mark(letter)
+                return letter.frame
             self._news = trio.Event()
-            await self._news.wait()
+            self._writer_waits = True
+            try:
+                await self._news.wait()
+            finally:
+                self._writer_waits = False
         return None
 
-    def _send_off(self, letter: Letter) -> bytes:
-        self._bytes -= len(letter.frame)
-        letter.left = True
-        if letter.call is not None:
-            letter.call.sent_at = trio.current_time()
-            letter.call.trail.sent = True
-        return letter.frame
+
+def _mark(letter: Letter) -> None:
+    """It leaves now."""
+    letter.left = True
+    if letter.call is not None:
+        letter.call.sent_at = trio.current_time()
+        letter.call.trail.sent = True

@@ -21,6 +21,7 @@ from ..protocol.messages import compact
 from .channel import ChannelSession
 from .diagnosis import how_it_ended, printable, why_not_started
 from .lines import Lines, Oversized
+from .outbox import Outbox
 from .session import BackendSession, ConnectFailed, Inbox
 
 __all__ = ["StdioConnector"]
@@ -61,7 +62,8 @@ class StdioConnector:
     @asynccontextmanager
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         child = await self._start()
-        session = ChannelSession(self.name, inbox, pid=child.pid)
+        outbox = Outbox(send_now=getattr(child.stdin, "send_now", None))
+        session = ChannelSession(self.name, inbox, outbox, child.pid, as_line)
         pumps = trio.CancelScope(shield=True)
         try:
             async with trio.open_nursery() as nursery:
@@ -84,6 +86,11 @@ class StdioConnector:
             raise ConnectFailed(why_not_started(spec, error)) from error
         except ValueError as error:  # a NUL, or half a surrogate, in an argument or in the environment
             raise ConnectFailed(f"command '{self.command}' cannot be started: {error}") from error
+
+
+def as_line(message: bytes) -> bytes:
+    """A message as it travels through a pipe (P-31)."""
+    return compact(message) + b"\n"
 
 
 async def farewell(child: Child, grace: float) -> None:
@@ -151,7 +158,7 @@ class _Pipes:
     async def _write(self) -> None:
         try:
             while (frame := await self.session.next_frame()) is not None:
-                await self.child.stdin.send_all(compact(frame) + b"\n")
+                await self.child.stdin.send_all(frame)
         except (trio.BrokenResourceError, trio.ClosedResourceError):  # ours is closed by the farewell alone
             self._end("it closed its input")
 

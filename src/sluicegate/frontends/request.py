@@ -41,15 +41,20 @@ class HttpRequest:
     line: Line = attrs.field(init=False)
     extra: Headers = attrs.field(factory=list, init=False)
     """Headers that every response to it carries."""
-    _headers: Mapping[bytes, list[bytes]] = attrs.field(init=False)
+    _once: Mapping[bytes, bytes] | None = attrs.field(default=None, init=False)
+    """The headers, where each comes once; else they are in `_headers`."""
+    _headers: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         extensions = self.scope.get("extensions") or {}
         self.line = Line(self.receive, extensions.get(ON_DISCONNECT))
-        headers: dict[bytes, list[bytes]] = {}
-        for name, value in self.scope["headers"]:
-            headers.setdefault(name.lower(), []).append(value)
-        self._headers = headers
+        given = self.scope["headers"]
+        headers = dict(given)
+        if len(headers) == len(given) and self.line.on_disconnect is not None:  # our own server: names in lower case, and none twice
+            self._once = headers
+        else:
+            for name, value in given:
+                self._headers.setdefault(name.lower(), []).append(value)
 
     @property
     def method(self) -> str:
@@ -64,10 +69,15 @@ class HttpRequest:
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a header; the name in lower case."""
+        if self._once is not None:
+            return [self._once[name]] if name in self._once else []
         return self._headers.get(name, [])
 
     def one(self, name: bytes) -> str | None:
         """The value of a header, several joined by commas; None if it is not there."""
+        if self._once is not None:
+            value = self._once.get(name)
+            return None if value is None else value.decode("latin-1").strip()
         values = self._headers.get(name)
         return b", ".join(values).decode("latin-1").strip() if values else None
 

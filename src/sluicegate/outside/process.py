@@ -16,9 +16,11 @@ from pathlib import Path
 
 import attrs
 import trio
+from trio.lowlevel import FdStream
 
 from .child import Child, ProcessSpec
 from .guardian import MARK, appoint, dismiss, open_guardian
+from .pipes import ReadPipe, WritePipe
 
 __all__ = ["open_process"]
 
@@ -34,27 +36,15 @@ class _Group:
 
     process: trio.Process
     guardian: trio.Process | None
+    stdin: WritePipe
+    stdout: ReadPipe
+    stderr: ReadPipe
     gone: bool = attrs.field(default=False, init=False)
     """No process of the group is left; its number may belong to someone else by now."""
 
     @property
     def pid(self) -> int:
         return self.process.pid
-
-    @property
-    def stdin(self) -> trio.abc.SendStream:
-        assert self.process.stdin is not None
-        return self.process.stdin
-
-    @property
-    def stdout(self) -> trio.abc.ReceiveStream:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
-    @property
-    def stderr(self) -> trio.abc.ReceiveStream:
-        assert self.process.stderr is not None
-        return self.process.stderr
 
     @property
     def returncode(self) -> int | None:
@@ -134,4 +124,8 @@ async def open_process(spec: ProcessSpec) -> Child:
         raise
     if guardian is not None:
         await appoint(guardian, process.pid)
-    return _Group(process, guardian)
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert isinstance(stdin, FdStream)
+    assert isinstance(stdout, FdStream)
+    assert isinstance(stderr, FdStream)
+    return _Group(process, guardian, WritePipe(stdin), ReadPipe(stdout), ReadPipe(stderr))

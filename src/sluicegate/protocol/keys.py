@@ -6,27 +6,40 @@ peer: it is refused. Folded as Unicode has it, where ``\u017f`` is an ``s`` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import KeysView, Mapping
 
-__all__ = ["ENVELOPE", "NESTED", "PARAMS", "collision"]
+import attrs
+
+__all__ = ["ENVELOPE", "NESTED", "PARAMS", "Known", "collision"]
 
 
-def _folded(*keys: str) -> Mapping[str, str]:
-    return {key.casefold(): key for key in keys}
+def _folded(exact: frozenset[str]) -> Mapping[str, str]:
+    return {key.casefold(): key for key in exact}
+
+
+@attrs.frozen(eq=False)
+class Known:
+    """The keys that are read at one level."""
+
+    exact: frozenset[str]
+    folded: Mapping[str, str] = attrs.field(init=False, default=attrs.Factory(lambda self: _folded(self.exact), takes_self=True))
+    """By their folded form."""
 
 
 _NAMING = ("name", "uri", "arguments", "_meta", "cursor", "ref", "argument", "level", "requestId", "progressToken", "task")
 
-ENVELOPE = _folded("jsonrpc", "id", "method", "params", "result", "error")
-PARAMS = _folded(*_NAMING, "protocolVersion", "capabilities", "clientInfo")
-NESTED = {"_meta": _folded("progressToken"), "ref": _folded("type", "name", "uri")}
+ENVELOPE = Known(frozenset(("jsonrpc", "id", "method", "params", "result", "error")))
+PARAMS = Known(frozenset((*_NAMING, "protocolVersion", "capabilities", "clientInfo")))
+NESTED = {"_meta": Known(frozenset(("progressToken",))), "ref": Known(frozenset(("type", "name", "uri")))}
 """Objects within the parameters, and what we read of them."""
 
 
-def collision(keys: Iterable[str], read: Mapping[str, str]) -> str | None:
-    """What is wrong with the keys of one level, given those that are read there by their folded form."""
+def collision(keys: KeysView[str], known: Known) -> str | None:
+    """What is wrong with the keys of one level."""
+    if keys <= known.exact:  # nearly always, and four times as quick as a look at each
+        return None
     for key in keys:
-        known = read.get(key.casefold())
-        if known is not None and known != key:
-            return f'member {key!r} differs from "{known}" by case alone; spell it exactly'
+        meant = known.folded.get(key.casefold())
+        if meant is not None and meant != key:
+            return f'member {key!r} differs from "{meant}" by case alone; spell it exactly'
     return None

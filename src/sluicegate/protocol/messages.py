@@ -102,7 +102,7 @@ def decode(data: bytes) -> Message:
     raw_id = members.get("id")
     key = None if raw_id is None else read_id(bytes(raw_id))
     own_id = b"null" if raw_id is None or key is None else bytes(raw_id)
-    extras = {name: raw for name, raw in members.items() if name not in ENVELOPE}
+    extras = {} if members.keys() <= ENVELOPE.exact else {name: raw for name, raw in members.items() if name not in ENVELOPE.exact}
     if wrong := _wrong_envelope(members, extras):
         return Malformed(INVALID_REQUEST, wrong, own_id)
     if "method" not in members:
@@ -120,7 +120,7 @@ def decode(data: bytes) -> Message:
 
 def _wrong_envelope(members: Params, extras: Params) -> str | None:
     """What is wrong with the envelope itself."""
-    if clash := collision(extras, ENVELOPE):
+    if extras and (clash := collision(extras.keys(), ENVELOPE)):
         return clash
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         return 'member "jsonrpc" must be "2.0"'
@@ -149,10 +149,11 @@ def _decode_params(raw: Raw | None) -> Params | str:
         params = _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return '"params" must be an object'
-    clash = collision(params, PARAMS)
-    for key, read in NESTED.items():
-        members = decode_object(params[key]) if key in params else {}
-        clash = clash or (None if isinstance(members, Malformed) else collision(members, read))
+    clash = collision(params.keys(), PARAMS)
+    for key, known in NESTED.items():
+        if key in params and clash is None:
+            members = decode_object(params[key])
+            clash = None if isinstance(members, Malformed) else collision(members.keys(), known)
     return clash or params
 
 
@@ -202,12 +203,15 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
+# Where a message may be large it is joined: formatting a mebibyte takes half a millisecond more.
+
+
 def encode_request(id: int, method: str, params: Params, extras: Params | None = None) -> bytes:
     """A request under our own id."""
     tail = _tail(extras)
     if not params:
         return b'{"jsonrpc":"2.0","id":%d,"method":%b%b}' % (id, encode(method), tail)
-    return b'{"jsonrpc":"2.0","id":%d,"method":%b,"params":%b%b}' % (id, encode(method), encode(params), tail)
+    return b"".join((b'{"jsonrpc":"2.0","id":%d,"method":' % id, encode(method), b',"params":', encode(params), tail, b"}"))
 
 
 def encode_notification(method: str, params: Params, extras: Params | None = None) -> bytes:
@@ -220,7 +224,7 @@ def encode_notification(method: str, params: Params, extras: Params | None = Non
 
 def encode_result(id: bytes, result: bytes | Raw, extras: Params | None = None) -> bytes:
     """A successful answer under the caller's own id."""
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b%b}' % (id, result, _tail(extras))
+    return b"".join((b'{"jsonrpc":"2.0","id":', id, b',"result":', result, _tail(extras), b"}"))
 
 
 def encode_error(id: bytes, error: bytes | Raw, extras: Params | None = None) -> bytes:

@@ -1,0 +1,98 @@
+"""What waits for a backend's writer, and what may skip it."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate.backends.outbox import Letter, Outbox
+from sluicegate.protocol.calls import Call
+
+
+@attrs.define
+class Pipe:
+    """Takes as many bytes at once as there is room, and sends what the writer brings."""
+
+    outbox: Outbox = attrs.field(factory=Outbox)
+    room: int = 1000
+    taken: bytes = b""
+
+    def send_now(self, data: bytes) -> int:
+        sent = min(self.room, len(data))
+        self.room -= sent
+        self.taken += data[:sent]
+        return sent
+
+    async def write(self) -> None:
+        self.outbox.send_now = self.send_now
+        while (frame := await self.outbox.next_frame()) is not None:
+            self.taken += frame
+
+
+def a_letter(frame: bytes) -> Letter:
+    return Letter(frame, Call("tools/call", "x", {}))
+
+
+async def test_a_message_skips_a_writer_that_has_nothing_to_do(autojump_clock: object) -> None:
+    """It has left when ``put`` returns, and its call knows when."""
+    pipe = Pipe()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.write)
+        await trio.testing.wait_all_tasks_blocked()
+        letter = a_letter(b"hello")
+        pipe.outbox.put(letter)
+        assert pipe.taken == b"hello"
+        assert letter.left
+        assert letter.call is not None
+        assert letter.call.sent_at == trio.current_time()
+        assert len(pipe.outbox) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_rest_of_a_message_goes_before_all_others(autojump_clock: object) -> None:
+    """No other message gets in between, however many come before the writer wakes up."""
+    pipe = Pipe(room=3)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.write)
+        await trio.testing.wait_all_tasks_blocked()
+        first, second = a_letter(b"[first]"), a_letter(b"[second]")
+        pipe.outbox.put(first)
+        pipe.outbox.put(second)
+        assert (pipe.taken, first.left, second.left) == (b"[fi", True, False)
+        pipe.room = 1000
+        pipe.outbox.put(a_letter(b"[third]"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipe.taken == b"[first][second][third]"
+        assert not pipe.outbox.is_full
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_message_that_finds_no_room_can_still_be_taken_back(autojump_clock: object) -> None:
+    """Not a byte of it has left, so the backend never hears of it."""
+    pipe = Pipe(room=0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.write)
+        await trio.testing.wait_all_tasks_blocked()
+        letter = a_letter(b"hello")
+        pipe.outbox.put(letter)
+        assert not letter.left
+        pipe.outbox.take_back(letter)
+        pipe.room = 1000
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipe.taken == b""
+        nursery.cancel_scope.cancel()
+
+
+async def test_nothing_leaves_before_there_is_a_writer_or_after_the_end(autojump_clock: object) -> None:
+    pipe = Pipe()
+    pipe.outbox.send_now = pipe.send_now
+    pipe.outbox.put(a_letter(b"early"))
+    assert pipe.taken == b""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.write)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipe.taken == b"early"
+        pipe.outbox.close()
+        pipe.outbox.put(a_letter(b"late"))
+    assert pipe.taken == b"early"
