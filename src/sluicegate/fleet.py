@@ -16,6 +16,7 @@ from .config.problem import ConfigError, Problem
 from .events import get_logger
 from .kept import BackendFailed, Kept, SkippedBackend
 from .pipeline import assemble, stand_ins
+from .policies.mirror import Shadow
 from .protocol.calls import Handler, Layer
 from .routing.catalogue import Directory, Member, build
 from .sources import Sources
@@ -54,6 +55,11 @@ class Fleet:
     def configs(self) -> list[BackendConfig]:
         """The settings of every backend, in order."""
         return [kept.config for kept in self._kept.values()]
+
+    @property
+    def shadows(self) -> list[Shadow]:
+        """Every mirror, with what became of its copies."""
+        return [kept.shadow for kept in self._kept.values() if kept.config.mirror_of is not None]
 
     @property
     def skipped(self) -> list[SkippedBackend]:

@@ -15,13 +15,17 @@ from .fleet import Fleet
 from .frontends.admission import Admission
 from .frontends.app import App
 from .frontends.endpoint import Endpoint, Limits
+from .http1.doors import Doors
 from .identity.bearer import BearerTokens
 from .nurseries import Nurseries, open_nurseries
 from .observe.access import Lines
+from .observe.exposition import Exposition
+from .observe.metrics import Counts
 from .outside import Outside
-from .pipeline import edge
+from .pipeline import edge, own
 from .protocol.addresses import is_loopback
 from .protocol.calls import Layer
+from .readings import readings
 from .routing.catalogue import Directory
 from .routing.table import Router
 from .running import Gateway
@@ -103,6 +107,7 @@ def _build(
 ) -> Gateway:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
+    counts = Counts() if config.observability.metrics.enabled else None
     fleet = Fleet(
         config,
         lambda backend, source: connector_for(backend, config, outside, {backend.name: source}),
@@ -116,15 +121,20 @@ def _build(
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        edge(Router(directory), lines=lines, wall=sources.wall),
+        edge(Router(directory), lines=lines, counts=counts, wall=sources.wall),
         directory,
         lambda: gateway.settled(),  # noqa: PLW0108  the gateway is made a few lines further down
         nurseries.calls,
         sources,
         limits=_limits(config),
+        around_own=partial(own, counts=counts),
     )
-    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, fleet, nurseries)
+    doors = Doors(config.proxy.listen.max_connections, config.proxy.listen.max_connections_per_peer)
+    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, doors, fleet, nurseries)
     fleet.on_change = gateway.announce
+    if counts is not None:
+        endpoint.refused = counts.refused
+        gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
     return gateway
 
 
@@ -141,5 +151,7 @@ def _limits(config: Config) -> Limits:
 
 def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool]) -> App:
     security = config.security
-    admission = Admission(is_loopback(config.proxy.listen.host), security.allowed_hosts, security.allowed_origins)
+    listen = config.proxy.listen
+    on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
+    admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
     return App(endpoint, is_ready, BearerTokens(config.auth.tokens) if config.auth is not None else None, admission)

@@ -14,21 +14,32 @@ from .backends.backend import Backend
 from .config.model import BackendConfig
 from .kept import Kept
 from .observe.access import AccessLog, Lines
+from .observe.metrics import Counts, Metrics
 from .policies.compose import chain, stack
 from .policies.deadline import AttemptDeadline, Deadline
 from .policies.mirror import Mirror, Shadow
 from .protocol.calls import Handler, Layer
 from .routing.failover import Candidate, Failover
 
-__all__ = ["assemble", "describe", "edge", "route", "target"]
+__all__ = ["assemble", "describe", "edge", "own", "route", "target"]
 
 
-def edge(router: Handler, *, lines: Lines | None, wall: Callable[[], float]) -> Handler:
+def edge(router: Handler, *, lines: Lines | None, counts: Counts | None, wall: Callable[[], float]) -> Handler:
     """Once per client call, before anything is known about where it goes."""
     return stack(
         (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
+        _counted_by(counts),
         around=router,
     )
+
+
+def own(answer: Handler, *, counts: Counts | None) -> Handler:
+    """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
+    return stack(_counted_by(counts), around=answer)
+
+
+def _counted_by(counts: Counts | None) -> Layer | None:
+    return None if counts is None else lambda inner: Metrics(inner, counts)
 
 
 def route(config: BackendConfig, primary: Candidate, stand_ins: Sequence[Candidate]) -> Handler:

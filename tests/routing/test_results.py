@@ -44,6 +44,11 @@ def mapped(method: str, result: str) -> str:
         ),
         (
             "tools/call",
+            '{"content":["odd",{"type":7},{"type":"resource_link","uri":"a:1"}]}',
+            '{"content":["odd",{"type":7},{"type":"resource_link","uri":"files_a:1"}]}',
+        ),
+        (
+            "tools/call",
             r'{"content":[{"type":"resource_link","\u0075ri":"a:1"}]}',
             '{"content":[{"type":"resource_link","uri":"files_a:1"}]}',
         ),
@@ -57,6 +62,10 @@ def test_the_uris_of_a_result_are_mapped_and_nothing_else(method: str, before: s
     ("method", "result"),
     [
         ("tools/call", '{ "content" : [ {"type":"text", "text":"hi"} ] }'),
+        ("tools/call", '{ "content" : [ {"type":"text", "text":"hi", "uri":"a:1"} ] }'),
+        ("tools/call", '{ "content" : [ {"type":["resource"], "uri":"a:1"}, "resource", {"uri":"a:1"} ] }'),
+        ("tools/call", '{ "content" : {"type":"resource_link", "uri":"a:1"} }'),
+        ("tools/call", '[ {"type":"resource_link", "uri":"a:1"} ]'),
         ("tools/call", '{ "structuredContent": {"uri":"a:1"}, "content": [] }'),
         ("tools/call", '{ "structuredContent": {"uri":"a:1"} }'),
         (

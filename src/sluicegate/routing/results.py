@@ -23,21 +23,37 @@ Mapping = Callable[[str], str]
 _array = msgspec.json.Decoder(list[Raw])
 
 
+class _Block(msgspec.Struct):
+    type: object = None
+
+
+class _Content(msgspec.Struct):
+    content: list[_Block] = []
+
+
+_content = msgspec.json.Decoder(_Content)
+_HOLDERS = ("resource", "resource_link")
+"""Types of content blocks that hold a URI."""
+
+
 def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
     """The same reply with the URIs in it mapped."""
     if reply.fault is not None:
         fault = _fault(method, reply.fault, mapping)
         return reply if fault is reply.fault else attrs.evolve(reply, fault=fault)
     place = _PLACES.get(method)
-    if place is None or not _may_hold_uri(bytes(reply.result)):
+    if place is None or (method == "tools/call" and not _holds_resource(reply.result)):
         return reply
     result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
     return reply if result is None else attrs.evolve(reply, result=result)
 
 
-def _may_hold_uri(data: bytes) -> bool:
-    """Most results hold none. A key may also be written with escapes."""
-    return b'"uri"' in data or b"\\u00" in data
+def _holds_resource(result: Raw) -> bool:
+    """Whether a tool's result may hold a URI; most do not. Reading the types of its blocks is quicker than looking for the key in the text."""
+    try:
+        return any(block.type in _HOLDERS for block in _content.decode(result).content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True  # it has another shape; whoever looks at every block will see
 
 
 Change = Callable[[Raw], Raw | None]
@@ -78,8 +94,6 @@ def _with_uri(members: Params, mapping: Mapping) -> Raw | None:
 
 def _block(raw: Raw, mapping: Mapping) -> Raw | None:
     """A content block: a link has a URI, an embedded resource holds something that has one."""
-    if not _may_hold_uri(bytes(raw)):
-        return None
     members = decode_object(raw)
     if isinstance(members, Malformed):
         return None

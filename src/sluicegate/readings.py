@@ -1,0 +1,51 @@
+"""What ``/metrics`` shows of a gateway beside what has been counted: read off its parts at the moment of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .backends.backend import Backend, State
+from .fleet import Fleet
+from .frontends.session_table import SessionTable
+from .http1.doors import Doors
+from .observe.access import Lines
+from .observe.exposition import Family
+from .policies.mirror import Shadow
+
+__all__ = ["readings"]
+
+
+def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Lines | None) -> Iterator[Family]:
+    """All of it; ``lines`` is None where there is no access log."""
+    yield from _of_backends(list(fleet.backends.values()))
+    yield from _of_mirrors(fleet.shadows)
+    yield Family("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
+    yield Family("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
+    yield Family("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
+    yield Family("connections", "Open connections of clients.", samples=[((), doors.inside)])
+    yield Family("connections_refused", "Connections that found no room.", samples=[((), doors.refused)], kind="counter")
+    if lines is not None:
+        yield Family("access_log_lines_dropped", "Lines of the access log that were lost.", samples=[((), lines.dropped)], kind="counter")
+
+
+def _of_backends(backends: list[Backend]) -> Iterator[Family]:
+    yield Family("backend_up", "Whether a request could be sent to it now.", ("backend",), [((one.name,), one.is_up) for one in backends])
+    yield Family(
+        "backend_state",
+        "1 for the state that it is in, 0 for the others.",
+        ("backend", "state"),
+        [((one.name, state.value), state is one.state) for one in backends for state in State],
+    )
+    yield Family(
+        "backend_restarts", "Times it was started again.", ("backend",), [((one.name,), one.restarts) for one in backends], "counter"
+    )
+    yield Family("backend_requests_in_flight", "Attempts that it is at.", ("backend",), [((one.name,), one.in_flight) for one in backends])
+
+
+def _of_mirrors(shadows: Iterable[Shadow]) -> Iterator[Family]:
+    samples = []
+    for one in shadows:
+        outcomes = {"ok": one.sent - one.failed - one.running, "failed": one.failed, "dropped": one.dropped}
+        samples += [((one.name, outcome), float(number)) for outcome, number in outcomes.items()]
+    if samples:
+        yield Family("mirror_copies", "Copies of requests for mirrors that have ended.", ("backend", "outcome"), samples, "counter")
