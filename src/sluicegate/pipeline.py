@@ -16,7 +16,8 @@ from .kept import Kept
 from .observe.access import AccessLog, Lines
 from .observe.metrics import Counts, Metrics
 from .policies.compose import chain, stack
-from .policies.deadline import AttemptDeadline, Deadline
+from .policies.deadline import AttemptDeadline
+from .policies.lifetime import CallDeadline, Lifetime
 from .policies.mirror import Mirror, Shadow
 from .protocol.calls import Handler, Layer
 from .routing.failover import Candidate, Failover
@@ -29,13 +30,14 @@ def edge(router: Handler, *, lines: Lines | None, counts: Counts | None, wall: C
     return stack(
         (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
         _counted_by(counts),
+        Lifetime,  # inside of both: they see an answer even of a call that was cut
         around=router,
     )
 
 
 def own(answer: Handler, *, counts: Counts | None) -> Handler:
     """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
-    return stack(_counted_by(counts), around=answer)
+    return stack(_counted_by(counts), Lifetime, around=answer)
 
 
 def _counted_by(counts: Counts | None) -> Layer | None:
@@ -45,7 +47,7 @@ def _counted_by(counts: Counts | None) -> Layer | None:
 def route(config: BackendConfig, primary: Candidate, stand_ins: Sequence[Candidate]) -> Handler:
     """Once per client call, after the name has led to a backend."""
     return stack(
-        lambda inner: Deadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
+        lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
         (lambda _inner: Failover(primary, tuple(stand_ins))) if stand_ins else None,
         around=primary.handler,
     )

@@ -84,12 +84,10 @@ class Gateway:
         """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
         call = Call("tools/call", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))})
         try:
-            with call.scope:
-                return await self.handler(call)
+            return await self.handler(call)
         except Exception:  # as for a client's call: a bug costs one call
             log.exception("a bug cost one call", method=call.method, target=name)
             return Reply.failed(faults.bug(name))
-        return Reply.failed(faults.cancelled("the gateway is going down"))
 
     # -- serving
 

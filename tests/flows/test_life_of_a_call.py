@@ -9,22 +9,23 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate import Builder, Call, Deadline, Failover, Handler, Mirror, Reply, open_gateway
+from sluicegate import Builder, Call, Failover, Handler, Mirror, Reply, open_gateway
 from sluicegate.backends.backend import Backend
 from sluicegate.config.model import Config, TimeoutConfig
 from sluicegate.observe.access import AccessLog
 from sluicegate.pipeline import describe
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
+from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.routing.table import Router
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Close, Delay
 
-STEPS = (AccessLog, Router, Deadline, Failover, Mirror, AttemptDeadline, Backend)
+STEPS = (AccessLog, Lifetime, Router, CallDeadline, Failover, Mirror, AttemptDeadline, Backend)
 
-EDGE = ["AccessLog", "Router"]
-ORDER = ["Deadline", "Failover(time: Mirror(shadow) -> Own -> AttemptDeadline -> Backend | spare: Mirror(shadow) -> Backend)"]
+EDGE = ["AccessLog", "Lifetime", "Router"]
+ORDER = ["CallDeadline", "Failover(time: Mirror(shadow) -> Own -> AttemptDeadline -> Backend | spare: Mirror(shadow) -> Backend)"]
 """What ``sluicegate show pipeline`` prints for a call at its outer edge, and then for the backend that it leads to."""
 
 
@@ -87,7 +88,7 @@ async def test_a_call_passes_every_policy_in_the_order_that_the_pipeline_shows(
     assert shown == (EDGE, ORDER)
     seen.remove("Backend shadow")  # whenever the background comes to it
     first = ["Mirror", "Own", "AttemptDeadline", "Backend time"]
-    assert seen == [*EDGE, "Deadline", "Failover", *first, "Mirror", "Backend spare"]
+    assert seen == [*EDGE, "CallDeadline", "Failover", *first, "Mirror", "Backend spare"]
     assert [backend.calls for backend in (time, spare, shadow)] == [1, 1, 1], "mirrored once, however many attempts"
     line = json.loads(b"".join(logged))
     assert {key: line[key] for key in ("target", "outcome", "backend", "attempts", "ms")} == {
@@ -103,8 +104,8 @@ async def test_a_call_without_any_policy_passes_only_the_deadline(autojump_clock
     async with Builder("x").backend("a", ScriptedBackend().connector).open() as gateway:
         await gateway.settled()
         handler = gateway.catalogue.table.listed[TOOLS.method]["a_echo"].handler
-        assert describe(gateway.handler) == ["Router"]
-        assert describe(handler) == ["Deadline", "Backend"]
+        assert describe(gateway.handler) == ["Lifetime", "Router"]
+        assert describe(handler) == ["CallDeadline", "Backend"]
         assert list(chain(handler))[-1] is gateway.backends["a"]
 
 

@@ -16,6 +16,7 @@ from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint, Limits
 from sluicegate.identity.bearer import BearerTokens
+from sluicegate.policies.lifetime import Lifetime
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.events import Event, EventParser
@@ -177,13 +178,14 @@ async def gate(tools: dict[str, Tool]) -> AsyncGenerator[Gate, None]:
         endpoint = Endpoint(
             "gate",
             "1.0",
-            handler,
+            Lifetime(handler),
             Directory(),
             settled,
             calls,
             Sources.seeded(1),
             lambda *what: refusals.append(what),
             Limits(max_body_size=1000),
+            Lifetime,
         )
         yield Gate(endpoint, calls, connections, tools, refusals)
         calls.cancel_scope.cancel()

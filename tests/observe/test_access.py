@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import trio
 import trio.testing
 
@@ -42,6 +43,20 @@ async def test_a_line_names_the_backend_that_answered_the_attempts_and_the_time(
         "attempts": 2,
         "ms": 3000.0,
     }
+
+
+async def test_a_bug_is_told_as_one(autojump_clock: trio.testing.MockClock) -> None:
+    page = Page()
+    lines = Lines(page.write)
+
+    async def buggy(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError(call.method)
+
+    with pytest.raises(RuntimeError):
+        await AccessLog(buggy, lines, lambda: 7.0)(Call("tools/call", "none", {}))
+    await lines.flush()
+    assert [line["outcome"] for line in page.lines] == ["bug"]
 
 
 async def test_refused_and_cancelled_calls_are_told_too(autojump_clock: trio.testing.MockClock) -> None:

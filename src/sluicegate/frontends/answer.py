@@ -11,7 +11,7 @@ from ..protocol.eras import PRIMED
 from ..protocol.events import format_comment, format_event
 from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
 from .endpoint import Endpoint
-from .exchange import GOING_DOWN, Exchange
+from .exchange import Exchange
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
 from .sessions import Session
@@ -99,7 +99,7 @@ class PostAnswer:
         self._left = False
         for exchange in self._exchanges:
             self.session.orphans.discard(exchange)
-            exchange.expire(float("inf"), GOING_DOWN)
+            exchange.go_on()
         try:
             await self._send_events(http, self.log, min(after, self.log.last))
         finally:

@@ -46,7 +46,7 @@ class Endpoint:
     name: str
     version: str
     handler: Handler
-    """Runs a routed call through every policy."""
+    """Runs a routed call through every policy, `Lifetime` among them, so that it can be cut."""
     directory: Directory
     settled: Callable[[], Awaitable[None]]
     """Returns when no backend is starting any more, or when the start-up wait is over."""

@@ -49,7 +49,6 @@ class Exchange:
     """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
     ended: bool = attrs.field(default=False, init=False)
     _withdrawn: bool = attrs.field(default=False, init=False)
-    _why: str = attrs.field(default=GOING_DOWN, init=False)
     _began: float = attrs.field(factory=trio.current_time, init=False)
 
     @property
@@ -76,20 +75,23 @@ class Exchange:
 
     def abort(self, why: str) -> None:
         """End the call for a reason of our own."""
-        self._why = why
+        self.call.trail.cut = why
         self.call.scope.cancel(reason=why)
 
     def expire(self, deadline: float, why: str) -> None:
-        """End the call at that time; ``inf`` takes it back."""
-        self._why = why
-        self.call.scope.deadline = deadline
+        """End the call at that time, unless its own deadline is earlier."""
+        self.call.trail.cut = why
+        self.call.scope.deadline = min(deadline, self.call.trail.ends_at)
+
+    def go_on(self) -> None:
+        """Take an `expire` back."""
+        self.expire(float("inf"), "")
 
     async def run(self, handler: Handler) -> None:
         """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
         message: bytes | None = None
         try:
-            with self.call.scope:
-                message = self._encode(await handler(self.call))
+            message = self._encode(await handler(self.call))
         except* Exception as bugs:
             log.exception("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bugs)
             message = encode_error(self.id, faults.bug(self.call.target).encode())
@@ -98,12 +100,12 @@ class Exchange:
 
     def _end(self, message: bytes | None) -> None:
         self.ended = True
-        self.call.back = (
-            SILENT  # opens the circle: what is left to the garbage collector costs 4 µs a call, and long pauses in a large gateway
-        )
+        self.call.back = SILENT  # opens a circle that would cost the garbage collector 4 µs a call, and a large gateway long pauses
         self.on_end()
-        if message is None and (self.answers_cancelled or not self._withdrawn):
-            message = encode_error(self.id, faults.cancelled(self._why).encode())
+        if self._withdrawn and not self.answers_cancelled:
+            message = None
+        elif message is None:
+            message = encode_error(self.id, faults.cancelled(self.call.trail.cut or GOING_DOWN).encode())
         self.outlet.reply(message)
 
     def _encode(self, reply: Reply) -> bytes:

@@ -113,7 +113,8 @@ class Session:
 
     def _forget(self, key: int | str) -> None:
         self.orphans.discard(self.calls.pop(key))
-        self.touch()
+        if not self.lines:  # else the connection that carries the answer says so in a moment
+            self.touch()
 
     def touch(self) -> None:
         """It is in use now."""

@@ -109,6 +109,10 @@ class AccessLog:
         try:
             reply = await self.inner(call)
             outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+        except Exception:
+            outcome = "bug"
+            raise
+        else:
             return reply
         finally:
             hops = call.trail.hops

@@ -1,4 +1,4 @@
-"""Deadlines: one for the whole call, one for each attempt."""
+"""Deadlines with a scope of their own: for any handler, and for each attempt. That of a whole call is in ``lifetime``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import Back, Call, Handler, Reply
 
-__all__ = ["AttemptDeadline", "Deadline"]
+__all__ = ["AttemptDeadline", "Deadline", "expired"]
 
 
 @attrs.frozen
@@ -22,7 +22,7 @@ class Deadline:
         """Run the call, or answer with a timeout; a call that never left for a backend was overload."""
         with trio.move_on_after(self.seconds):
             return await self.inner(call)
-        return Reply.failed(_expired(call, self.seconds, "", sent=call.trail.sent))
+        return Reply.failed(expired(call, self.seconds, "", sent=call.trail.sent))
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ class AttemptDeadline:
         with trio.move_on_after(self.seconds) as scope:
             attempt = call.copy(back=_Moving(call.back, scope, self.seconds))
             return await self.inner(attempt)
-        return Reply.failed(_expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
+        return Reply.failed(expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
 
 
 @attrs.define(eq=False)
@@ -71,7 +71,8 @@ class _Moving:
         self.scope.deadline = float("inf") if self.questions else trio.current_time() + self.seconds
 
 
-def _expired(call: Call, seconds: float, backend: str, *, sent: bool) -> faults.Fault:
+def expired(call: Call, seconds: float, backend: str, *, sent: bool) -> faults.Fault:
+    """The fault of a call that took too long. One that never left for a backend was overload, and speaks against nobody."""
     if sent:
         return faults.timed_out(call.target, seconds, backend=backend)
     return faults.overloaded(call.target, f"it waited {seconds:g} s for its turn", backend=backend)

@@ -118,6 +118,12 @@ class Trail:
     """A mirror fires at most once per client call."""
     asked: bool = False
     """A person was asked: no retry, hedge or failover from here on."""
+    ends_at: float = float("inf")
+    """The deadline of the whole call, on Trio's clock."""
+    allowed: float = float("inf")
+    """How many seconds that were."""
+    cut: str = ""
+    """Why somebody ended the call early, if its scope was not ended by the deadline."""
 
 
 @attrs.define(eq=False)
@@ -132,7 +138,7 @@ class Call:
     back: Back = SILENT
     extras: Params = attrs.field(factory=dict)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """The one scope that ends the call and all its copies."""
+    """The one scope that ends the call and all its copies; `sluicegate.policies.lifetime.Lifetime` enters it."""
     trail: Trail = attrs.field(factory=Trail)
     sent_at: float | None = None
     """When the backend session sent this copy: tells queued from slow."""

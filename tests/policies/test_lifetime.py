@@ -1,0 +1,83 @@
+"""The scope of a whole call: its deadline, and what is answered when it is cut. In virtual time."""
+
+from __future__ import annotations
+
+import trio
+
+from sluicegate.policies.lifetime import CallDeadline, Lifetime
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.faults import Cause, Fault
+
+REPLY = Reply()
+
+
+def a_call() -> Call:
+    return Call("tools/call", "slow_tool", {})
+
+
+def failed(reply: Reply) -> Fault:
+    assert reply.fault is not None
+    return reply.fault
+
+
+async def works(call: Call) -> Reply:
+    """Leaves at once, and is done after ten seconds."""
+    call.trail.sent = True
+    await trio.sleep(10)
+    return REPLY
+
+
+async def waits(call: Call) -> Reply:
+    """Never leaves."""
+    await trio.sleep(10)
+    return REPLY
+
+
+async def test_a_call_that_is_fast_enough_passes(autojump_clock: object) -> None:
+    assert await Lifetime(CallDeadline(works, 11))(a_call()) is REPLY
+    assert trio.current_time() == 10
+
+
+async def test_a_call_that_takes_too_long_is_answered_in_time(autojump_clock: object) -> None:
+    fault = failed(await Lifetime(CallDeadline(works, 3))(a_call()))
+    assert (fault.cause, trio.current_time()) == (Cause.TIMEOUT, 3)
+    assert "3 s" in fault.message
+
+
+async def test_a_call_that_never_left_was_overload(autojump_clock: object) -> None:
+    fault = failed(await Lifetime(CallDeadline(waits, 3))(a_call()))
+    assert (fault.cause, fault.counts_against_backend) == (Cause.OVERLOAD, False)
+
+
+async def test_the_earlier_of_two_deadlines_holds(autojump_clock: object) -> None:
+    """Whichever of them stands outside, and for a copy of the call as well."""
+
+    async def copies(call: Call) -> Reply:
+        return await CallDeadline(works, 9)(call.copy())
+
+    assert "2 s" in failed(await Lifetime(CallDeadline(copies, 2))(a_call())).message
+    assert "9 s" in failed(await Lifetime(CallDeadline(copies, 20))(a_call())).message
+    assert trio.current_time() == 11
+
+
+async def test_a_call_that_somebody_cut_says_why(autojump_clock: object) -> None:
+    """Even if a deadline would have come."""
+    call = a_call()
+
+    async def cut() -> None:
+        await trio.sleep(1)
+        call.trail.cut = "its session has ended"
+        call.scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cut)
+        fault = failed(await Lifetime(CallDeadline(works, 3))(call))
+    assert (fault.reason, trio.current_time()) == ("cancelled", 1)
+    assert "its session has ended" in fault.message
+
+
+async def test_cancelling_the_task_of_a_call_gives_no_answer(autojump_clock: object) -> None:
+    """Whoever cancels more than the call answers for it."""
+    with trio.move_on_after(1) as outside:
+        await Lifetime(CallDeadline(works, 3))(a_call())
+    assert outside.cancelled_caught
