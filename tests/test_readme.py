@@ -36,6 +36,8 @@ RUN_FOR_REAL = (
 ONLY_EXIST = {
     "scripts/demo": "what it shows is tested in tests/process",
     "scripts/test": "it is what runs this test",
+    "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
+    "scripts/fuzz": "goes on for as long as it is told; tests/fuzz runs the targets shortly",
     "git clone": "needs the network",
     "cd": "the tests run there already",
     "sluicegate run": "serves until it is stopped; tested in tests/process",

@@ -38,6 +38,13 @@ def test_what_is_not_built_yet_is_a_warning_here_and_an_error_in_run(sluicegate:
     assert "retry" in err
 
 
+def test_an_address_that_run_would_refuse_is_a_warning(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text().replace('name = "gate"', 'name = "gate"\nlisten.host = "0.0.0.0"'))
+    code, out, err = sluicegate("check", "-c", str(gate))
+    assert (code, err) == (0, "")
+    assert f"    - {gate}:3: proxy.listen.host: the address '0.0.0.0' can be reached by other machines" in out
+
+
 def test_the_default_file_is_proxy_toml(sluicegate: Command, gate: Path) -> None:
     code, _, err = sluicegate("check")
     assert code == 1

@@ -12,6 +12,7 @@ Command = Callable[..., tuple[int, str, str]]
 def test_an_address_that_others_reach_needs_authentication(sluicegate: Command, gate: Path, host: str) -> None:
     code, out, err = sluicegate("run", "-c", str(gate), "--host", host)
     assert (code, out) == (1, "")
+    assert err.startswith("error: --host: ")
     assert "--insecure-no-auth" in err
     assert "Traceback" not in err
 
@@ -19,7 +20,15 @@ def test_an_address_that_others_reach_needs_authentication(sluicegate: Command, 
 def test_what_the_command_line_puts_in_is_checked_like_the_file(sluicegate: Command, gate: Path) -> None:
     code, out, err = sluicegate("run", "-c", str(gate), "--host", "")
     assert (code, out) == (1, "")
-    assert "proxy.listen.host: the host must not be empty" in err
+    assert "error: --host: the host must not be empty" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_address_of_the_file_that_others_reach_is_refused_at_its_line(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text().replace('name = "gate"', 'name = "gate"\nlisten.host = "0.0.0.0"'))
+    code, out, err = sluicegate("run", "-c", str(gate))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {gate}:3: proxy.listen.host: the address '0.0.0.0' can be reached")
     assert len(err.splitlines()) == 1
 
 

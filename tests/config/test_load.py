@@ -136,7 +136,14 @@ def test_the_suffix_chooses_the_language(suffix: str, text: str, tmp_path: Path)
         (f"{HEAD}{BACKEND}timeout = {{ seconds = nan }}\n", "backends[0].timeout.seconds: the number is too large"),
         (f"{HEAD}{BACKEND}priority = 0x{'f' * 9000}\n", "backends[0].priority: the number is too large"),
         (f"{HEAD}port = 80\n{BACKEND}", "f:3: proxy.port: unknown key 'port'; it belongs in [proxy.listen]"),
-        (f"{HEAD}{BACKEND}[tls]\ncert = 'x'\n", "tls: unknown key 'tls'; write one of auth, backends"),
+        (f"{HEAD}{BACKEND}[tls]\ncert = 'x'\n", "tls: unknown key 'tls'; it belongs in [proxy.listen] or [[backends]]"),
+        (f"{HEAD}[proxy.listen]\ncertificate = 'x'\n{BACKEND}", "unknown key 'certificate'; it belongs in [proxy.listen.tls]"),
+        (f"{HEAD}{BACKEND}ca = 'x'\n", "backends[0].ca: unknown key 'ca'; it belongs in [backends.tls]"),
+        (
+            f"{HEAD}{BACKEND}[observability]\nenabled = true\n",
+            "unknown key 'enabled'; it belongs in [observability.access_log] or [observability.metrics]",
+        ),
+        (f"{HEAD}{BACKEND}[observability.metrics]\npath = '/m'\n", "unknown key 'path'; write enabled"),
         (f"{HEAD}{BACKEND}[observability]\nlog_level = 'loud'\n", 'write "debug" or "info" or "warning" or "error"'),
         (
             f"{HEAD}[[backends]]\nname = 'a'\ntransport = 'inprocess'\n",

@@ -216,6 +216,33 @@ def test_a_socket_that_is_taken_is_an_error_with_its_name(gate: Path, tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+def test_a_socket_whose_folder_is_missing_is_an_error_that_says_so(gate: Path, tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "gate.sock"
+    gate.write_text(gate.read_text().replace("port = 0", f"unix = {json.dumps(str(path))}"))
+    done = subprocess.run([*SLUICEGATE, "run", "-c", str(gate)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert f"cannot listen on {path}: No such file or directory; see that its folder is there" in done.stderr
+    assert "--port" not in done.stderr
+
+
+def test_systemd_that_has_passed_no_socket_is_an_error_that_says_so(gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("port = 0", "systemd = true"))
+    done = subprocess.run([*SLUICEGATE, "run", "-c", str(gate)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("systemd has passed no socket; start the gateway through a .socket unit")
+
+
+def test_a_plain_gateway_loads_nothing_that_it_does_not_need(gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with running("-c", str(gate)) as daemon:
+        address(daemon)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+    loaded = {line.rpartition("|")[2].strip() for line in daemon.lines if line.startswith("import time:")}
+    assert {"trio", "structlog.dev"} <= loaded
+    assert loaded & {"h11", "h2", "hypercorn", "httpx2", "mcp", "prometheus_client", "pydantic", "rich.text", "starlette", "yaml"} == set()
+
+
 def test_a_port_on_the_command_line_takes_the_place_of_a_socket(gate: Path, tmp_path: Path) -> None:
     path = tmp_path / "gate.sock"
     gate.write_text(gate.read_text().replace("port = 0", f"unix = {json.dumps(str(path))}"))

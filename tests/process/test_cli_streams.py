@@ -113,6 +113,15 @@ def test_it_serves_although_nobody_reads_its_log_any_more(gate: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
+def test_too_few_descriptors_for_its_clients_are_told_of(gate: Path) -> None:
+    with running(f"ulimit -n 600; sluicegate run -c {gate}") as process:
+        assert process.stderr is not None
+        assert "too few files may be open for max_connections" in process.stderr.readline()
+        assert "serving" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
 def test_it_serves_without_a_place_for_its_log(gate: Path) -> None:
     port = free_port()  # which one it took could not be told
     with running(f"sluicegate run -c {gate} --port {port} <&- >&- 2>&-") as process:

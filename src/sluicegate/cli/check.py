@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..config.check import refuse_open_bind
 from ..config.load import Loaded
 from ..config.problem import ConfigError, Problem
 from ..config.summary import summary
@@ -33,6 +34,8 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
         print(json.dumps({"ok": False, "problems": [_fields(problem) for problem in error.problems]}, indent=2))
         return 1
     warnings = [*loaded.warnings, *map(str, loaded.planned)]
+    if refused := refuse_open_bind(loaded.config):  # with a configuration that goes with --stdio, or with --insecure-no-auth, all is well
+        warnings.append(str(loaded.placed(refused)))
     backends = _connect(loaded) if connect else None
     ok = backends is None or all(entry["state"] == "ready" for entry in backends)
     if as_json:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from .memory import load_structlog
 from .target import choose_headers, expect_address
 
 __all__ = ["command"]
@@ -20,6 +21,7 @@ def command(url: str, headers: Mapping[str, str]) -> None:
     This is what goes into a desktop client's configuration to use a running daemon. It ends when stdin does, and waits while the daemon restarts.
     """
     expect_address(url, "URL")
+    load_structlog()
     from .serving import connect
 
     connect(url, headers)

@@ -13,6 +13,7 @@ import trio
 from ..backends.backend import State
 from ..config.model import Config
 from ..fleet import BackendFailed
+from ..frontends.unreachable import reason
 from ..gateway import Gateway, open_gateway
 from ..observe.log import configure
 from ..protocol.calls import OURSELVES, Reply
@@ -131,7 +132,7 @@ async def open_remote(url: str, headers: Mapping[str, str]) -> AsyncIterator[Con
         assert isinstance(error, MCPError)
         raise click.ClickException(_error_text(error.message, error.code)) from None
     except* httpx2.HTTPError as group:
-        raise click.ClickException(f"cannot talk to {url}: {first_leaf(group)}") from None
+        raise click.ClickException(f"cannot talk to {url}: {reason(first_leaf(group))}") from None
 
 
 def first_leaf(error: BaseException) -> BaseException:

@@ -23,13 +23,14 @@ def open_standard_descriptors() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", errors="replace", closefd=False))
 
 
-def allow_descriptors(connections: int) -> None:
-    """Raise the soft limit so far that so many clients can connect, as far as the hard one allows: 1024 is a common default."""
+def allow_descriptors(connections: int) -> bool:
+    """Raise the soft limit so far that so many clients can connect; False where the hard one forbids it. 1024 is a common default."""
     if sys.platform == "win32":
-        return
+        return True
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHERS if hard == resource.RLIM_INFINITY else min(connections + OTHERS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted == connections + OTHERS

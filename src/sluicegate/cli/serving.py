@@ -12,7 +12,7 @@ import attrs
 import click
 import trio
 
-from ..config.model import Config
+from ..config.model import Config, ListenConfig
 from ..events import get_logger
 from ..fleet import BackendFailed
 from ..frontends.bridge import bridge
@@ -76,8 +76,8 @@ async def listen_to_signals() -> AsyncIterator[Signals]:
 def serve(config: Config, *, stdio: bool, strict: bool) -> int:
     """Serve until stdin ends or a signal comes; the exit code."""
     configure(config.observability.log_level, json=config.observability.json_logs)
-    if not stdio:
-        allow_descriptors(config.proxy.listen.max_connections)
+    if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
+        log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
 
     async def main() -> int:
         async with listen_to_signals() as signals:
@@ -104,16 +104,25 @@ def _write_all(number: int, data: bytes) -> None:
 
 async def _serve_http(gateway: Gateway, signals: Signals) -> None:
     async with trio.open_nursery() as nursery:
-        listen = gateway.config.proxy.listen
         try:
             urls = await nursery.start(gateway.serve)
         except* OSError as group:
-            why = first_leaf(group)
-            raise click.ClickException(f"cannot listen on {listen.place}: {why}; choose another place with --host and --port") from None
+            raise click.ClickException(_cannot_listen(gateway.config.proxy.listen, first_leaf(group))) from None
         log.info("serving", urls=list(urls))
         await signals.wait()
         log.info("draining")
         nursery.cancel_scope.cancel(reason="draining")
+
+
+def _cannot_listen(listen: ListenConfig, error: BaseException) -> str:
+    """Why, and what to do; where systemd has opened nothing, and with an unusable certificate, the error itself says that."""
+    why = getattr(error, "strerror", None) or str(error)
+    advice = "; choose another place with --host and --port"
+    if listen.unix is not None:
+        advice = "; see that its folder is there and can be written to, or choose another path in proxy.listen.unix"
+    if listen.systemd or getattr(error, "errno", None) is None:
+        advice = ""
+    return f"cannot listen on {listen.place}: {why}{advice}"
 
 
 async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator
 
 from ..protocol.addresses import is_loopback
 from ..protocol.headers import is_token
-from ..protocol.names import ambiguous
 from .check_backends import backend_rules, backend_warnings
 from .check_listen import listen_rules, listen_warnings
 from .model import Config
-from .problem import ConfigError, Problem
+from .problem import Problem
 
-__all__ = ["ConfigError", "ambiguous", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
+__all__ = ["planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
@@ -62,7 +61,8 @@ def warnings(config: Config) -> list[Problem]:
 def refuse_open_bind(config: Config, insecure: bool = False, *, hosts: Iterable[str] | None = None) -> Problem | None:
     """Whether anybody on the network could call without a token. Only for a gateway that listens; a stdio one does not.
 
-    ``hosts`` are the addresses of sockets that were there before us; otherwise the configured one is looked at. A Unix socket has none.
+    ``hosts`` are the addresses of sockets that systemd opened, which only ``run`` can see; otherwise the configured one is looked at. A
+    Unix socket has none.
     """
     listen = config.proxy.listen
     if hosts is None:
@@ -71,8 +71,8 @@ def refuse_open_bind(config: Config, insecure: bool = False, *, hosts: Iterable[
     if insecure or config.auth is not None or not far or _asks_for_certificates(config):
         return None
     what = f"the address '{far[0]}' can be reached by other machines, and there is no [auth]"
-    instead = "add [auth] with tokens, bind 127.0.0.1, or run with --insecure-no-auth if anybody may call"
-    return Problem(str(config.source) if config.source else None, None, "proxy.listen.host", what, instead)
+    key, bind = ("systemd", "let the .socket unit listen on 127.0.0.1") if listen.systemd else ("host", "bind 127.0.0.1")
+    return _at(f"proxy.listen.{key}", what, f"add [auth] with tokens, {bind}, or run with --insecure-no-auth if anybody may call")
 
 
 def _asks_for_certificates(config: Config) -> bool:

@@ -6,20 +6,24 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from .check_files import unreadable_files
 from .listen import ListenConfig, ListenTlsConfig
 from .problem import Problem
 
-__all__ = ["file_problem", "listen_rules", "listen_warnings"]
+__all__ = ["host_rules", "listen_rules", "listen_warnings"]
 
 _DEFAULTS = ListenConfig()
+_HOST_NAME = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*\.?")
+"""Its last part has a letter; else it is an address with a mistake."""
 _LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 """Bytes of a Unix socket's path; a limit of the system's."""
 
 
 def listen_rules(listen: ListenConfig) -> Iterator[Problem]:
     """What is wrong with it."""
+    yield from host_rules(listen.host)
     yield from _place(listen)
     yield from _numbers(listen)
     if not re.fullmatch(r"0?[0-7]{3}", listen.unix_mode):
@@ -35,6 +39,18 @@ def listen_rules(listen: ListenConfig) -> Iterator[Problem]:
         yield from _tls(listen.tls)
 
 
+def host_rules(host: str) -> Iterator[Problem]:
+    """What is wrong with the address to bind."""
+    if not host.strip():
+        yield _at("host", "the host must not be empty", 'write "127.0.0.1", or "0.0.0.0" for every address')
+    elif ("/" in host or not _is_network(host)) and not _HOST_NAME.fullmatch(host):
+        yield _at(
+            "host",
+            f"'{host}' is no host name and no address",
+            'write "127.0.0.1", or "0.0.0.0" for every address; the port is a key of its own',
+        )
+
+
 def listen_warnings(listen: ListenConfig) -> Iterator[Problem]:
     """What has no effect."""
     if listen.unix is None and listen.unix_mode != _DEFAULTS.unix_mode:
@@ -43,25 +59,17 @@ def listen_warnings(listen: ListenConfig) -> Iterator[Problem]:
         yield _at(
             "max_connections_per_peer", "one address may have no more than max_connections anyway", "make it smaller, or leave it out"
         )
-
-
-def file_problem(key: str, path: str) -> Problem | None:
-    """Why a file cannot be read, if it cannot."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  the key is a text, and opening is all
-            file.read(1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "impossible name"
-        return Problem(None, None, key, f"'{path}' cannot be read: {why}", "name a readable PEM file")
-    return None
+    for index, address in enumerate(listen.trusted_proxies):
+        if listen.unix is None and _is_network(address) and ipaddress.ip_network(address, strict=False).prefixlen == 0:
+            yield _at(
+                f"trusted_proxies[{index}]", "whoever connects may say that it is somebody else", "name the addresses of your proxies"
+            )
 
 
 def _place(listen: ListenConfig) -> Iterator[Problem]:
     """TCP, a Unix socket, or what systemd opened: one of the three."""
     if not 0 <= listen.port <= 65535:
         yield _at("port", f"port must be 0-65535, got {listen.port}", "write 0 to let the system choose")
-    if not listen.host.strip():
-        yield _at("host", "the host must not be empty", 'write "127.0.0.1", or "0.0.0.0" for every address')
     if listen.unix is not None and listen.systemd:
         yield _at("systemd", "the sockets of systemd take the place of unix", "keep one of the two")
     for other, chosen in (("unix", listen.unix is not None), ("systemd", listen.systemd)):
@@ -84,17 +92,21 @@ def _numbers(listen: ListenConfig) -> Iterator[Problem]:
 
 
 def _tls(tls: ListenTlsConfig) -> Iterator[Problem]:
-    files: Mapping[str, str | None] = {"certificate": tls.certificate, "key": tls.key, "client_ca": tls.client_ca}
-    unreadable = [found for key, path in files.items() if path is not None and (found := file_problem(f"proxy.listen.tls.{key}", path))]
+    unreadable = unreadable_files("proxy.listen.tls", certificate=tls.certificate, key=tls.key, client_ca=tls.client_ca)
     yield from unreadable
     if unreadable:
         return
     from ..frontends.tls import BadCertificate, server_context
 
     try:
+        server_context(tls.certificate, tls.key, None)
+    except BadCertificate as error:
+        yield _at("tls.certificate", str(error), "name a certificate and its key, in PEM form and without a password")
+        return
+    try:
         server_context(tls.certificate, tls.key, tls.client_ca)
     except BadCertificate as error:
-        yield _at("tls", str(error), "name PEM files that belong together")
+        yield _at("tls.client_ca", str(error), "name a PEM file with the certificates of authorities")
 
 
 def _is_network(text: str) -> bool:

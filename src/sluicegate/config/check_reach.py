@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import attrs
 
 from ..protocol.addresses import is_address
 from ..protocol.headers import is_header_name, is_header_value, is_token
-from .check_listen import file_problem
+from .check_files import unreadable_files
 from .model import BackendConfig, BackendTlsConfig
 from .problem import Problem, dotted
 
@@ -52,7 +53,7 @@ class _Way:
                 yield self._at(key, f"backend '{name}': '{key}' has no effect with transport '{backend.transport}'", "leave it out")
         if backend.url is not None and needs == "url":
             yield from self._url(backend.url)
-        if backend.proxy is not None and needs == "url" and not is_address(backend.proxy, ("http",)):
+        if backend.proxy is not None and needs == "url" and not _is_proxy(backend.proxy):
             yield self._at("proxy", "this is no address of an HTTP proxy", 'write "http://host:port"')
         for variable in backend.env:
             if not variable or "=" in variable:
@@ -91,9 +92,7 @@ class _Way:
             )
         if tls.key is not None and tls.certificate is None:
             yield self._at("tls.key", "a key is of no use without its certificate", "add certificate, or leave key out")
-        files = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
-        place = f"backends[{self.index}].tls"
-        unreadable = [found for key, path in files.items() if path is not None and (found := file_problem(f"{place}.{key}", path))]
+        unreadable = unreadable_files(f"backends[{self.index}].tls", ca=tls.ca, certificate=tls.certificate, key=tls.key)
         yield from unreadable
         if not unreadable and (tls.key is None or tls.certificate is not None):
             yield from self._load(tls)
@@ -108,3 +107,11 @@ class _Way:
 
     def _at(self, key: str, what: str, instead: str) -> Problem:
         return Problem(None, None, f"backends[{self.index}].{key}", what, instead)
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether a text is the address of an HTTP proxy: a host and a port, and nothing behind them."""
+    if not is_address(text, ("http",)):
+        return False
+    parts = urlsplit(text)
+    return parts.path in {"", "/"} and not parts.query and not parts.fragment

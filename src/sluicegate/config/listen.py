@@ -54,7 +54,7 @@ class ListenConfig:
     max_connections_per_peer: int = 0
     """From one address; 0 is no limit."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
+    """Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; if there are any, then also over a Unix socket."""
 
     @property
     def place(self) -> str:

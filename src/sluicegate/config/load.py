@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from ..protocol.names import ambiguous
 from . import check
 from .documents import Document, Unreadable, read, text_of
 from .dump import dump
@@ -152,7 +153,7 @@ class _Draft:
             return namespace
 
         def clashes(one: str) -> bool:
-            pairs = check.ambiguous([*spaces, *coming, one], separator)
+            pairs = ambiguous([*spaces, *coming, one], separator)
             return any(long == one or (short == one and long in spaces) for short, long in pairs)
 
         joint = "_" if "-" in separator else "-"
@@ -174,7 +175,8 @@ class _Draft:
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
-        return Loaded(config, warnings, (*planned, *self.placed(check.planned_values(config))), tuple(self.notes))
+        plans = (*planned, *self.placed(check.planned_values(config)))
+        return Loaded(config, warnings, plans, tuple(self.notes), self.document.lines)
 
     def _explains(self, problem: Problem) -> bool:
         """Whether backends are missing only because a client's file could not be read."""

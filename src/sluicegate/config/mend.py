@@ -42,7 +42,7 @@ def _neutral(path: KeyPath) -> Any:
             return "inprocess"
         case (*_, "aliases", int()):
             return {"from": text, "to": f"{text}'"}
-        case (*_, int()) | (*_, "name" | "from" | "to"):
+        case (*_, int()) | (*_, "name" | "from" | "to" | "certificate"):
             return text
     return None
 

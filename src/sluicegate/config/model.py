@@ -13,7 +13,7 @@ import attrs
 
 from ..protocol.addresses import public_part
 from .listen import ListenConfig, ListenTlsConfig
-from .problem import Problem
+from .problem import Problem, line_of
 
 __all__ = [
     "AccessLogConfig",
@@ -235,3 +235,10 @@ class Loaded:
     """What is asked for and not built yet: a warning to ``check``, a refusal to ``run``."""
     notes: tuple[str, ...] = ()
     """What was read beside the file itself (CLI-5)."""
+    lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    """Where the keys of the file stand."""
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem that was found later, with file and line."""
+        source = self.config.source
+        return attrs.evolve(problem, file=None if source is None else str(source), line=line_of(problem.path, self.lines))

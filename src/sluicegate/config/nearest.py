@@ -24,4 +24,6 @@ def instead_of_unknown(key: str, known: Iterable[str]) -> str:
     close = nearest(key, names)
     if close is None and len(names) > _MANY:
         return "take it out; conf/reference.toml shows every key"
-    return f"did you mean '{close}'?" if close else f"write one of {', '.join(sorted(names))}"
+    if close is not None:
+        return f"did you mean '{close}'?"
+    return f"write one of {', '.join(sorted(names))}" if len(names) > 1 else f"write {''.join(names)}"

@@ -17,12 +17,14 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from .interpolate import Inserted
 from .model import (
+    AccessLogConfig,
     AliasConfig,
     BackendConfig,
     BackendTlsConfig,
     Config,
     ListenConfig,
     ListenTlsConfig,
+    MetricsConfig,
     ObservabilityConfig,
     ProxyConfig,
     SecurityConfig,
@@ -187,16 +189,25 @@ def _keys(cls: type[Any]) -> list[str]:
 
 
 @functools.cache
-def _homes() -> dict[str, str]:
-    """Where a key belongs that stands in one table only: people put it one table too high or too low."""
+def _homes() -> dict[str, list[str]]:
+    """The tables that have a key: people put it one table too high or too low."""
     tables: dict[str, type[Any]] = {"[proxy]": ProxyConfig, "[proxy.listen]": ListenConfig, "[security]": SecurityConfig}
     tables |= {"[proxy.listen.tls]": ListenTlsConfig, "[backends.tls]": BackendTlsConfig}
+    tables |= {"[observability.access_log]": AccessLogConfig, "[observability.metrics]": MetricsConfig}
     tables |= {"[observability]": ObservabilityConfig, "[[backends]]": BackendConfig, "the top of the file, before any table": Config}
     found: dict[str, list[str]] = {}
     for table, cls in tables.items():
         for key in _keys(cls):
             found.setdefault(key, []).append(table)
-    return {key: places[0] for key, places in found.items() if len(places) == 1}
+    return found
+
+
+def _home(key: str, path: KeyPath) -> str:
+    """Where a key belongs that this table does not have: a table inside this one if there is one, or one of two at most."""
+    places = _homes().get(key, [])
+    within = "[" + ".".join(step for step in path if isinstance(step, str)) + "."
+    inner = [place for place in places if place.startswith(within)]
+    return " or ".join(inner or places) if 0 < len(inner or places) <= 2 else ""
 
 
 def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Iterator[Finding]:
@@ -212,7 +223,7 @@ def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Ite
     elif isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [*_keys(error.cl), *keys_at(path)]
         for key in sorted(map(str, error.extra_fields)):
-            home = _homes().get(key)
+            home = _home(key, path)
             instead = f"it belongs in {home}" if home else instead_of_unknown(key, known)
             yield Finding((*path, key), f"unknown key '{key}'", instead)
     elif isinstance(error, KeyError):

@@ -13,6 +13,7 @@ from ..events import get_logger
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID, media_type
 from ..protocol.messages import decode
 from .daemon_answer import Answer, DeliveryFailed, changes_after, failure_of, read_body, read_events
+from .unreachable import is_untrusted, reason
 
 if TYPE_CHECKING:
     import httpx2
@@ -169,7 +170,7 @@ class DaemonLink:
                 seat = seat.after(response)
                 await _read_answer(response, answer)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _Away(str(error)) from None
+            raise _unreachable(error) from None
         except httpx2.HTTPError as error:
             if not answer.last_id and not answer.complete:
                 why = f"the connection to the gateway broke before the answer came: {type(error).__name__} {error}"
@@ -208,9 +209,14 @@ class DaemonLink:
                     async for event in events:
                         yield event
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _Away(str(error)) from None
+            raise _unreachable(error) from None
         except httpx2.HTTPError as error:
             raise _Broken(str(error)) from None
+
+
+def _unreachable(error: Exception) -> Exception:
+    """What to raise where no connection came about: a daemon that is away may come back, one that is not trusted stays so."""
+    return DeliveryFailed(f"cannot talk to the gateway: {reason(error)}") if is_untrusted(error) else _Away(reason(error))
 
 
 async def _with_patience(url: str, attempt: Callable[[], Awaitable[T]]) -> T:
