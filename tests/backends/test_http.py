@@ -433,14 +433,44 @@ async def test_a_notification_whose_answer_has_no_end_delays_nothing(autojump_cl
 
 
 async def test_no_more_notifications_wait_than_a_backend_can_be_expected_to_take(autojump_clock: trio.testing.MockClock) -> None:
-    async with bench(ScriptedEndpoint(stateful=False)) as web:
-        await web.call()
-        dialled = len(web.site.dialled)
-        for _ in range(300):
-            web.session.tell("notifications/roots/list_changed", {})
+    async def slowly(answer: Answer) -> None:
         await trio.sleep(1)
-        assert len(web.site.dialled) - dialled == 255  # and one went over the connection that was idle
-        await trio.sleep(5)
+        await answer.send(202)
+
+    endpoint = ScriptedEndpoint(stateful=False, on={"notifications/roots/list_changed": slowly})
+    async with bench(endpoint) as web:
+        await web.call()
+        for _ in range(6):
+            for _ in range(50):
+                web.session.tell("notifications/roots/list_changed", {})
+            await trio.testing.wait_all_tasks_blocked()
+        assert endpoint.methods().count("notifications/roots/list_changed") == 256
+        await trio.sleep(2)
         web.session.tell("notifications/roots/list_changed", {})
         await trio.sleep(1)
-        assert len(web.site.dialled) - dialled == 256
+        assert endpoint.methods().count("notifications/roots/list_changed") == 257
+
+
+async def test_a_backend_that_loses_every_session_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    """Several copies behind one address do that if they do not share their sessions: each request may meet another copy."""
+    endpoint = ScriptedEndpoint()
+    async with bench(endpoint) as web:
+        for _ in range(10):
+            endpoint.forget()
+            assert (await web.call()).fault is None
+            await trio.sleep(5)
+        endpoint.forget()
+        fault = await web.fault()
+        why = await web.session.wait_closed()
+        assert fault.reason == "backend_unavailable"
+        assert "lost 10 sessions within 60 s" in why
+        assert endpoint.methods().count("initialize") == 11
+
+
+async def test_a_session_lost_now_and_then_is_opened_again_for_ever(autojump_clock: trio.testing.MockClock) -> None:
+    endpoint = ScriptedEndpoint()
+    async with bench(endpoint) as web:
+        for _ in range(50):
+            endpoint.forget()
+            assert (await web.call()).fault is None
+            await trio.sleep(7)

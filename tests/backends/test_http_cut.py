@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-import attrs
 import pytest
 import trio
 
@@ -13,6 +12,7 @@ from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
+from sluicegate.testing.scissors import cut_after
 from sluicegate.testing.site import open_site
 
 
@@ -20,21 +20,6 @@ class Cut(Protocol):
     """Runs the scene, cut after so many steps; whether it was through before."""
 
     async def __call__(self, step: int, *, lose: bool) -> bool: ...
-
-
-@attrs.define(eq=False)
-class Scissors(trio.abc.Instrument):
-    """Cancels a scope when one task has made so many steps."""
-
-    scope: trio.CancelScope
-    left: int
-    task: trio.lowlevel.Task | None = None
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if task is self.task:
-            self.left -= 1
-            if self.left == 0:
-                self.scope.cancel()
 
 
 async def talk(answer: Answer) -> None:
@@ -57,9 +42,7 @@ async def cut_all(step: int, *, lose: bool) -> bool:
     through = False
     endpoint = ScriptedEndpoint(on={"tools/call": talk})
     async with open_site(endpoint) as site:
-        with trio.CancelScope() as scope:
-            scissors = Scissors(scope, step, trio.lowlevel.current_task())
-            trio.lowlevel.add_instrument(scissors)
+        with cut_after(step) as scope:
             try:
                 async with HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(Heard()) as session:
                     await shake_hands(session, name="test", version="1")
@@ -68,8 +51,6 @@ async def cut_all(step: int, *, lose: bool) -> bool:
                     through = (await session.request(call())).fault is None
             except* HandshakeFailed:
                 pass
-            finally:
-                trio.lowlevel.remove_instrument(scissors)
         assert site.open == 0
     return through and not scope.cancelled_caught
 
@@ -83,13 +64,8 @@ async def cut_call(step: int, *, lose: bool) -> bool:
             await trio.testing.wait_all_tasks_blocked()
             if lose:
                 endpoint.forget()
-            with trio.CancelScope() as scope:
-                scissors = Scissors(scope, step, trio.lowlevel.current_task())
-                trio.lowlevel.add_instrument(scissors)
-                try:
-                    await session.request(call())
-                finally:
-                    trio.lowlevel.remove_instrument(scissors)
+            with cut_after(step) as scope:
+                await session.request(call())
             await trio.testing.wait_all_tasks_blocked()
             assert isinstance(session, HttpSession)
             assert session.wire.client.busy == 1  # the standing stream

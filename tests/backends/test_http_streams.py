@@ -402,3 +402,49 @@ async def test_progress_that_comes_on_the_standing_stream_finds_its_call(autojum
     async with bench(ScriptedEndpoint(on={"tools/call": slow, "GET": stream}), heard) as session:
         assert (await session.request(call(heard))).fault is None
     assert [note["params"]["progressToken"] for note in heard.messages] == ["mine"]
+
+
+async def test_a_server_that_wants_to_be_asked_again_at_once_is_asked_ten_times_a_second(autojump_clock: trio.testing.MockClock) -> None:
+    """With ``retry: 0`` and an event each time, neither the standing stream nor a resumption may turn into a loop without a pause."""
+    asked = dict[str, int]()
+
+    async def brief(answer: Answer) -> None:
+        where = answer.headers.get("last-event-id", "s").partition("-")[0]
+        asked[where] = asked.get(where, 0) + 1
+        await answer.stream()
+        await answer.event(notification("notifications/message"), id=f"{where}-{asked[where]}", retry=0)
+        await answer.end()
+
+    async def begin(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event(id="c-0", retry=0)
+        await answer.end()
+
+    heard = Heard()
+    async with bench(ScriptedEndpoint(on={"tools/call": begin, "GET": brief}), heard) as session:
+        with trio.move_on_after(9.95):
+            await session.request(call(heard))
+    assert asked == {"s": 100, "c": 99}
+
+
+async def test_a_session_that_is_lost_before_its_standing_stream_was_ever_open_is_opened_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody else would notice before the next call, and what the backend says until then would be lost."""
+    tries = 0
+
+    async def fall_at_first(answer: Answer) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise HangUp
+        await answer.stream()
+        await answer.wait_gone()
+
+    heard, endpoint = Heard(), ScriptedEndpoint(on={"GET": fall_at_first})
+    async with bench(endpoint, heard):
+        await trio.testing.wait_all_tasks_blocked()
+        endpoint.forget()
+        await trio.sleep(5)
+        assert (endpoint.methods().count("initialize"), tries) == (2, 2)
+        assert CHANGED in heard.methods

@@ -5,6 +5,7 @@ Both parsers run, on the network in memory and on the mock clock.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -17,10 +18,16 @@ from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.outside import Outside
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+from sluicegate.testing.front import HandClient
 from sluicegate.testing.script import Close, Delay, Echo, Hang, Step
+from sluicegate.testing.site import open_site
 from sluicegate.testing.wire import MemoryNetwork
 
 CALLERS = 20
+HELLO = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}}'
+READY = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+CALL = b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"web_chatter","_meta":{"progressToken":"t"}}}'
 
 
 @attrs.define(eq=False)
@@ -104,3 +111,48 @@ async def test_a_pause_of_any_length_between_calls_costs_nothing(pause: float, a
         for _ in range(4):
             assert (await gates.near.call_tool("far_deep_echo")).fault is None
             await trio.sleep(pause)
+
+
+async def test_a_caller_that_does_not_read_costs_a_bounded_amount_of_memory(autojump_clock: trio.testing.MockClock) -> None:
+    """Progress comes faster than it is taken: the oldest is dropped, the reply is not."""
+    notes = 2_000
+
+    async def chatter(answer: Answer) -> None:
+        await answer.stream()
+        for number in range(notes):
+            progress = {"progressToken": answer.message["params"]["_meta"]["progressToken"], "progress": number, "message": "x" * 10_000}
+            await answer.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
+        await answer.event(answer.response(result={"content": []}))
+        await answer.end()
+
+    async def tools(answer: Answer) -> None:
+        await answer.result({"tools": [{"name": "chatter", "inputSchema": {}}]})
+
+    network = MemoryNetwork(buffer=10_000)
+    async with open_site(ScriptedEndpoint(on={"tools/call": chatter, "tools/list": tools})) as site, trio.open_nursery() as nursery:
+        near = Builder("near").listen("127.0.0.1", 8080).backend("web", "http://backend.test/mcp")
+        outside = Outside(listen=network.listen, open_stream=site.open_stream)
+        async with near.open(strict=True, outside=outside) as gateway:
+            await nursery.start(gateway.serve)
+            client = HandClient(await network.open_stream("127.0.0.1", 8080))
+            await client.say(post(HELLO))
+            session = (await client.answer()).headers["mcp-session-id"]
+            await client.say(post(READY, session))
+            assert (await client.answer()).status == 202
+            tracemalloc.start()
+            await client.say(post(CALL, session))
+            await trio.testing.wait_all_tasks_blocked()
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            told = (await client.answer()).body
+            await client.close()
+        nursery.cancel_scope.cancel()
+    assert most < 5_000_000 < notes * 10_000
+    assert b'"progress":1999' in told
+    assert told.count(b'"result"') == 1
+
+
+def post(body: bytes, session: str = "") -> bytes:
+    lines = ["POST /mcp HTTP/1.1", "Host: 127.0.0.1", "Accept: application/json, text/event-stream", "Content-Type: application/json"]
+    lines += [f"Mcp-Session-Id: {session}"] if session else []
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body

@@ -5,7 +5,6 @@ A failing seed lives its life again: ``SLUICEGATE_SEEDS=4711 pytest tests/flows/
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
@@ -20,33 +19,24 @@ import trio
 import trio.testing
 
 from sluicegate import ConfigError, Outside, Sources, open_gateway
+from sluicegate.backends.session import Connector
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, SecurityConfig, TimeoutConfig
 from sluicegate.gateway import Gateway
 from sluicegate.kept import BackendFailed
-from sluicegate.protocol.eras import LEGACY
 from sluicegate.protocol.events import Event, EventParser
-from sluicegate.protocol.messages import Request, decode_object, encode
+from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.doors import AsgiDoor, Cut, Door, RawDoor, Response
 from sluicegate.testing.ledger import MARGIN, Asked, Ledger
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.stdio_client import CANCEL, LOOK, READY, StdioClient, hello, listed
 from sluicegate.testing.wild import WildBackend, read_mark
+from sluicegate.testing.wild_site import WildSite
 from sluicegate.testing.wire import MemoryNetwork
 
 SEEDS, CHUNKS = 96, 8
-READY = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
-LOOK = b'{"jsonrpc":"2.0","id":"look-%d","method":"tools/list"}'
-CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%b}}'
-
-
-def hello(chance: random.Random) -> bytes:
-    params = {"protocolVersion": chance.choice(LEGACY), "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    return b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":%b}' % encode(params)
-
-
-def listed(reply: bytes) -> list[str]:
-    return [tool["name"] for tool in json.loads(reply)["result"]["tools"]]
+OVER_HTTP = 0.4
+"""How many backends are."""
 
 
 @attrs.define(eq=False)
@@ -55,6 +45,10 @@ class Life(Ledger):
 
     seed: int = attrs.field(kw_only=True)
     players: list[WildBackend] = attrs.field(factory=list)
+    sites: dict[WildBackend, WildSite] = attrs.field(factory=dict)
+    """Of those that are reached over HTTP."""
+    ground: trio.Nursery | None = None
+    """Where sites stand."""
     configs: dict[str, BackendConfig] = attrs.field(factory=dict)
     """By name, the newest."""
     shows: dict[str, set[str]] = attrs.field(factory=dict)
@@ -74,10 +68,19 @@ class Life(Ledger):
         config = attrs.evolve(config, **role)
         player = WildBackend(name, random.Random(f"{self.seed}:{name}:{len(self.players)}"), ["echo", "more"])
         self.players.append(player)
+        weather = random.Random(f"{self.seed}:{name}:{len(self.players)}:weather")
+        if weather.random() < OVER_HTTP:
+            site = self.sites[player] = WildSite(player, weather)
+            if self.ground is not None:
+                self.ground.start_soon(site.run)
         used_by = self.serves if config.mirror_of is None else self.shows
         used_by.setdefault(name, set()).add(config.failover_for or config.mirror_of or name)
         self.longest[name] = max(self.longest.get(name, 0.0), timeout.seconds)
         return config, player
+
+    def connector_of(self, player: WildBackend) -> Connector:
+        """What the gateway reaches it with."""
+        return self.sites[player].connector if player in self.sites else player.connector
 
     def draw_role(self, name: str) -> Mapping[str, Any]:
         """What a backend is for: p is a primary, s stands in for one, m mirrors one."""
@@ -257,66 +260,6 @@ class HttpWatcher(HttpClient):
 
 
 @attrs.define(eq=False)
-class StdioClient:
-    """One client on a pair of streams, which may end its input at any moment."""
-
-    life: Life
-    name: str
-    chance: random.Random
-    names: list[str] = attrs.field(factory=list)
-    is_watching: bool = False
-    _asked: dict[bytes, Asked] = attrs.field(factory=dict)
-    _writing: trio.Lock = attrs.field(factory=trio.Lock)
-    _lines: LineClient = attrs.field(init=False)
-
-    async def run(self, gateway: Gateway) -> None:
-        async with trio.open_nursery() as nursery, open_line_client(gateway.serve_stdio, nursery) as self._lines:
-            nursery.start_soon(self._read)
-            with suppress(trio.BrokenResourceError):
-                await self._write()
-            self.is_watching = False
-        for asked in self._asked.values():
-            sent_too_late = asked.at >= self.life.ending
-            self.life.check(asked.replies or asked.cancelled_at < float("inf") or sent_too_late, asked.mark, "got no reply")
-
-    async def _write(self) -> None:
-        await self._say(hello(self.chance))
-        await self._say(READY)
-        await self._say(LOOK % 0)
-        self.is_watching = True
-        for _ in range(self.chance.randint(5, 60)):
-            asked = self.life.ask(self.name, self.chance.choice(self.life.primaries))
-            self._asked[asked.id] = asked
-            await self._say(asked.message())
-            await trio.sleep(self.chance.choice((0, 0.05, self.chance.uniform(0, 2))))
-            if self.chance.random() < 0.3:
-                asked = self.chance.choice(list(self._asked.values()))
-                asked.cancelled_at = min(asked.cancelled_at, trio.current_time())
-                await self._say(CANCEL % asked.id)
-
-    async def _say(self, line: bytes) -> None:
-        async with self._writing:
-            await self._lines.send(line)
-
-    async def _read(self) -> None:
-        with suppress(EOFError):
-            while True:
-                await self._hear(await self._lines.line())
-
-    async def _hear(self, line: bytes) -> None:
-        message = decode_object(line)
-        assert isinstance(message, dict), line
-        about = bytes(message.get("id", b""))
-        if about in self._asked:
-            self.life.hear(self._asked[about], line)
-        elif about.startswith(b'"look') and b'"tools":' in line:
-            self.names = listed(line)
-        elif b"list_changed" in line:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await self._say(LOOK % self.chance.getrandbits(40))
-
-
-@attrs.define(eq=False)
 class Operator:
     """Changes everything that can be changed, at any time."""
 
@@ -353,14 +296,14 @@ class Operator:
     async def _add(self, _player: WildBackend) -> None:
         name = self.chance.choice("psm") + str(self.chance.randint(0, 2))
         config, player = self.life.draw_backend(name, self.life.draw_role(name))
-        await self.gateway.add_backend(config, player.connector)
+        await self.gateway.add_backend(config, self.life.connector_of(player))
         self.life.configs[name] = config
 
     async def _replace(self, _player: WildBackend) -> None:
         old = self.life.configs[self.chance.choice(list(self.life.configs))]
         role = {"failover_for": old.failover_for, "mirror_of": old.mirror_of, "mirror_hidden": old.mirror_hidden}
         config, player = self.life.draw_backend(old.name, role)
-        await self.gateway.replace_backend(config, player.connector)
+        await self.gateway.replace_backend(config, self.life.connector_of(player))
 
     async def _remove(self, _player: WildBackend) -> None:
         if len(self.life.configs) > 2:
@@ -383,28 +326,39 @@ def draw_life(seed: int) -> tuple[Life, Config]:
 async def live(seed: int) -> None:
     """A life from birth to death, and all that must be true of it."""
     life, config = draw_life(seed)
-    network, chance = MemoryNetwork(), random.Random(f"{seed}:life")
-    servers = {player.name: player.connector for player in life.players}
     with trio.fail_after(3000):
-        async with trio.open_nursery() as world:
-            with trio.CancelScope() as block:
-                outside = Outside(listen=network.listen)
-                async with open_gateway(config, servers=servers, sources=Sources.seeded(seed), outside=outside) as gateway:
-                    await world.start(gateway.serve)
-                    transport = AsgiTransport(gateway.asgi_app, world)
-                    start_clients(life, gateway, world, network, transport)
-                    operator = trio.CancelScope()
-                    world.start_soon(Operator(life, gateway, random.Random(f"{seed}:operator")).run, operator)
-                    await trio.sleep(chance.uniform(0, 30))
-                    operator.cancel()
-                    await check_the_calm(life, gateway, HttpClient(life, "fresh", AsgiDoor(transport), chance))
-                    await trio.sleep(chance.uniform(0, 3))
-                    life.ending = trio.current_time()
-                    if life.cut:
-                        block.cancel()
-            life.check(trio.current_time() <= life.ending + life.grace + 4 + MARGIN, "the end took too long")
+        async with trio.open_nursery() as life.ground:
+            for site in life.sites.values():
+                life.ground.start_soon(site.run)
+            gateway, transport = await live_through(life, config, random.Random(f"{seed}:life"))
+            await trio.testing.wait_all_tasks_blocked()
+            life.check(not any(site.open for site in life.sites.values()), "connections to backends are open")
+            life.ground.cancel_scope.cancel()
     check_the_remains(life, gateway, transport)
     assert not life.wrong, "\n".join(life.wrong)
+
+
+async def live_through(life: Life, config: Config, chance: random.Random) -> tuple[Gateway, AsgiTransport]:
+    network = MemoryNetwork()
+    servers = {player.name: life.connector_of(player) for player in life.players}
+    async with trio.open_nursery() as world:
+        with trio.CancelScope() as block:
+            outside = Outside(listen=network.listen)
+            async with open_gateway(config, servers=servers, sources=Sources.seeded(life.seed), outside=outside) as gateway:
+                await world.start(gateway.serve)
+                transport = AsgiTransport(gateway.asgi_app, world)
+                start_clients(life, gateway, world, network, transport)
+                operator = trio.CancelScope()
+                world.start_soon(Operator(life, gateway, random.Random(f"{life.seed}:operator")).run, operator)
+                await trio.sleep(chance.uniform(0, 30))
+                operator.cancel()
+                await check_the_calm(life, gateway, HttpClient(life, "fresh", AsgiDoor(transport), chance))
+                await trio.sleep(chance.uniform(0, 3))
+                life.ending = trio.current_time()
+                if life.cut:
+                    block.cancel()
+        life.check(trio.current_time() <= life.ending + life.grace + 4 + MARGIN, "the end took too long")
+    return gateway, transport
 
 
 def start_clients(life: Life, gateway: Gateway, nursery: trio.Nursery, network: MemoryNetwork, transport: AsgiTransport) -> None:
@@ -413,8 +367,8 @@ def start_clients(life: Life, gateway: Gateway, nursery: trio.Nursery, network: 
         door = RawDoor(network) if chance.random() < 0.5 else AsgiDoor(transport)
         kind = chance.choice(("caller", "caller", "watcher", "stdio"))
         if kind == "stdio":
-            life.watchers.append(client := StdioClient(life, name, chance))
-            nursery.start_soon(client.run, gateway)
+            life.watchers.append(client := StdioClient(life, name, chance, lambda: life.primaries))
+            nursery.start_soon(client.run, gateway.serve_stdio)
         elif kind == "watcher":
             life.watchers.append(watcher := HttpWatcher(life, name, door, chance))
             nursery.start_soon(watcher.run)
@@ -458,7 +412,7 @@ def check_the_remains(life: Life, gateway: Gateway, transport: AsgiTransport) ->
     life.check(not table.orphans, "there are orphans")
     for session in table._sessions.values():
         life.check(not (session.calls or session.lines or session.listeners or session.streams), "a session is busy", session)
-    life.check(not any(player.sessions for player in life.players), "a backend has an open session")
+    life.check(not any(player.sessions for player in life.players if player not in life.sites), "a backend has an open session")
     life.check(transport.open_answers == 0, "there are open answers")
 
 
@@ -472,7 +426,8 @@ def check_received(life: Life, player: WildBackend) -> list[str]:
             open_calls.add(bytes(message.id))
             marks += [read_mark(message.params)] if message.method == "tools/call" else []
         elif message.method == "notifications/cancelled":
-            life.check(bytes(message.params["requestId"]) in open_calls, player.name, "heard of the end of", message)
+            known = bytes(message.params["requestId"]) in open_calls
+            life.check(known or player in life.sites, player.name, "heard of the end of", message)  # over HTTP it may overtake the call
             open_calls.discard(bytes(message.params["requestId"]))
     return marks
 

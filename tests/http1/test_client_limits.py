@@ -3,14 +3,15 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-import attrs
 import pytest
 import trio
 
-from sluicegate.http1.client import Client, ClientSettings, open_client
+from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, Unreachable
+from sluicegate.http1.client_settings import ClientSettings
 from sluicegate.http1.origin import parse_address
 from sluicegate.testing.farside import FarSide, Talk
+from sluicegate.testing.scissors import cut_after
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 
@@ -141,6 +142,58 @@ async def test_an_answer_to_a_request_that_is_not_read_to_its_end_is_not_lost(wh
         assert (client.idle, client.busy) == (0, 0)
 
 
+async def test_a_refusal_that_comes_while_the_request_is_being_sent_ends_the_sending(autojump_clock: trio.testing.MockClock) -> None:
+    """Some servers refuse and neither read on nor close."""
+    far = FarSide(buffer=1000)
+    async with client_of(far) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.stream.receive_some(500)
+            await talk.answer(b"x" * 5000, b"413 Content Too Large")
+            await talk.wait_gone()
+
+        nursery.start_soon(play)
+        response = await client.request(b"POST", b"/", b"", b"x" * 100_000)
+        assert (response.status, await response.read(5000), trio.current_time()) == (413, b"x" * 5000, 0.0)
+        assert (client.idle, client.busy) == (0, 0)
+
+
+async def test_an_answer_that_begins_while_the_request_is_being_sent_does_not_end_the_sending(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    far = FarSide(buffer=1000)
+    async with client_of(far) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            await talk.hear()
+            await talk.stream.send_all(b"done")
+
+        nursery.start_soon(play)
+        response = await client.request(b"POST", b"/", b"", b"x" * 100_000)
+        assert (response.status, await response.read(4)) == (200, b"done")
+        assert (client.idle, client.busy) == (1, 0)
+
+
+async def test_what_is_no_http_ends_the_sending(autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide(buffer=1000)
+    async with client_of(far) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.stream.receive_some(500)
+            await talk.stream.send_all(b"SSH-2.0-OpenSSH_9\r\n")
+            await talk.wait_gone()
+
+        nursery.start_soon(play)
+        with pytest.raises(Broken, match="no HTTP"):
+            await client.request(b"POST", b"/", b"", b"x" * 100_000)
+        assert (trio.current_time(), client.busy) == (0.0, 0)
+
+
 async def test_a_request_that_did_not_leave_and_has_no_answer_is_broken(autojump_clock: trio.testing.MockClock) -> None:
     far = FarSide(buffer=1000)
     async with client_of(far) as client, trio.open_nursery() as nursery:
@@ -242,6 +295,7 @@ async def test_a_cut_that_comes_just_when_the_connection_stands_is_not_lost(auto
     async with open_client(parse_address("http://far.test").origin, open_stream=and_then_cut) as client:
         with pytest.raises(Unreachable, match="enough"):
             await client.request(b"GET", b"/", purpose=1)
+        await trio.testing.wait_all_tasks_blocked()
         assert far.open == 0
 
 
@@ -288,21 +342,6 @@ async def test_leaving_the_client_reaches_who_is_connecting(autojump_clock: trio
     assert trio.current_time() == 1.0
 
 
-@attrs.define(eq=False)
-class Scissors(trio.abc.Instrument):
-    """Cancels a scope when one task has made so many steps."""
-
-    scope: trio.CancelScope
-    left: int
-    task: trio.lowlevel.Task = attrs.field(factory=trio.lowlevel.current_task)
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if task is self.task:
-            self.left -= 1
-            if self.left == 0:
-                self.scope.cancel()
-
-
 async def slow_peer(far: FarSide) -> None:
     """Reads and writes in small pieces, so that the client has to wait everywhere."""
 
@@ -319,23 +358,19 @@ async def slow_peer(far: FarSide) -> None:
             nursery.start_soon(carry, await far.accept())
 
 
-async def test_a_cut_at_any_step_leaves_no_connection_in_an_unknown_state(autojump_clock: trio.testing.MockClock) -> None:
-    for step in range(1, 100):
+@pytest.mark.parametrize("size", [5000, 100_000])
+async def test_a_cut_at_any_step_leaves_no_connection_in_an_unknown_state(size: int, autojump_clock: trio.testing.MockClock) -> None:
+    for step in range(1, 200):
         far = FarSide(buffer=2000)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(slow_peer, far)
             async with client_of(far) as client:
-                with trio.CancelScope() as scope:
-                    scissors = Scissors(scope, step)
-                    trio.lowlevel.add_instrument(scissors)
+                with cut_after(step) as scope:
+                    response = await client.request(b"POST", b"/", b"", b"x" * size)
                     try:
-                        response = await client.request(b"POST", b"/", b"", b"x" * 5000)
-                        try:
-                            assert await response.read(10) == b"0123456789"
-                        finally:
-                            response.close()
+                        assert await response.read(10) == b"0123456789"
                     finally:
-                        trio.lowlevel.remove_instrument(scissors)
+                        response.close()
                 await trio.testing.wait_all_tasks_blocked()
                 assert client.busy == 0
                 assert far.open == client.idle == (0 if scope.cancelled_caught else 1)
@@ -344,4 +379,4 @@ async def test_a_cut_at_any_step_leaves_no_connection_in_an_unknown_state(autoju
             nursery.cancel_scope.cancel()
         if not scope.cancelled_caught:
             break
-    assert 5 < step < 99
+    assert 5 < step < 199

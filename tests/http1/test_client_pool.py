@@ -1,14 +1,16 @@
 """The client and its connections: what is sent, what comes back, which connection is used again. In memory, on the mock clock."""
 
+import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 
-from sluicegate.http1.client import Client, ClientSettings, open_client
+from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, TooLarge, Unreachable
 from sluicegate.http1.client_response import Response
+from sluicegate.http1.client_settings import ClientSettings
 from sluicegate.http1.origin import parse_address
 from sluicegate.testing.farside import FarSide, Talk
 
@@ -338,3 +340,24 @@ async def test_a_response_keeps_its_head_when_its_connection_goes_on(autojump_cl
         second: Response = await client.request(b"GET", b"/")
         assert (first.header(b"content-length"), await first.read(9), await second.read(9)) == ("1", b"1", b"1")
     nursery.cancel_scope.cancel()
+
+
+async def test_a_body_in_small_pieces_takes_no_more_memory_than_its_size(autojump_clock: trio.testing.MockClock) -> None:
+    far, size = FarSide(buffer=2), 20_000
+    async with client_of(far) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.hear()
+            await talk.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            await talk.stream.send_all(b"ab" * (size // 2))
+
+        nursery.start_soon(play)
+        response = await client.request(b"GET", b"/")
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        assert await response.read(size) == b"ab" * (size // 2)
+        peak = tracemalloc.get_traced_memory()[1] - before
+        tracemalloc.stop()
+        assert peak < 5 * size

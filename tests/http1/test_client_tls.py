@@ -1,5 +1,6 @@
 """The client over TLS: whom it trusts, who it says it is, and what a connection that looks idle may hide. In memory, on the mock clock."""
 
+import datetime as dt
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -95,6 +96,38 @@ async def test_a_certificate_that_is_not_trusted_or_not_the_servers_sends_nothin
         nursery.start_soon(play)
         with pytest.raises(Unreachable, match=why):
             await client.request(b"GET", b"/")
+
+
+async def test_a_certificate_that_has_expired_sends_nothing(keys: Keys, autojump_clock: trio.testing.MockClock) -> None:
+    far, late = FarSide(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    last_year = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
+    keys.authority.issue_cert("far.test", not_before=last_year - dt.timedelta(days=1), not_after=last_year).configure_cert(late)
+    async with client_of(far, TlsFiles(ca=keys.ca)) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk, _ = await secured(far, late)
+            with pytest.raises((trio.BrokenResourceError, AssertionError)):
+                await talk.hear()
+
+        nursery.start_soon(play)
+        with pytest.raises(Unreachable, match="certificate is not accepted: certificate has expired"):
+            await client.request(b"GET", b"/")
+
+
+async def test_a_large_request_that_is_refused_is_answered_over_tls_too(keys: Keys, autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide(buffer=1000)
+    async with client_of(far, TlsFiles(ca=keys.ca)) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk, _ = await secured(far, keys.server)
+            await talk.stream.receive_some(500)
+            await talk.answer(b"long", b"413 Content Too Large")
+            await talk.wait_gone()
+
+        nursery.start_soon(play)
+        response = await client.request(b"POST", b"/", b"", b"x" * 1_000_000)
+        assert (response.status, await response.read(4)) == (413, b"long")
+        assert (client.idle, client.busy) == (0, 0)
 
 
 async def test_a_peer_that_speaks_no_tls_is_unreachable(keys: Keys, autojump_clock: trio.testing.MockClock) -> None:

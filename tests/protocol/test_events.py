@@ -1,5 +1,7 @@
 """The SSE reader and writer: every case whole, in two pieces at every place, and byte by byte."""
 
+import tracemalloc
+
 import pytest
 
 from sluicegate.protocol.events import Event, EventParser, OversizedEvent, format_comment, format_event
@@ -82,3 +84,19 @@ def test_what_is_written_can_be_read(data: bytes) -> None:
 def test_an_id_with_a_line_end_is_refused() -> None:
     with pytest.raises(ValueError, match="id must not"):
         format_event(b"{}", id="1\ndata: forged")
+
+
+def test_an_event_that_comes_byte_by_byte_takes_little_more_memory_than_its_size() -> None:
+    parser = EventParser(1 << 20)
+    line = b"data: " + b"x" * 100_000
+    tracemalloc.start()
+    try:
+        for byte in line:
+            assert list(parser.feed(bytes([byte]))) == []
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * len(line)
+    (event,) = parser.feed(b"\n\n")
+    assert isinstance(event, Event)
+    assert event.data == b"x" * 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.protocol.batches import decode_batch, is_batch
+from sluicegate.protocol.batches import MOST_BYTES, MOST_MEMBERS, decode_batch, is_batch
 from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from sluicegate.protocol.messages import (
     Malformed,
@@ -131,6 +131,8 @@ def test_a_batch_is_recognised_and_taken_apart() -> None:
     assert isinstance(members, list)
     assert [bytes(member) for member in members] == [b'{"a":1}', b"2"]
     assert isinstance(decode_batch(b"[]"), Malformed)
+    assert isinstance(decode_batch(b"[" + b"1," * MOST_MEMBERS + b"1]"), Malformed)
+    assert isinstance(decode_batch(b'["' + b"x" * MOST_BYTES + b'"]'), Malformed)
     assert isinstance(decode_batch(b"[" * 100_000), Malformed)
     assert isinstance(decode_batch(b'["\xff"]'), Malformed)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import attrs
 
 from ..http1.client_head import encode_headers
 from ..protocol import eras
+from ..protocol.calls import NAMED_BY, Call
 from ..protocol.headers import JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, safe_value
+from ..protocol.messages import Raw
 
 __all__ = ["Conversation", "lines_of_call"]
 
-LONGEST_KEPT = 256
-"""Characters of a name whose lines are kept for the next call."""
+MOST_KEPT, LONGEST_KEPT = 1024, 256
+"""How many calls' lines are kept for the next one of the same name, and how long such a name may be."""
+
+NAMELESS = Raw(b"")
+
+_kept: dict[tuple[str, bytes], bytes] = {}
+"""By the method and the name as it stands in the parameters."""
 
 
 @attrs.frozen
@@ -39,9 +44,18 @@ class Conversation:
         return self.lines + encode_headers([(LAST_EVENT_ID, last_id.encode().decode("latin-1"))])  # UTF-8, as browsers send it
 
 
-def lines_of_call(method: str, local: str) -> bytes:
+def lines_of_call(call: Call) -> bytes:
     """What a call says about itself (P-45): its method, and the backend's own name of what it calls, if it calls something."""
-    return _kept_lines(method, local) if len(method) + len(local) <= LONGEST_KEPT else _lines(method, local)
+    raw = call.params.get(NAMED_BY.get(call.method, ""), NAMELESS)
+    key = call.method, bytes(raw)
+    if (lines := _kept.get(key)) is not None:
+        return lines
+    lines = _lines(call.method, call.local)
+    if len(key[1]) <= LONGEST_KEPT:
+        if len(_kept) == MOST_KEPT:
+            _kept.clear()
+        _kept[key] = lines
+    return lines
 
 
 def _lines(method: str, local: str) -> bytes:
@@ -49,6 +63,3 @@ def _lines(method: str, local: str) -> bytes:
     if local:
         named.append((NAME, safe_value(local)))
     return encode_headers(named)
-
-
-_kept_lines = lru_cache(1024)(_lines)

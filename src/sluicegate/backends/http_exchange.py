@@ -13,7 +13,7 @@ from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, SESSION_ID, media_type
+from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ..protocol.messages import Malformed, Raw, encode_request
 from .http_conversation import Conversation, lines_of_call
 from .http_wire import Wire
@@ -28,7 +28,8 @@ MOST_RESUMES = 5
 """Attempts in a row to resume a broken stream without hearing anything new (CORE-62)."""
 RESUME_SECONDS = 1.0
 """The pause before one, unless the server says another."""
-LONGEST_PAUSE = 30.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Whatever the server says."""
 
 _SESSION_ID = SESSION_ID.encode()
 
@@ -70,7 +71,7 @@ class HttpExchange:
         call = self.call
         params, self.token = with_own_token(call.params, self.number)
         body = encode_request(self.number, call.method, params, call.extras)
-        headers = self.conversation.posting + lines_of_call(call.method, call.local)
+        headers = self.conversation.posting + lines_of_call(call)
         call.sent_at = trio.current_time()
         call.trail.sent = True
         answer = await self.wire.open(b"POST", headers, body, purpose=self.owner)
@@ -81,7 +82,7 @@ class HttpExchange:
         self.owner.reached()
         try:
             broken = await self._read(answer)
-            if self._is_unknown_session(answer.status):
+            if self._reply is not None and self._reply.fault is not None and self._is_unknown_session(answer.status, self._reply.fault):
                 return None
         finally:
             answer.close()
@@ -100,22 +101,24 @@ class HttpExchange:
 
     async def _read(self, answer: Response) -> Fault | None:
         """Read whatever came; why it broke, or None."""
-        if answer.is_success:
+        is_success = answer.is_success
+        if is_success:
             self.session_id = answer.header(_SESSION_ID)
-        if answer.header(b"content-encoding").lower() not in {"", "identity"}:
+        if (coding := answer.header(b"content-encoding")) and coding.lower() != "identity":
             return faults.unreadable(self.wire.backend, "it is compressed, although that was not asked for")
-        if answer.is_success and media_type(answer.header(b"content-type")) == EVENT_STREAM:
+        kind = answer.header(b"content-type")
+        if is_success and kind != JSON and media_type(kind) == EVENT_STREAM:
             self._parser = EventParser(self.wire.limit)
             return await self.wire.pump(answer, self._take)
-        body = await self.wire.read(answer)
+        body = self.wire.read_now(answer) if answer.complete else await self.wire.read(answer)
         if isinstance(body, Fault):
             return body
         for message, data in messages_in(body) if body else ():
-            if answer.is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
+            if is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
                 deliver(message, data, self.owner, self)
         if self._reply is not None:
             return None
-        if not answer.is_success:
+        if not is_success:
             self._reply = Reply.failed(self.wire.status_fault(answer.status, body))
             return None
         return faults.unreadable(self.wire.backend, f"HTTP {answer.status} with {len(body)} bytes that hold no answer to the call")
@@ -135,14 +138,13 @@ class HttpExchange:
             for message, data in messages_in(event.data):
                 deliver(message, data, self.owner, self)
 
-    def _is_unknown_session(self, status: int) -> bool:
+    def _is_unknown_session(self, status: int, fault: Fault) -> bool:
         """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run.
 
         A -32005 under the call's own id, with a status that says all is well, may be a tool's own error, and that tool has run.
         """
-        if not self.conversation.session_id or self._reply is None or self._reply.fault is None:
+        if not self.conversation.session_id:
             return False
-        fault = self._reply.fault
         if fault.code == SESSION_NOT_FOUND:
             return self._unnamed or not 200 <= status < 300
         if status == 404:
@@ -177,7 +179,7 @@ class HttpExchange:
 
     async def _rest(self, seconds: float) -> None:
         with trio.CancelScope() as self._pause:
-            await trio.sleep(min(seconds, LONGEST_PAUSE))
+            await trio.sleep(min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE))
         self._pause = None
 
     async def _reopen(self, last_id: str) -> Response | Fault:

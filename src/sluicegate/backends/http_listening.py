@@ -21,9 +21,8 @@ __all__ = ["Listening"]
 
 log = get_logger("sluicegate.backend")
 
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
-"""Seconds before the stream is opened again: doubling from the first while it yields nothing, or what the server asks for."""
+SHORTEST_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0, 30.0
+"""Seconds before the stream is opened again: doubling from the first while it yields nothing, or what the server asks for within reason."""
 
 
 @attrs.define(eq=False)
@@ -42,6 +41,7 @@ class Listening:
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _last_id: str = attrs.field(default="", init=False)
     _was_open: bool = attrs.field(default=False, init=False)
+    _tried: bool = attrs.field(default=False, init=False)
     _silent: int = attrs.field(default=0, init=False)
     """Times in a row that the stream yielded nothing."""
     _retry: float | None = attrs.field(default=None, init=False)
@@ -52,19 +52,20 @@ class Listening:
             while await self._listen_once():
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(self._silent - 1, 0), 8))
                 if self._retry is not None and self._silent <= 1:
-                    pause = min(self._retry, LONGEST_PAUSE)
+                    pause = min(max(self._retry, SHORTEST_PAUSE), LONGEST_PAUSE)
                 await trio.sleep(pause)
 
     async def _listen_once(self) -> bool:
         """One stream from its beginning to its end; whether to try again."""
         answer = await self.wire.open(b"GET", self._lines())
+        may_be_gone, self._tried = self._tried, True
         self._silent += 1
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer) and self._was_open:
                 self.on_refused(answer.message)
             return True
         try:
-            return await self._read(answer)
+            return await self._read(answer, may_be_gone=may_be_gone)
         finally:
             answer.close()
 
@@ -76,7 +77,7 @@ class Listening:
                 self._last_id = ""  # it cannot be said in a header, so the stream begins anew
         return self.conversation.lines
 
-    async def _read(self, answer: Response) -> bool:
+    async def _read(self, answer: Response, *, may_be_gone: bool) -> bool:
         status = answer.status
         if status == 200 and media_type(answer.header(b"content-type")) == EVENT_STREAM:
             if self._was_open and not self._last_id:
@@ -84,7 +85,7 @@ class Listening:
             self._was_open = True
             await self._pump(answer)
             return True
-        if status in {400, 404} and self._was_open:
+        if status in {400, 404} and may_be_gone:  # at the first try it means that there is no such stream
             self.on_gone()
             return False
         if status >= 500 or status == 429:

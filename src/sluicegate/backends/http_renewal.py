@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import Protocol
 
@@ -26,6 +27,8 @@ log = get_logger("sluicegate.backend")
 
 RENEW_SECONDS = 30.0
 """How long a new conversation may take to open after the backend has lost the old one."""
+MOST_LOSSES, LOSSES_SECONDS = 10, 60.0
+"""More sessions lost within that time are no accident, and each costs a handshake and a reading of all lists."""
 
 
 class Host(Owner, Protocol):
@@ -62,6 +65,8 @@ class Renewal:
     _hello: Params | None = attrs.field(default=None, init=False)
     """The parameters of ``initialize``, for doing it again."""
     _listening: Listening | None = attrs.field(default=None, init=False)
+    _losses: deque[float] = attrs.field(factory=lambda: deque(maxlen=MOST_LOSSES), init=False)
+    """When it lost the last ones."""
     _over: bool = attrs.field(default=False, init=False)
 
     async def initialize(self, call: Call) -> Reply:
@@ -92,9 +97,16 @@ class Renewal:
 
     def renew(self, lost: Conversation) -> None:
         """Begin a new conversation, once for all calls that found the old one lost."""
-        if self.conversation is lost and self.opening is None and not self._over:
-            self.opening = trio.Event()
-            self.nursery.start_soon(self._open_again)
+        if self.conversation is not lost or self.opening is not None or self._over:
+            return
+        now = trio.current_time()
+        if len(self._losses) == MOST_LOSSES and now - self._losses[0] < LOSSES_SECONDS:
+            lost_all = f"it lost {MOST_LOSSES} sessions within {LOSSES_SECONDS:g} s"
+            self.host.close(f"{lost_all}; if several copies of it share one address, they have to share their sessions, too")
+            return
+        self._losses.append(now)
+        self.opening = trio.Event()
+        self.nursery.start_soon(self._open_again)
 
     def end(self) -> None:
         """Begin no more of them, and listen no more."""

@@ -133,7 +133,8 @@ class HttpSession:
             del self.open[number]
             if not answered and call.method != "initialize":  # which must never be cancelled (P-12)
                 self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
-            self._after(exchange)
+            if exchange.refused is not None or self._refused is not None or self._empty is not None:
+                self._after(exchange)
 
     def _after(self, exchange: HttpExchange) -> None:
         """Close once a connection was refused and no call is left that was under way before."""

@@ -122,6 +122,13 @@ class Wire:
         except TooLarge:
             return self.too_large()
 
+    def read_now(self, answer: Response) -> bytes | Fault:
+        """The same, of an answer that is complete."""
+        try:
+            return answer.read_now(self.limit)
+        except TooLarge:
+            return self.too_large()
+
     @staticmethod
     def is_refusal(fault: Fault) -> bool:
         """Whether no connection came about at all."""

@@ -15,31 +15,17 @@ import trio
 
 from ..outside import OpenStream
 from ..protocol.headers import is_token
-from .client_connection import Connection, probe_of
+from .client_connection import NEVER, SENT_APART, Connection, probe_of
 from .client_failures import Unreachable
 from .client_response import Response, begin_response
+from .client_settings import ClientSettings
+from .client_turns import Turns
 from .dialing import Dialer, dialer_to
 from .origin import Origin
 from .timekeeper import Timekeeper
 from .tls import TlsFiles
 
-__all__ = ["Client", "ClientSettings", "open_client"]
-
-SLOWEST_SEND = 65536
-"""Bytes per second; a request may take that much longer for its size."""
-
-
-@attrs.frozen
-class ClientSettings:
-    """How long each step may take. How long the answer may take is the caller's to say."""
-
-    connect_seconds: float = 30.0
-    """Name, TCP, proxy and TLS together."""
-    send_seconds: float = 30.0
-    """Until the server has taken the request; for its size there is more."""
-    idle_seconds: float = 4.0
-    """Servers close idle connections after 5 s and more."""
-    most_idle: int = 256
+__all__ = ["Client", "open_client"]
 
 
 @attrs.define(eq=False)
@@ -67,6 +53,7 @@ class Client:
     _busy: set[Connection] = attrs.field(factory=set, init=False)
     _ending: set[Connection] = attrs.field(factory=set, init=False)
     _dialing: set[_Dialing] = attrs.field(factory=set, init=False)
+    _turns: Turns = attrs.field(factory=Turns, init=False)
     _why: str = attrs.field(default="", init=False)
     """Why there are no more requests."""
 
@@ -96,23 +83,24 @@ class Client:
             Unreachable: nothing was sent.
             Broken: nobody knows what became of it.
         """
-        now = trio.current_time()
-        connection = self._reuse(now)
-        if connection is None:
-            connection = await self._connect(purpose)
-            now = trio.current_time()
+        connection = self._reuse() or await self._connect(purpose)
         connection.purpose = purpose
         self._busy.add(connection)
         connection.parser.expect(method)
+        size = 0 if body is None else len(body)
+        length = b"" if body is None else b"Content-Length: %d\r\n" % size
+        data = b"%b %b%b%b%b%b\r\n" % (method, self._prefix, target, self._suffix, headers, length)
+        apart = body if body is not None and size >= SENT_APART else b""
+        if body is not None and not apart:
+            data += body
         try:
-            seconds = self.settings.send_seconds
-            if body is None:
-                await connection.send(b"%b %b%b%b%b\r\n" % (method, self._prefix, target, self._suffix, headers), b"", now, seconds)
-            else:
-                size = len(body)
-                head = b"%b %b%b%b%bContent-Length: %d\r\n\r\n" % (method, self._prefix, target, self._suffix, headers, size)
-                await connection.send(head, body, now, seconds + size / SLOWEST_SEND)
-            response = await begin_response(connection)
+            sent = connection.send_now(data)
+            if apart or sent < len(data):
+                await connection.send(memoryview(data)[sent:], apart, self.settings.seconds_to_send(size))
+            failure = ""
+            while not connection.parser.status and not failure:
+                failure = await connection.receive()
+            response = begin_response(connection, failure)
         except BaseException:
             connection.end("the request was given up")
             raise
@@ -142,17 +130,18 @@ class Client:
             for connection in list(self._ending):
                 await connection.expire()
 
-    def _reuse(self, now: float) -> Connection | None:
+    def _reuse(self) -> Connection | None:
         """The connection that was used last, if it can be used again."""
         while self._idle:
             connection = self._idle.popitem()[0]
-            if connection.expires_at > now and not connection.is_readable():
+            if not connection.is_readable():
+                connection.expires_at = NEVER
                 return connection
             connection.end("it could not be used again")
         return None
 
     async def _connect(self, purpose: object) -> Connection:
-        """A new connection; raises `Unreachable`."""
+        """A connection, new or just come back; raises `Unreachable`."""
         seconds = self.settings.connect_seconds
         dialing = _Dialing(purpose, trio.CancelScope(deadline=trio.current_time() + seconds), f"no connection within {seconds:g} s")
         if self._why:
@@ -161,13 +150,26 @@ class Client:
         self._dialing.add(dialing)
         try:
             with dialing.scope:
-                stream = await self._dialer.dial()
+                connection = await self._dial_in_turn()
                 if not dialing.scope.cancel_called:  # which may come just too late to be noticed
-                    return Connection(stream, self.keeper, self, probe_of(stream))
-                await trio.aclose_forcefully(stream)
+                    return connection
+                connection.end(dialing.why)
         finally:
             self._dialing.discard(dialing)
         raise Unreachable(dialing.why)
+
+    async def _dial_in_turn(self) -> Connection:
+        has_turn = self._turns.take()
+        while not has_turn:
+            has_turn = await self._turns.wait()
+            if not has_turn and (connection := self._reuse()) is not None:
+                return connection
+        stream = None
+        try:
+            stream = await self._dialer.dial()
+        finally:
+            self._turns.give_back(worked=stream is not None)
+        return Connection(stream, self.keeper, self, probe_of(stream))
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""
@@ -179,6 +181,8 @@ class Client:
             connection.end("its last response is complete")
             return
         self._idle[connection] = None
+        if self._turns.are_awaited:
+            self._turns.call_next()
         self.keeper.watch(connection, trio.current_time() + self.settings.idle_seconds)
 
     def let_go(self, connection: Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -18,7 +19,7 @@ from .responses import ResponseParser
 from .sockets import QuickSocket
 from .timekeeper import Timekeeper
 
-__all__ = ["Connection", "Home", "probe_of"]
+__all__ = ["NEVER", "SENT_APART", "Connection", "Home", "probe_of"]
 
 MOST_READ = 65536
 """Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads."""
@@ -72,32 +73,53 @@ class Connection:
     def __attrs_post_init__(self) -> None:
         self.quick = self.stream if isinstance(self.stream, QuickSocket) else None
 
-    async def send(self, head: bytes, body: bytes, now: float, seconds: float) -> None:
-        """Send a request within that time. A server that does not read to the end may have answered already, so that is no failure yet."""
-        self.why = SLOW
-        self.keeper.watch(self, now + seconds)
-        try:
-            if len(body) < SENT_APART:
-                await self._send_all(head + body)
-            else:
-                await self._send_all(head)
-                await self._send_all(body)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            if self.ended:
-                raise Broken(self.why) from error
-            self.broken = True  # and the deadline stays
-        else:
-            if not self.ended:
-                self.expires_at = NEVER
-
-    async def _send_all(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> int:
+        """Begin a request with as much as the kernel takes at once; how much that is. No checkpoint: waiting for the answer is one."""
         if self.quick is None:
-            await self.stream.send_all(data)
-            return
-        sent = self.quick.send_now(data)  # no checkpoint: waiting for the answer is one
-        if sent < len(data):
-            with memoryview(data) as whole:
-                await self.stream.send_all(whole[sent:])
+            return 0
+        try:
+            return self.quick.send_now(data)
+        except trio.BrokenResourceError:
+            self.broken = True
+            return len(data)
+
+    async def send(self, rest: memoryview, body: bytes, seconds: float) -> None:
+        """Send the rest within that time. A server that does not read to the end may have answered already, so that is no failure yet."""
+        self.why = SLOW
+        self.keeper.watch(self, trio.current_time() + seconds)
+        if body or self.quick is not None:
+            await self._send_and_listen(rest, body)
+        else:
+            await self._send_all(rest)
+        if self.ended:
+            raise Broken(self.why)
+        if not self.broken:
+            self.expires_at = NEVER
+
+    async def _send_all(self, *pieces: bytes | memoryview) -> None:
+        self.broken = True
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            for piece in pieces:
+                await self.stream.send_all(piece)
+            self.broken = False
+
+    async def _send_and_listen(self, *pieces: bytes | memoryview) -> None:
+        """Send what may take a while, unless it is answered meanwhile: some servers refuse a request, and neither read on nor close."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear_early_answer, nursery.cancel_scope)
+            await self._send_all(*pieces)
+            nursery.cancel_scope.cancel(reason="the request is sent")
+
+    async def _hear_early_answer(self, sending: trio.CancelScope) -> None:
+        parser = self.parser
+        while not (failure := await self.receive()) and not parser.complete:
+            if sum(map(len, parser.body)) > MOST_READ:
+                if parser.status < 400:
+                    return  # it takes the rest while it answers already
+                break
+        if failure:
+            self.end(failure)
+        sending.cancel(reason="it is answered")
 
     async def receive(self) -> str:
         """Give the parser what comes next; why the response cannot be completed, or nothing."""

@@ -6,6 +6,7 @@ import attrs
 
 from .client_connection import Connection
 from .client_failures import Broken, TooLarge
+from .messages import append_piece
 
 __all__ = ["Response", "begin_response"]
 
@@ -17,10 +18,13 @@ class Response:
     status: int
     headers: list[tuple[bytes, bytes]]
     """Names in lower case, in the order in which they came."""
-    _connection: Connection | None = None
+    _connection: Connection | None
     """Set while there is more to come."""
-    _pieces: list[bytes] = attrs.field(factory=list, init=False)
-    _failure: str = attrs.field(default="", init=False)
+    _pieces: list[bytes] = attrs.field(init=False)
+    """What has come of its body, and was not taken yet."""
+    _failure: str = ""
+    _first: dict[bytes, bytes] | None = None
+    """The first header of each name, once somebody has asked for one."""
 
     @property
     def is_success(self) -> bool:
@@ -39,10 +43,9 @@ class Response:
 
     def header(self, name: bytes) -> str:
         """The first header of this name (in lower case); empty if there is none."""
-        for key, value in self.headers:
-            if key == name:
-                return value.decode("latin-1")
-        return ""
+        if self._first is None:
+            self._first = dict(reversed(self.headers))
+        return self._first.get(name, b"").decode("latin-1")
 
     async def receive(self) -> bytes:
         """More of the body, empty at its end; raises `Broken`. What came before the break is handed out first.
@@ -52,25 +55,30 @@ class Response:
         while not self._pieces and self._connection is not None:
             self.absorb(self._connection, await self._connection.receive())
         if self._pieces:
-            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces = []
-            return data
+            return self._take()
         if self._failure:
             raise Broken(self._failure)
         return b""
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises `Broken`, and `TooLarge` as soon as more than ``limit`` bytes have come."""
-        if self._connection is None and len(self._pieces) <= 1:  # the usual case: a small body that came with its head
-            data = await self.receive()
-            return data if len(data) <= limit else self._refuse()
         parts: list[bytes] = []
         while part := await self.receive():
             limit -= len(part)
             if limit < 0:
                 return self._refuse()
-            parts.append(part)
+            append_piece(parts, part)
         return b"".join(parts)
+
+    def read_now(self, limit: int) -> bytes:
+        """The same, of a response that is complete."""
+        data = self._take()
+        return data if len(data) <= limit else self._refuse()
+
+    def _take(self) -> bytes:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        return data
 
     def _refuse(self) -> bytes:
         self.close()
@@ -88,11 +96,9 @@ class Response:
             self._connection, self._failure = None, "the response was closed"
 
     def absorb(self, connection: Connection, failure: str) -> None:
-        """Take over what the parser has found."""
+        """Take over what the parser has found; nothing is left from before."""
         parser = connection.parser
-        if parser.body:
-            self._pieces += parser.body
-            parser.body.clear()
+        self._pieces, parser.body = parser.body, []
         if failure:
             self._connection, self._failure = None, failure
             connection.end(failure)
@@ -101,12 +107,9 @@ class Response:
             connection.home.take_back(connection)
 
 
-async def begin_response(connection: Connection) -> Response:
-    """Wait for the head of the response to what was sent; raises `Broken`."""
+def begin_response(connection: Connection, failure: str) -> Response:
+    """The response whose head has come; raises `Broken` if none has."""
     parser = connection.parser
-    failure = ""
-    while not parser.status and not failure:
-        failure = await connection.receive()
     if not parser.status:
         raise Broken(failure)
     response = Response(parser.status, parser.headers, connection)

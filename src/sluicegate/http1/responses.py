@@ -7,6 +7,7 @@ nobody may say anything between two exchanges. Trailers are dropped.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import attrs
 import httptools
@@ -19,6 +20,22 @@ __all__ = ["ResponseParser"]
 STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [\t -~\x80-\xff]*)?\r\n")
 MOST_HEADERS = 1000
 SWITCHING = 101
+LONGEST_KEPT = 64
+"""Bytes of a status line that is remembered: a server has but a few."""
+
+_JUDGED = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_BODILESS = frozenset({204, 304})
+
+
+def read_status_line(line: bytes) -> tuple[str, int]:
+    """Version and status; raises `Refused`."""
+    match = STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise Refused(400, "malformed status line")
+    return match[1].decode("ascii"), int(match[2])
+
+
+_kept_status_line = lru_cache(256)(read_status_line)
 
 
 @attrs.define(eq=False)
@@ -93,10 +110,8 @@ class ResponseParser(MessageParser):
             raise Refused(431, "head too large")
         if not end:
             return 0
-        match = STATUS_LINE.fullmatch(data, start, end)
-        if match is None:
-            raise Refused(400, "malformed status line")
-        self._version, self._coming = match[1].decode("ascii"), int(match[2])
+        read = read_status_line if end - start > LONGEST_KEPT else _kept_status_line
+        self._version, self._coming = read(data[start:end])
         self._stage = HEADERS
         self._used = 0
         self._headers = []
@@ -113,12 +128,13 @@ class ResponseParser(MessageParser):
         """One header, or trailer."""
         if self._stage != HEADERS:
             return
-        if len(self._headers) == MOST_HEADERS:
+        headers = self._headers
+        if len(headers) == MOST_HEADERS:
             raise Refused(431, "too many headers")
         name = name.lower()
         value = value.rstrip(b" \t")
-        self._headers.append((name, value))
-        if name in {b"content-length", b"transfer-encoding", b"connection"}:
+        headers.append((name, value))
+        if name in _JUDGED:
             self._judged.setdefault(name, []).append(value)
 
     def on_headers_complete(self) -> None:
@@ -154,7 +170,7 @@ class ResponseParser(MessageParser):
         self._stage = LINE
 
     def _has_no_body(self) -> bool:
-        return self._method == b"HEAD" or self.status in {204, 304} or (self._method == b"CONNECT" and self.status < 300)
+        return self._method == b"HEAD" or self.status in _BODILESS or (self._method == b"CONNECT" and self.status < 300)
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""

@@ -12,6 +12,9 @@ __all__ = ["Event", "EventParser", "OversizedEvent", "format_comment", "format_e
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
+SMALL_PART = 1024
+"""Parts of a line that are shorter grow instead of multiplying: an event that comes byte by byte must not take twenty times its size."""
+
 
 @attrs.frozen
 class Event:
@@ -72,6 +75,8 @@ class EventParser:
             self._skipping = True
             self._parts, self._data = [b":"], []
             return True
+        elif part and self._parts and len(self._parts[-1]) < SMALL_PART:
+            self._parts[-1] += part
         elif part:
             self._parts.append(part)
         return False

@@ -167,6 +167,10 @@ class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
     def __attrs_post_init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[MemoryStream](MOST_WAITING)
 
+    def accept_now(self) -> trio.abc.Stream:
+        """The next connection that waits already; raises `trio.WouldBlock` if there is none."""
+        return self._receive.receive_nowait()
+
     async def accept(self) -> trio.abc.Stream:
         """The next connection."""
         try:
