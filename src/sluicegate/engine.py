@@ -68,6 +68,7 @@ def settings_of(listen: ListenConfig) -> ServerSettings:
         idle_seconds=listen.idle_seconds,
         body_seconds=listen.body_seconds,
         write_seconds=listen.write_seconds,
+        takes_waiting=not listen.systemd,
         max_connections=listen.max_connections,
         max_connections_per_peer=listen.max_connections_per_peer,
         trusted=tuple(ipaddress.ip_network(address, strict=False) for address in listen.trusted_proxies),

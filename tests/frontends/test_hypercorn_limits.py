@@ -16,8 +16,10 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.hypercorn import serve
-from sluicegate.frontends.request import Receive, Scope, Send
+from sluicegate.frontends.request import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.hang_up import HangUp
 from sluicegate.http1.settings import ServerSettings
+from sluicegate.http1.sockets import is_readable
 from sluicegate.testing.wire import MemoryNetwork
 
 SETTINGS = ServerSettings(head_seconds=10, body_seconds=20, write_seconds=30, idle_seconds=60, min_rate=500)
@@ -44,11 +46,12 @@ class Front:
     network: MemoryNetwork
     accept: trio.Nursery
     connections: trio.Nursery
+    application: ASGIApp
     begun: int = 0
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.begun += scope["type"] == "http"
-        await app(scope, receive, send)
+        await self.application(scope, receive, send)
 
     async def connect(self) -> trio.abc.Stream:
         stream: trio.abc.Stream = await self.network.open_stream("127.0.0.1", 40000)
@@ -56,13 +59,13 @@ class Front:
 
 
 @asynccontextmanager
-async def front(settings: ServerSettings = SETTINGS) -> AsyncGenerator[Front, None]:
+async def front(settings: ServerSettings = SETTINGS, application: ASGIApp = app) -> AsyncGenerator[Front, None]:
     network = MemoryNetwork()
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accept:
             listeners = await network.listen("127.0.0.1", 0)
 
-            gate = Front(network, accept, connections)
+            gate = Front(network, accept, connections, application)
 
             async def accepting(*, task_status: trio.TaskStatus[list[str]]) -> None:
                 await serve(gate.app, listeners, connections=connections, settings=settings, task_status=task_status)
@@ -132,15 +135,17 @@ async def test_an_idle_connection_is_closed_in_time_also_after_a_request(autojum
 
 async def test_more_connections_than_allowed_are_turned_away(autojump_clock: object) -> None:
     async with front(attrs.evolve(SETTINGS, max_connections=2)) as gate:
-        first, _second = await gate.connect(), await gate.connect()
+        first, second = await gate.connect(), await gate.connect()
+        for stream in (first, second):
+            await stream.send_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await trio.testing.wait_all_tasks_blocked()
         assert await rest(await gate.connect()) == b""
         await first.aclose()
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(6)
         third = await gate.connect()
         await third.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await rest(third)).startswith(b"HTTP/1.1 200")
-        assert trio.current_time() == 0
+        assert trio.current_time() == 6
 
 
 async def test_a_body_that_nobody_reads_does_not_hold_the_connection(autojump_clock: object) -> None:
@@ -332,7 +337,7 @@ async def test_a_window_that_never_opens_again_ends_the_connection(autojump_cloc
         while await client.read():
             pass
         assert 30 <= trio.current_time() <= 35
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(1000)
         assert not [task for task in gate.connections.child_tasks if "carry" in task.name]
 
 
@@ -354,3 +359,47 @@ async def test_requests_that_are_taken_back_at_once_are_not_started_without_end(
             await client.change_its_mind()
         await trio.testing.wait_all_tasks_blocked()
         assert gate.begun <= 514
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("fault", [HangUp(), ExceptionGroup("", [HangUp()]), ZeroDivisionError()], ids=["hang-up", "in-group", "bug"])
+async def test_an_application_that_breaks_off_says_so_on_its_stream_alone(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture, fault: Exception, *, begun: bool
+) -> None:
+    async def breaking(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/break":
+            await app(scope, receive, send)
+            return
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        raise fault
+
+    is_bug = isinstance(fault, ZeroDivisionError)
+    async with front(application=breaking) as gate:
+        client = await speak(gate)
+        await client.request(1, "/break")
+        if is_bug and not begun:
+            assert (await client.answer(1))[0][b":status"] == b"500"
+        else:
+            await client.wait_for(h2.events.StreamReset, 1)
+            assert any(isinstance(event, h2.events.ResponseReceived) for event in client.events) == begun
+        await client.request(3, "/")
+        assert (await client.answer(3))[1] == b"0 bytes by http"
+        plain = await gate.connect()
+        await plain.send_all(b"GET /break HTTP/1.1\r\nHost: a\r\n\r\n")
+        said = await rest(plain)
+        assert said.count(b"HTTP/1.1") == int(begun or is_bug)
+        assert not said.endswith(b"0\r\n\r\n")
+    assert bool([record for record in caplog.records if record.levelname == "ERROR"]) == is_bug
+
+
+async def test_an_idle_connection_makes_room_for_a_new_one(autojump_clock: object) -> None:
+    async with front(ServerSettings(max_connections=5)) as gate:
+        idle = [await gate.connect() for _ in range(5)]
+        for _ in range(3):
+            stream = await gate.connect()
+            await stream.send_all(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+        assert [is_readable(end) for end in idle].count(True) == 3
+        assert (await rest(stream)).startswith(b"HTTP/1.1 200")

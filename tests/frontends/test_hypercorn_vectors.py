@@ -64,6 +64,7 @@ async def heard_and_answered(data: bytes) -> tuple[list[tuple[str, bytes]], list
         accept.start_soon(client.send_all, data)
         while part := await client.receive_some():
             answer += part
+        await client.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert not [task for task in connections.child_tasks if "carry" in task.name]
         accept.cancel_scope.cancel()

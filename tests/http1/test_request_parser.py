@@ -125,6 +125,19 @@ def test_a_body_in_single_bytes_takes_few_pieces() -> None:
     assert len(request.body) <= 10
 
 
+@pytest.mark.parametrize(("head", "most"), [(b"X: " + b"a" * 60_000, 2), (b"\r\n".join([b"ab:cd"] * 99), 5), (b"X: " + b"a" * 6000, 11)])
+def test_fewer_requests_are_parsed_ahead_where_their_heads_take_much_memory(head: bytes, most: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n"
+    parser = read(request * 16)
+    assert (len(parser.requests), parser.is_full, parser.failure) == (most, True, None)
+    taken = 0
+    while parser.requests:
+        parser.requests.popleft()
+        parser.feed(b"")
+        taken += 1
+    assert taken == 16
+
+
 def test_no_more_than_sixteen_requests_are_parsed_ahead() -> None:
     parser = read(GET * 40)
     assert (len(parser.requests), parser.is_full, parser.is_idle) == (16, True, False)

@@ -382,3 +382,28 @@ async def test_requests_that_will_not_be_answered_do_not_keep_a_connection(autoj
         await trio.sleep(3)
         with pytest.raises(trio.BrokenResourceError):
             await client.say(GET)
+
+
+async def test_bodies_that_do_not_end_are_bounded_together(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n"
+    async with open_front(only_http(ok), ServerSettings(most_held=1_000_000)) as front:
+        clients = [await front.dial() for _ in range(20)]
+        for client in clients:
+            await client.say(head + b"a" * 100_000)
+            await trio.testing.wait_all_tasks_blocked()
+        refused = [client for client in clients if client.stream.is_readable]
+        assert len(refused) == 10
+        assert [(await client.answer()).status for client in refused] == [503] * 10
+        small = await front.dial()
+        await small.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", b"llo")
+        assert (await small.answer()).body == b"5"
+        others = [client for client in clients if client not in refused]
+        await others[0].close()
+        for client in others[1:]:
+            await client.say(b"a" * 50_000)
+            assert (await client.answer()).body == b"150000"
+        for client in others[1:]:
+            await client.say(head + b"a" * 100_000)
+            await trio.testing.wait_all_tasks_blocked()
+        assert not any(client.stream.is_readable for client in others[1:]), "nothing of those that have ended is counted any more"
+    assert caplog.records == []

@@ -218,6 +218,7 @@ BAD_HEADS: list[Message] = [
     start(200, (b"x", b"a\nevil: b")),
     start(200, (b"x\r\nevil", b"b")),
     start(200, (b"x y", b"b")),
+    start(200, (b"x: y", b"b")),
     start(200, (b"", b"b")),
     start(200, (b"x", b"a\0b")),
     start(200, (b"content-length", b"five")),

@@ -252,6 +252,27 @@ async def test_the_end_of_the_server_ends_idle_connections() -> None:
     await stream.aclose()
 
 
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_who_is_at_the_door_when_the_server_ends_is_answered(kind: str, tmp_path: Path) -> None:
+    if kind == "unix":
+        own = trio.socket.socket(socket.AF_UNIX)
+        await own.bind(str(tmp_path / "gate.sock"))
+        own.listen(100)
+        listener = trio.SocketListener(own)
+    else:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=100)
+    clients = [socket.socket(listener.socket.family) for _ in range(50)]
+    async with serving(Site().app, listener):
+        for client in clients:  # all of them at once: the server does not run meanwhile
+            client.connect(listener.socket.getsockname())
+            client.sendall(GET)
+    for client in clients:
+        with client:
+            answer = client.recv(10_000)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"connection: close\r\n" in answer
+
+
 async def make_pair() -> tuple[QuickSocket, QuickSocket]:
     one, other = trio.socket.socketpair()
     return QuickSocket(trio.SocketStream(one)), QuickSocket(trio.SocketStream(other))

@@ -21,8 +21,10 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
 from ..events import get_logger
+from ..http1.accepting import accept_all
 from ..http1.doors import Doors
 from ..http1.forwarded import peer_of
+from ..http1.guests import Guests
 from ..http1.lifespan import Lifespan, StartUpFailed
 from ..http1.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
@@ -55,12 +57,18 @@ async def serve(
     """
     settings = settings or ServerSettings()
     server = _Server(settings, Lifespan(app), wall, doors or Doors(settings.max_connections, settings.max_connections_per_peer))
+
+    def welcome(stream: trio.abc.Stream) -> None:
+        connections.start_soon(server.carry, stream)
+
     carriers = [_secure(listener, tls) for listener in listeners]
     try:
         if failure := await connections.start(server.live):
             raise StartUpFailed(failure)
         task_status.started([_url(listener) for listener in carriers])
-        await trio.serve_listeners(server.carry, carriers, handler_nursery=connections)
+        async with trio.open_nursery() as accepting:
+            for listener in carriers:
+                accepting.start_soon(accept_all, listener, welcome, server.guests.end_an_idle_one)
     finally:
         server.close()
         for listener in carriers:
@@ -93,7 +101,8 @@ class _Server:
     _wrapped: ASGIWrapper = attrs.field(init=False)
     _config: Config = attrs.field(init=False)
     _context: WorkerContext = attrs.field(factory=lambda: WorkerContext(None), init=False)
-    _open: set[Connection] = attrs.field(factory=set, init=False)
+    guests: Guests = attrs.field(factory=Guests, init=False)
+    _inside: int = attrs.field(default=0, init=False)
     _empty: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Nothing is accepted any more, and the last connection has ended."""
 
@@ -116,18 +125,20 @@ class _Server:
     async def carry(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end; a bug in here costs this connection only."""
         peer = peer_of(getattr(stream, "transport_stream", stream), self.settings.trusted)
-        if self._context.terminated.is_set() or not self._doors.enter(peer):
+        if self._context.terminated.is_set() or not self._doors.enter(peer, self.guests.end_an_idle_one):
             await trio.aclose_forcefully(stream)
             return
         state = self.lifespan.state or {}
         connection = Connection(self._wrapped, self._config, self._context, stream, peer, self.settings, self.timekeeper, state)
-        self._open.add(connection)
+        self.guests.add(connection)
+        self._inside += 1
         try:
             await connection.run()
         except* Exception as bugs:
             log.exception("a connection failed", exc_info=bugs)
         finally:
-            self._open.discard(connection)
+            self.guests.remove(connection)
+            self._inside -= 1
             self._doors.leave(peer)
             self._let_go()
             await trio.aclose_forcefully(stream)
@@ -135,12 +146,11 @@ class _Server:
     def close(self) -> None:
         """Close connections that wait for a request, and others after the one they have."""
         cast("Any", self._context.terminated)._event.set()  # noqa: SLF001  its own set() is async only to please asyncio
-        for connection in self._open:
-            connection.end()
+        self.guests.end_idle_ones()
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._context.terminated.is_set() and not self._open:
+        if self._context.terminated.is_set() and not self._inside:
             self._empty.set()
 
 

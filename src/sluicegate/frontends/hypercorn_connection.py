@@ -57,6 +57,7 @@ class Connection(TCPServer):
         self._idle = True
         self._in_head = False
         self._lingers = False
+        self._leaves = False
         self._sending: trio.CancelScope | None = None
         self._last_moment = NEVER
         self._body = Pace(settings.body_seconds, settings.min_rate)
@@ -105,7 +106,7 @@ class Connection(TCPServer):
             await self.protocol.begin(self.stream.selected_alpn_protocol() if secure else None)  # type: ignore[attr-defined]
             self._timekeeper.watch(self, trio.current_time() + self._settings.idle_seconds)
             if self.context.terminated.is_set():
-                self.end()
+                self.end_if_idle()
             ear = trio.CancelScope()
             tasks.nursery.start_soon(self._hear_the_end, ear)
             try:
@@ -150,7 +151,7 @@ class Connection(TCPServer):
                 self._timekeeper.watch(self, min(due, now + LOOK_SECONDS))
                 return
         if self._idle and not self._lingers:
-            self.end()
+            self.end_if_idle()
         else:
             await trio.aclose_forcefully(self.stream)
 
@@ -158,10 +159,13 @@ class Connection(TCPServer):
         version = cast("Talk", self._talk).version
         return min(self._body.run(version.reads_body, now), self._answer.run(version.is_stuck, now))
 
-    def end(self) -> None:
-        """Take no further request: close now if idle, after the answer otherwise."""
-        if self._idle and self._nursery is not None:
-            self._nursery.start_soon(self._leave)
+    def end_if_idle(self) -> bool:
+        """Close it if it is idle; whether it was."""
+        if not self._idle or self._leaves or self._nursery is None:
+            return False
+        self._leaves = True
+        self._nursery.start_soon(self._leave)
+        return True
 
     async def _leave(self) -> None:
         try:
@@ -196,7 +200,7 @@ class Connection(TCPServer):
         self._idle, self._in_head = idle, False
         self._timekeeper.watch(self, trio.current_time() + (self._settings.idle_seconds if idle else LOOK_SECONDS))
         if idle and self.context.terminated.is_set():
-            self.end()
+            self.end_if_idle()
 
     async def _send(self, data: bytes) -> None:
         async with self.send_lock:

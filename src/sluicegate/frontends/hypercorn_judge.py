@@ -32,7 +32,7 @@ def judge_http1(request: h11.Request, limits: HeadLimits) -> bytes:
     for name, value in headers:
         if name in JUDGED:
             judged.setdefault(name, []).append(value)
-    found, _ = read_head(*line, headers, judged)
+    found, _ = read_head(line, headers, judged)
     return found.raw_path + (b"?" + found.query if found.query else b"")
 
 

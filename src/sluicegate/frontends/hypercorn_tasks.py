@@ -13,12 +13,14 @@ from typing import Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent
 from hypercorn.typing import Scope as HypercornScope
 
 from ..events import get_logger
 from ..http1.forwarded import Peer, seen_through
+from ..http1.hang_up import is_hang_up
 from ..http1.settings import Networks
 from .request import ON_DISCONNECT, ASGIApp, Scope
 
@@ -79,8 +81,11 @@ async def _run(app: ASGIApp, scope: Scope, events: trio.MemoryReceiveChannel[ASG
     with events:
         try:
             await app(scope, cast("Any", events.receive), cast("Any", send))
-        except Exception:
-            log.exception("bug in the application", path=scope.get("path"))
+        except Exception as error:
+            if is_hang_up(error):
+                cast("HTTPStream", cast("Any", send).__self__).state = ASGIHTTPState.CLOSED  # else it would answer with 500
+            else:
+                log.exception("bug in the application", path=scope.get("path"))
     await send(None)  # answers with 500 if there is no answer yet
 
 

@@ -11,12 +11,14 @@ from contextlib import suppress
 import attrs
 import trio
 
+from .bell import Bell
 from .cycle import Cycle
 from .forwarded import Peer
 from .outgoing import Outgoing
 from .requests import Refusal, Request, RequestParser
 from .response_head import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
 from .serving import Serving
+from .sockets import is_readable
 from .timekeeper import NEVER
 
 __all__ = ["Connection"]
@@ -26,6 +28,8 @@ IDLE, HEAD, BUSY, SKIPPING, LINGERING = range(5)
 
 MOST_DROPPED = 512 * 1024
 """Bytes that are read and dropped before a connection closes."""
+FRESH_SECONDS = 0.5
+"""Who has just connected is about to ask for something."""
 MOST_FORMER = 16
 """Applications of one connection that go on after their responses, while later requests are answered."""
 
@@ -48,10 +52,12 @@ class Connection:
     _refusal: Refusal | None = attrs.field(default=None, init=False)
     _cycle: Cycle | None = attrs.field(default=None, init=False)
     _former: list[Cycle] = attrs.field(factory=list, init=False)
-    _bell: trio.Event | None = attrs.field(default=None, init=False)
+    _bell: Bell = attrs.field(factory=Bell, init=False)
     """Wakes the task that answers."""
-    _room: trio.Event | None = attrs.field(default=None, init=False)
+    _room: Bell = attrs.field(factory=Bell, init=False)
     """Wakes the task that reads."""
+    _fresh_until: float = attrs.field(init=False)
+    """Until then its first request is waited for, though the server ends."""
     _dropped: int = attrs.field(default=0, init=False)
     _tasks: trio.Nursery = attrs.field(init=False)
 
@@ -61,6 +67,7 @@ class Connection:
 
     async def run(self) -> None:
         """Carry it to its end. Applications are not cancelled when their client goes, so this may take longer than the stream lives."""
+        self._fresh_until = trio.current_time() + FRESH_SECONDS
         try:
             async with trio.open_nursery() as self._tasks:
                 self._tasks.start_soon(self._read)
@@ -69,13 +76,18 @@ class Connection:
             self.serving.timekeeper.forget(self)
             self.serving.timekeeper.forget(self.out)
 
+    @property
+    def may_stay(self) -> bool:
+        """Whether another answer may follow the one that is being made. What has come already is answered in any case."""
+        return bool(self.parser.requests) or not (self._over or self.serving.closing)
+
     def end_if_idle(self) -> bool:
         """Close it if it waits for a request of which nothing has come; whether it did."""
-        is_idle = self._phase is IDLE and self.parser.is_idle and not self.parser.requests and not self._over
-        if is_idle:
-            self._over = True
-            self._ring()
-        return is_idle
+        if self._phase is not IDLE or not self.parser.is_idle or self.parser.requests or self._over:
+            return False
+        self._over = not self.serving.closing or trio.current_time() >= self._fresh_until
+        self._bell.ring()
+        return True
 
     async def expire(self) -> None:
         """What was to come by now has not come."""
@@ -85,12 +97,16 @@ class Connection:
         elif self._phase > HEAD or not self.parser.requests:
             self._over = True
             self._refusal = HEAD_TOO_SLOW if self._phase is HEAD else None
-            self._ring()
+            self._bell.ring()
         await trio.lowlevel.checkpoint()
 
     async def _read(self) -> None:
         try:
-            while self._dropped <= MOST_DROPPED and (data := await self._receive()):
+            while self._dropped <= MOST_DROPPED:
+                if self._is_full():
+                    await self._room.wait()
+                if not (data := await self.stream.receive_some()):
+                    break
                 if self._phase is LINGERING:
                     self._dropped += len(data)
                 else:
@@ -99,34 +115,21 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         self.gone = True
-        self._ring()
+        self._bell.ring()
         for cycle in (*self._former, self._cycle):
             if cycle is not None:
                 cycle.lose()
 
-    async def _receive(self) -> bytes | bytearray:
-        if self._is_full():
-            self._room = trio.Event()
-            await self._room.wait()
-        return await self.stream.receive_some()
-
     def _is_full(self) -> bool:
-        """Whether enough has come that nobody took yet."""
-        parser, cycle = self.parser, self._cycle
-        if self._phase is LINGERING:
-            return False
-        waiting = sum(request.waiting for request in parser.requests) if parser.requests else 0
-        if cycle is not None and not cycle.request.complete:
-            waiting += cycle.request.waiting
-        return parser.is_full or parser.failure is not None or waiting > self.serving.settings.read_ahead
+        current = None if self._cycle is None else self._cycle.request
+        return self._phase is not LINGERING and self.parser.has_enough(current, self.serving.settings.read_ahead)
 
     def make_room(self) -> None:
         """Something was taken: read on."""
-        if self._room is not None:
+        if self._room.is_awaited:
             self.parser.feed(b"")
             if not self._is_full():
-                self._room.set()
-                self._room = None
+                self._room.ring()
 
     def _hear(self) -> None:
         """Tell whomever it concerns what has come."""
@@ -136,16 +139,11 @@ class Connection:
                 cycle.give_up(parser.failure)
             cycle.hear()
             self.hand_over(cycle)
-        elif self._phase > HEAD or parser.requests or parser.failure is not None:
-            self._ring()
+        elif self._phase > HEAD or parser.requests or parser.failure is not None or (parser.is_idle and not self.may_stay):
+            self._bell.ring()
         elif self._phase is IDLE and not parser.is_idle:
             self._phase = HEAD
             self._expire_in(self.serving.settings.head_seconds)
-
-    def _ring(self) -> None:
-        if self._bell is not None:
-            self._bell.set()
-            self._bell = None
 
     def _expire_in(self, seconds: float) -> None:
         self.serving.timekeeper.watch(self, trio.current_time() + seconds)
@@ -167,8 +165,7 @@ class Connection:
             await self._refuse(self._refusal or self.parser.failure)
         finally:
             if is_mine:
-                if self._room is not None:
-                    self._room.set()
+                self._room.ring()
                 await trio.aclose_forcefully(self.stream)
 
     async def _next(self) -> Request | None:
@@ -177,20 +174,25 @@ class Connection:
         if parser.requests:
             await trio.lowlevel.checkpoint()
         while not parser.requests:
-            if self.gone or self._over or parser.failure is not None or (self.serving.closing and parser.is_idle):
+            if self._is_at_end():
                 return None
             self._phase = IDLE if parser.is_idle else HEAD
-            self._expire_in(settings.idle_seconds if self._phase is IDLE else settings.head_seconds)
-            await self._news()
+            idle_seconds = FRESH_SECONDS if self.serving.closing else settings.idle_seconds
+            self._expire_in(idle_seconds if self._phase is IDLE else settings.head_seconds)
+            await self._bell.wait()
         self._phase = BUSY
-        self.expires_at = NEVER
+        self.expires_at, self._fresh_until = NEVER, 0.0
         request = parser.requests.popleft()
         self.make_room()
         return None if request is parser.failed_request or (self.gone and not request.complete) else request
 
-    async def _news(self) -> None:
-        self._bell = trio.Event()
-        await self._bell.wait()
+    def _is_at_end(self) -> bool:
+        """Whether no request is to be waited for. One that has come this far is read, though the connection is to end."""
+        if self.gone or self._refusal is not None or self.parser.failure is not None:
+            return True
+        if not self.parser.is_idle or not (self._over or self.serving.closing):
+            return False
+        return (self._over or trio.current_time() >= self._fresh_until) and not is_readable(self.stream)
 
     def hand_over(self, cycle: Cycle) -> None:
         """Let another task go on with the next request, if this one has its response and only its application is still at work."""
@@ -206,16 +208,13 @@ class Connection:
         request, parser = cycle.request, self.parser
         if self.gone:
             return not cycle.hung_up
-        if cycle.hung_up or self.out.torn:
-            return False
-        if not cycle.response.head_made:
+        if not (cycle.hung_up or self.out.torn or cycle.response.head_made):
             await self._refuse(cycle.failure or BUG)
-            return False
-        if not cycle.response.finished:
-            return False  # so the client sees that something is missing
+        if cycle.hung_up or self.out.torn or not cycle.response.finished:
+            return False  # a client whose answer is not complete sees that something is missing
         if cycle.response.keep_alive:
             return request.complete or await self._skip_body(request)
-        if not (request.complete and parser.is_idle and not parser.requests):
+        if not (request.complete and parser.is_idle and not parser.requests) or is_readable(self.stream):
             await self._linger()
         return False
 
@@ -227,7 +226,7 @@ class Connection:
             request.body.clear()
             request.waiting = 0
             self.make_room()
-            await self._news()
+            await self._bell.wait()
         return request.complete
 
     async def _refuse(self, refusal: Refusal | None) -> None:
@@ -245,4 +244,4 @@ class Connection:
         await self.out.end()
         self._expire_in(self.serving.settings.linger_seconds)
         while not (self.gone or self._over or self.out.torn):
-            await self._news()
+            await self._bell.wait()

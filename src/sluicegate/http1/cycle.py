@@ -17,18 +17,19 @@ import trio
 
 from ..events import get_logger
 from .forwarded import seen_through
+from .hang_up import is_hang_up
 from .head import Request
 from .lifespan import Message, Scope
 from .pace import Pace
 from .requests import Refusal
-from .response_head import CONTINUE
+from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
 from .timekeeper import NEVER
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["ON_DISCONNECT", "Cycle", "HangUp"]
+__all__ = ["ON_DISCONNECT", "Cycle"]
 
 log = get_logger("sluicegate.http1")
 
@@ -36,10 +37,6 @@ ON_DISCONNECT = "sluicegate.disconnect"
 """The extension that calls back when the client has gone."""
 SKIPPED = 65_536
 """So much of a body that the application did not want is read and dropped to keep the connection."""
-
-
-class HangUp(Exception):
-    """Raised by an application: drop the connection without an answer, or without the rest of it."""
 
 
 @attrs.define(eq=False)
@@ -58,6 +55,8 @@ class Cycle:
     """The application heard that nobody waits for its answer."""
     _taken: int = attrs.field(default=0, init=False)
     """Bytes of the body that the application has."""
+    _held: int = attrs.field(default=0, init=False)
+    """Of these, those that are counted by `Serving.held`."""
     _continued: bool = attrs.field(default=False, init=False)
     _pace: Pace | None = attrs.field(default=None, init=False)
     _bell: trio.Event | None = attrs.field(default=None, init=False)
@@ -76,10 +75,12 @@ class Cycle:
             if not self.response.finished and not self._told and not self.connection.gone:
                 log.error("an application left a request without a whole answer", path=self.request.path)
         finally:
+            if self._held:
+                self._hold(0)
             self._callback = None  # it leads back to this request: no circle may be left to the garbage collector
 
     def _fail(self, error: Exception) -> None:
-        if isinstance(error, HangUp) or (isinstance(error, ExceptionGroup) and error.split(HangUp)[1] is None):
+        if is_hang_up(error):
             self.hung_up = True
         elif self._told or self.connection.gone:
             log.debug("an application failed after its client had gone", exc_info=error)
@@ -160,6 +161,8 @@ class Cycle:
         request.waiting = 0
         self._taken += len(body)
         self._delivered = request.complete
+        if self._delivered and self._held:
+            self._hold(0)
         self.connection.make_room()
         return {"type": "http.request", "body": body, "more_body": not request.complete}
 
@@ -171,6 +174,9 @@ class Cycle:
             with suppress(OSError):  # who has gone is heard of below
                 await connection.out.send(CONTINUE)
         settings, timekeeper = connection.serving.settings, connection.serving.timekeeper
+        self._hold(self._taken)
+        if connection.serving.held > settings.most_held and self._taken > settings.read_ahead:
+            self.give_up(TOO_MUCH)
         if self._pace is None:
             self._pace = Pace(settings.body_seconds, int(settings.body_seconds * settings.min_rate))
         while not (request.body or request.complete or self.failure or connection.gone):
@@ -180,6 +186,11 @@ class Cycle:
             finally:
                 self._pace.stop(trio.current_time())
                 connection.expires_at = NEVER
+
+    def _hold(self, size: int) -> None:
+        """Count what the application has of a body that is not complete."""
+        self.connection.serving.held += size - self._held
+        self._held = size
 
     async def _news(self) -> None:
         if self._bell is None:
@@ -211,7 +222,7 @@ class Cycle:
 
     async def _send_body(self, body: bytes, *, more: bool) -> None:
         response, out = self.response, self.connection.out
-        first, second = response.write(body, more=more, may_stay=not self.connection.serving.closing and self._body_is_near())
+        first, second = response.write(body, more=more, may_stay=self.connection.may_stay and self._body_is_near())
         if second:
             await out.send(first, yields=False)
             first = second

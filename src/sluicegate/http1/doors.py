@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from .forwarded import Peer
@@ -21,15 +23,13 @@ class Doors:
     """Connections that were turned away, ever."""
     _peers: dict[str, int] = attrs.field(factory=dict, init=False)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there are as many as there may be."""
-        return self.inside >= self.most
+    def enter(self, peer: Peer, make_room: Callable[[], bool] = lambda: False) -> bool:
+        """Whether there is room for one more of this peer; whoever came in must `leave`.
 
-    def enter(self, peer: Peer, *, in_place_of_another: bool = False) -> bool:
-        """Whether there is room for one more of this peer; whoever came in must `leave`. Another may be about to leave for it."""
+        ``make_room`` is asked when all places are taken, and says whether another is about to leave.
+        """
         network = peer.network if self.most_per_peer else ""
-        if (self.is_full and not in_place_of_another) or (network and self._peers.get(network, 0) >= self.most_per_peer):
+        if (network and self._peers.get(network, 0) >= self.most_per_peer) or (self.inside >= self.most and not make_room()):
             self.refused += 1
             return False
         self.inside += 1

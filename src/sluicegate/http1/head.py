@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import lru_cache
 from urllib.parse import unquote
 
 import attrs
 
 from .framing import CHUNKS, Refused, declared_length, stays, words
 
-__all__ = ["JUDGED", "HeadLimits", "Request", "read_head", "read_line"]
+__all__ = ["JUDGED", "HeadLimits", "Request", "RequestLine", "check_host", "read_head", "read_line", "split_target"]
 
 LINE = re.compile(rb"([A-Z][A-Z_-]*) ([!\"$-~]+) HTTP/([0-9]\.[0-9])\r\n")
 LINE_BESIDE_TARGET = 32
@@ -36,7 +37,7 @@ class HeadLimits:
     body: int | None = None
     """Bytes of the body; more is answered with 413."""
     ahead: int = 16
-    """Requests that are parsed before one of them is taken."""
+    """Requests that are parsed before one of them is taken; fewer where their heads are large."""
 
 
 @attrs.define(eq=False)
@@ -65,10 +66,26 @@ class Request:
     """The pieces that came and were not taken yet."""
     waiting: int = 0
     """Their bytes; who takes a piece also takes its length off here."""
+    weight: int = 0
+    """About how many bytes of memory its head takes."""
 
 
-def read_line(data: bytes, start: int, limits: HeadLimits) -> tuple[str, bytes, str] | None:
-    """Method, target and version of the request line at `start`; None if it has not come whole.
+@attrs.frozen
+class RequestLine:
+    """The first line of a request."""
+
+    method: str
+    target: bytes
+    version: str
+    authority: bytes | None
+    """The host that the target names; None if it names none."""
+    path: str
+    raw_path: bytes
+    query: bytes
+
+
+def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None:
+    """The request line at `start`; None if it has not come whole.
 
     Raises:
         Refused: It will never be one.
@@ -78,49 +95,51 @@ def read_line(data: bytes, start: int, limits: HeadLimits) -> tuple[str, bytes, 
     end = data.find(b"\n", start) + 1
     if (end or len(data)) - start > limits.target + LINE_BESIDE_TARGET:
         raise Refused(414, "target too long")
-    if not end:
-        return None
-    match = LINE.fullmatch(data, start, end)
+    return _read_whole_line(data[start:end], limits.target) if end else None
+
+
+@lru_cache(256)  # most clients ask for the same again and again
+def _read_whole_line(line: bytes, most: int) -> RequestLine:
+    match = LINE.fullmatch(line)
     if match is None:
         raise Refused(400, "malformed request line")
-    method, target, version = match[1], match[2], match[3]
+    method, target, version = match[1].decode("ascii"), match[2], match[3]
     if version not in {b"1.0", b"1.1"}:
         raise Refused(505, "no version but 1.0 and 1.1")
-    if len(target) > limits.target:
+    if len(target) > most:
         raise Refused(414, "target too long")
-    if method == b"CONNECT":
+    if method == "CONNECT":
         raise Refused(501, "no tunnels here")
-    return method.decode("ascii"), target, version.decode("ascii")
+    authority, raw_path, query = split_target(method, target)
+    if authority is not None and HOST.fullmatch(authority) is None:
+        raise Refused(400, "malformed target")
+    path = raw_path.decode("ascii")
+    return RequestLine(method, target, version.decode("ascii"), authority, unquote(path) if "%" in path else path, raw_path, query)
 
 
-def read_head(
-    method: str, target: bytes, version: str, headers: list[tuple[bytes, bytes]], judged: dict[bytes, list[bytes]]
-) -> tuple[Request, int]:
+def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dict[bytes, list[bytes]]) -> tuple[Request, int]:
     """The request with this head, and the length of its body in bytes, or `CHUNKS`.
 
     Args:
-        method: From the request line, as are target and version.
-        target: As it was sent.
-        version: ``1.0`` or ``1.1``.
+        line: As `read_line` has read it.
         headers: All of them.
         judged: The values of those in `JUDGED`.
 
     Raises:
         Refused: Two readers could understand it differently.
     """
+    version = line.version
     length = declared_length(judged.get(b"content-length"), judged.get(b"transfer-encoding"), version)
-    authority, raw_path, query = split_target(method, target)
-    check_host(authority, judged.get(b"host", []), version)
+    check_host(line.authority, judged.get(b"host", []), version)
     expectations = words(judged[b"expect"]) if b"expect" in judged and version == "1.1" else set()
     if not expectations <= {b"100-continue"}:
         raise Refused(417, "no expectation but 100-continue")
-    path = raw_path.decode("ascii")
     request = Request(
-        method,
-        target,
-        unquote(path) if "%" in path else path,
-        raw_path,
-        query,
+        line.method,
+        line.target,
+        line.path,
+        line.raw_path,
+        line.query,
         version,
         headers,
         content_length=None if length == CHUNKS else length,
@@ -155,10 +174,13 @@ def check_host(authority: bytes | None, hosts: list[bytes], version: str) -> Non
     """
     if len(hosts) != 1 and (hosts or version == "1.1"):
         raise Refused(400, "not exactly one Host")
-    if authority is not None and HOST.fullmatch(authority) is None:
-        raise Refused(400, "malformed target")
     for host in hosts:
-        if HOST.fullmatch(host) is None:
+        if not _is_host(host):
             raise Refused(400, "bad Host")
         if authority is not None and host.lower() != authority.lower():
             raise Refused(400, "another Host than in the target")
+
+
+@lru_cache(256)
+def _is_host(text: bytes) -> bool:
+    return HOST.fullmatch(text) is not None

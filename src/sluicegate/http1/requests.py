@@ -13,12 +13,16 @@ import attrs
 import httptools
 
 from .framing import CHUNKS, EMPTY_LINE, Refused
-from .head import JUDGED, HeadLimits, Request, read_head, read_line
+from .head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line
 from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
 
 __all__ = ["HeadLimits", "Refusal", "Request", "RequestParser"]
 
 CRLF = b"\r\n"
+MOST_WEIGHT = 65_536
+"""About how many bytes of memory the heads may take that nobody took; the last may be more."""
+WEIGHT_OF_HEADER = 150
+"""What Python adds to the bytes of a header: four bytes on the wire can become a tuple of two strings."""
 MOST_BLANK = 8
 """Bytes of empty lines before a request. One is a known habit of old clients (RFC 9112 section 2.2)."""
 
@@ -48,7 +52,8 @@ class RequestParser(MessageParser):
     """The request that broke off in its body, by a fault of its sender; it also stands, or stood, in `requests`."""
     _request: Request | None = attrs.field(default=None, init=False)
     """The one whose body is coming."""
-    _line: tuple[str, bytes, str] = attrs.field(default=("", b"", ""), init=False)
+    _line: RequestLine = attrs.field(init=False)
+    """Of the head that is coming."""
     _judged: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
     _blank: int = attrs.field(default=0, init=False)
     _upgrading: bool = attrs.field(default=False, init=False)
@@ -66,14 +71,29 @@ class RequestParser(MessageParser):
     @property
     def is_full(self) -> bool:
         """Whether it waits for somebody to take requests before it reads on."""
-        return len(self.requests) >= self.limits.ahead
+        requests = self.requests
+        return len(requests) >= self.limits.ahead or (len(requests) > 1 and sum(request.weight for request in requests) >= MOST_WEIGHT)
+
+    def has_enough(self, current: Request | None, most: int) -> bool:
+        """Whether nothing more is to be read for now: too much has come that nobody took yet.
+
+        Args:
+            current: The request that was taken last, if its body is still being read.
+            most: Bytes of bodies that may wait.
+        """
+        if self.failure is not None or self.is_full:
+            return True
+        waiting = 0 if current is None or current.complete else current.waiting
+        for request in self.requests:
+            waiting += request.waiting
+        return waiting > most
 
     def _refuse(self, refused: Refused) -> None:
         self.failure = Refusal(refused.status, refused.reason)
         self.failed_request = self._request
 
     def _read_line(self, data: bytes, start: int) -> int:
-        if len(self.requests) >= self.limits.ahead:
+        if self.requests and self.is_full:
             return 0
         if self._blank or data[start] in CRLF:
             blank = self._count_blank(data, start)
@@ -126,10 +146,11 @@ class RequestParser(MessageParser):
         """The head has come: judge it."""
         if self._stage != HEADERS:
             return
-        request, length = read_head(*self._line, self._headers, self._judged)
+        request, length = read_head(self._line, self._headers, self._judged)
         if self.limits.body is not None and length > self.limits.body:
             raise Refused(413, "body too large")
         self._upgrading = self._llhttp.should_upgrade()
+        request.weight = self._used + WEIGHT_OF_HEADER * len(self._headers)
         self._request = request
         self._used = self._content = 0
         if length == CHUNKS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 import attrs
@@ -17,6 +18,7 @@ __all__ = [
     "CONTINUE",
     "FULL",
     "HEAD_TOO_SLOW",
+    "TOO_MUCH",
     "BadHead",
     "DateLine",
     "encode_given",
@@ -27,11 +29,14 @@ __all__ = [
 HEAD_TOO_SLOW = Refusal(408, "the head of the request came too slowly")
 BODY_TOO_SLOW = Refusal(408, "the body of the request came too slowly")
 BUG = Refusal(500, "Internal Server Error")
+TOO_MUCH = Refusal(503, "too many large requests at a time")
 FULL = Refusal(503, "too many connections")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-_LINES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+: [^\0\r\n]*\r\n)*")
-"""Header lines as they may leave. A value with a line end would make more lines than there are headers, so they are counted, too."""
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"[^\0\r\n]*")
+_OURS = frozenset({b"content-length", b"connection", b"transfer-encoding", b"date"})
+"""Headers that the server has a say in."""
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
@@ -79,19 +84,25 @@ def encode_given(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | N
     closes = is_dated = False
     for name, value in headers:
         name = name.lower()  # noqa: PLW2901  applications are to give lower case, and not all do
-        if name == b"content-length":
+        if name not in _OURS:
+            lines.append(_line(name, value))
+        elif name == b"content-length":
             if length is not None or not value.isdigit():
                 raise BadHead("more than one content-length, or one that is no number")
             length = int(value)
         elif name == b"connection":
             closes = closes or b"close" in value.lower()
-        elif name != b"transfer-encoding":
-            is_dated = is_dated or name == b"date"
-            lines.append(b"%b: %b\r\n" % (name, value))
-    given = b"".join(lines)
-    if _LINES.fullmatch(given) is None or given.count(b"\n") != len(lines):
+        elif name == b"date":
+            is_dated = True
+            lines.append(_line(name, value))
+    return b"".join(lines), length, closes, is_dated
+
+
+@lru_cache(256)  # most answers have the same headers
+def _line(name: bytes, value: bytes) -> bytes:
+    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
         raise BadHead("a header whose name or value cannot be sent")
-    return given, length, closes, is_dated
+    return b"%b: %b\r\n" % (name, value)
 
 
 def plain_answer(refusal: Refusal, date: bytes) -> bytes:

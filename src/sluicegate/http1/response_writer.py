@@ -29,6 +29,7 @@ class ResponseWriter:
     until_close: bool = attrs.field(default=False, init=False)
     """The body ends where the connection does."""
     _status: int = attrs.field(default=0, init=False)
+    _first_line: bytes = attrs.field(default=b"", init=False)
     _headers: Iterable[tuple[bytes, bytes]] = attrs.field(default=(), init=False)
     _chunked: bool = attrs.field(default=False, init=False)
     _bodiless: bool = attrs.field(default=False, init=False)
@@ -39,7 +40,7 @@ class ResponseWriter:
         """Take status and headers; raises `RuntimeError` out of turn, and `BadHead`."""
         if self._status:
             raise RuntimeError("a response has one start")
-        status_line(status)
+        self._first_line = status_line(status)
         self._status, self._headers = status, headers
 
     def write(self, body: bytes, *, more: bool, may_stay: bool) -> tuple[bytes, bytes]:
@@ -76,7 +77,7 @@ class ResponseWriter:
         given, length, closes, is_dated = encode_given(self._headers)
         self.keep_alive = may_stay and request.keep_alive and not closes
         self._bodiless = request.method == "HEAD" or status in (204, 304)
-        parts = [status_line(status), given]
+        parts = [self._first_line, given]
         if length is None and not self._bodiless:
             if not more:
                 length = len(body)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
+from contextlib import suppress
 
 import attrs
 import trio
 
 from ..events import get_logger
+from .accepting import accept_all, accept_waiting
 from .connection import Connection
-from .cycle import ON_DISCONNECT, HangUp
+from .cycle import ON_DISCONNECT
 from .doors import Doors
-from .forwarded import peer_of
+from .forwarded import Peer, peer_of
+from .guests import Guests
+from .hang_up import HangUp
 from .lifespan import ASGIApp, Lifespan, StartUpFailed
 from .response_head import FULL, DateLine, plain_answer
 from .serving import Serving
@@ -25,10 +28,12 @@ __all__ = ["ON_DISCONNECT", "HangUp", "ServerSettings", "StartUpFailed", "serve"
 
 log = get_logger("sluicegate.http1")
 
-LOOKED_AT = 64
-"""Connections of a full server that are looked at for an idle one when another client comes."""
 TURNED_AWAY_SECONDS = 1.0
 """How long a client that found no room may take to take the answer."""
+MOST_TURNED_AWAY = 64
+"""So many at a time; who comes on top is not even told."""
+MOST_DROPPED = 65_536
+"""Bytes of what they ask that are read, because closing with unread bytes would reset the connection, and cost them the answer."""
 
 
 async def serve(
@@ -53,14 +58,14 @@ async def serve(
     """
     settings = settings or ServerSettings()
     doors = doors or Doors(settings.max_connections, settings.max_connections_per_peer)
-    server = _Server(Serving(app, settings, DateLine(wall), Lifespan(app)), doors)
+    server = _Server(Serving(app, settings, DateLine(wall), Lifespan(app)), doors, connections)
     urls = [_url(listener) for listener in listeners]
     try:
         failure = await connections.start(server.live)
         if failure:
             raise StartUpFailed(failure)
         task_status.started(urls)
-        await trio.serve_listeners(server.carry, list(listeners), handler_nursery=connections)
+        await server.accept(listeners)
     finally:
         server.close()
         for listener in listeners:
@@ -81,8 +86,12 @@ def _url(listener: trio.abc.Listener[trio.abc.Stream]) -> str:
 class _Server:
     serving: Serving
     _doors: Doors
-    _open: dict[Connection, None] = attrs.field(factory=dict, init=False)
-    """In the order in which they are looked at when one must make room."""
+    _connections: trio.Nursery
+    guests: Guests = attrs.field(factory=Guests, init=False)
+    _inside: int = attrs.field(default=0, init=False)
+    """Connections that were accepted and have not ended, those included that are turned away."""
+    _turned_away: int = attrs.field(default=0, init=False)
+    """Of these, now."""
     _empty: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Nothing is accepted any more, and the last connection has ended."""
 
@@ -99,52 +108,68 @@ class _Server:
                 self.serving.lifespan.end()
             nursery.cancel_scope.cancel()
 
+    async def accept(self, listeners: Sequence[trio.abc.Listener[trio.abc.Stream]]) -> None:
+        """Accept until cancelled, and then those who are at the door already."""
+        try:
+            async with trio.open_nursery() as accepting:
+                for listener in listeners:
+                    accepting.start_soon(accept_all, listener, self.welcome, self.guests.end_an_idle_one)
+        finally:
+            if self.serving.settings.takes_waiting:
+                for listener in listeners:
+                    accept_waiting(listener, self.welcome)
+
     def close(self) -> None:
         """Let each connection end as soon as it has nothing to answer."""
         self.serving.closing = True
-        for connection in list(self._open):
-            connection.end_if_idle()
+        self.guests.end_idle_ones()
         self._let_go()
 
     def _let_go(self) -> None:
-        if self.serving.closing and not self._open:
+        if self.serving.closing and not self._inside:
             self._empty.set()
 
-    async def carry(self, stream: trio.abc.Stream) -> None:
+    def welcome(self, stream: trio.abc.Stream) -> None:
+        """Start the life of a connection."""
+        self._inside += 1
+        self._connections.start_soon(self._carry, stream)
+
+    async def _carry(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end. A bug in here costs this connection only."""
         stream = quicken(stream)
-        peer = peer_of(stream, self.serving.settings.trusted)
-        if self.serving.closing:
+        try:
+            peer = peer_of(stream, self.serving.settings.trusted)
+            if self._doors.enter(peer, self.guests.end_an_idle_one):
+                await self._converse(stream, peer)
+            else:
+                await self._turn_away(stream)
+        except* Exception as bugs:
+            log.exception("a connection failed", exc_info=bugs)
+        finally:
+            self._inside -= 1
+            self._let_go()
             await trio.aclose_forcefully(stream)
-        elif not self._doors.enter(peer, in_place_of_another=self._doors.is_full and self._end_an_idle_one()):
-            await self._turn_away(stream)
-        else:
-            connection = Connection(self.serving, stream, peer)
-            self._open[connection] = None
-            try:
-                await connection.run()
-            except* Exception as bugs:
-                log.exception("a connection failed", exc_info=bugs)
-            finally:
-                del self._open[connection]
-                self._doors.leave(peer)
-                self._let_go()
-                await trio.aclose_forcefully(stream)
 
-    def _end_an_idle_one(self) -> bool:
-        """Let a connection that waits for its next request make room, if one of those that were not looked at for longest does."""
-        for connection in list(islice(self._open, LOOKED_AT)):
-            if connection.end_if_idle():
-                return True
-            del self._open[connection]
-            self._open[connection] = None
-        return False
+    async def _converse(self, stream: trio.abc.Stream, peer: Peer) -> None:
+        connection = Connection(self.serving, stream, peer)
+        self.guests.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self.guests.remove(connection)
+            self._doors.leave(peer)
 
     async def _turn_away(self, stream: trio.abc.Stream) -> None:
+        if self._turned_away >= MOST_TURNED_AWAY:
+            return
+        self._turned_away += 1
         try:
-            with trio.move_on_after(TURNED_AWAY_SECONDS):
+            with trio.move_on_after(TURNED_AWAY_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await stream.send_all(plain_answer(FULL, self.serving.date()))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+                if isinstance(stream, trio.abc.HalfCloseableStream):
+                    await stream.send_eof()
+                dropped = 0
+                while dropped < MOST_DROPPED and (data := await stream.receive_some()):
+                    dropped += len(data)
         finally:
-            await trio.aclose_forcefully(stream)
+            self._turned_away -= 1

@@ -21,5 +21,7 @@ class Serving:
     date: DateLine
     lifespan: Lifespan
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
+    held: int = attrs.field(default=0, init=False)
+    """Bytes that applications have of bodies which are not complete."""
     closing: bool = attrs.field(default=False, init=False)
     """Each connection ends after the response it is at."""

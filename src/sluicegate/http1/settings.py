@@ -31,8 +31,12 @@ class ServerSettings:
     """Bytes per second."""
     read_ahead: int = 65_536
     """Bytes of bodies that nobody took yet; with more than that, nothing is read."""
+    most_held: int = 256 * 1024 * 1024
+    """Bytes of bodies that are not complete, in all applications together; with more than that, a body larger than `read_ahead` is refused."""
     max_connections: int = 4096
     """When there are as many, an idle one makes room for the next, or else that is turned away."""
+    takes_waiting: bool = True
+    """Whether who is at the door when the accepting ends is let in. False where the sockets live on, and another process will let them in."""
     max_connections_per_peer: int = 0
     """Per IPv4 address or IPv6 /64 network, trusted proxies excepted; 0 sets no limit."""
     trusted: Networks = ()

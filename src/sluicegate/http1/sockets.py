@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from operator import index
 
 import attrs
 import trio
 
-__all__ = ["QuickSocket", "quicken"]
+__all__ = ["QuickSocket", "is_readable", "quicken"]
 
 MOST_READ = 65536
 
@@ -23,12 +24,34 @@ def quicken(stream: trio.abc.Stream) -> trio.abc.Stream:
     return QuickSocket(stream) if isinstance(stream, trio.SocketStream) and os.name == "posix" else stream
 
 
+def is_readable(end: object) -> bool:
+    """Whether something has come to a stream: bytes, their end, or a failure. False where nobody can tell."""
+    below = getattr(end, "stream", end)
+    own = getattr(below, "socket", None)
+    if own is None:
+        return bool(getattr(below, "is_readable", False))
+    number = own.fileno()
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 @attrs.define(eq=False)
 class QuickSocket(trio.abc.HalfCloseableStream):
-    """A socket stream that can also send without waiting."""
+    """A socket stream that can also send without waiting. Whoever closes it closes this, not the stream below."""
 
     stream: trio.SocketStream
+    _number: int = attrs.field(init=False)
+    """The descriptor, -1 when closed: asking the socket for it takes longer than to compare it."""
     _sending: bool = attrs.field(default=False, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._number = self.stream.socket.fileno()
 
     def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Send as much as the kernel takes at once, and return how much that was. Never blocks, and is no checkpoint.
@@ -39,14 +62,10 @@ class QuickSocket(trio.abc.HalfCloseableStream):
         """
         if self._sending:
             raise trio.BusyResourceError("another task is sending")
-        return self._write(data)
-
-    def _write(self, data: bytes | bytearray | memoryview) -> int:
-        own = self.stream.socket
-        if own.did_shutdown_SHUT_WR:
+        if self._ended:
             raise trio.ClosedResourceError("this side has said that it sends no more")
         try:
-            return os.write(own.fileno(), data)
+            return os.write(self._number, data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -54,22 +73,22 @@ class QuickSocket(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it."""
+        await trio.lowlevel.checkpoint()
+        with memoryview(data) as whole:
+            sent = self.send_now(whole)
+            while sent < len(whole):
+                await self.wait_send_all_might_not_block()
+                sent += self.send_now(whole[sent:])
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there is room."""
         if self._sending:
             raise trio.BusyResourceError("another task is sending")
         self._sending = True
         try:
-            await trio.lowlevel.checkpoint()
-            with memoryview(data) as whole:
-                sent = self._write(whole)
-                while sent < len(whole):
-                    await trio.lowlevel.wait_writable(self._descriptor())
-                    sent += self._write(whole[sent:])
+            await trio.lowlevel.wait_writable(self._descriptor())
         finally:
             self._sending = False
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait until there is room."""
-        await self.stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come; waits for the first byte."""
@@ -79,26 +98,27 @@ class QuickSocket(trio.abc.HalfCloseableStream):
         while True:
             await trio.lowlevel.wait_readable(self._descriptor())
             try:
-                return os.read(self.stream.socket.fileno(), most)
+                return os.read(self._number, most)
             except BlockingIOError:  # somebody else's wake-up
                 continue
             except OSError as error:
                 raise _translated(error) from error
 
     def _descriptor(self) -> int:
-        descriptor = self.stream.socket.fileno()
-        if descriptor < 0:
+        if self._number < 0:
             raise trio.ClosedResourceError("this socket was already closed")
-        return descriptor
+        return self._number
 
     async def send_eof(self) -> None:
         """Say that no more will be sent."""
         if self._sending:
             raise trio.BusyResourceError("another task is sending")
+        self._ended = True
         await self.stream.send_eof()
 
     async def aclose(self) -> None:
         """Close both directions; whoever waits on it wakes up."""
+        self._number = -1
         await self.stream.aclose()
 
 

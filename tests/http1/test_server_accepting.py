@@ -1,0 +1,132 @@
+"""Who is let in, and who is told that there is no room. In memory, on the mock clock."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.http1.accepting import accept_all
+from sluicegate.http1.doors import Doors
+from sluicegate.http1.forwarded import Peer
+from sluicegate.http1.lifespan import Receive, Scope, Send
+from sluicegate.http1.server import ServerSettings
+from sluicegate.testing.front import open_front
+from sluicegate.testing.wire import MemoryNetwork
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    assert scope["type"] == "http"
+    await trio.sleep(5)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@attrs.define(eq=False)
+class Scarce(trio.abc.Listener[trio.abc.Stream]):
+    """A listener on a machine that has few descriptors left."""
+
+    listener: trio.abc.Listener[trio.abc.Stream]
+    left: int
+    number: int = errno.EMFILE
+
+    async def accept(self) -> trio.abc.Stream:
+        if self.left == 0:
+            await trio.lowlevel.checkpoint()
+            raise OSError(self.number, os.strerror(self.number))
+        stream = await self.listener.accept()
+        self.left -= 1
+        return stream
+
+    async def aclose(self) -> None:
+        await self.listener.aclose()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+async def test_a_listener_waits_while_descriptors_are_short(
+    autojump_clock: object, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    network, welcomed, asked = MemoryNetwork(), list[float](), list[float]()
+    listener = Scarce((await network.listen("127.0.0.1", 1))[0], left=1, number=number)
+
+    def make_room() -> bool:
+        asked.append(trio.current_time())
+        return False
+
+    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room)
+    for _ in range(3):
+        await network.open_stream("127.0.0.1", 1)
+    await trio.sleep(10.05)
+    assert (welcomed, len(asked), len(caplog.records)) == ([0.0], 101, 1), "it tells of it once"
+    listener.left = 1
+    await trio.sleep(60)
+    assert (len(welcomed), len(caplog.records)) == (2, 2), "and once a minute"
+
+
+async def test_where_descriptors_are_short_idle_connections_make_room_at_once(autojump_clock: object, nursery: trio.Nursery) -> None:
+    network, welcomed = MemoryNetwork(), list[float]()
+    listener = Scarce((await network.listen("127.0.0.1", 1))[0], left=0)
+
+    def make_room() -> bool:
+        listener.left += 1
+        return True
+
+    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room)
+    for _ in range(20):
+        await network.open_stream("127.0.0.1", 1)
+    await trio.sleep(0.5)
+    assert len(welcomed) == 20
+    assert welcomed[-1] < 0.1
+
+
+async def test_a_listener_that_is_of_no_use_is_a_failure(autojump_clock: object) -> None:
+    listener = Scarce((await MemoryNetwork().listen("127.0.0.1", 1))[0], left=0, number=errno.EINVAL)
+    with pytest.raises(OSError, match="Invalid argument"):
+        await accept_all(listener, lambda _: None, lambda: False)
+
+
+async def test_who_is_turned_away_can_read_why_though_its_request_was_not_read(autojump_clock: object) -> None:
+    async with open_front(slow, ServerSettings(max_connections=1), network=MemoryNetwork(resets=True)) as front:
+        busy = await front.dial()
+        await busy.say(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        other = await front.dial()
+        await other.stream.send_all(GET)
+        assert (await other.answer()).status == 503
+        assert await other.rest() == b""
+        assert (await busy.answer()).status == 200
+
+
+async def test_those_who_are_turned_away_do_not_pile_up(autojump_clock: object) -> None:
+    async with open_front(slow, ServerSettings(max_connections=1)) as front:
+        busy = await front.dial()
+        await busy.say(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        others = [await front.dial() for _ in range(100)]
+        await trio.testing.wait_all_tasks_blocked()
+        answered = [other for other in others if other.stream._in.data]
+        assert len(answered) == 64
+        assert len(front.connections.child_tasks) == 66, "these, the busy one, and the server's own"
+        await trio.sleep(1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(front.connections.child_tasks) == 2
+
+
+def test_a_peer_that_may_not_come_in_makes_nobody_leave() -> None:
+    doors, asked = Doors(2, 1), list[bool]()
+
+    def make_room() -> bool:
+        asked.append(True)
+        return True
+
+    one, other, third = (Peer((f"10.0.0.{number}", 1)) for number in range(3))
+    assert [doors.enter(peer, make_room) for peer in (one, other, one, other)] == [True, True, False, False]
+    assert asked == []
+    assert doors.enter(third, make_room)
+    assert asked == [True]
