@@ -103,7 +103,7 @@ class Gateway:
                 self.asgi_app,
                 listeners,
                 connections=self._nurseries.connections,
-                settings=settings_of(listen),
+                settings=attrs.evolve(settings_of(listen), on_refused=self.endpoint.refused),
                 doors=self.doors,
                 wall=self.endpoint.sources.wall,
                 task_status=task_status,

@@ -218,6 +218,26 @@ async def test_what_is_refused_before_it_becomes_a_call_is_counted_by_status(aut
     assert refused == {'mcp_proxy_http_refused_total{status="400"}': 1, 'mcp_proxy_http_refused_total{status="404"}': 3}
 
 
+async def test_requests_that_the_server_refuses_by_itself_are_counted_too(autojump_clock: trio.testing.MockClock) -> None:
+    network, scripted = MemoryNetwork(), ScriptedBackend()
+    config = counted(Builder("x").listen("127.0.0.1", 8080).backend("b", scripted.connector).config())
+    async with (
+        open_gateway(config, servers={"b": scripted.connector}, outside=Outside(listen=network.listen)) as gateway,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(gateway.serve)
+        for request in (b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 10_000):
+            stream = await network.open_stream("127.0.0.1", 8080)
+            await stream.send_all(request)
+            await stream.receive_some()
+            await stream.aclose()
+        page = await read(gateway)
+        nursery.cancel_scope.cancel()
+
+    refused = {name: value for name, value in page.items() if name.startswith("mcp_proxy_http_refused")}
+    assert refused == {f'mcp_proxy_http_refused_total{{status="{status}"}}': 1 for status in (400, 414, 505)}
+
+
 async def test_connections_are_told_those_included_that_found_no_room(autojump_clock: trio.testing.MockClock) -> None:
     network, scripted = MemoryNetwork(), ScriptedBackend()
     config = counted(Builder("x").listen("127.0.0.1", 8080).backend("b", scripted.connector).config())

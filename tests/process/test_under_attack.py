@@ -21,7 +21,7 @@ Json = dict[str, Any]
 def bench(tmp_path: Path, *arguments: str) -> Json:
     """What `scripts/bench` finds with these arguments."""
     out = tmp_path / "found.json"
-    command = [sys.executable, "scripts/bench.py", *arguments, "--json", str(out)]
+    command = [sys.executable, "-m", "scripts.benchmark", *arguments, "--json", str(out)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

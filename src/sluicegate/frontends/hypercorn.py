@@ -118,6 +118,8 @@ class _Server:
                 if failure := await application.start(self.lifespan.run):
                     self.close()
                 task_status.started(failure)
+                await self._context.terminated.wait()
+                await self.guests.end_idle_ones()
                 await self._empty.wait()
                 self.lifespan.end()
             nursery.cancel_scope.cancel(reason="the last connection has ended")
@@ -146,7 +148,6 @@ class _Server:
     def close(self) -> None:
         """Close connections that wait for a request, and others after the one they have."""
         cast("Any", self._context.terminated)._event.set()  # noqa: SLF001  its own set() is async only to please asyncio
-        self.guests.end_idle_ones()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -161,6 +162,7 @@ class _Words(Config):
         super().__init__()
         self._wall = wall
         self.limits = settings.head
+        self.on_refused = settings.on_refused
         self.accesslog = None
         self.errorlog = logging.getLogger("hypercorn.error")
         self.keep_alive_max_requests = MOST_REQUESTS

@@ -124,9 +124,11 @@ class Http2(H2Protocol):
                 self.connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)  # the client may go elsewhere with it
             self._unread.discard(event.stream_id)
             return True
+        limited = cast("Limited", self.config)
         try:
-            judge_http2(event.headers or [], cast("Limited", self.config).limits)
+            judge_http2(event.headers or [], limited.limits)
         except Refused as refused:
+            limited.on_refused(refused.status, str(refused))
             head = [(b":status", b"%d" % refused.status), (b"content-length", b"0")]
             with suppress(ProtocolError):
                 self.connection.send_headers(event.stream_id, head, end_stream=True)

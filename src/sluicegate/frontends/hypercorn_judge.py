@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import h11
@@ -19,6 +19,7 @@ class Limited(Protocol):
     """Hypercorn's configuration with our limits in it."""
 
     limits: HeadLimits
+    on_refused: Callable[[int, str], None]
 
 
 def judge_http1(request: h11.Request, limits: HeadLimits) -> bytes:

@@ -108,9 +108,11 @@ class Http1(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         """Begin a request, unless our own server would refuse it, which is stricter than h11."""
+        limited = cast("Limited", self.config)
         try:
-            target = judge_http1(request, cast("Limited", self.config).limits)
+            target = judge_http1(request, limited.limits)
         except Refused as refused:
+            limited.on_refused(refused.status, str(refused))
             await self._send_error_response(refused.status)
             await self.send(Closed())
         else:

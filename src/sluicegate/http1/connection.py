@@ -233,6 +233,8 @@ class Connection:
         """Say why there is no answer, as the last thing on this connection."""
         if refusal is None or self.gone:
             return
+        if refusal is not BUG:
+            self.serving.settings.on_refused(refusal.status, refusal.reason)
         with suppress(OSError):
             await self.out.send(plain_answer(refusal, self.serving.date()))
             await self._linger()

@@ -6,11 +6,14 @@ from itertools import islice
 from typing import Protocol
 
 import attrs
+import trio
 
 __all__ = ["Guest", "Guests"]
 
 LOOKED_AT = 64
-"""Connections that are looked at when one must make room."""
+"""Connections that are looked at when one must make room, and those that end in one turn of the event loop."""
+PAUSE_SECONDS = 0.005
+"""Between two such turns: 4 000 idle connections that ended in one held up everybody else for 280 ms."""
 
 
 class Guest(Protocol):
@@ -44,7 +47,10 @@ class Guests:
             self._all[guest] = None
         return False
 
-    def end_idle_ones(self) -> None:
-        """Let all that are idle go."""
-        for guest in list(self._all):
-            guest.end_if_idle()
+    async def end_idle_ones(self) -> None:
+        """Let all that are idle go, some at a time."""
+        for number, guest in enumerate(list(self._all), start=1):
+            if guest in self._all:
+                guest.end_if_idle()
+            if number % LOOKED_AT == 0:
+                await trio.sleep(PAUSE_SECONDS)

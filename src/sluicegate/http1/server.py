@@ -92,6 +92,8 @@ class _Server:
     """Connections that were accepted and have not ended, those included that are turned away."""
     _turned_away: int = attrs.field(default=0, init=False)
     """Of these, now."""
+    _closing: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Nothing is accepted any more."""
     _empty: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Nothing is accepted any more, and the last connection has ended."""
 
@@ -104,6 +106,8 @@ class _Server:
                 if failure:
                     self.close()
                 task_status.started(failure)
+                await self._closing.wait()
+                await self.guests.end_idle_ones()
                 await self._empty.wait()
                 self.serving.lifespan.end()
             nursery.cancel_scope.cancel()
@@ -122,7 +126,7 @@ class _Server:
     def close(self) -> None:
         """Let each connection end as soon as it has nothing to answer."""
         self.serving.closing = True
-        self.guests.end_idle_ones()
+        self._closing.set()
         self._let_go()
 
     def _let_go(self) -> None:

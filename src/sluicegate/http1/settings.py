@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 
 import attrs
@@ -43,3 +44,5 @@ class ServerSettings:
     """Proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed. If there are any, so is who comes over a Unix socket."""
     linger_seconds: float = 2.0
     """How long what a client still sends is read and dropped, so that the last answer reaches it."""
+    on_refused: Callable[[int, str], None] = lambda _status, _reason: None
+    """Told of every request that the application never heard of: the status of the answer, and why."""
