@@ -21,7 +21,7 @@ from ..gateway import Gateway, open_gateway
 from ..observe.log import configure
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
-from .memory import settle_memory
+from .memory import give_memory_back, settle_memory
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
 
@@ -108,6 +108,7 @@ async def _serve_http(gateway: Gateway, signals: Signals) -> None:
             urls = await nursery.start(gateway.serve)
         except* OSError as group:
             raise click.ClickException(_cannot_listen(gateway.config.proxy.listen, first_leaf(group))) from None
+        nursery.start_soon(give_memory_back)
         log.info("serving", urls=list(urls))
         await signals.wait()
         log.info("draining")

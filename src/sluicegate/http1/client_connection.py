@@ -164,6 +164,7 @@ class Connection:
             self.home.let_go(self)
         self.keeper.forget(self)
         await trio.aclose_forcefully(self.stream)
+        self.parser.close()
         self.home.forget(self)
 
 

@@ -75,6 +75,7 @@ class Connection:
         finally:
             self.serving.timekeeper.forget(self)
             self.serving.timekeeper.forget(self.out)
+            self.parser.close()
 
     @property
     def may_stay(self) -> bool:

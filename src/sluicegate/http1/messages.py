@@ -75,6 +75,12 @@ class MessageParser:
             self._stage = OVER
             self._refuse(refused)
 
+    def close(self) -> None:
+        """Read no more. It and llhttp hold each other, and only the garbage collector would part them: 100 objects for each connection."""
+        self._stage = OVER
+        if hasattr(self, "_llhttp"):
+            del self._llhttp
+
     @abstractmethod
     def _read_line(self, data: bytes, start: int) -> int:
         """Read the first line of a message, and on; bytes used, 0 if there are too few."""

@@ -19,6 +19,8 @@ log = get_logger("sluicegate.access")
 
 FAREWELL_SECONDS = 2.0
 """How long what is waiting may take to be written, once no more will come."""
+PAUSE_SECONDS = 0.05
+"""Between two batches. Writing takes a turn in a thread, which costs as much for one line as for hundreds."""
 MOST_LINES = 10_000
 """Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
 
@@ -48,7 +50,7 @@ class Lines:
     """How many of those the log itself has told of."""
     _waiting: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MOST_LINES), init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _ending: bool = attrs.field(default=False, init=False)
+    _end: trio.Event = attrs.field(factory=trio.Event, init=False)
     """No more lines will come."""
 
     def put(self, line: bytes) -> None:
@@ -66,17 +68,20 @@ class Lines:
             try:
                 yield
             finally:
-                self._ending = True
+                self._end.set()
                 self._news.set()
                 writer.deadline = trio.current_time() + FAREWELL_SECONDS
 
     async def _run(self, writer: trio.CancelScope) -> None:
         with writer:
-            while self._waiting or not self._ending:
+            while self._waiting or not self._end.is_set():
                 await self._news.wait()
-                if not self._ending:
+                if not self._end.is_set():
                     self._news = trio.Event()
                 await self.flush()
+                if not self._end.is_set():
+                    with trio.move_on_after(PAUSE_SECONDS):
+                        await self._end.wait()
 
     async def flush(self) -> None:
         """Write what is waiting."""
