@@ -18,7 +18,7 @@ import trio
 __all__ = ["Timed", "Timekeeper"]
 
 NEVER = float("inf")
-AT_ONCE = 16
+AT_ONCE = 8
 """So many expire in one go."""
 PAUSE_SECONDS = 0.005
 """Before the next go. Connections that came together expire together, and the farewell of 500 in one go held up everybody for 75 ms."""
