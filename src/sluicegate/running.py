@@ -72,7 +72,7 @@ class Gateway:
 
     @property
     def handler(self) -> Handler:
-        """Runs any routed request, through every policy."""
+        """Runs any routed request, through every policy. A call is run once, as its scope is entered; to ask again, make another."""
         return self.endpoint.handler
 
     @property
