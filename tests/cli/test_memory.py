@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from sluicegate.cli.memory import THRESHOLDS
 
 LOOK = """
@@ -24,10 +22,10 @@ print(json.dumps([gc.get_threshold(), gc.get_freeze_count() > 1000, faults]))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only the GNU C library has these settings")
 def test_a_large_block_is_had_again_without_the_system_and_what_is_loaded_is_no_business_of_the_collector() -> None:
     done = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True, timeout=60)
 
     thresholds, is_frozen, faults = json.loads(done.stdout)
     assert (tuple(thresholds), is_frozen) == (THRESHOLDS, True)
-    assert faults < 1000, "a hundred blocks of 256 pages each"
+    if sys.platform == "linux":  # only the GNU C library has these settings
+        assert faults < 1000, "a hundred blocks of 256 pages each"

@@ -67,7 +67,7 @@ class Site:
 
     async def _run(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError(scope["type"])
+            raise RuntimeError(f"this site has no {scope['type']}")
         self.requests += 1
         self.running += 1
         try:

@@ -119,7 +119,7 @@ class WildSite:
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError(scope["type"])
+            raise RuntimeError(f"this site has no {scope['type']}")
         body = await _read(receive)
         message = decode(body) if body else None
         headers = {bytes(name): bytes(value).decode() for name, value in scope["headers"]}
