@@ -81,7 +81,7 @@ async def _run(app: ASGIApp, scope: Scope, events: trio.MemoryReceiveChannel[ASG
     with events:
         try:
             await app(scope, cast("Any", events.receive), cast("Any", send))
-        except Exception as error:
+        except Exception as error:  # whatever an application raises
             if is_hang_up(error):
                 cast("HTTPStream", cast("Any", send).__self__).state = ASGIHTTPState.CLOSED  # else it would answer with 500
             else:

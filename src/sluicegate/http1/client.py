@@ -101,7 +101,7 @@ class Client:
             while not connection.parser.status and not failure:
                 failure = await connection.receive()
             response = begin_response(connection, failure)
-        except BaseException:
+        except BaseException:  # cancelled, too: a connection in the middle of a response is of no use to anybody
             connection.end("the request was given up")
             raise
         if response.status == 407 and self._dialer.forwarder is not None:

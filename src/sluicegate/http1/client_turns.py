@@ -51,7 +51,7 @@ class Turns:
         self._queue.append(place)
         try:
             await place.called.wait()
-        except BaseException:
+        except BaseException:  # cancelled, that is: the turn may have been given already
             self._leave(place)
             raise
         return place.has_turn
