@@ -17,7 +17,6 @@ import asyncio
 import gc
 import json
 import os
-import random
 import signal
 import socket
 import struct
@@ -63,7 +62,6 @@ class Attackers:
         told = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
         kinds = [kind for name, number in numbers.items() for kind in self.kinds(name, number)]
-        random.Random(1).shuffle(kinds)  # else a hundred that ask for mebibytes come within a quarter of a second, and again and again
         self.waiting = len(kinds)
         tasks = []
         for kind in kinds:
