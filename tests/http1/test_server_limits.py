@@ -162,6 +162,36 @@ async def test_a_client_that_stops_reading_is_cut_in_time(autojump_clock: object
     assert caplog.records == []
 
 
+async def test_what_else_a_client_asked_for_that_was_cut_is_not_made(autojump_clock: object) -> None:
+    for _ in range(10):  # its reader and its writer are woken in any order
+        made = 0
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal made
+            made += 1
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"a" * 300_000})
+
+        async with open_front(only_http(app)) as front:
+            client = await front.dial()
+            await client.say(GET * 8)
+            await trio.sleep(100)
+        assert made == 1
+
+
+async def test_what_a_client_asks_while_an_answer_leaves_waits_for_its_end(autojump_clock: object) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a" * 300_000})
+
+    async with open_front(only_http(app)) as front:
+        client = await front.dial()
+        await client.say(GET, GET, GET)
+        await trio.sleep(1)
+        for _ in range(3):
+            assert len((await client.answer()).body) == 300_000
+
+
 async def test_a_client_that_drips_what_it_reads_is_cut_in_time(autojump_clock: object) -> None:
     pieces, ends = list[int](), list[float]()
     async with open_front(endless(pieces, ends, 1_000_000)) as front:

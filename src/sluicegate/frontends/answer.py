@@ -10,6 +10,7 @@ import trio
 from ..protocol.eras import PRIMED
 from ..protocol.events import format_comment, format_event
 from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
+from ..protocol.parts import Parts
 from .endpoint import Endpoint
 from .exchange import Exchange
 from .request import Headers, HttpRequest
@@ -42,7 +43,7 @@ class PostAnswer:
     _left: bool = attrs.field(default=False, init=False)
     """No connection carries it now."""
     _waiting: int = attrs.field(default=0, init=False)
-    _replies: list[bytes] = attrs.field(factory=list, init=False)
+    _replies: list[bytes | Parts] = attrs.field(factory=list, init=False)
     _exchanges: list[Exchange] = attrs.field(factory=list, init=False)
 
     def note(self, message: bytes) -> None:
@@ -50,13 +51,13 @@ class PostAnswer:
         if self.may_stream:
             self._become_stream().put(message)
 
-    def reply(self, message: bytes | None) -> None:
+    def reply(self, message: bytes | Parts | None) -> None:
         """One call is over."""
         self._waiting -= 1
         if message is not None and self.log is None:
             self._replies.append(message)
         elif message is not None and self.log is not None:
-            self.log.put(message, is_note=False)
+            self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
             if self.log is not None:
@@ -69,7 +70,7 @@ class PostAnswer:
         if self.log is None:
             self.log = self.session.open_stream(self)
             for message in self._replies:
-                self.log.put(message, is_note=False)
+                self.log.put(bytes(message), is_note=False)
             self._replies.clear()
             self.http.line.ring()
         return self.log
@@ -120,7 +121,7 @@ class PostAnswer:
                 self.reply(encode_error(message.id, encode({"code": message.code, "message": message.message})))
 
     async def _send_json(self) -> None:
-        body = b"[" + b",".join(self._replies) + b"]" if self.is_batch else self._replies[0]
+        body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]
         await self.http.respond(200, body, headers=self.headers)
 
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:

@@ -11,7 +11,8 @@ import trio
 from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error, encode_result
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error
+from ..protocol.parts import Parts, encode_answer
 
 __all__ = ["GOING_DOWN", "ROUTE", "Exchange", "Outlet"]
 
@@ -31,7 +32,7 @@ class Outlet(Protocol):
         """Progress or a log line; sync and bounded."""
         ...
 
-    def reply(self, message: bytes | None) -> None:
+    def reply(self, message: bytes | Parts | None) -> None:
         """The last message about one call; None if it is to get no answer."""
         ...
 
@@ -89,7 +90,7 @@ class Exchange:
 
     async def run(self, handler: Handler) -> None:
         """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
-        message: bytes | None = None
+        message: bytes | Parts | None = None
         try:
             message = self._encode(await handler(self.call))
         except* Exception as bugs:
@@ -98,7 +99,7 @@ class Exchange:
         finally:
             self._end(message)
 
-    def _end(self, message: bytes | None) -> None:
+    def _end(self, message: bytes | Parts | None) -> None:
         self.ended = True
         self.call.back = SILENT  # opens a circle that would cost the garbage collector 4 µs a call, and a large gateway long pauses
         self.on_end()
@@ -108,14 +109,14 @@ class Exchange:
             message = encode_error(self.id, faults.cancelled(self.call.trail.cut or GOING_DOWN).encode())
         self.outlet.reply(message)
 
-    def _encode(self, reply: Reply) -> bytes:
+    def _encode(self, reply: Reply) -> bytes | Parts:
         trail = self.call.trail
         if reply.fault is not None:
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)), reply.extras)
         result = reply.result
         if _wants_route(self.call.params):
             result = _with_route(result, trail, trio.current_time() - self._began)
-        return encode_result(self.id, result, reply.extras)
+        return encode_answer(self.id, result, reply.extras)
 
 
 def _wants_route(params: Params) -> bool:

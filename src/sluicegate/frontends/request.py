@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..protocol.messages import encode, encode_error
+from ..protocol.parts import Parts
 from .stream import Line
 
 __all__ = ["ASGIApp", "BodyTooLarge", "ClientGone", "HttpRequest", "Receive", "Scope", "Send"]
@@ -18,6 +19,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 ON_DISCONNECT = "sluicegate.disconnect"
 """The ASGI extension of our own server: a function that takes what is to be called once, as soon as the client has gone."""
+TAKES_VIEWS = "sluicegate.views"
+"""Another: bodies may be views of memory instead of bytes."""
 DROPPED = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
 Headers = list[tuple[bytes, bytes]]
@@ -41,6 +44,7 @@ class HttpRequest:
     line: Line = attrs.field(init=False)
     extra: Headers = attrs.field(factory=list, init=False)
     """Headers that every response to it carries."""
+    _takes_views: bool = attrs.field(init=False)
     _once: Mapping[bytes, bytes] | None = attrs.field(default=None, init=False)
     """The headers, where each comes once; else they are in `_headers`."""
     _headers: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
@@ -48,6 +52,7 @@ class HttpRequest:
     def __attrs_post_init__(self) -> None:
         extensions = self.scope.get("extensions") or {}
         self.line = Line(self.receive, extensions.get(ON_DISCONNECT))
+        self._takes_views = TAKES_VIEWS in extensions
         given = self.scope["headers"]
         headers = dict(given)
         if len(headers) == len(given) and self.line.on_disconnect is not None:  # our own server: names in lower case, and none twice
@@ -111,7 +116,7 @@ class HttpRequest:
         """Send status and headers."""
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.extra]})
 
-    async def send_part(self, data: bytes, *, more: bool = True) -> None:
+    async def send_part(self, data: bytes | memoryview, *, more: bool = True) -> None:
         """Send a piece of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
@@ -121,12 +126,21 @@ class HttpRequest:
         except OSError:  # how ASGI servers say that the client has gone
             self.line.lost = True
 
-    async def respond(self, status: int, body: bytes = b"", *, kind: bytes = b"application/json", headers: Headers | None = None) -> None:
+    async def respond(
+        self, status: int, body: bytes | Parts = b"", *, kind: bytes = b"application/json", headers: Headers | None = None
+    ) -> None:
         """Send a whole response."""
         own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *(headers or [])]
         if body:
             own.insert(0, (b"content-type", kind))
         await self.start(status, own)
+        if isinstance(body, Parts):
+            if self._takes_views:
+                await self.send_part(body.before)
+                await self.send_part(body.large)
+                body = body.after
+            else:
+                body = bytes(body)
         await self.send_part(b"" if self.method == "HEAD" else body, more=False)
 
     async def refuse(

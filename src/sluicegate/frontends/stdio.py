@@ -17,6 +17,7 @@ from ..protocol.eras import ASSUMED, BATCHES
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode, encode_error
+from ..protocol.parts import Parts
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
 from .oversized import refuse_oversized
@@ -92,10 +93,10 @@ class _Front:
         if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES:
             self._put(message)
 
-    def reply(self, message: bytes | None) -> None:
+    def reply(self, message: bytes | Parts | None) -> None:
         """Pass on the end of a call."""
         if message is not None:
-            self._put(message)
+            self._put(bytes(message))
         self._written.set()
 
     def _put(self, message: bytes) -> None:
@@ -221,11 +222,11 @@ class _Batch:
         """Notes are no part of a batch."""
         self.front.note(message)
 
-    def reply(self, message: bytes | None) -> None:
+    def reply(self, message: bytes | Parts | None) -> None:
         """The last reply sends them all."""
         self.waiting -= 1
         if message is not None:
-            self._replies.append(message)
+            self._replies.append(bytes(message))
         if self.waiting == 0:
             self.front.reply(b"[" + b",".join(self._replies) + b"]" if self._replies else None)
 

@@ -21,6 +21,7 @@ from .client_response import Response, begin_response
 from .client_settings import ClientSettings
 from .client_turns import Turns
 from .dialing import Dialer, dialer_to
+from .lane import Lane
 from .origin import Origin
 from .timekeeper import Timekeeper
 from .tls import TlsFiles
@@ -48,6 +49,7 @@ class Client:
     """What stands before a target: the origin, if a proxy is to find it."""
     _suffix: bytes
     """What stands between the target and the caller's headers."""
+    lane: Lane = attrs.field(factory=Lane, init=False)
     _idle: dict[Connection, None] = attrs.field(factory=dict, init=False)
     """The one used last at the end."""
     _busy: set[Connection] = attrs.field(factory=set, init=False)
@@ -87,6 +89,7 @@ class Client:
         connection.purpose = purpose
         self._busy.add(connection)
         connection.parser.expect(method)
+        connection.came = 0
         size = 0 if body is None else len(body)
         length = b"" if body is None else b"Content-Length: %d\r\n" % size
         data = b"%b %b%b%b%b%b\r\n" % (method, self._prefix, target, self._suffix, headers, length)
@@ -169,7 +172,7 @@ class Client:
             stream = await self._dialer.dial()
         finally:
             self._turns.give_back(worked=stream is not None)
-        return Connection(stream, self.keeper, self, probe_of(stream))
+        return Connection(stream, self.keeper, self, self.lane, probe_of(stream))
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""
@@ -231,6 +234,7 @@ def open_client(
 async def _open(client: Client) -> AsyncGenerator[Client, None]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.keeper.run)
+        nursery.start_soon(client.lane.run)
         try:
             yield client
         finally:

@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from .client_failures import Broken
+from .lane import Lane
 from .responses import ResponseParser
 from .sockets import QuickSocket
 from .timekeeper import Timekeeper
@@ -22,7 +23,7 @@ from .timekeeper import Timekeeper
 __all__ = ["NEVER", "SENT_APART", "Connection", "Home", "probe_of"]
 
 MOST_READ = 65536
-"""Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads."""
+"""Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads. A longer one is large."""
 SENT_APART = 65536
 """A body of this size goes in a send of its own: copying it behind the head would cost more."""
 
@@ -55,6 +56,8 @@ class Connection:
     stream: trio.abc.Stream
     keeper: Timekeeper
     home: Home
+    lane: Lane
+    """Where large responses wait for each other."""
     is_readable: Callable[[], bool]
     """Whether something has come, or the end; never blocks. Between two responses either means that it cannot be used again."""
     quick: QuickSocket | None = attrs.field(init=False)
@@ -65,6 +68,8 @@ class Connection:
     why: str = ""
     """What the deadline means, in the words of a failure."""
     ended: bool = False
+    came: int = 0
+    """Bytes of this response so far."""
     broken: bool = False
     """The request did not leave as a whole: there may be a response, but no second request."""
     expires_at: float = NEVER
@@ -125,10 +130,11 @@ class Connection:
         """Give the parser what comes next; why the response cannot be completed, or nothing."""
         parser = self.parser
         try:
-            data = await self.stream.receive_some(MOST_READ)
+            data = await self._receive_in_turn() if self.came > MOST_READ else await self.stream.receive_some(MOST_READ)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return self.why if self.ended else self._cut_off("the connection was reset")
         if data:
+            self.came += len(data)
             parser.feed(data)
         else:
             parser.eof()
@@ -137,6 +143,17 @@ class Connection:
         if parser.failure:
             return f"the answer is no HTTP: {parser.failure}" if data else self._cut_off("the connection was closed")
         return "" if data else self._cut_off("the connection was closed")
+
+    async def _receive_in_turn(self) -> bytes | bytearray:
+        """More of a large response. What is made of it before anybody yields, at its end the whole answer, belongs to the same turn."""
+        data = None
+        while data is None:
+            if self.quick is not None:
+                await self.quick.wait_receive_might_not_block()
+            if not self.lane.enter():
+                await self.lane.wait()
+            data = await self.stream.receive_some(MOST_READ) if self.quick is None else self.quick.receive_now(MOST_READ)
+        return data
 
     def _cut_off(self, how: str) -> str:
         if self.parser.status:

@@ -198,8 +198,8 @@ class Connection:
     def hand_over(self, cycle: Cycle) -> None:
         """Let another task go on with the next request, if this one has its response and only its application is still at work."""
         response = cycle.response
-        may_follow = cycle is self._cycle and response.finished and response.keep_alive and len(self._former) < MOST_FORMER
-        if may_follow and self.parser.requests:
+        has_left = response.finished and not self.out.torn  # else it is still on its way
+        if has_left and cycle is self._cycle and response.keep_alive and len(self._former) < MOST_FORMER and self.parser.requests:
             self._cycle = None
             self._former.append(cycle)
             self._tasks.start_soon(self._answer)
@@ -208,7 +208,7 @@ class Connection:
         """Whether there may be another response after this one; if not, all that was to be said is said."""
         request, parser = cycle.request, self.parser
         if self.gone:
-            return not cycle.hung_up
+            return not (cycle.hung_up or self.out.given_up)  # what else it has asked for would be made for nobody
         if not (cycle.hung_up or self.out.torn or cycle.response.head_made):
             await self._refuse(cycle.failure or BUG)
         if cycle.hung_up or self.out.torn or not cycle.response.finished:

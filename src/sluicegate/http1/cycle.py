@@ -29,12 +29,14 @@ from .timekeeper import NEVER
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["ON_DISCONNECT", "Cycle"]
+__all__ = ["ON_DISCONNECT", "TAKES_VIEWS", "Cycle"]
 
 log = get_logger("sluicegate.http1")
 
 ON_DISCONNECT = "sluicegate.disconnect"
 """The extension that calls back when the client has gone."""
+TAKES_VIEWS = "sluicegate.views"
+"""The extension that says: bodies may be views of memory. ASGI wants bytes, and a copy of what is large."""
 SKIPPED = 65_536
 """So much of a body that the application did not want is read and dropped to keep the connection."""
 
@@ -103,7 +105,7 @@ class Cycle:
             "headers": request.headers,
             "client": client,
             "server": peer.server,
-            "extensions": {ON_DISCONNECT: self.on_disconnect},
+            "extensions": {ON_DISCONNECT: self.on_disconnect, TAKES_VIEWS: True},
         }
         if serving.lifespan.state is not None:
             scope["state"] = serving.lifespan.state.copy()
@@ -220,7 +222,7 @@ class Cycle:
         else:
             raise RuntimeError(f"{kind} is no part of a response")
 
-    async def _send_body(self, body: bytes, *, more: bool) -> None:
+    async def _send_body(self, body: bytes | memoryview, *, more: bool) -> None:
         response, out = self.response, self.connection.out
         first, second = response.write(body, more=more, may_stay=self.connection.may_stay and self._body_is_near())
         if second:

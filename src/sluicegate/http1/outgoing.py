@@ -24,14 +24,16 @@ class Outgoing:
     timekeeper: Timekeeper
     torn: bool = attrs.field(default=False, init=False)
     """Something is being sent, or was left in the middle: a cancelled send may have sent half of it."""
+    given_up: bool = attrs.field(default=False, init=False)
+    """The client did not take an answer in time."""
     expires_at: float = attrs.field(default=NEVER, init=False)
     looked_at: float = attrs.field(default=NEVER, init=False)
-    _send_now: Callable[[bytes], int] | None = attrs.field(init=False)
+    _send_now: Callable[[bytes | memoryview], int] | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._send_now = self.stream.send_now if isinstance(self.stream, QuickSocket) else None
 
-    async def send(self, data: bytes, *, yields: bool = True) -> None:
+    async def send(self, data: bytes | memoryview, *, yields: bool = True) -> None:
         """Send it all. Without ``yields`` this is a checkpoint only if it has to wait.
 
         Raises:
@@ -61,14 +63,30 @@ class Outgoing:
         piece = max(1, int(self.settings.min_rate * seconds))
         self.torn = True
         try:
-            for start in range(0, len(data), piece):
-                self.timekeeper.watch(self, trio.current_time() + seconds)
-                await self.stream.send_all(data[start : start + piece])
+            if isinstance(self.stream, QuickSocket):
+                await self._send_what_fits(self.stream, memoryview(data), piece)
+            else:
+                for start in range(0, len(data), piece):
+                    self.timekeeper.watch(self, trio.current_time() + seconds)
+                    await self.stream.send_all(data[start : start + piece])
             self.torn = False
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError) as error:
             raise BrokenPipeError(EPIPE, "the client has gone") from error
         finally:
             self.expires_at = NEVER
+
+    async def _send_what_fits(self, stream: QuickSocket, data: memoryview, piece: int) -> None:
+        """The same, but whoever reads fast gets as much as the kernel takes each time."""
+        taken = 0
+        self.timekeeper.watch(self, trio.current_time() + self.settings.write_seconds)
+        while data:
+            await stream.wait_send_all_might_not_block()
+            sent = stream.send_now(data)
+            data = data[sent:]
+            taken += sent
+            if taken >= piece:
+                taken = 0
+                self.timekeeper.watch(self, trio.current_time() + self.settings.write_seconds)
 
     async def end(self) -> None:
         """Say that no more will be sent, where a stream can say so."""
@@ -80,4 +98,5 @@ class Outgoing:
 
     async def expire(self) -> None:
         """The client does not take what it asked for: close, which wakes whoever sends or reads."""
+        self.given_up = True
         await trio.aclose_forcefully(self.stream)

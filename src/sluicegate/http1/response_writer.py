@@ -43,7 +43,7 @@ class ResponseWriter:
         self._first_line = status_line(status)
         self._status, self._headers = status, headers
 
-    def write(self, body: bytes, *, more: bool, may_stay: bool) -> tuple[bytes, bytes]:
+    def write(self, body: bytes | memoryview, *, more: bool, may_stay: bool) -> tuple[bytes | memoryview, bytes | memoryview]:
         """Take a piece of the body; returns what to send, in one or two parts of which the second may be empty.
 
         Raises:
@@ -60,11 +60,11 @@ class ResponseWriter:
             return head, framed
         return (head + framed if head else framed), b""
 
-    def _frame(self, body: bytes, *, more: bool) -> bytes:
+    def _frame(self, body: bytes | memoryview, *, more: bool) -> bytes | memoryview:
         if self._bodiless:
             return b""
         if self._chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            chunk = b"".join((b"%x\r\n" % len(body), body, b"\r\n")) if body else b""
             return chunk if more else chunk + b"0\r\n\r\n"
         if self._left is not None:
             self._left -= len(body)
@@ -72,7 +72,7 @@ class ResponseWriter:
                 raise RuntimeError("the body of a response is not as long as its content-length says")
         return body
 
-    def _make_head(self, body: bytes, *, more: bool, may_stay: bool) -> bytes:
+    def _make_head(self, body: bytes | memoryview, *, more: bool, may_stay: bool) -> bytes:
         request, status = self.request, self._status
         given, length, closes, is_dated = encode_given(self._headers)
         self.keep_alive = may_stay and request.keep_alive and not closes

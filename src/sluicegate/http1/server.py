@@ -22,7 +22,7 @@ from .lifespan import ASGIApp, Lifespan, StartUpFailed
 from .response_head import FULL, DateLine, plain_answer
 from .serving import Serving
 from .settings import ServerSettings
-from .sockets import quicken
+from .sockets import hold_little_back, quicken
 
 __all__ = ["ON_DISCONNECT", "HangUp", "ServerSettings", "StartUpFailed", "serve"]
 
@@ -140,6 +140,7 @@ class _Server:
 
     async def _carry(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end. A bug in here costs this connection only."""
+        hold_little_back(stream)
         stream = quicken(stream)
         try:
             peer = peer_of(stream, self.serving.settings.trusted)

@@ -24,6 +24,7 @@ __all__ = [
     "Raw",
     "Request",
     "Response",
+    "around_result",
     "compact",
     "decode",
     "decode_object",
@@ -224,7 +225,13 @@ def encode_notification(method: str, params: Params, extras: Params | None = Non
 
 def encode_result(id: bytes, result: bytes | Raw, extras: Params | None = None) -> bytes:
     """A successful answer under the caller's own id."""
-    return b"".join((b'{"jsonrpc":"2.0","id":', id, b',"result":', result, _tail(extras), b"}"))
+    before, after = around_result(id, extras)
+    return b"".join((before, result, after))
+
+
+def around_result(id: bytes, extras: Params | None = None) -> tuple[bytes, bytes]:
+    """What stands before and after the result of a successful answer."""
+    return b'{"jsonrpc":"2.0","id":%b,"result":' % id, _tail(extras) + b"}"
 
 
 def encode_error(id: bytes, error: bytes | Raw, extras: Params | None = None) -> bytes:

@@ -1,0 +1,161 @@
+"""Large work takes turns, and small work passes between. On the mock clock."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.http1.client import Client, open_client
+from sluicegate.http1.client_connection import MOST_READ
+from sluicegate.http1.client_failures import Broken
+from sluicegate.http1.lane import Lane
+from sluicegate.http1.origin import parse_address
+from sluicegate.testing.farside import FarSide
+
+
+@attrs.define(eq=False)
+class Rounds(trio.abc.Instrument):
+    """How often the loop has gone round."""
+
+    now: int = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        del timeout
+        self.now += 1
+
+
+@pytest.fixture
+async def lane() -> AsyncGenerator[Lane]:
+    async with trio.open_nursery() as nursery:
+        lane = Lane()
+        nursery.start_soon(lane.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield lane
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_is_alone_passes_at_once(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+    for _ in range(3):
+        assert lane.enter()
+        await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_one_passes_in_a_round_and_they_keep_their_order(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+    passed: list[tuple[int, int]] = []
+    rounds = Rounds()
+
+    async def pass_twice(number: int) -> None:
+        for _ in range(2):
+            await lane.wait()
+            passed.append((number, rounds.now))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(pass_twice, number)
+            await trio.testing.wait_all_tasks_blocked()
+        trio.lowlevel.add_instrument(rounds)
+        assert lane.enter()
+        assert not lane.enter()
+    trio.lowlevel.remove_instrument(rounds)
+    assert [number for number, _ in passed] == [0, 1, 2, 3, 4] * 2
+    times = [time for _, time in passed]
+    assert times == list(range(times[0], times[0] + 10))
+
+
+async def test_who_gives_up_holds_up_nobody(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+    passed: list[int] = []
+    scopes = [trio.CancelScope() for _ in range(4)]
+
+    async def pass_once(number: int) -> None:
+        with scopes[number]:
+            await lane.wait()
+            passed.append(number)
+            if number == 0:
+                scopes[1].cancel()  # it may have been called by now
+                scopes[2].cancel()
+
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(pass_once, number)
+            await trio.testing.wait_all_tasks_blocked()
+        assert lane.enter()
+    assert passed[0] == 0
+    assert passed[-1] == 3
+    await trio.testing.wait_all_tasks_blocked()
+    assert lane.enter()
+
+
+async def test_nobody_waits_for_a_lane_that_has_ended(autojump_clock: trio.testing.MockClock) -> None:
+    lane, passed = Lane(), list[int]()
+
+    async def pass_once(number: int) -> None:
+        await lane.wait()
+        passed.append(number)
+
+    async with trio.open_nursery() as nursery, trio.open_nursery() as owner:
+        owner.start_soon(lane.run)
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(3):
+            nursery.start_soon(pass_once, number)
+        await trio.testing.wait_all_tasks_blocked()
+        assert lane.enter()
+        owner.cancel_scope.cancel()
+    assert sorted(passed) == [0, 1, 2]
+    assert lane.enter()
+    assert lane.enter()
+
+
+async def test_closing_the_client_breaks_large_answers_too(autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide(buffer=1 << 20)
+    broken: list[str] = []
+
+    async def carry() -> None:
+        talk = await far.accept()
+        await talk.hear()
+        await talk.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + b"x" * 4 * MOST_READ)
+
+    async def fetch(client: Client) -> None:
+        response = await client.request(b"GET", b"/")
+        with pytest.raises(Broken) as error:
+            await response.read(10_000_000)
+        broken.append(str(error.value))
+
+    origin = parse_address("http://far.test").origin
+    async with trio.open_nursery() as nursery, open_client(origin, open_stream=far.open_stream) as client:
+        for _ in range(4):
+            nursery.start_soon(carry)
+            nursery.start_soon(fetch, client)
+        await trio.testing.wait_all_tasks_blocked()
+    assert broken == ["the client is closed"] * 4
+
+
+async def test_large_answers_come_whole_and_small_ones_do_not_wait_for_them(autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide(buffer=1 << 20)
+    large = bytes(range(256)) * (MOST_READ // 32)
+    came: list[str] = []
+    rounds = Rounds()
+
+    async def carry(body: bytes) -> None:
+        talk = await far.accept()
+        await talk.hear()
+        await talk.answer(body)
+
+    async with open_client(parse_address("http://far.test").origin, open_stream=far.open_stream) as client:
+
+        async def fetch(name: str, body: bytes) -> None:
+            response = await client.request(b"GET", b"/")
+            assert await response.read(len(body)) == body
+            came.append(name)
+
+        async with trio.open_nursery() as nursery:
+            for name, body in [("large", large)] * 5 + [("small", b"small")]:
+                nursery.start_soon(carry, body)
+                nursery.start_soon(partial(fetch, name, body))
+                await trio.lowlevel.checkpoint()
+            trio.lowlevel.add_instrument(rounds)
+        trio.lowlevel.remove_instrument(rounds)
+    assert came == ["small", *["large"] * 5]
+    assert rounds.now >= 5 * (len(large) // MOST_READ - 2)
