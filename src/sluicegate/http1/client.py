@@ -23,6 +23,8 @@ from .client_turns import Turns
 from .dialing import Dialer, dialer_to
 from .lane import Lane
 from .origin import Origin
+from .repeated import KnownHeads
+from .responses import ResponseParser
 from .timekeeper import Timekeeper
 from .tls import TlsFiles
 
@@ -55,6 +57,7 @@ class Client:
     _busy: set[Connection] = attrs.field(factory=set, init=False)
     _ending: set[Connection] = attrs.field(factory=set, init=False)
     _dialing: set[_Dialing] = attrs.field(factory=set, init=False)
+    _heads: KnownHeads[int] = attrs.field(factory=KnownHeads, init=False)
     _turns: Turns = attrs.field(factory=Turns, init=False)
     _why: str = attrs.field(default="", init=False)
     """Why there are no more requests."""
@@ -172,7 +175,7 @@ class Client:
             stream = await self._dialer.dial()
         finally:
             self._turns.give_back(worked=stream is not None)
-        return Connection(stream, self.keeper, self, self.lane, probe_of(stream))
+        return Connection(stream, self.keeper, self, self.lane, probe_of(stream), ResponseParser(heads=self._heads))
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""

@@ -62,7 +62,7 @@ class Connection:
     _tasks: trio.Nursery = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.parser = RequestParser(self.serving.settings.head)
+        self.parser = RequestParser(self.serving.settings.head, self.serving.heads)
         self.out = Outgoing(self.stream, self.serving.settings, self.serving.timekeeper)
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ import attrs
 
 from .framing import CHUNKS, Refused, declared_length, stays, words
 
-__all__ = ["JUDGED", "HeadLimits", "Request", "RequestLine", "check_host", "read_head", "read_line", "split_target"]
+__all__ = ["JUDGED", "HeadLimits", "Request", "RequestLine", "check_host", "read_head", "read_line", "request_of", "split_target"]
 
 LINE = re.compile(rb"([A-Z][A-Z_-]*) ([!\"$-~]+) HTTP/([0-9]\.[0-9])\r\n")
 LINE_BESIDE_TARGET = 32
@@ -57,9 +57,9 @@ class Request:
     """Names in lower case, values without white space around them, in order. Trailers are dropped."""
     content_length: int | None
     """None when it is chunked, or has no body."""
-    expects_continue: bool
+    expects_continue: bool = False
     """Whether there is a body, and the client may wait for a 100 before it sends it."""
-    keep_alive: bool
+    keep_alive: bool = True
     complete: bool = False
     """Whether the whole body has come."""
     body: deque[bytes] = attrs.field(factory=deque)
@@ -134,19 +134,15 @@ def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dic
     expectations = words(judged[b"expect"]) if b"expect" in judged and version == "1.1" else set()
     if not expectations <= {b"100-continue"}:
         raise Refused(417, "no expectation but 100-continue")
-    request = Request(
-        line.method,
-        line.target,
-        line.path,
-        line.raw_path,
-        line.query,
-        version,
-        headers,
-        content_length=None if length == CHUNKS else length,
-        expects_continue=bool(expectations) and bool(length),
-        keep_alive=stays(version, judged.get(b"connection")),
-    )
+    request = request_of(line, headers, None if length == CHUNKS else length)
+    request.expects_continue = bool(expectations) and bool(length)
+    request.keep_alive = stays(version, judged.get(b"connection"))
     return request, length or 0
+
+
+def request_of(line: RequestLine, headers: list[tuple[bytes, bytes]], length: int | None) -> Request:
+    """The request with this head, if nothing in it is out of the ordinary."""
+    return Request(line.method, line.target, line.path, line.raw_path, line.query, line.version, headers, length)
 
 
 def split_target(method: str, target: bytes) -> tuple[bytes | None, bytes, bytes]:

@@ -57,6 +57,8 @@ class MessageParser:
     """Bytes of the sized body that are still to come."""
     _content: int = attrs.field(default=0, init=False)
     """Bytes of this body so far, without what is around them."""
+    _passed: bool = attrs.field(default=False, init=False)
+    """The head of this message was known, so llhttp sees nothing of the message."""
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Read on. Never raises."""
@@ -90,6 +92,14 @@ class MessageParser:
         """Take all that is there: it is no part of a message that says where it ends."""
 
     @abstractmethod
+    def on_body(self, piece: bytes) -> None:
+        """Some of the body."""
+
+    @abstractmethod
+    def on_message_complete(self) -> None:
+        """The message has ended."""
+
+    @abstractmethod
     def _refuse(self, refused: Refused) -> None:
         """There will be no further message."""
 
@@ -104,7 +114,10 @@ class MessageParser:
         if stage == SIZED:
             used = min(used, self._left)
             self._left -= used
-            self._give(data[start : start + used])
+            if self._passed:
+                self._pass_body(data[start : start + used])
+            else:
+                self._give(data[start : start + used])
         else:
             self._read_raw(data, start)
         return used
@@ -123,6 +136,18 @@ class MessageParser:
         if self._stage == HEADERS and found >= 0:
             raise Refused(400, "malformed head")  # no such case is known
         return used
+
+    def _begin_known(self, length: int) -> None:
+        """Go on with the body, after a head that was known."""
+        self._used = self._content = 0
+        self._stage, self._left, self._passed = SIZED, length, True
+        if not length:
+            self.on_message_complete()
+
+    def _pass_body(self, piece: bytes) -> None:
+        self.on_body(piece)
+        if not self._left:
+            self.on_message_complete()
 
     def _check_overhead(self) -> None:
         """Look how much of a chunked body was no content; to be called at its end, too."""

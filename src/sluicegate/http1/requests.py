@@ -13,8 +13,9 @@ import attrs
 import httptools
 
 from .framing import CHUNKS, EMPTY_LINE, Refused
-from .head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line
+from .head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line, request_of
 from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
+from .repeated import Known, KnownHeads
 
 __all__ = ["HeadLimits", "Refusal", "Request", "RequestParser"]
 
@@ -44,6 +45,8 @@ class RequestParser(MessageParser):
     """
 
     limits: HeadLimits = attrs.field(factory=HeadLimits)
+    heads: KnownHeads[RequestLine] = attrs.field(factory=KnownHeads)
+    """What may be shared with other connections under the same limits."""
     requests: deque[Request] = attrs.field(factory=deque, init=False)
     """Those with a complete head that the server did not take yet. It takes with ``popleft``."""
     failure: Refusal | None = attrs.field(default=None, init=False)
@@ -98,6 +101,9 @@ class RequestParser(MessageParser):
         if self._blank or data[start] in CRLF:
             blank = self._count_blank(data, start)
             return blank or self._read_line(data, start)
+        found = self.heads.find(data, start)
+        if found is not None and found[2] is not None and (used := self._take_known(found[0], found[1], found[2])):
+            return used
         line = read_line(data, start, self.limits)
         if line is None:
             return 0
@@ -106,7 +112,23 @@ class RequestParser(MessageParser):
         self._headers = []
         self._judged = {}
         self._stage = HEADERS
-        return self._read_up_to_empty_line(data, start)
+        self._passed = False
+        used = self._read_up_to_empty_line(data, start)
+        request = self._request
+        if found is not None and request is not None and request.keep_alive and not request.expects_continue:
+            self.heads.keep(found[0], found[1], line, request.headers)
+        return used
+
+    def _take_known(self, head: bytes, digits: bytes, known: Known[RequestLine]) -> int:
+        """Go on after a head that was read before; bytes used. 0 if it is too large or its body is, which the parser has to say."""
+        size, length, most = len(head) + len(digits), int(digits), self.limits.body
+        if size > self._max_head or (most is not None and length > most):
+            return 0
+        self._request = request = request_of(known.first, known.headers(digits), length)
+        request.weight = size + WEIGHT_OF_HEADER * len(request.headers)
+        self.requests.append(request)
+        self._begin_known(length)
+        return size
 
     def _count_blank(self, data: bytes, start: int) -> int:
         """Pass over a byte of an empty line, if it is one; the next bytes after a whole line may be a request."""

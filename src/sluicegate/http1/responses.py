@@ -14,6 +14,7 @@ import httptools
 
 from .framing import CHUNKS, Refused, declared_length, stays
 from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, UNTIL_EOF, MessageParser, append_piece
+from .repeated import Known, KnownHeads
 
 __all__ = ["ResponseParser"]
 
@@ -25,6 +26,8 @@ LONGEST_KEPT = 64
 
 _JUDGED = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _BODILESS = frozenset({204, 304})
+_ODD = frozenset({b"HEAD", b"CONNECT"})
+"""Methods whose responses end elsewhere than their heads say."""
 
 
 def read_status_line(line: bytes) -> tuple[str, int]:
@@ -42,6 +45,8 @@ _kept_status_line = lru_cache(256)(read_status_line)
 class ResponseParser(MessageParser):
     """The responses of one connection, one after another: `expect` before each request."""
 
+    heads: KnownHeads[int] = attrs.field(factory=KnownHeads, kw_only=True)
+    """With their status."""
     max_head: int = attrs.field(default=65_536, kw_only=True)
     """Bytes of one status line and its headers."""
     most_interim: int = attrs.field(default=8, kw_only=True)
@@ -110,13 +115,30 @@ class ResponseParser(MessageParser):
             raise Refused(431, "head too large")
         if not end:
             return 0
+        found = None if self._method in _ODD else self.heads.find(data, start)
+        if found is not None and found[2] is not None and (used := self._take_known(found[0], found[1], found[2])):
+            return used
         read = read_status_line if end - start > LONGEST_KEPT else _kept_status_line
         self._version, self._coming = read(data[start:end])
         self._stage = HEADERS
         self._used = 0
         self._headers = []
         self._judged = {}
-        return self._read_up_to_empty_line(data, start)
+        self._passed = False
+        used = self._read_up_to_empty_line(data, start)
+        if found is not None and self._stage == SIZED and self.keep_alive:
+            self.heads.keep(found[0], found[1], self.status, self.headers)
+        return used
+
+    def _take_known(self, head: bytes, digits: bytes, known: Known[int]) -> int:
+        """Go on after a head that was read before; bytes used, 0 if it is too large."""
+        size = len(head) + len(digits)
+        if size > self.max_head:
+            return 0
+        self.status = known.first
+        self.headers = known.headers(digits)
+        self._begin_known(int(digits))
+        return size
 
     def _read_raw(self, data: bytes, start: int) -> None:
         if self._stage == UNTIL_EOF:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import attrs
 
+from .head import RequestLine
 from .lifespan import ASGIApp, Lifespan
+from .repeated import KnownHeads
 from .response_head import DateLine
 from .settings import ServerSettings
 from .timekeeper import Timekeeper
@@ -21,6 +23,7 @@ class Serving:
     date: DateLine
     lifespan: Lifespan
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
+    heads: KnownHeads[RequestLine] = attrs.field(factory=KnownHeads, init=False)
     held: int = attrs.field(default=0, init=False)
     """Bytes that applications have of bodies which are not complete."""
     closing: bool = attrs.field(default=False, init=False)
