@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 import trio
 
+from ..http1.bell import Bell
+
 __all__ = ["EventLog", "Line", "read_event_id"]
 
 MOST_NOTES = 256
@@ -36,7 +38,7 @@ class Line:
     hung_up: bool = attrs.field(default=False, init=False)
     """We have nothing more to say on it."""
     _rung: bool = attrs.field(default=False, init=False)
-    _bell: trio.Event | None = attrs.field(default=None, init=False)
+    _bell: Bell | None = attrs.field(default=None, init=False)
     _waiting: trio.CancelScope | None = attrs.field(default=None, init=False)
 
     @property
@@ -48,7 +50,7 @@ class Line:
         """There is news."""
         self._rung = True
         if self._bell is not None:
-            self._bell.set()
+            self._bell.ring()
         elif self._waiting is not None:
             self._waiting.cancel(reason="news")
 
@@ -75,8 +77,12 @@ class Line:
 
     async def _wait_for_bell(self, on_disconnect: Callable[[Callable[[], None]], None], seconds: float) -> None:
         if self._bell is None:
+            self._bell = Bell()
             on_disconnect(self.lose)
-        self._bell = bell = trio.Event()
+            if self.lost:  # it had gone already
+                await trio.lowlevel.checkpoint()
+                return
+        bell = self._bell
         if seconds == float("inf"):
             await bell.wait()
         else:

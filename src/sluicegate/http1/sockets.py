@@ -112,7 +112,7 @@ class QuickSocket(trio.abc.HalfCloseableStream):
             raise ValueError("max_bytes must be at least 1")
         data = None
         while data is None:
-            await self.wait_receive_might_not_block()
+            await trio.lowlevel.wait_readable(self._descriptor())
             data = self.receive_now(most)
         return data
 
