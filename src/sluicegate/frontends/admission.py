@@ -34,11 +34,10 @@ class Admission:
             return True
         if len(values) != 1:
             return False
-        host = values[0].decode("latin-1").strip().lower()
-        name = _split_host(host)
+        host, name, is_local = _read_host(values[0])
         if name is None:
             return False
-        if self.on_loopback and is_loopback(name):
+        if self.on_loopback and is_local:
             return True
         return any(allowed.lower() in (host, name, f"[{name}]") for allowed in self.allowed_hosts)
 
@@ -54,6 +53,14 @@ class Admission:
         scheme, separator, rest = origin.partition("://")
         name = _split_host(rest)
         return bool(separator) and scheme in ("http", "https") and name is not None and is_loopback(name)
+
+
+@lru_cache(64)
+def _read_host(value: bytes) -> tuple[str, str | None, bool]:
+    """The value in lower case, the name in it, and whether that is one of this machine."""
+    host = value.decode("latin-1").strip().lower()
+    name = _split_host(host)
+    return host, name, name is not None and is_loopback(name)
 
 
 def _normal(origin: str) -> str:

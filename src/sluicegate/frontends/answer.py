@@ -25,6 +25,8 @@ KEEP_ALIVE_SECONDS = 30.0
 RETRY_MS = 1000
 DEBOUNCE_SECONDS = 0.1
 """Several backends that come up together make one ``list_changed`` of each kind."""
+_ANSWERED = (Request, Malformed)
+"""What gets a reply."""
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
@@ -107,7 +109,7 @@ class PostAnswer:
             self._leave(http.line)
 
     def _start(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
-        self._waiting = sum(isinstance(message, Request | Malformed) for message in messages)
+        self._waiting = len([message for message in messages if isinstance(message, _ANSWERED)])
         if not self.may_be_json:
             self._become_stream()
         for message in messages:

@@ -50,7 +50,8 @@ class Exchange:
     """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
     ended: bool = attrs.field(default=False, init=False)
     _withdrawn: bool = attrs.field(default=False, init=False)
-    _began: float = attrs.field(factory=trio.current_time, init=False)
+    _began: float | None = attrs.field(default=None, init=False)
+    """When, if the caller may ask for it."""
 
     @property
     def may_ask(self) -> bool:
@@ -91,6 +92,8 @@ class Exchange:
     async def run(self, handler: Handler) -> None:
         """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
         message: bytes | Parts | None = None
+        if "_meta" in self.call.params:
+            self._began = trio.current_time()
         try:
             message = self._encode(await handler(self.call))
         except* Exception as bugs:
@@ -114,7 +117,7 @@ class Exchange:
         if reply.fault is not None:
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)), reply.extras)
         result = reply.result
-        if _wants_route(self.call.params):
+        if self._began is not None and _wants_route(self.call.params):
             result = _with_route(result, trail, trio.current_time() - self._began)
         return encode_answer(self.id, result, reply.extras)
 

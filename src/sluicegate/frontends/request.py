@@ -41,6 +41,10 @@ class HttpRequest:
     scope: Scope
     receive: Receive
     send: Send
+    method: str = attrs.field(init=False)
+    """In capitals."""
+    path: str = attrs.field(init=False)
+    """Without the query, and without the part under which an outer application has mounted us."""
     line: Line = attrs.field(init=False)
     extra: Headers = attrs.field(factory=list, init=False)
     """Headers that every response to it carries."""
@@ -50,27 +54,20 @@ class HttpRequest:
     _headers: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        extensions = self.scope.get("extensions") or {}
+        scope = self.scope
+        self.method = scope["method"]
+        path, root = scope["path"], scope.get("root_path", "")
+        self.path = path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
+        extensions = scope.get("extensions") or {}
         self.line = Line(self.receive, extensions.get(ON_DISCONNECT))
         self._takes_views = TAKES_VIEWS in extensions
-        given = self.scope["headers"]
+        given = scope["headers"]
         headers = dict(given)
         if len(headers) == len(given) and self.line.on_disconnect is not None:  # our own server: names in lower case, and none twice
             self._once = headers
         else:
             for name, value in given:
                 self._headers.setdefault(name.lower(), []).append(value)
-
-    @property
-    def method(self) -> str:
-        """The method in capitals."""
-        return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        """The path without the query, and without the part under which an outer application has mounted us."""
-        path, root = str(self.scope["path"]), str(self.scope.get("root_path", ""))
-        return path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a header; the name in lower case."""

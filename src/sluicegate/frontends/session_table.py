@@ -69,10 +69,11 @@ class SessionTable:
         session = self._sessions.get(session_id)
         if session is None or session.caller.principal != principal:
             return None
-        if self._is_idle(session):
+        now = trio.current_time()
+        if self._is_idle(session, now):
             self.end(session)
             return None
-        session.touch()
+        session.touch(now)
         return session
 
     def _move_up(self, session: Session) -> None:
@@ -146,7 +147,7 @@ class SessionTable:
             session = next(iter(self._sessions.values()), None)
             if session is None:
                 return looked
-            if self._is_idle(session):
+            if self._is_idle(session, trio.current_time()):
                 self.end(session)
             elif session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time():
                 session.touch()  # an open stream is use
@@ -154,5 +155,5 @@ class SessionTable:
                 return looked
         return most
 
-    def _is_idle(self, session: Session) -> bool:
-        return not session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time()
+    def _is_idle(self, session: Session, now: float) -> bool:
+        return session.used_at + self.limits.session_idle_seconds <= now and not session.is_busy

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-import attrs
 import msgspec
 
 from .errors import INVALID_REQUEST, PARSE_ERROR
@@ -52,8 +51,10 @@ _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 _LONGEST_ID = 1024
 
 
-@attrs.frozen
-class Request:
+# Made for every message, so they are structs: their `__init__` is C, and takes a quarter of the time of a frozen class of attrs.
+
+
+class Request(msgspec.Struct, frozen=True):
     """A call. ``id`` is the id exactly as it came; ``key`` is its value (``7`` and ``"7"`` differ)."""
 
     id: bytes
@@ -64,8 +65,7 @@ class Request:
     """Members of the envelope that JSON-RPC does not know; passed on (P-25)."""
 
 
-@attrs.frozen
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """A message that nobody answers."""
 
     method: str
@@ -73,8 +73,7 @@ class Notification:
     extras: Params
 
 
-@attrs.frozen
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer: exactly one of ``result`` and ``error`` is there. ``key`` is None for an error about an unreadable request."""
 
     key: int | str | None
@@ -83,8 +82,7 @@ class Response:
     extras: Params
 
 
-@attrs.frozen
-class Malformed:
+class Malformed(msgspec.Struct, frozen=True):
     """What cannot be read, as the JSON-RPC error that says why."""
 
     code: int
@@ -100,18 +98,18 @@ def decode(data: bytes) -> Message:
     members = decode_object(data)
     if isinstance(members, Malformed):
         return members
-    raw_id = members.get("id")
-    key = None if raw_id is None else read_id(bytes(raw_id))
-    own_id = b"null" if raw_id is None or key is None else bytes(raw_id)
+    raw_id = None if (raw := members.get("id")) is None else bytes(raw)
+    key = None if raw_id is None else read_id(raw_id)
+    own_id = b"null" if raw_id is None or key is None else raw_id
+    method = None if (raw := members.get("method")) is None else text(raw) or ""
     extras = {} if members.keys() <= ENVELOPE.exact else {name: raw for name, raw in members.items() if name not in ENVELOPE.exact}
-    if wrong := _wrong_envelope(members, extras):
+    if wrong := _wrong_envelope(members, extras, method):
         return Malformed(INVALID_REQUEST, wrong, own_id)
-    if "method" not in members:
+    if method is None:
         return _decode_response(members, own_id, key, extras)
     params = _decode_params(members.get("params"))
     if isinstance(params, str):
         return Malformed(INVALID_REQUEST, params, own_id)
-    method = text(members["method"]) or ""
     if raw_id is None:
         return Notification(method, params, extras)
     if key is None:
@@ -119,14 +117,14 @@ def decode(data: bytes) -> Message:
     return Request(own_id, key, method, params, extras)
 
 
-def _wrong_envelope(members: Params, extras: Params) -> str | None:
+def _wrong_envelope(members: Params, extras: Params, method: str | None) -> str | None:
     """What is wrong with the envelope itself."""
     if extras and (clash := collision(extras.keys(), ENVELOPE)):
         return clash
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         return 'member "jsonrpc" must be "2.0"'
-    if "method" in members:
-        if not text(members["method"]):
+    if method is not None:
+        if not method:
             return '"method" must be a string that is not empty'
         if "result" in members or "error" in members:
             return "a message is a request or a response, not both"
