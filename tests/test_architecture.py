@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -206,11 +207,11 @@ def test_files_and_classes_are_named_for_their_subject() -> None:
 
 
 def test_only_the_command_line_starts_an_event_loop_or_listens_to_signals() -> None:
-    """Everything else is a library inside someone's program."""
+    """Everything else is a library inside someone's program; but a whole run in virtual time is what a test asks for."""
     offenders = [
         f"{module.relative_to(SOURCE)}:{node.lineno}"
         for module in MODULES
-        if room(module) != "cli"
+        if room(module) != "cli" and module != SOURCE / "testing" / "playing.py"
         for node in ast.walk(parse(module))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
@@ -218,6 +219,14 @@ def test_only_the_command_line_starts_an_event_loop_or_listens_to_signals() -> N
         in {("trio", "run"), ("anyio", "run"), ("asyncio", "run"), ("trio", "open_signal_receiver"), ("signal", "signal")}
     ]
     assert offenders == []
+
+
+def test_one_file_knows_what_trio_keeps_to_itself_about_its_scheduler() -> None:
+    """The same rule holds for tests: they ask `deterministic`."""
+    files = [*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    words = re.compile(r"_core\._run|_ALLOW_DETERMINISTIC")
+    found = {path for path in files if path != Path(__file__) and words.search(path.read_text(encoding="utf-8"))}
+    assert found == {SOURCE / "testing" / "determinism.py"}
 
 
 def loaded_after(code: str) -> set[str]:

@@ -11,11 +11,16 @@ import attrs
 import pytest
 
 from sluicegate.config import model
+from sluicegate.config.check_policies import POLICIES
 from sluicegate.config.dump import dump
 from sluicegate.config.load import load, parse
+from sluicegate.testing.fault_words import FAULTS, name_of
+from sluicegate.testing.faults import Transport
+from sluicegate.testing.injector import load_faults
 
 CONF = Path(__file__).parents[1] / "conf"
-FILES = sorted(path for path in CONF.iterdir() if path.suffix in {".toml", ".yaml", ".yml"})
+PLAN = CONF / "faults.toml"
+FILES = sorted(path for path in CONF.iterdir() if path.suffix in {".toml", ".yaml", ".yml"} and path != PLAN)
 UNSETTABLE = {"source", "planned"}
 
 
@@ -44,6 +49,23 @@ def test_the_demo_has_a_stand_in_and_a_shadow_for_its_first_server() -> None:
     assert {"mcp-server-time", "mcp-server-git"} == {backend.command for backend in backends.values()}
 
 
+def test_the_plan_has_every_fault_that_any_server_may_have_and_fits_the_demo() -> None:
+    backends = {backend.name: backend.transport for backend in load(CONF / "demo.toml").config.backends}
+
+    found = {name_of(rule.fault) for rule in load_faults(str(PLAN), "1", backends).script.rules}
+
+    assert found == {name for name, kind in FAULTS.items() if vars(kind)["over"] == frozenset(Transport)}
+
+
+def test_the_resilient_one_has_every_policy_on_one_backend_and_a_canary_and_a_stand_in_beside_it() -> None:
+    config = load(CONF / "resilient.toml").config
+    search, following, far = config.backends
+
+    assert config.proxy.rate_limit is not None
+    assert all(getattr(search, table) is not None for table in POLICIES)
+    assert (following.canary_of, far.failover_for) == ("search", "search")
+
+
 def _keys(cls: type[Any]) -> Iterator[str]:
     for field in attrs.fields(cls):
         if field.name not in UNSETTABLE:
@@ -69,12 +91,18 @@ def test_the_reference_shows_the_defaults() -> None:
     assert model.SecurityConfig() == config.security
     assert model.ObservabilityConfig() == config.observability
     assert model.BackendConfig(name="time", transport="stdio", command="mcp-server-time") == config.backends[0]
+    busy = {backend.name: backend for backend in config.backends}["busy"]
+    for table in POLICIES:
+        settings = getattr(busy, table)
+        required = {field.name: getattr(settings, field.name) for field in attrs.fields(type(settings)) if field.default is attrs.NOTHING}
+        assert settings == type(settings)(**required)
 
 
 def test_the_commented_keys_of_the_reference_are_true_too() -> None:
     """Taking away the '#' in front of a key gives a configuration that still loads."""
     text = (CONF / "reference.toml").read_text()
     keys = set(_keys(model.Config)) - {"import_backends", "bearer_token", "certificate", "key", "client_ca", "ca"}  # these name files
+    keys -= {"window_seconds"}  # stands for another key, which is shown too
     woken = re.sub(r"(?m)^# (\[auth\]|(\w+) = )", lambda match: match[1] if match[2] is None or match[2] in keys else match[0], text)
 
     loaded = parse(woken, environ={"GATE_TOKEN": "0123456789abcdef0123"})
@@ -82,3 +110,5 @@ def test_the_commented_keys_of_the_reference_are_true_too() -> None:
     assert loaded.config.auth is not None
     assert loaded.config.proxy.instructions == "Ask for times."
     assert loaded.config.backends[0].timeout.per_attempt_seconds == 30
+    assert loaded.config.proxy.rate_limit == model.RateLimitConfig(1000)
+    assert loaded.warnings == ()

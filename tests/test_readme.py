@@ -16,7 +16,12 @@ from pathlib import Path
 import attrs
 import pytest
 
+from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
+from sluicegate.readings_of_policies import _COUNTERS, _GAUGES
+from sluicegate.testing.fault_words import FAULTS
+from sluicegate.testing.faults import CHANNELS, CHILD, HTTP, Transport
+from sluicegate.testing.script import Script
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.rst"
@@ -30,6 +35,7 @@ RUN_FOR_REAL = (
     "sluicegate completion",
     "sluicegate list",
     "sluicegate call",
+    "sluicegate explain",
 )
 """Commands that end by themselves and reach nothing beyond this machine."""
 
@@ -37,11 +43,19 @@ ONLY_EXIST = {
     "scripts/demo": "what it shows is tested in tests/process",
     "scripts/test": "it is what runs this test",
     "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
+    "scripts/parity": "looks at the tests",
+    "scripts/mutants": "takes minutes, and changes a copy of the source",
+    "scripts/soak": "takes minutes; tests/properties plays 200 worlds of it",
+    "scripts/replay": "takes minutes; tests/testing plays a few",
     "scripts/fuzz": "goes on for as long as it is told; tests/fuzz runs the targets shortly",
     "git clone": "needs the network",
     "cd": "the tests run there already",
     "sluicegate run": "serves until it is stopped; tested in tests/process",
     "sluicegate connect": "needs a daemon; tested in tests/process",
+    "sluicegate call shop_order": "needs a daemon; tested in tests/process",
+    "pytest": "runs an example; tested in tests/process",
+    "python client.py": "needs a daemon; tested in tests/process",
+    "curl": "needs a daemon; tested in tests/process",
     "claude mcp add": "another program",
     "export": "sets a variable of the reader's shell",
     "source": "the tests run in the environment already",
@@ -57,6 +71,12 @@ class Example:
     language: str
     text: str
     line: int
+
+    @property
+    def file(self) -> str:
+        """The name under which it is to be saved; tests/process runs those in a folder of their own."""
+        named = re.match(r"# ([a-z_]+\.(?:py|toml))\n", self.text)
+        return "" if named is None else named[1]
 
     def __str__(self) -> str:
         return f"{self.language}-line-{self.line}"
@@ -89,6 +109,9 @@ def test_every_example_is_of_a_kind_that_is_tried() -> None:
 
 @pytest.mark.parametrize("example", of("toml", "yaml"), ids=str)
 def test_a_configuration_loads_without_errors(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    if example.file == "plan.toml":
+        assert Script.from_toml(example.text).rules
+        return
     for name in set(re.findall(r"\$\{(\w+)\}", example.text)):
         monkeypatch.setenv(name, "something")
     loaded = parse(whole(example), format="yaml" if example.language == "yaml" else "toml", name=f"README.rst:{example.line}")
@@ -105,6 +128,34 @@ def whole(example: Example) -> str:
     return text
 
 
+def test_the_table_of_faults_has_each_with_its_settings_and_where_there_is_such_a_thing() -> None:
+    text = README.read_text(encoding="utf-8")
+    table = text[text.index("\nfault  ") : text.index("Without time\n---")]
+    told: dict[str, tuple[set[str], str]] = {}
+    for line in table.splitlines():
+        words, _, where = re.split(r"  +", line, maxsplit=2) if line.startswith("``") else ("", "", "")
+        names = re.findall(r"``(\w+)``", words)
+        for fault in (name for name in names if name in FAULTS):
+            told[fault] = {name for name in names if name not in FAULTS}, where
+    words_of = {frozenset(Transport): "everywhere", CHANNELS: "stdio, in-process", CHILD: "stdio", HTTP: "HTTP"}
+    true = {
+        name: ({field.name for field in attrs.fields(kind)} - {"then", "why", "retry_after"}, words_of[vars(kind)["over"]])
+        for name, kind in FAULTS.items()
+    }
+    assert told == true
+
+
+def test_every_number_that_tells_of_a_policy_is_in_the_table_of_metrics() -> None:
+    text = README.read_text(encoding="utf-8")
+    names = [*(name for name, *_ in _GAUGES), *(f"{name}_total" for name, *_ in _COUNTERS)]
+    assert [name for name in names if not re.search(rf"``(mcp_proxy)?_{name}``", text)] == []
+
+
+def test_the_codes_of_errors_are_those_that_the_command_lists() -> None:
+    """Generated: when it fails, put the output of ``sluicegate explain`` into the README."""
+    assert [example.text for example in of("text") if example.text.startswith("SG-")] == [f"{listing()}\n"]
+
+
 @pytest.mark.parametrize("example", of("json"), ids=str)
 def test_a_client_file_is_what_the_importer_reads(example: Example, tmp_path: Path) -> None:
     path = tmp_path / ".mcp.json"
@@ -114,11 +165,11 @@ def test_a_client_file_is_what_the_importer_reads(example: Example, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", of("python"), ids=str)
+@pytest.mark.parametrize("example", [example for example in of("python") if not example.file], ids=str)
 def test_python_runs_on_trio(example: Example) -> None:
     """In an interpreter of its own, where every warning is an error; its assertions say what must hold."""
     program = example.text
-    if "trio.run(" not in program:  # an excerpt from inside an async function
+    if not re.search(r"trio\.run\(|\bplay\(", program):  # an excerpt from inside an async function
         program = f"import trio\nasync def main():\n{textwrap.indent(program, '    ')}\ntrio.run(main)\n"
     run([sys.executable, "-W", "error", "-c", program])
 

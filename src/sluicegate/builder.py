@@ -11,6 +11,8 @@ import attrs
 from .backends.attached import AttachedConnector
 from .backends.session import BackendSession, Connector
 from .config.model import BackendConfig, Config, ListenConfig, ProxyConfig
+from .config.problem import ConfigError, Problem, dotted
+from .faulting import FaultKit
 from .gateway import Gateway, open_gateway
 from .outside import Outside
 from .protocol.calls import Layer
@@ -59,12 +61,17 @@ class Builder:
         return self
 
     def proxy(self, **settings: Any) -> Builder:
-        """Set keys of the ``[proxy]`` table."""
-        self._proxy = attrs.evolve(self._proxy, **settings)
+        """Set keys of the ``[proxy]`` table; as `backend` takes them."""
+        self._proxy = attrs.evolve(self._proxy, **_plain(settings, ProxyConfig, "proxy"))
         return self
 
     def backend(self, name: str, source: Source, **settings: Any) -> Builder:
-        """Add a backend; ``settings`` are keys of a ``[[backends]]`` table."""
+        """Add a backend; ``settings`` are keys of a ``[[backends]]`` table, tables in it objects of the model or plain dicts.
+
+        Raises:
+            ConfigError: such a dict has what is not known, or of another kind.
+        """
+        settings = _plain(settings, BackendConfig, "backends", len(self._backends))
         if isinstance(source, str):
             config = BackendConfig(name=name, transport="http", url=source, **settings)
         elif isinstance(source, Sequence):
@@ -109,7 +116,12 @@ class Builder:
         return Config(proxy=self._proxy, backends=tuple(self._backends))
 
     def open(
-        self, *, strict: bool = False, sources: Sources | None = None, outside: Outside | None = None
+        self,
+        *,
+        strict: bool = False,
+        sources: Sources | None = None,
+        outside: Outside | None = None,
+        faults: FaultKit | None = None,
     ) -> AbstractAsyncContextManager[Gateway]:
         """Open the gateway; raises what `open_gateway` raises."""
         return open_gateway(
@@ -120,4 +132,17 @@ class Builder:
             servers=self._servers,
             layers=self._layers,
             on_list_changed=tuple(self._on_list_changed),
+            faults=faults,
         )
+
+
+def _plain(settings: dict[str, Any], cls: type[Any], *path: str | int) -> dict[str, Any]:
+    """The settings, with plain dicts among them made into what the model has there."""
+    if not any(isinstance(value, dict) for value in settings.values()):
+        return settings
+    from .config.structure import Rejected, tables
+
+    try:
+        return tables(settings, cls, path)
+    except Rejected as error:
+        raise ConfigError(Problem(None, None, dotted(found.path), found.what, found.instead) for found in error.findings) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -13,11 +14,13 @@ from .outside import Outside
 __all__ = ["connector_for"]
 
 
-def connector_for(config: BackendConfig, whole: Config, outside: Outside, servers: Mapping[str, object]) -> Connector:
+def connector_for(
+    config: BackendConfig, whole: Config, outside: Outside, servers: Mapping[str, object], *, wall: Callable[[], float] = time.time
+) -> Connector:
     """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought."""
     if config.transport == "inprocess":
         return _brought(config.name, servers.get(config.name))
-    make: Callable[[], Connector] = {"stdio": lambda: _stdio(config, whole, outside), "http": lambda: _http(config, whole, outside)}[
+    make: Callable[[], Connector] = {"stdio": lambda: _stdio(config, whole, outside), "http": lambda: _http(config, whole, outside, wall)}[
         config.transport
     ]
     return make()
@@ -49,7 +52,7 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
     )
 
 
-def _http(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
     from .backends.http import HttpConnector
     from .http1.tls import TlsFiles
 
@@ -65,5 +68,6 @@ def _http(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
         open_stream=outside.open_stream,
         tls=tls,
         proxy=config.proxy,
+        wall=wall,
         max_message_size=whole.security.max_message_size,
     )

@@ -8,15 +8,19 @@ import attrs
 import trio
 
 from .backends.backend import Backend, State, StateChange
+from .backends.health import Health, HealthSettings
 from .backends.session import Connector
 from .backends.supervisor import Restarts, Supervisor
 from .config.check import problems
 from .config.model import BackendConfig, Config
 from .config.problem import ConfigError, Problem
 from .events import get_logger
+from .guards import Guards, Surroundings
 from .kept import BackendFailed, Kept, SkippedBackend
-from .pipeline import assemble, stand_ins
+from .pipeline import assemble, guarded, stand_ins
+from .policies.hedge import HedgeTimer
 from .policies.mirror import Shadow
+from .policies.outlier import Group
 from .protocol.calls import Handler, Layer
 from .routing.catalogue import Directory, Member, build
 from .sources import Sources
@@ -43,6 +47,9 @@ class Fleet:
     servers: Mapping[str, object] = attrs.field(factory=dict)
     """What the program brought for the configured backends, by name."""
     on_change: Callable[[StateChange], None] = lambda _change: None
+    _timer: HedgeTimer = attrs.field(factory=HedgeTimer, init=False)
+    _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
+    """By primary, those that stand in for each other."""
     _kept: dict[str, Kept] = attrs.field(factory=dict, init=False)
     _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
 
@@ -57,6 +64,11 @@ class Fleet:
         return [kept.config for kept in self._kept.values()]
 
     @property
+    def guards(self) -> Mapping[str, Guards]:
+        """Of every backend, those of its policies that can be read and moved."""
+        return {name: kept.guards for name, kept in self._kept.items()}
+
+    @property
     def shadows(self) -> list[Shadow]:
         """Every mirror, with what became of its copies."""
         return [kept.shadow for kept in self._kept.values() if kept.config.mirror_of is not None]
@@ -68,12 +80,13 @@ class Fleet:
 
     def start(self) -> None:
         """Start every enabled backend at once."""
+        self.background.start_soon(self._timer.run)
         enabled = [config for config in self.config.backends if config.enabled]
         self._go_on_with({config.name: self._launch(config, self.servers.get(config.name)) for config in enabled})
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
-        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild)
-        kept = Kept(config, source, backend)
+        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, _health(config))
+        kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,
             Restarts(
@@ -87,6 +100,11 @@ class Fleet:
         self.nursery.start_soon(kept.keep, supervisor)
         return kept
 
+    def guard(self, config: BackendConfig, backend: Backend) -> Guards:
+        """Make the policies of a backend that remember something."""
+        surroundings = Surroundings(backend, self.sources.chance, self._timer, self.background)
+        return Guards.found_in(guarded(config, backend, surroundings), config)
+
     def _state_changed(self, change: StateChange) -> None:
         self.rebuild()
         self.on_change(change)
@@ -94,8 +112,20 @@ class Fleet:
     def _go_on_with(self, kept: dict[str, Kept]) -> None:
         """Have these backends and no others; if a layer of the program cannot be put around one, nothing has changed."""
         self._handlers = assemble(kept, self.layers, self.background)
-        self._kept = kept
+        before, self._kept = self._kept, kept
+        self._regroup(before)
         self.rebuild()
+
+    def _regroup(self, before: Mapping[str, Kept]) -> None:
+        """Who serves from now on is in its group, and who does not is not: one that is still tried, or only ends its last calls."""
+        for name, one in self._kept.items():
+            if before.get(name) is not one:
+                one.guards.join(self._groups.setdefault(one.group, Group()))
+        for name, one in before.items():
+            if self._kept.get(name) is not one:
+                one.guards.leave()
+        used = {one.group for one in self._kept.values()}
+        self._groups = {primary: group for primary, group in self._groups.items() if primary in used}
 
     def rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
@@ -192,6 +222,16 @@ class Fleet:
         for kept in old:
             kept.backend.on_change = _not_told  # under this name others have begun to serve
             await kept.drain(drain_seconds)
+
+
+def _health(config: BackendConfig) -> Health | None:
+    given = config.health
+    if given is None:
+        return None
+    settings = HealthSettings(
+        given.interval_seconds, given.timeout_seconds, given.unhealthy_threshold, given.healthy_threshold, given.reconnect
+    )
+    return Health(config.name, settings)
 
 
 def _not_told(_change: StateChange) -> None:

@@ -6,15 +6,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
+from .backends.session import Connector
 from .config.check import problems
-from .config.model import Config
+from .config.model import BackendConfig, Config
 from .config.problem import ConfigError
 from .connectors import connector_for
 from .events import get_logger
+from .faulting import FaultKit
 from .fleet import Fleet
 from .frontends.admission import Admission
 from .frontends.app import App
 from .frontends.endpoint import Endpoint, Limits
+from .guards import limit_layer
 from .http1.doors import Doors
 from .identity.bearer import BearerTokens
 from .nurseries import Nurseries, open_nurseries
@@ -37,7 +40,7 @@ log = get_logger("sluicegate.gateway")
 
 
 @asynccontextmanager
-async def open_gateway(
+async def open_gateway(  # noqa: PLR0913  each is a thing that the program may bring, and all but the first have a default
     config: Config,
     *,
     strict: bool = False,
@@ -47,6 +50,7 @@ async def open_gateway(
     layers: Mapping[str, Sequence[Layer]] | None = None,
     access_log: Callable[[bytes], Awaitable[None]] | None = None,
     on_list_changed: Sequence[Callable[[str], None]] = (),
+    faults: FaultKit | None = None,
 ) -> AsyncGenerator[Gateway, None]:
     """Run a gateway for the length of a block. Backends start at once and come up behind; leaving the block drains it.
 
@@ -59,6 +63,7 @@ async def open_gateway(
         layers: policies of the program's own, per backend, innermost first.
         access_log: takes batches of whole lines, one JSON object a call; without it there is no access log.
         on_list_changed: called with the notification's method when a list has changed.
+        faults: makes backends fail on purpose, see `sluicegate.testing.injector.Faults`.
 
     Raises:
         ConfigError: the configuration is wrong; all that is wrong is told at once.
@@ -72,7 +77,8 @@ async def open_gateway(
         lines.writing() if lines is not None else nullcontext(),  # outermost, because calls that are cut at the end are told of as well
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
-        gateway = _build(config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines)
+        gateway = _build(config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines, faults)
+        gateway.app.wishes = faults
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
@@ -104,38 +110,49 @@ def _build(
     servers: dict[str, object],
     layers: Mapping[str, Sequence[Layer]],
     lines: Lines | None,
+    faults: FaultKit | None,
 ) -> Gateway:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
     counts = Counts() if config.observability.metrics.enabled else None
-    fleet = Fleet(
-        config,
-        lambda backend, source: connector_for(backend, config, outside, {backend.name: source}),
-        sources,
-        nurseries.backends,
-        nurseries.background,
-        directory,
-        dict(layers),
-        servers,
-    )
+    limit = limit_layer(config.proxy.rate_limit)
+    connect = _connecting(config, outside, sources, faults)
+    fleet = Fleet(config, connect, sources, nurseries.backends, nurseries.background, directory, dict(layers), servers)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        edge(Router(directory), lines=lines, counts=counts, wall=sources.wall),
+        edge(Router(directory), lines=lines, counts=counts, wall=sources.wall, limit=limit),
         directory,
         lambda: gateway.settled(),  # noqa: PLW0108  the gateway is made a few lines further down
         nurseries.calls,
         sources,
         limits=_limits(config),
-        around_own=partial(own, counts=counts),
+        around_own=partial(own, counts=counts, limit=limit),
     )
-    doors = Doors(config.proxy.listen.max_connections, config.proxy.listen.max_connections_per_peer)
+    doors = _doors(config)
     gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, doors, fleet, nurseries)
     fleet.on_change = gateway.announce
     if counts is not None:
         endpoint.refused = counts.refused
         gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
     return gateway
+
+
+def _doors(config: Config) -> Doors:
+    listen = config.proxy.listen
+    return Doors(listen.max_connections, listen.max_connections_per_peer)
+
+
+def _connecting(
+    config: Config, outside: Outside, sources: Sources, faults: FaultKit | None
+) -> Callable[[BackendConfig, object], Connector]:
+    """From a backend's settings, and what the program brought for it, to its connector."""
+
+    def connect(backend: BackendConfig, source: object) -> Connector:
+        connector = connector_for(backend, config, outside, {backend.name: source}, wall=sources.wall)
+        return connector if faults is None else faults.around(backend.name, connector)
+
+    return connect
 
 
 def _limits(config: Config) -> Limits:

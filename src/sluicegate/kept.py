@@ -11,8 +11,10 @@ import trio
 from .backends.backend import Backend, Phase
 from .backends.supervisor import Supervisor
 from .config.model import BackendConfig
+from .guards import Guards
 from .policies.mirror import Shadow
 from .protocol.calls import Handler
+from .routing.split import Schedule
 from .routing.visibility import Filter, Visibility
 
 __all__ = ["BackendFailed", "Kept", "SkippedBackend"]
@@ -46,10 +48,14 @@ class Kept:
     source: object
     """What the program brought for it: a server object, a connector, or nothing."""
     backend: Backend
+    guards: Guards
+    """Those of its policies that remember something."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     _target: tuple[object, Handler] | None = attrs.field(default=None, init=False)
     """What its policies were made of, and the outermost of them."""
+
+    _schedule: Schedule | None = attrs.field(default=None, init=False)
 
     @cached_property
     def shadow(self) -> Shadow:
@@ -58,14 +64,14 @@ class Kept:
 
     @cached_property
     def visibility(self) -> Visibility:
-        """What of it clients may see; members of a failover order are never seen (FLT-5)."""
+        """What of it clients may see; stand-ins and canaries are never seen (FLT-5)."""
         config = self.config
         return Visibility(
             tools=Filter.parse(config.expose_tools, config.hide_tools),
             resources=Filter.parse(config.expose_resources, config.hide_resources),
             prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
             aliases={alias.from_: alias.to for alias in config.aliases},
-            hidden=config.failover_for is not None or (config.mirror_of is not None and config.mirror_hidden),
+            hidden=config.stands_for is not None or (config.mirror_of is not None and config.mirror_hidden),
         )
 
     def target_of(self, parts: object, make: Callable[[], Handler]) -> Handler:
@@ -73,6 +79,21 @@ class Kept:
         if self._target is None or self._target[0] != parts:
             self._target = parts, make()
         return self._target[1]
+
+    def schedule_for(self, fresh: Schedule) -> Schedule:
+        """Whose turn it is among its canaries: as before while their shares are, so that a change elsewhere does not begin a new round."""
+        if self._schedule is None or self._schedule.shares != fresh.shares:
+            self._schedule = fresh
+        return self._schedule
+
+    def is_available(self) -> bool:
+        """Whether it makes sense to send it a call now."""
+        return self.backend.is_available and not self.guards.is_open
+
+    @property
+    def group(self) -> str:
+        """The primary of those that stand in for each other."""
+        return self.config.stands_for or self.config.name
 
     @property
     def skipped(self) -> SkippedBackend:
@@ -88,10 +109,13 @@ class Kept:
             self._ended.set()
 
     async def drain(self, seconds: float) -> None:
-        """Let its calls end, then stop it; when cancelled, stop it at once."""
+        """Let its calls end, also those that still wait for their turn, then stop it; when cancelled, stop it at once.
+
+        One that gives up while it waits tells nobody; if it was the last, this takes all the time that it may.
+        """
         try:
             with trio.move_on_after(seconds):
-                await self.backend.wait_for(lambda backend: backend.in_flight == 0)
+                await self.backend.wait_for(lambda backend: backend.in_flight == 0 and not self.guards.holds_calls)
         finally:
             self.scope.cancel()
         await self._ended.wait()

@@ -4,7 +4,7 @@
 
     open_gateway
     └ backends         a Supervisor per backend; in it one nursery per connection
-      └ background     mirror copies
+      └ background     mirror copies, copies of hedged calls, the timer that starts those
         └ sessions     expiry of client sessions
           └ connections  per client connection one reader and one handler
             └ calls    one task per call

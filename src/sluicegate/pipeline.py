@@ -10,58 +10,72 @@ from functools import partial
 
 import trio
 
-from .backends.backend import Backend
 from .config.model import BackendConfig
+from .guards import Guards, Surroundings, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
 from .kept import Kept
 from .observe.access import AccessLog, Lines
 from .observe.metrics import Counts, Metrics
+from .policies.budget import Budgeted
 from .policies.compose import chain, stack
 from .policies.deadline import AttemptDeadline
 from .policies.lifetime import CallDeadline, Lifetime
 from .policies.mirror import Mirror, Shadow
 from .protocol.calls import Handler, Layer
 from .routing.failover import Candidate, Failover
+from .routing.split import Canary, Schedule, Split
 
-__all__ = ["assemble", "describe", "edge", "own", "route", "target"]
+__all__ = ["assemble", "canaries", "describe", "edge", "guarded", "own", "route", "stand_ins", "target"]
 
 
-def edge(router: Handler, *, lines: Lines | None, counts: Counts | None, wall: Callable[[], float]) -> Handler:
+def edge(router: Handler, *, lines: Lines | None, counts: Counts | None, wall: Callable[[], float], limit: Layer | None = None) -> Handler:
     """Once per client call, before anything is known about where it goes."""
     return stack(
         (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
         _counted_by(counts),
         Lifetime,  # inside of both: they see an answer even of a call that was cut
+        limit,
         around=router,
     )
 
 
-def own(answer: Handler, *, counts: Counts | None) -> Handler:
+def own(answer: Handler, *, counts: Counts | None, limit: Layer | None = None) -> Handler:
     """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
-    return stack(_counted_by(counts), Lifetime, around=answer)
+    return stack(_counted_by(counts), Lifetime, limit, around=answer)
 
 
 def _counted_by(counts: Counts | None) -> Layer | None:
     return None if counts is None else lambda inner: Metrics(inner, counts)
 
 
-def route(config: BackendConfig, primary: Candidate, stand_ins: Sequence[Candidate]) -> Handler:
-    """Once per client call, after the name has led to a backend."""
+def route(config: BackendConfig, guards: Guards, way: Handler) -> Handler:
+    """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
+    budget = guards.budget
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
-        (lambda _inner: Failover(primary, tuple(stand_ins))) if stand_ins else None,
-        around=primary.handler,
+        (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
+        around=way,
     )
 
 
-def target(
-    config: BackendConfig, backend: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery
-) -> Handler:
-    """For every backend that may answer; what is inside a policy that repeats runs once per attempt."""
-    attempt = config.timeout.per_attempt_seconds
+def target(guards: Guards, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
+    """For every backend that may answer: what sees a call once, however many attempts it takes."""
     return stack(
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
         *reversed(layers),  # the program's own: the one added last is outermost
+        around=guards.handler,
+    )
+
+
+def guarded(config: BackendConfig, backend: Handler, around: Surroundings) -> Handler:
+    """The policies of one backend that remember something; from the hedge down, once per attempt. Made once in a backend's life."""
+    attempt = config.timeout.per_attempt_seconds
+    return stack(
+        retry_layer(config, around),
+        hedge_layer(config, around),
+        gate_layer(config),
         (lambda inner: AttemptDeadline(inner, attempt, config.name)) if attempt is not None else None,
+        limit_layer(config.rate_limit, config.name),  # inside the deadline: who waits for his turn in vain says nothing about the backend
+        queue_layer(config),
         around=backend,
     )
 
@@ -77,15 +91,24 @@ def assemble(kept: Mapping[str, Kept], layers: Mapping[str, Sequence[Layer]], ba
     configs = [one.config for one in kept.values()]
     candidates: dict[str, Candidate] = {}
     for name, one in kept.items():
-        source = one.config.failover_for or name  # a mirror is attached to every member that may answer for its source
+        source = one.config.stands_for or name  # a mirror is attached to every member that may answer for its source
         shadows = tuple(kept[mirror.name].shadow for mirror in configs if mirror.mirror_of == source and mirror.mirror_percent > 0)
         parts = shadows, tuple(layers.get(name, ()))
-        handler = one.target_of(parts, partial(target, one.config, one.backend, *parts, background))
-        candidates[name] = Candidate(name, handler, _is_up(one.backend), one.backend.lists)
-    return {
-        name: route(one.config, candidates[name], [candidates[other] for other in stand_ins(one.config, configs)])
-        for name, one in kept.items()
-    }
+        handler = one.target_of(parts, partial(target, one.guards, *parts, background))
+        candidates[name] = Candidate(name, handler, one.is_available, one.backend.lists, one.guards.is_ejected)
+    return {name: route(one.config, one.guards, _way(one, configs, candidates)) for name, one in kept.items()}
+
+
+def _way(one: Kept, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate]) -> Handler:
+    """Who of a group answers: the canary split, then the failover order of whom it chose."""
+    primary = candidates[one.config.name]
+    members = tuple(candidates[other] for other in stand_ins(one.config, configs))
+    way: Handler = Failover(primary, members) if members else primary.handler
+    trials = [Canary(candidates[other.name], other.weight, other.canary_sticky) for other in canaries(one.config, configs)]
+    if not trials:
+        return way
+    ways = tuple((trial, Failover(trial.candidate, (primary, *members))) for trial in trials)
+    return Split(way, ways, one.schedule_for(Schedule.of(trials)))
 
 
 def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[str, ...]:
@@ -94,19 +117,21 @@ def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[
     return tuple(member.name for member in sorted(members, key=lambda member: member.priority))
 
 
-def _is_up(backend: Backend) -> Callable[[], bool]:
-    return lambda: backend.is_up
+def canaries(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[BackendConfig, ...]:
+    """Who gets a share of a backend's calls, as configured."""
+    return tuple(other for other in configs if other.canary_of == config.name)
 
 
 def describe(handler: Handler) -> list[str]:
     """The policies that a call passes, outermost first, in words: for ``sluicegate show pipeline``.
 
-    Failover is the last step, because from there the way parts; it shows the way of each candidate: ``Failover(a: Mirror(s) -> a | b: b)``.
+    Failover and the canary split are the last steps, because from there the way parts; they show the way of each candidate:
+    ``Failover(a: Mirror(s) -> a | b: b)``, ``Split(c 10 %: Failover(…) | else: a)``.
     """
     steps = []
     for step in chain(handler):
         steps.append(_described(step))
-        if isinstance(step, Failover):
+        if isinstance(step, Failover | Split):
             break
     return steps
 
@@ -115,6 +140,9 @@ def _described(step: Handler) -> str:
     if isinstance(step, Failover):
         ways = (f"{candidate.name}: {' -> '.join(describe(candidate.handler))}" for candidate in (step.primary, *step.members))
         return f"Failover({' | '.join(ways)})"
+    if isinstance(step, Split):
+        shares = (f"{canary.candidate.name} {canary.percent} %: {' -> '.join(describe(way))}" for canary, way in step.canaries)
+        return f"Split({' | '.join(shares)} | else: {' -> '.join(describe(step.inner))})"
     if isinstance(step, Mirror):
         return f"Mirror({', '.join(shadow.name for shadow in step.shadows)})"
     return str(getattr(step, "__name__", type(step).__name__))

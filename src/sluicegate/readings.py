@@ -11,6 +11,7 @@ from .http1.doors import Doors
 from .observe.access import Lines
 from .observe.exposition import Family
 from .policies.mirror import Shadow
+from .readings_of_policies import of_policies
 
 __all__ = ["readings"]
 
@@ -19,6 +20,7 @@ def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Lines | 
     """All of it; ``lines`` is None where there is no access log."""
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)
+    yield from of_policies(fleet.guards)
     yield Family("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
     yield Family("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
     yield Family("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
@@ -38,6 +40,12 @@ def _of_backends(backends: list[Backend]) -> Iterator[Family]:
     )
     yield Family(
         "backend_restarts", "Times it was started again.", ("backend",), [((one.name,), one.restarts) for one in backends], "counter"
+    )
+    yield Family(
+        "backend_healthy",
+        "Whether it answers when it is asked how it is.",
+        ("backend",),
+        [((one.name,), one.health.is_healthy) for one in backends if one.health is not None],
     )
     yield Family("backend_requests_in_flight", "Attempts that it is at.", ("backend",), [((one.name,), one.in_flight) for one in backends])
 

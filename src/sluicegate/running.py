@@ -16,6 +16,7 @@ from .fleet import Fleet, SkippedBackend
 from .frontends.app import App
 from .frontends.endpoint import Endpoint
 from .frontends.request import ASGIApp
+from .guards import Guards
 from .http1.doors import Doors
 from .nurseries import Nurseries
 from .outside import Outside
@@ -46,7 +47,7 @@ class Gateway:
     _fleet: Fleet
     _nurseries: Nurseries
     _opened_at: float = attrs.field(factory=trio.current_time, init=False)
-    _fronts: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _fronts: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
     _drained: bool = attrs.field(default=False, init=False)
     _patience: float = attrs.field(default=STARTUP_WAIT_SECONDS, init=False)
     _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
@@ -121,13 +122,13 @@ class Gateway:
     def _accepting(self) -> Iterator[None]:
         """What runs inside ends when the gateway drains."""
         with trio.CancelScope() as scope:
-            self._fronts.add(scope)
+            self._fronts[scope] = None
             try:
                 if self._drained:
                     scope.cancel()
                 yield
             finally:
-                self._fronts.discard(scope)
+                self._fronts.pop(scope, None)
 
     # -- backends
 
@@ -135,6 +136,11 @@ class Gateway:
     def backends(self) -> Mapping[str, Backend]:
         """Every backend by name: its state, since when, the error, how often it was restarted."""
         return self._fleet.backends
+
+    @property
+    def policies(self) -> Mapping[str, Guards]:
+        """By backend, its breaker, outlier detector, budget and so on: to be read, and to be moved by hand."""
+        return self._fleet.guards
 
     @property
     def skipped(self) -> list[SkippedBackend]:
@@ -148,8 +154,8 @@ class Gateway:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a call could be served: some backend is up."""
-        return any(backend.is_up for backend in self.backends.values())
+        """Whether a call could be served: some backend is up and healthy."""
+        return any(backend.is_available for backend in self.backends.values())
 
     async def add_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.

@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable
 
 import attrs
+import trio
 
 __all__ = ["Sources"]
+
+VIRTUAL_EPOCH = 1_767_225_600.0
+"""When virtual time begins: with the year 2026."""
 
 
 def _system_chance(name: str) -> random.Random:
@@ -34,3 +38,8 @@ class Sources:
     def seeded(cls, seed: str | int, *, wall: Callable[[], float] = time.time) -> Sources:
         """Everything from one seed: for tests and simulation, never where a secret must be one."""
         return cls(wall, lambda name: random.Random(f"{seed}:{name}"), random.Random(f"{seed}:secret").randbytes)  # noqa: S311
+
+    @classmethod
+    def virtual(cls, seed: str | int) -> Sources:
+        """Everything from one seed, and the time of day from Trio's clock: for a mock clock, so that nothing follows from the day it is."""
+        return cls.seeded(seed, wall=lambda: VIRTUAL_EPOCH + trio.current_time())

@@ -59,6 +59,15 @@ def test_a_file_that_may_not_be_executed_is_called_so(tmp_path: Path) -> None:
     assert f"command '{tmp_path / 'server'}' may not be executed: Permission denied" == why_not_started(spec, failed(errno.EACCES))
 
 
+def test_who_has_better_words_than_the_system_is_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "server").touch(0o755)
+    error = FileNotFoundError(errno.ENOENT, "it is none of the programs in memory", "server")
+
+    said = why_not_started(ProcessSpec("server", env={"PATH": str(tmp_path)}), error)
+
+    assert said == "command 'server' cannot be started: it is none of the programs in memory"
+
+
 def test_any_other_error_is_passed_on() -> None:
     assert why_not_started(ProcessSpec("x"), failed(errno.E2BIG)) == "command 'x' cannot be started: Argument list too long"
 

@@ -327,7 +327,7 @@ async def test_a_refused_connection_is_no_start_and_ends_the_session(autojump_cl
     async with bench(ScriptedEndpoint(stateful=False)) as web:
         await web.site.stop()
         fault = await web.fault()
-        assert (fault.cause, fault.started) == (Cause.UNAVAILABLE, False)
+        assert (fault.cause, fault.started, fault.counts_against_backend) == (Cause.TRANSPORT, False, True)
         assert "http://backend.test" in await web.session.wait_closed()
         assert Cause.UNAVAILABLE is (await web.fault()).cause
 
@@ -347,7 +347,7 @@ async def test_a_refused_connection_leaves_older_calls_alone(autojump_clock: tri
             nursery.start_soon(one)
             await trio.sleep(1)
             await web.site.stop()
-            assert Cause.UNAVAILABLE is (await web.fault()).cause
+            assert Cause.TRANSPORT is (await web.fault()).cause
         assert replies[0].value == {"ok": True}
         await web.site.start()
         assert (await web.call()).fault is None  # the answer showed that the backend lives

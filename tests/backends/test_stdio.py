@@ -242,7 +242,7 @@ async def test_a_child_that_does_not_read_is_an_overload_and_blocks_nobody(
 
 
 async def test_a_missing_command_is_no_connection(table: ProcessTable) -> None:
-    with pytest.raises(ConnectFailed, match="command 'nothing' was not found; PATH searched: /"):
+    with pytest.raises(ConnectFailed, match="command 'nothing' cannot be started: it is none of the programs in memory"):
         async with connector(table, "nothing")(Heard()):
             raise AssertionError
 

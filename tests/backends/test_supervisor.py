@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.backend import Backend, Phase, State, StateChange
+from sluicegate.backends.health import Health, HealthSettings
 from sluicegate.backends.session import Connector
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.protocol.calls import Call
@@ -32,9 +33,11 @@ class Watched:
 
 
 @asynccontextmanager
-async def supervised(connector: Connector, *, connect_seconds: float = 5, **restarts: float) -> AsyncGenerator[Watched, None]:
+async def supervised(
+    connector: Connector, *, connect_seconds: float = 5, health: Health | None = None, **restarts: float
+) -> AsyncGenerator[Watched, None]:
     changes: list[StateChange] = []
-    backend = Backend("b", connector, changes.append)
+    backend = Backend("b", connector, changes.append, health=health)
     settings = Restarts(**{"initial_seconds": 1.0, "max_seconds": 8.0, "crash_limit": 3, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Supervisor(backend, settings, connect_seconds, random.Random(1)).run)
@@ -132,6 +135,54 @@ async def test_a_changed_list_is_read_again(autojump_clock: trio.testing.MockClo
         scripted.notify("notifications/tools/list_changed")
         await trio.testing.wait_all_tasks_blocked()
         assert watched.backend.lists("tools/call", "two")
+
+
+async def test_what_is_safe_is_what_the_list_of_the_moment_says(autojump_clock: trio.testing.MockClock) -> None:
+    """RES-4: tools by their annotations, as they were read last; what only looks is always safe."""
+    tool = {"name": "one", "inputSchema": {}, "annotations": {"readOnlyHint": True}}
+    scripted = ScriptedBackend(tools=[tool, "two"], resources=["file:///a"])
+    async with supervised(scripted.connector) as watched:
+        backend = watched.backend
+        assert not backend.is_safe("tools/call", "one")  # it has not been read yet
+        await ready(watched)
+        assert [backend.is_safe("tools/call", name) for name in ("one", "two", "three")] == [True, False, False]
+        assert [backend.is_safe(method, "x") for method in ("resources/read", "prompts/get", "completion/complete")] == [True] * 3
+        assert [backend.is_safe(method, "one") for method in ("tools/list", "resources/subscribe", "")] == [False] * 3
+        scripted.lists["tools"] = [{"name": "two", "inputSchema": {}, "annotations": {"idempotentHint": True}}, {"name": "one"}]
+        scripted.notify("notifications/tools/list_changed")
+        await trio.testing.wait_all_tasks_blocked()
+        assert [backend.is_safe("tools/call", name) for name in ("one", "two")] == [False, True]
+        scripted.crash()
+        await backend.wait_for(lambda backend: not backend.is_up)
+        assert backend.is_safe("tools/call", "two")  # what it offered is still the best that is known
+
+
+async def test_what_a_template_begins_with_is_listed(autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(resources=["file:///a"], templates=["log://{day}"])
+    async with supervised(scripted.connector) as watched:
+        assert not watched.backend.lists("resources/read", "file:///a")
+        await ready(watched)
+        assert [watched.backend.lists("resources/read", uri) for uri in ("file:///a", "log://1", "file:///b")] == [True, True, False]
+
+
+async def test_a_backend_that_hangs_is_unhealthy_and_is_started_anew_if_that_is_wanted(autojump_clock: trio.testing.MockClock) -> None:
+    """HC-7: it is up, but not available; while it hangs it cannot be connected to either."""
+    scripted = ScriptedBackend()
+    async with supervised(scripted.connector, health=Health("b", HealthSettings(reconnect=True))) as watched:
+        await ready(watched)
+        assert watched.backend.is_available
+        scripted.mute = True
+        await watched.backend.wait_for(lambda backend: not backend.is_available)
+        assert trio.current_time() == 35
+        await watched.backend.wait_for(lambda backend: backend.error.startswith("no answer within 5 s"))
+        scripted.mute = False
+        await watched.backend.wait_for(lambda backend: backend.is_available)
+    assert watched.states == ["ready", "restarting", "restarting", "ready", "stopped"]
+    assert [change.cause for change in watched.changes][1:3] == [
+        "unhealthy: request timed out: 'ping' took longer than 5 s",
+        "no answer within 5 s while trying to initialize",
+    ]
+    assert scripted.sessions == []
 
 
 async def test_stopping_in_mid_call_leaves_nothing_behind(autojump_clock: trio.testing.MockClock) -> None:

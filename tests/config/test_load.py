@@ -136,6 +136,10 @@ def test_the_suffix_chooses_the_language(suffix: str, text: str, tmp_path: Path)
         (f"{HEAD}{BACKEND}timeout = {{ seconds = nan }}\n", "backends[0].timeout.seconds: the number is too large"),
         (f"{HEAD}{BACKEND}priority = 0x{'f' * 9000}\n", "backends[0].priority: the number is too large"),
         (f"{HEAD}port = 80\n{BACKEND}", "f:3: proxy.port: unknown key 'port'; it belongs in [proxy.listen]"),
+        (
+            f"{HEAD}{BACKEND}[[faults]]\nfault = 'reset'",
+            "unknown key 'faults'; it belongs in a plan of its own: sluicegate run --faults PLAN",
+        ),
         (f"{HEAD}{BACKEND}[tls]\ncert = 'x'\n", "tls: unknown key 'tls'; it belongs in [proxy.listen] or [[backends]]"),
         (f"{HEAD}[proxy.listen]\ncertificate = 'x'\n{BACKEND}", "unknown key 'certificate'; it belongs in [proxy.listen.tls]"),
         (f"{HEAD}{BACKEND}ca = 'x'\n", "backends[0].ca: unknown key 'ca'; it belongs in [backends.tls]"),

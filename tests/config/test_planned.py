@@ -15,11 +15,8 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
-    (HEAD + "[proxy.rate_limit]\nrequests = 5\n" + BACKEND, "proxy.rate_limit", 3),
-    (HEAD + BACKEND + "[backends.retry]\nmax_retries = 3\n", "backends[0].retry", 7),
-    (HEAD + BACKEND + "circuit_breaker = {}\n", "backends[0].circuit_breaker", 7),
-    (HEAD + BACKEND + "hedging = { delay_ms = 5 }\n", "backends[0].hedging", 7),
-    (HEAD + BACKEND + "weight = 10\n", "backends[0].weight", 7),
+    (HEAD + BACKEND + "[backends.cache]\nmax_entries = 3\n", "backends[0].cache", 7),
+    (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
     (HEAD + BACKEND + "default_args = { x = [1] }\n", "backends[0].default_args", 7),
     (HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nrename = { a = 'b' }\n", "backends[0].param_overrides", 7),
     (HEAD + BACKEND + "sessions = 'per_client'\n", "backends[0].sessions", 7),
@@ -48,10 +45,7 @@ def test_a_plan_is_named_with_its_line_and_refuses_to_run(text: str, path: str, 
 @pytest.mark.parametrize(
     "text",
     [
-        HEAD
-        + "hot_reload = false\ntool_exposure = 'direct'\n"
-        + BACKEND
-        + "weight = 100\nhide_destructive = false\nparam_overrides = []\n",
+        HEAD + "hot_reload = false\ntool_exposure = 'direct'\n" + BACKEND + "hide_destructive = false\nparam_overrides = []\n",
         HEAD + BACKEND + "[performance]\ncoalesce_requests = false\n[observability.tracing]\nendpoint = 'x'\n",
     ],
 )
@@ -64,15 +58,15 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
     [
         (HEAD + "hot_reload = 'yes'\n" + BACKEND, "f:3: proxy.hot_reload: the value has the wrong type; write true or false"),
         (
-            HEAD + BACKEND + "retry = { max_retrys = 3 }\n",
-            "f:7: backends[0].retry.max_retrys: unknown key 'max_retrys'; did you mean 'max_retries'?",
+            HEAD + BACKEND + "cache = { max_entris = 3 }\n",
+            "f:7: backends[0].cache.max_entris: unknown key 'max_entris'; did you mean 'max_entries'?",
         ),
-        (HEAD + BACKEND + "retry = 3\n", "f:7: backends[0].retry: the value is no table"),
-        (HEAD + BACKEND + "concurrency = {}\n", "f:7: backends[0].concurrency: 'max_concurrent' is missing"),
+        (HEAD + BACKEND + "cache = 3\n", "f:7: backends[0].cache: the value is no table"),
+        (HEAD + BACKEND + "param_overrides = [{}]\n", "f:7: backends[0].param_overrides[0]: 'tool' is missing"),
         (HEAD + BACKEND + "inject_args = 3\n", "f:7: backends[0].inject_args: the value is no list"),
         (
-            HEAD + BACKEND + "hedging = { max_hedges = true }\n",
-            "f:7: backends[0].hedging.max_hedges: the value has the wrong type; write a whole number",
+            HEAD + BACKEND + "cache = { max_entries = true }\n",
+            "f:7: backends[0].cache.max_entries: the value has the wrong type; write a whole number",
         ),
         (
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",

@@ -21,7 +21,7 @@ from sluicegate.outside import ProcessSpec
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.processes import ProcessTable
-from sluicegate.testing.script import Close, Garble, Result, Step
+from sluicegate.testing.script import Garble, Reset, Result, Step
 from sluicegate.testing.wire import MemoryNetwork
 
 Clock = trio.testing.MockClock
@@ -366,7 +366,7 @@ async def test_noise_from_a_backend_is_no_answer_and_hurts_nobody(noise: bytes, 
             assert await here.other.works()
             assert answers == []
         assert trio.current_time() - began == pytest.approx(TIMEOUT)
-        assert (answers[0]["id"], answers[0]["error"]["code"], answers[0]["error"]["data"]["reason"]) == ("mine", -32603, "timeout")
+        assert (answers[0]["id"], answers[0]["error"]["code"], answers[0]["error"]["data"]["reason"]) == ("mine", -32010, "timeout")
         assert here.bad.cancelled == [1], "and it is told"
         here.bad.steps = ()
         assert await here.client.works("b_echo")
@@ -439,7 +439,7 @@ async def test_an_odd_result_is_the_clients_to_judge_and_comes_as_it_is(result: 
 
 async def test_results_of_every_depth_come_through_or_are_a_clear_error(autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     steps = [Result(b'{"content":[],"structuredContent":{"a":' + b"[" * depth + b"]" * depth + b"}}") for depth in NEAR_THE_LIMIT]
-    async with desk(*steps, Close()) as here:
+    async with desk(*steps, Reset()) as here:
         for _step in steps:
             answer = await here.client.post(a_request("tools/call", {"name": "b_echo", "arguments": {}}))
             assert b'"result"' in answer.content or b'"timeout"' in answer.content or b'"bad_answer"' in answer.content

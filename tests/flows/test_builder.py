@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from sluicegate import BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Reply
+from sluicegate.config.model import RateLimitConfig, RetryConfig
 from sluicegate.gateway import Gateway
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
@@ -437,3 +438,27 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(autojump_cloc
         assert list(gateway.catalogue.names(TOOLS)) == ["math_better", "text_echo"]
         assert list(gateway.backends) == ["math", "text"]
         assert (await gateway.call_tool("math_better")).fault is None
+
+
+async def test_tables_may_be_written_as_in_a_file(autojump_clock: trio.testing.MockClock) -> None:
+    builder = Builder("x").backend("b", ScriptedBackend().connector, timeout={"seconds": 20}, retry={"only": ["echo"]}, health=None)
+    builder.proxy(rate_limit={"requests": 5})
+
+    config = builder.config()
+
+    assert config.backends[0].timeout.seconds == 20
+    assert config.backends[0].retry == RetryConfig(only=("echo",))
+    assert config.proxy.rate_limit == RateLimitConfig(5)
+    async with builder.open(strict=True) as gateway:
+        assert (await gateway.call_tool("b_echo")).fault is None
+
+
+def test_all_that_is_wrong_with_such_tables_is_told_at_once() -> None:
+    builder = Builder("x").backend("a", ScriptedBackend().connector)
+    with pytest.raises(ConfigError) as caught:
+        builder.backend("b", ScriptedBackend().connector, timeout={"second": 20}, retry={"max_retries": "many"})
+    assert sorted(str(problem) for problem in caught.value.problems) == [
+        "backends[1].retry.max_retries: a text stands where a whole number is expected; write a whole number without quotes",
+        "backends[1].timeout.second: unknown key 'second'; did you mean 'seconds'?",
+    ]
+    assert len(builder.config().backends) == 1

@@ -12,7 +12,7 @@ import trio.testing
 from sluicegate import Builder, Reply
 from sluicegate.gateway import Gateway
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Close, Delay, Error, Note, Step
+from sluicegate.testing.script import Delay, Note, Reset, RpcError, Step
 
 MOST_CHECKPOINTS = 60
 
@@ -75,7 +75,7 @@ def everything(primary: ScriptedBackend, backup: ScriptedBackend) -> Builder:
 
 
 @pytest.mark.parametrize("build", [plain, everything])
-@pytest.mark.parametrize("step", [Delay(1), Note(0.5, Delay(1, Note(0.7))), Delay(1, Error(-32000)), Delay(1, Close())])
+@pytest.mark.parametrize("step", [Delay(1), Note(0.5, Delay(1, Note(0.7))), Delay(1, RpcError(-32000)), Delay(1, Reset())])
 async def test_a_call_can_be_cancelled_at_every_checkpoint(
     build: Callable[[ScriptedBackend, ScriptedBackend], Builder], step: Step, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -11,7 +11,7 @@ from sluicegate.gateway import Gateway
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TOOLS
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Answer, Close, Delay, Error, Step, ToolError
+from sluicegate.testing.script import Answer, Delay, Reset, RpcError, Step, ToolFails
 
 
 def trio_of(*first: Step) -> tuple[ScriptedBackend, ScriptedBackend, ScriptedBackend]:
@@ -33,7 +33,7 @@ def hops(calls: tuple[ScriptedBackend, ...]) -> list[int]:
 
 
 async def test_stand_ins_are_asked_by_priority_and_not_in_the_order_of_the_file(autojump_clock: trio.testing.MockClock) -> None:
-    backends = trio_of(Error(-32603))
+    backends = trio_of(RpcError(-32603))
     async with built(*backends).open() as gateway:
         await gateway.settled()
         assert (await gateway.call_tool("files_echo")).text == "early"
@@ -67,7 +67,12 @@ async def test_while_the_primary_was_never_there_its_stand_in_lends_it_its_lists
 
 @pytest.mark.parametrize(
     ("step", "says"),
-    [(ToolError("no"), "no"), (Error(-32602, "which?"), "which?"), (Error(-32600, "what?"), "what?"), (Error(-32601, "how?"), "how?")],
+    [
+        (ToolFails("no"), "no"),
+        (RpcError(-32602, "which?"), "which?"),
+        (RpcError(-32600, "what?"), "what?"),
+        (RpcError(-32601, "how?"), "how?"),
+    ],
 )
 async def test_an_answer_is_an_answer_and_a_callers_mistake_stays_one(
     step: Step, says: str, autojump_clock: trio.testing.MockClock
@@ -100,7 +105,7 @@ async def test_a_primary_that_hangs_is_left_behind_after_its_attempt_and_not_aft
 async def test_a_crash_in_mid_call_goes_to_the_stand_in_and_the_primary_serves_again_once_it_is_back(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    primary, backup = ScriptedBackend(Close("exit status 1"), Answer("back")), ScriptedBackend(Answer("spare"))
+    primary, backup = ScriptedBackend(Reset("exit status 1"), Answer("back")), ScriptedBackend(Answer("spare"))
     builder = Builder("x").backend("files", primary.connector).backend("spare", backup.connector, failover_for="files")
     async with builder.open() as gateway:
         await gateway.settled()
@@ -117,7 +122,7 @@ async def copies_of(gateway: Gateway, calls: int) -> None:
 
 
 async def test_a_mirror_gets_its_copy_also_when_a_stand_in_answers_and_only_one(autojump_clock: trio.testing.MockClock) -> None:
-    primary, backup, shadow = ScriptedBackend(Error(-32603)), ScriptedBackend(), ScriptedBackend()
+    primary, backup, shadow = ScriptedBackend(RpcError(-32603)), ScriptedBackend(), ScriptedBackend()
     builder = (
         Builder("x")
         .backend("files", primary.connector)
@@ -136,7 +141,7 @@ async def test_a_mirror_gets_its_copy_also_when_a_stand_in_answers_and_only_one(
 
 
 async def test_a_share_of_the_calls_is_copied_and_a_mirror_that_is_down_changes_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    primary, shadow = ScriptedBackend(Answer("mine")), ScriptedBackend(Error(-32603))
+    primary, shadow = ScriptedBackend(Answer("mine")), ScriptedBackend(RpcError(-32603))
     builder = Builder("x").backend("files", primary.connector).backend("shadow", shadow.connector, mirror_of="files", mirror_percent=10)
     async with builder.open() as gateway:
         await gateway.settled()

@@ -20,7 +20,7 @@ from sluicegate.outside import Outside
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.front import HandClient
-from sluicegate.testing.script import Close, Delay, Echo, Hang, Step
+from sluicegate.testing.script import Delay, Echo, Hang, Reset, Step
 from sluicegate.testing.site import open_site
 from sluicegate.testing.wire import MemoryNetwork
 
@@ -96,7 +96,7 @@ async def test_a_call_that_is_too_slow_is_given_up_on_both_sides(autojump_clock:
 
 
 async def test_a_backend_lost_at_the_far_end_is_a_fault_at_the_near_one_and_comes_back(autojump_clock: trio.testing.MockClock) -> None:
-    async with pair(Close(), Echo()) as gates:
+    async with pair(Reset(), Echo()) as gates:
         fault = (await gates.near.call_tool("far_deep_echo")).fault
         assert fault is not None
         assert "deep" in fault.message

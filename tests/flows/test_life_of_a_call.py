@@ -20,7 +20,7 @@ from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.routing.table import Router
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Close, Delay
+from sluicegate.testing.script import Delay, Reset
 
 STEPS = (AccessLog, Lifetime, Router, CallDeadline, Failover, Mirror, AttemptDeadline, Backend)
 
@@ -111,7 +111,7 @@ async def test_a_call_without_any_policy_passes_only_the_deadline(autojump_clock
 
 async def test_a_call_that_ends_between_two_hops_leaves_a_true_trail(autojump_clock: trio.testing.MockClock) -> None:
     logged: list[bytes] = []
-    time, spare, shadow = ScriptedBackend(Delay(2, Close())), ScriptedBackend(Delay(60)), ScriptedBackend(Delay(60))
+    time, spare, shadow = ScriptedBackend(Delay(2, Reset())), ScriptedBackend(Delay(60)), ScriptedBackend(Delay(60))
     config, servers = a_gateway(time, spare, shadow)
 
     async def write(lines: bytes) -> None:

@@ -27,6 +27,7 @@ from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.asgi import AsgiTransport
+from sluicegate.testing.determinism import deterministic
 from sluicegate.testing.doors import AsgiDoor, Cut, Door, RawDoor, Response
 from sluicegate.testing.ledger import MARGIN, Asked, Ledger
 from sluicegate.testing.stdio_client import CANCEL, LOOK, READY, StdioClient, hello, listed
@@ -438,15 +439,12 @@ def seeds(chunk: int) -> Sequence[int]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_whatever_happens_every_call_has_one_answer_and_nothing_is_left(
-    chunk: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)  # as Hypothesis does, so that a seed tells everything
+def test_whatever_happens_every_call_has_one_answer_and_nothing_is_left(chunk: int, caplog: pytest.LogCaptureFixture) -> None:
     for seed in seeds(chunk):
-        trio._core._run._r.seed(seed)
         caplog.clear()
         try:
-            trio.run(live, seed, clock=trio.testing.MockClock(autojump_threshold=0))
+            with deterministic(seed):
+                trio.run(live, seed, clock=trio.testing.MockClock(autojump_threshold=0))
             bugs = [record for record in caplog.records if record.levelno >= logging.ERROR]
             assert not bugs, [(record.getMessage(), record.exc_info) for record in bugs]
         except BaseException as error:

@@ -192,3 +192,14 @@ def test_what_is_unusual_is_not_kept(more: bytes) -> None:
         parser = RequestParser(heads=heads)
         parser.feed(REQUEST.replace(b"X-Last: 1", more) % ONCE)
     assert not has_kept(parser)
+
+
+@pytest.mark.parametrize("digits", [b"0", b"3"])
+def test_who_waits_for_a_100_is_seen_each_time(digits: bytes) -> None:
+    """Without a body there is nothing to wait for, but the same head may come with one."""
+    head = REQUEST.replace(b"X-Last: 1", b"Expect: 100-continue")
+    parser = RequestParser()
+    for _ in range(3):
+        parser.feed(head % (digits, b"abc"[: int(digits)]))
+    parser.feed(head % ONCE)
+    assert parser.requests[-1].expects_continue

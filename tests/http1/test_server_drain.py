@@ -34,7 +34,7 @@ async def pass_steps(steps: int) -> None:
 
 def come(front: Front, count: int) -> list[HandClient]:
     """Clients that are at the door, all but the first with a request: nothing of the server has run meanwhile."""
-    clients = [HandClient(front.network._listeners[front.port].connect()) for _ in range(count)]
+    clients = [HandClient(front.network._connect("", front.port)) for _ in range(count)]
     for client in clients[1:]:
         client.stream._put(memoryview(GET))
     return clients

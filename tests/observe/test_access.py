@@ -12,7 +12,7 @@ from sluicegate import Builder, Call, Reply, open_gateway
 from sluicegate.observe.access import FAREWELL_SECONDS, MOST_LINES, AccessLog, Lines
 from sluicegate.protocol import faults
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Close, Delay
+from sluicegate.testing.script import Delay, Reset
 
 
 class Page:
@@ -27,7 +27,7 @@ class Page:
 
 
 async def test_a_line_names_the_backend_that_answered_the_attempts_and_the_time(autojump_clock: trio.testing.MockClock) -> None:
-    page, primary, backup = Page(), ScriptedBackend(Delay(1, Close())), ScriptedBackend(Delay(2))
+    page, primary, backup = Page(), ScriptedBackend(Delay(1, Reset())), ScriptedBackend(Delay(2))
     builder = Builder("x").backend("b", primary.connector).backend("spare", backup.connector, failover_for="b")
     servers = {"b": primary.connector, "spare": backup.connector}
     async with open_gateway(builder.config(), servers=servers, access_log=page.write) as gateway:

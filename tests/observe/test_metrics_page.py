@@ -17,7 +17,7 @@ from sluicegate import Builder, Gateway, Outside, open_gateway
 from sluicegate.config.model import BearerAuth, Config, MetricsConfig, ObservabilityConfig
 from sluicegate.frontends.request import ASGIApp
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Close, Delay, Error
+from sluicegate.testing.script import Delay, Reset, RpcError
 from sluicegate.testing.wire import MemoryNetwork
 
 BOTH = "application/json, text/event-stream"
@@ -101,7 +101,7 @@ async def counting(backends: Mapping[str, ScriptedBackend], **settings: Any) -> 
 
 
 async def test_calls_are_told_by_method_status_backend_and_outcome_and_as_a_histogram(autojump_clock: trio.testing.MockClock) -> None:
-    async with counting({"b": ScriptedBackend(Delay(3), Delay(3, Error()))}) as gateway:
+    async with counting({"b": ScriptedBackend(Delay(3), Delay(3, RpcError()))}) as gateway:
         session = await open_session(gateway.asgi_app)
         for name in ("b_echo", "b_echo", "no such tool"):
             await say(gateway.asgi_app, "tools/call", {"name": name}, mcp_session_id=session)
@@ -145,7 +145,7 @@ async def test_backends_are_told_with_their_states_attempts_and_restarts(autojum
     dead = ScriptedBackend()
     dead.refuse = "not today"
     async with counting(
-        {"a": ScriptedBackend(Delay(1, Close())), "b": ScriptedBackend(Delay(5)), "dead": dead}, b={"failover_for": "a"}
+        {"a": ScriptedBackend(Delay(1, Reset())), "b": ScriptedBackend(Delay(5)), "dead": dead}, b={"failover_for": "a"}
     ) as gate:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gate.call_tool, "a_echo")
@@ -166,7 +166,7 @@ async def test_backends_are_told_with_their_states_attempts_and_restarts(autojum
 
 
 async def test_mirrored_copies_are_told_by_what_became_of_them(autojump_clock: trio.testing.MockClock) -> None:
-    async with counting({"a": ScriptedBackend(), "m": ScriptedBackend(Delay(1), Delay(1, Error()))}, m={"mirror_of": "a"}) as gateway:
+    async with counting({"a": ScriptedBackend(), "m": ScriptedBackend(Delay(1), Delay(1, RpcError()))}, m={"mirror_of": "a"}) as gateway:
         for _ in range(3):
             await gateway.call_tool("a_echo")
         await trio.sleep(5)

@@ -62,7 +62,7 @@ async def test_a_call_that_takes_too_long_is_ended_in_time(autojump_clock: trio.
     fault = failed(await Deadline(Backend(works=(10,)), 3)(a_call()))
 
     assert trio.current_time() == 3
-    assert (fault.cause, fault.code, fault.counts_against_backend) == (Cause.TIMEOUT, -32603, True)
+    assert (fault.cause, fault.code, fault.counts_against_backend) == (Cause.TIMEOUT, -32010, True)
     assert "'slow_tool' took longer than 3 s" in fault.message
 
 
@@ -108,8 +108,9 @@ async def test_an_attempt_that_takes_too_long_names_its_backend(autojump_clock: 
 async def test_an_attempt_that_never_left_was_overload_also_when_another_did(autojump_clock: trio.testing.MockClock) -> None:
     call = a_call()
     call.trail.sent = True
+    fault = failed(await AttemptDeadline(Backend(queued=10), 3, "time")(call))
 
-    assert Cause.OVERLOAD is failed(await AttemptDeadline(Backend(queued=10), 3)(call)).cause
+    assert (fault.cause, fault.backend, fault.counts_against_backend, fault.started) == (Cause.OVERLOAD, "time", False, False)
 
 
 async def test_progress_gives_an_attempt_new_time_and_reaches_the_caller(autojump_clock: trio.testing.MockClock) -> None:
@@ -158,10 +159,39 @@ async def test_a_note_while_a_question_is_open_does_not_start_the_clock(autojump
     assert trio.current_time() == 100
 
 
+async def test_of_two_open_questions_the_last_answer_starts_the_clock(autojump_clock: trio.testing.MockClock) -> None:
+    async def asking(call: Call) -> Reply:
+        call.sent_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.back.ask, b"sure?")
+            await trio.sleep(50)
+            nursery.start_soon(call.back.ask, b"really?")
+        return await Backend(works=(10,))(call)
+
+    await AttemptDeadline(asking, 3)(a_call(Asked(thinks=100)))
+
+    assert trio.current_time() == 50 + 100 + 3
+
+
 async def test_attempts_have_copies_of_their_own(autojump_clock: trio.testing.MockClock) -> None:
+    seen: list[Call] = []
+
+    async def remember(copy: Call) -> Reply:
+        seen.append(copy)
+        return await Backend()(copy)
+
     call = a_call()
+    await AttemptDeadline(remember, 3)(call)
 
-    await AttemptDeadline(Backend(), 3)(call)
-
-    assert call.sent_at is None
+    assert seen[0] is not call
     assert call.trail.sent
+
+
+async def test_who_stands_outside_learns_when_an_attempt_was_sent(autojump_clock: trio.testing.MockClock) -> None:
+    sent, cut, never = a_call(), a_call(), a_call()
+
+    await AttemptDeadline(Backend(queued=1), 3)(sent)
+    await AttemptDeadline(Backend(queued=1, works=(10,)), 3)(cut)
+    await AttemptDeadline(Backend(queued=10), 3)(never)
+
+    assert [sent.sent_at, cut.sent_at, never.sent_at] == [1, 3, None]

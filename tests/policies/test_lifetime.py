@@ -81,3 +81,12 @@ async def test_cancelling_the_task_of_a_call_gives_no_answer(autojump_clock: obj
     with trio.move_on_after(1) as outside:
         await Lifetime(CallDeadline(works, 3))(a_call())
     assert outside.cancelled_caught
+
+
+async def test_a_scope_that_ends_sooner_still_does(autojump_clock: object) -> None:
+    """Whoever made the call may have given it less time."""
+    call = a_call()
+    call.scope.deadline = 2
+
+    assert failed(await Lifetime(CallDeadline(works, 3))(call)).cause is Cause.TIMEOUT
+    assert trio.current_time() == 2

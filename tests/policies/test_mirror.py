@@ -15,6 +15,7 @@ from sluicegate.policies.mirror import Mirror, Shadow
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import SILENT, Call, Caller, Reply
 from sluicegate.protocol.messages import Raw, decode_object, encode
+from sluicegate.testing.heard import Heard
 
 PRIMARY = Reply(Raw(b'"primary"'))
 
@@ -101,6 +102,7 @@ async def test_a_copy_keeps_arguments_and_continuation(method: str) -> None:
 async def test_a_copy_has_no_progress_token_no_task_and_nobody_to_ask() -> None:
     shadow = Recorder()
     original = a_call(_meta={"progressToken": 1, "x": 2}, task={"ttl": 1})
+    original.back = Heard()
     async with trio.open_nursery() as background:
         await Mirror(primary, (Shadow("shadow", shadow),), background)(original)
 
@@ -172,6 +174,21 @@ async def test_a_full_house_drops_and_counts(autojump_clock: trio.testing.MockCl
 
     assert (shadow.sent, shadow.dropped, shadow.running) == (3, 3, 0)
     assert len(recorder.calls) == 3
+
+
+async def test_copies_that_have_not_begun_take_their_slots(autojump_clock: trio.testing.MockClock) -> None:
+    """A burst whose answers are there at once leaves the background no time to begin."""
+
+    async def at_once(_call: Call) -> Reply:
+        return PRIMARY
+
+    shadow = Shadow("shadow", Recorder(seconds=1), slots=2)
+    async with trio.open_nursery() as background:
+        mirror = Mirror(at_once, (shadow,), background)
+        for _call in range(5):
+            await mirror(a_call())
+
+    assert (shadow.sent, shadow.dropped, shadow.running) == (2, 3, 0)
 
 
 async def test_cancelling_the_call_leaves_its_copy_alone(autojump_clock: trio.testing.MockClock) -> None:

@@ -44,12 +44,15 @@ def error(code: int, message: str = "m") -> Fault:
 
 
 def failover(*backends: Scripted, down: tuple[str, ...] = (), listing: tuple[str, ...] = ()) -> Failover:
+    """All stand-ins list the tool; the primary does if it is in ``listing``."""
     candidates = [
         Candidate(
             backend.name,
             backend,
             lambda name=backend.name: name not in down,  # type: ignore[misc]
-            lambda method, local, name=backend.name: (method, local) == ("tools/call", "now") and name in listing,  # type: ignore[misc]
+            lambda method, local, lists=backend is not backends[0] or backend.name in listing: (  # type: ignore[misc]
+                lists and (method, local) == ("tools/call", "now")
+            ),
         )
         for backend in backends
     ]
@@ -224,7 +227,7 @@ async def test_every_hop_is_one_warning(caplog: pytest.LogCaptureFixture) -> Non
         await failover(ok("time"), broken, ok("two"), down=("time",))(a_call())
 
     said = [(record.__dict__["primary"], record.__dict__["member"], record.__dict__["cause"]) for record in caplog.records]
-    assert said == [("time", "one", "time is down"), ("time", "two", "one: broken")]
+    assert said == [("time", "one", "time is not available"), ("time", "two", "one: broken")]
 
 
 async def test_a_candidate_alone_needs_only_a_handler() -> None:
@@ -249,3 +252,164 @@ async def test_a_cancelled_caller_is_no_reason_to_ask_anybody_else(autojump_cloc
 
     assert scope.cancelled_caught
     assert backup.asked == []
+
+
+# -- ejected ones, and the allowance
+
+
+@attrs.define(eq=False)
+class Purse:
+    """An allowance of so many attempts."""
+
+    left: int
+
+    def draw(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+
+def with_ejected(*backends: Scripted, ejected: set[str], down: set[str] | None = None) -> Failover:
+    """A failover order whose two sets may change while it runs."""
+    candidates = [
+        Candidate(
+            backend.name,
+            backend,
+            lambda name=backend.name: name not in (down or ()),  # type: ignore[misc]
+            is_ejected=lambda name=backend.name: name in ejected,  # type: ignore[misc]
+        )
+        for backend in backends
+    ]
+    return Failover(candidates[0], tuple(candidates[1:]))
+
+
+def in_turn(backends: list[Scripted]) -> list[str]:
+    """The names of those that are asked, filled in as they are."""
+    order: list[str] = []
+    for backend in backends:
+        backend.meanwhile = lambda _call, name=backend.name: order.append(name)  # type: ignore[misc]
+    return order
+
+
+async def test_an_ejected_stand_in_is_asked_when_nobody_else_is_left() -> None:
+    """FO-3: members whose breaker is open, or that are down or unhealthy, are passed over; the ejected come last."""
+    backends = [failing("time", error(-32603)), ok("one"), failing("two", error(-32603)), ok("three")]
+    order = in_turn(backends)
+
+    reply = await with_ejected(*backends, ejected={"one"}, down={"three"})(a_call())
+
+    assert bytes(reply.result) == b'"one"'
+    assert order == ["time", "two", "one"]
+
+
+async def test_an_ejected_primary_is_asked_after_its_stand_ins_but_before_ejected_stand_ins() -> None:
+    backends = [ok("time"), failing("one", error(-32603)), ok("two")]
+    order = in_turn(backends)
+
+    reply = await with_ejected(*backends, ejected={"time", "two"})(a_call())
+
+    assert bytes(reply.result) == b'"time"'
+    assert order == ["one", "time"]
+
+
+async def test_when_all_are_ejected_the_order_is_the_given_one(caplog: pytest.LogCaptureFixture) -> None:
+    backends = [failing("time", error(-32603, "broken")), ok("one")]
+    order = in_turn(backends)
+
+    with caplog.at_level(logging.WARNING, "sluicegate.failover"):
+        reply = await with_ejected(*backends, ejected={"time", "one"})(a_call())
+
+    assert bytes(reply.result) == b'"one"'
+    assert order == ["time", "one"]
+    assert [(record.__dict__["member"], record.__dict__["cause"]) for record in caplog.records] == [("one", "time: broken")]
+
+
+async def test_who_is_ejected_or_down_is_looked_at_when_its_turn_comes() -> None:
+    """LIM-19: unavailable members are skipped, also those that became so a moment ago."""
+    ejected, down = {"three"}, set[str]()
+    backends = [failing("time", error(-32603)), ok("one"), ok("two"), ok("three")]
+    order = in_turn(backends)
+
+    def change(_call: Call) -> None:
+        order.append("time")
+        ejected.add("two")
+        down.update(("one", "three"))
+
+    backends[0].meanwhile = change
+
+    reply = await with_ejected(*backends, ejected=ejected, down=down)(a_call())
+
+    assert bytes(reply.result) == b'"two"'
+    assert order == ["time", "two"]
+
+
+async def test_the_refusal_of_a_gate_says_less_than_what_a_backend_said() -> None:
+    """FO-2: all failed, so the error of the last one that was really asked, code and message unchanged."""
+    backends = [
+        failing("time", faults.ejected("time", 3)),
+        failing("one", error(-32001, "one")),
+        failing("two", faults.circuit_open("two", 3)),
+    ]
+
+    reply = await with_ejected(*backends, ejected={"time"})(a_call())
+
+    assert backends[1].replies[0] is reply
+
+
+async def test_when_all_gates_refuse_the_primarys_refusal_is_the_answer() -> None:
+    backends = [failing("time", faults.ejected("time", 3)), failing("one", faults.ejected("one", 9))]
+
+    reply = await with_ejected(*backends, ejected={"time", "one"})(a_call())
+
+    assert backends[0].replies[0] is reply
+
+
+@pytest.mark.parametrize(("allowed", "asked"), [(0, 1), (1, 2), (2, 3), (5, 3)])
+async def test_every_attempt_beyond_the_first_is_drawn_from_the_allowance(allowed: int, asked: int) -> None:
+    """RES-5: and when it is used up, what was said so far is the answer."""
+    backends = [failing(name, error(-32000 - number)) for number, name in enumerate(("time", "one", "two"))]
+    call = a_call()
+    call.trail.allowance = purse = Purse(allowed)
+
+    reply = await failover(*backends)(call)
+
+    assert [len(backend.asked) for backend in backends] == [1] * asked + [0] * (3 - asked)
+    assert backends[asked - 1].replies[0] is reply
+    assert purse.left == max(allowed - 2, -1)
+
+
+async def test_the_first_attempt_is_free_whoever_gets_it() -> None:
+    primary, backup = ok("time"), ok("backup")
+    call = a_call()
+    call.trail.allowance = purse = Purse(0)
+
+    assert bytes((await failover(primary, backup, down=("time",))(call)).result) == b'"backup"'
+    assert purse.left == 0
+
+
+async def test_nothing_is_drawn_where_nobody_is_left_to_be_asked() -> None:
+    call = a_call()
+    call.trail.allowance = purse = Purse(1)
+
+    await failover(failing("time", error(-32603)), ok("one"), down=("one",))(call)
+
+    assert purse.left == 1
+
+
+async def test_one_that_comes_up_while_another_is_asked_is_asked_too() -> None:
+    down = {"one"}
+    backends = [failing("time", error(-32603)), ok("one")]
+    backends[0].meanwhile = lambda _call: down.clear()
+
+    assert bytes((await with_ejected(*backends, ejected=set(), down=down)(a_call())).result) == b'"one"'
+
+
+async def test_an_ejected_one_that_went_down_meanwhile_is_passed_over() -> None:
+    """FO-3: those that are down are skipped, however late their turn comes."""
+    down = set[str]()
+    backends = [failing("time", error(-32603)), ok("out"), failing("one", error(-32000))]
+    backends[2].meanwhile = lambda _call: down.add("out")
+
+    reply = await with_ejected(*backends, ejected={"out"}, down=down)(a_call())
+
+    assert backends[2].replies[0] is reply
+    assert backends[1].asked == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 
 import attrs
@@ -12,9 +13,13 @@ from ..protocol import faults
 from ..protocol.calls import Call, Caller, Hop, Reply
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
+from .health import Health
 from .session import BackendSession, Connector
 
 __all__ = ["Backend", "Phase", "State", "StateChange"]
+
+ALWAYS_SAFE = frozenset({"resources/read", "prompts/get", "completion/complete"})
+"""Methods that look and do not touch."""
 
 
 class State(enum.Enum):
@@ -55,6 +60,8 @@ class Backend:
     on_change: Callable[[StateChange], None] = lambda _change: None
     on_lists: Callable[[], None] = lambda: None
     """Called when the backend's lists may differ from before."""
+    health: Health | None = None
+    """What is thought of it while it is up; None where nobody asked for that."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     error: str = attrs.field(default="", init=False)
@@ -67,6 +74,8 @@ class Backend:
     session: BackendSession | None = attrs.field(default=None, init=False)
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
+    _begun: Hop = attrs.field(default=attrs.Factory(lambda self: Hop(self.name, "cancelled", 0.0), takes_self=True), init=False)
+    """What an attempt has come to until it ends."""
     _news: trio.Event | None = attrs.field(default=None, init=False)
     """Made only while somebody waits, since every call may set it."""
 
@@ -86,20 +95,36 @@ class Backend:
         """Whether a call could be sent right now."""
         return self.session is not None
 
+    @property
+    def is_available(self) -> bool:
+        """Whether it makes sense to send a call right now: it is up, and not found to be unhealthy."""
+        return self.session is not None and (self.health is None or self.health.is_healthy)
+
     def session_for(self, caller: Caller) -> BackendSession | None:
         """The session that serves this caller; None while there is none. All callers share one."""
         del caller
         return self.session
 
     def lists(self, method: str, local: str) -> bool:
-        """Whether the live backend lists what a method wants to use."""
-        kind = next((kind for kind in KINDS if kind.capability == method.partition("/")[0]), None)
-        return kind is not None and self.offer is not None and self.offer.has(kind, local)
+        """Whether the backend lists what a method (``tools/call``) wants to use."""
+        return self.offer is not None and self.offer.covers(method, local)
+
+    def is_safe(self, method: str, local: str) -> bool:
+        """Whether it does no harm to run a call twice, as far as the backend's own annotations tell."""
+        if method == "tools/call":
+            return self.offer is not None and local in self.offer.harmless_tools
+        return method in ALWAYS_SAFE
 
     async def __call__(self, call: Call) -> Reply:
         """Send one attempt to the live session; the innermost handler of this backend's chain."""
         began = trio.current_time()
+        hops = call.trail.hops
+        place = len(hops)
+        hops.append(self._begun)  # already now: a copy may still be winding up when its call is answered, and counted
         outcome = "cancelled"
+        reply = None
+        health = self.health
+        due = math.inf if health is None else health.call_begins()
         self.in_flight += 1
         try:
             session = self.session_for(call.caller)
@@ -112,8 +137,10 @@ class Backend:
             return reply
         finally:
             self.in_flight -= 1
-            call.trail.hops.append(Hop(self.name, outcome, trio.current_time() - began))
-            self._tick()
+            hops[place] = Hop(self.name, outcome, trio.current_time() - began)
+            if health is not None:
+                health.call_ended(call, reply, due)
+            self.tick()
 
     def absence(self) -> faults.Fault:
         """Why there is no session, as a fault."""
@@ -134,7 +161,7 @@ class Backend:
         self.state, self.error, self.since = state, cause, change.at
         if state in (State.CRASH_LOOPING, State.STOPPED):
             self.offer = None
-        self._tick()
+        self.tick()
         self.on_change(change)
 
     def notification(self, method: str, params: Params) -> None:
@@ -143,9 +170,10 @@ class Backend:
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale
-            self._tick()
+            self.tick()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Have everybody look again who waits for something to become true."""
         if self._news is not None:
             self._news.set()
             self._news = None

@@ -167,8 +167,9 @@ class ChannelSession:
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was."""
         sent = [key for key in self._pending if self.waiting(key) is not None]
-        if number is None and len(sent) == 1:
-            number = sent[0]
+        likely = [key for key in sent if self._pending[key].call.method != "ping"] or sent  # no answer to a ping is large
+        if number is None and len(likely) == 1:
+            number = likely[0]
         self.refuse(number, f"it is larger than {limit} bytes")
         return number in sent
 
@@ -182,5 +183,8 @@ class ChannelSession:
         return pending if pending is not None and pending.reply is None and pending.letter.left else None
 
     def logging(self) -> _Pending | None:
-        """A channel does not say which call a log line is about; only of a single one there is no doubt."""
-        return next(iter(self._pending.values())) if len(self._pending) == 1 else None
+        """A channel does not say which call a log line is about; only of a single one there is no doubt, our own pings aside."""
+        if len(self._pending) > 2:
+            return None
+        heard = [pending for pending in self._pending.values() if pending.call.method != "ping"]
+        return heard[0] if len(heard) == 1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import signal
@@ -25,7 +26,9 @@ def why_not_started(spec: ProcessSpec, error: OSError) -> str:
     where = Path(spec.cwd) if spec.cwd is not None else Path()
     if spec.cwd is not None and not where.is_dir():
         return f"working directory '{spec.cwd}' {'is no directory' if where.exists() else 'does not exist'}"
-    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or error.strerror != os.strerror(
+        error.errno
+    ):  # who has words of his own
         return f"command '{spec.command}' cannot be started: {error.strerror or error}"
     searched = spec.env.get("PATH", "")
     if "/" in spec.command:

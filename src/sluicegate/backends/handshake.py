@@ -76,7 +76,7 @@ async def read_offer(session: BackendSession, hello: Hello, *, backend: str) -> 
         found = await read_list(session, kind, backend=backend)
         if not isinstance(found, Fault):
             lists[kind] = found
-        elif found.cause is Cause.UNAVAILABLE or found.reason == "connection_lost":
+        elif found.cause is Cause.UNAVAILABLE or found.reason in {"backend_unreachable", "connection_lost"}:
             lost.append(found)
 
     async with trio.open_nursery() as nursery:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
 import trio
 
 from ..http1.client import Client, open_client
+from ..http1.dialing import Finish
 from ..http1.origin import Address, parse_address
+from ..http1.sockets import quicken
 from ..http1.tls import TlsFiles
 from ..outside import OpenStream, open_stream
 from .http_session import HttpSession
@@ -34,9 +37,13 @@ class HttpConnector:
     tls: TlsFiles | None = None
     proxy: str | None = attrs.field(default=None, repr=False)
     """The URL of a proxy on the way, with user and password if it wants them."""
+    wall: Callable[[], float] = time.time
+    """Time of day, in seconds since the epoch."""
     max_message_size: int = 16 * 1024 * 1024
     """The largest answer, or event of a stream, in bytes."""
     transport: str = "http"
+    finish: Finish = quicken
+    """What becomes of each connection; the test kit puts faults there."""
 
     def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
         """Open a session; nothing is sent before ``initialize``. Leaving the block says DELETE, within `GOODBYE_SECONDS`."""
@@ -46,7 +53,7 @@ class HttpConnector:
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         address, headers, opened = self._prepare()
         async with opened as client, trio.open_nursery() as nursery:
-            wire = Wire(self.name, address, headers, client, self.max_message_size)
+            wire = Wire(self.name, address, headers, client, self.max_message_size, self.wall)
             session = HttpSession(self.name, inbox, wire, nursery)
             try:
                 yield session
@@ -59,7 +66,9 @@ class HttpConnector:
         try:
             address = parse_address(self.url)
             host = own_host(self.headers)
-            opened = open_client(address.origin, open_stream=self.open_stream, tls=self.tls, proxy=self.proxy, host=host)
+            opened = open_client(
+                address.origin, open_stream=self.open_stream, tls=self.tls, proxy=self.proxy, host=host, finish=self.finish
+            )
             return address, own_headers(address, self.headers), opened
         except ValueError as error:
             raise ConnectFailed(f"its url or headers, tls or proxy cannot be used: {error}") from error

@@ -117,9 +117,11 @@ class HttpExchange:
             if is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
                 deliver(message, data, self.owner, self)
         if self._reply is not None:
+            if self._reply.fault is not None:
+                self._reply = Reply.failed(self.wire.as_refusal(answer, self._reply.fault))
             return None
         if not is_success:
-            self._reply = Reply.failed(self.wire.status_fault(answer.status, body))
+            self._reply = Reply.failed(self.wire.status_fault(answer, body))
             return None
         return faults.unreadable(self.wire.backend, f"HTTP {answer.status} with {len(body)} bytes that hold no answer to the call")
 

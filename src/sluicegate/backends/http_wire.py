@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -16,6 +17,7 @@ from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.faults import Cause, Fault
 from ..protocol.headers import EVENT_STREAM, JSON
 from ..protocol.messages import Raw
+from .http_retry_after import retry_after
 
 __all__ = ["Wire", "own_headers", "own_host"]
 
@@ -26,7 +28,11 @@ SHOWN = 200
 """Characters of an error page that are shown."""
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
-_NOT_STARTED = frozenset({429, 503})
+_TOO_MANY, _NO_ROOM = 429, 503
+_MAY_PASS = frozenset({408, 425, 429})
+"""Of the statuses that blame the request, those that may be gone the next time."""
+_ABOUT_CALL = frozenset({400, 406, 411, 413, 414, 415, 422, 431})
+"""What one caller's arguments can bring about, and must not count against the backend for all others."""
 _NOT_THEIRS = frozenset({"accept", "accept-encoding", "content-length", "host"})
 """Headers that a configuration does not change; ``host`` goes another way."""
 
@@ -59,6 +65,8 @@ class Wire:
     client: Client
     limit: int
     """The largest body, or event, in bytes."""
+    wall: Callable[[], float] = time.time
+    """Time of day, for a moment that an answer names without naming its own."""
 
     async def open(self, method: bytes, headers: bytes, body: bytes | None = None, *, purpose: object = None) -> Response | Fault:
         """Send one request and wait for the head of the answer, whatever its status. The caller closes the answer.
@@ -74,7 +82,7 @@ class Wire:
             try:
                 answer = await self.client.request(method, address.target, self.headers + headers, body, purpose=purpose)
             except Unreachable as error:
-                return faults.unavailable(self.backend, f"cannot connect to {self.address.origin}: {error}")
+                return faults.unreachable(self.backend, f"cannot connect to {self.address.origin}: {error}")
             except Broken as error:
                 return faults.lost(self.backend, str(error))
             if answer.status not in _REDIRECTS:
@@ -138,17 +146,33 @@ class Wire:
         """What came back is over the limit."""
         return faults.unreadable(self.backend, f"it is larger than {self.limit} bytes")
 
-    def status_fault(self, status: int, body: bytes) -> Fault:
+    def status_fault(self, answer: Response, body: bytes) -> Fault:
         """An answer that is no message: the status and the beginning of its text."""
+        status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
         hint = "check the backend's headers and bearer_token" if status in {401, 403} else ""
-        return Fault(
+        fault = Fault(
             Cause.TRANSPORT,
             INTERNAL_ERROR,
             f"backend '{self.backend}' answered HTTP {status}" + (f": {shown}" if shown else ""),
             "http_status",
             self.backend,
             hint,
-            started=not (400 <= status < 500 or status in _NOT_STARTED),
+            started=not 400 <= status < 500,
             details={"status": Raw(b"%d" % status)},
+            lasting=400 <= status < 500 and status not in _MAY_PASS,
+            is_about_call=status in _ABOUT_CALL,
         )
+        return self.as_refusal(answer, fault)
+
+    def as_refusal(self, answer: Response, fault: Fault) -> Fault:
+        """The same fault, if the status is 429 or 503 as one of a call that was not begun, with the time after which to come again.
+
+        429 is about how much we send: overload, which speaks against nobody. 503 is the backend's own trouble, and a server error like any
+        other (DEC-5).
+        """
+        if answer.status not in {_TOO_MANY, _NO_ROOM}:
+            return fault
+        cause = Cause.OVERLOAD if answer.status == _TOO_MANY else Cause.TRANSPORT
+        seconds = retry_after(answer.header(b"retry-after"), answer.header(b"date"), self.wall())
+        return attrs.evolve(fault, cause=cause, started=False, retry_after=seconds)

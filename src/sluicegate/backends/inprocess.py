@@ -6,7 +6,7 @@ same session code as one behind a pipe.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class InProcessConnector:
     name: str
     server: Server[Any] | MCPServer[Any]
     transport: str = "inprocess"
+    make_session: Callable[..., ChannelSession] = ChannelSession
+    """What keeps the conversation; the test kit has one that fails on demand."""
 
     def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
         """Run the server in a task of its own for as long as the session is open."""
@@ -45,7 +47,7 @@ class InProcessConnector:
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         from mcp.shared.memory import create_client_server_memory_streams
 
-        session = ChannelSession(self.name, inbox)
+        session = self.make_session(self.name, inbox)
         async with create_client_server_memory_streams() as (ours, theirs), trio.open_nursery() as nursery:
             nursery.start_soon(self._serve, theirs, session)
             nursery.start_soon(_write, session, ours)

@@ -31,6 +31,13 @@ class Letter:
     """The call that it carries, which is told when it leaves."""
     left: bool = attrs.field(default=False, init=False)
 
+    def leave(self) -> None:
+        """It leaves now."""
+        self.left = True
+        if self.call is not None:
+            self.call.sent_at = trio.current_time()
+            self.call.trail.sent = True
+
 
 @attrs.define(eq=False)
 class Outbox:
@@ -66,7 +73,7 @@ class Outbox:
         if self._writer_waits and self.send_now is not None and not (self._waiting or self._rest or self._closed):
             sent = self.send_now(letter.frame)
             if sent:
-                _mark(letter)
+                letter.leave()
             if sent == len(letter.frame):
                 return
             if sent:
@@ -101,7 +108,7 @@ class Outbox:
             if self._waiting:
                 letter = self._waiting.popleft()
                 self._bytes -= len(letter.frame)
-                _mark(letter)
+                letter.leave()
                 return letter.frame
             self._news = trio.Event()
             self._writer_waits = True
@@ -110,11 +117,3 @@ class Outbox:
             finally:
                 self._writer_waits = False
         return None
-
-
-def _mark(letter: Letter) -> None:
-    """It leaves now."""
-    letter.left = True
-    if letter.call is not None:
-        letter.call.sent_at = trio.current_time()
-        letter.call.trail.sent = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
@@ -54,6 +54,8 @@ class StdioConnector:
     grace: float = 2.0
     """Seconds from closing stdin to SIGTERM, and from there to SIGKILL."""
     transport: str = "stdio"
+    make_session: Callable[..., ChannelSession] = ChannelSession
+    """What keeps the conversation; the test kit has one that fails on demand."""
 
     def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
         """Start the process; leaving the block ends its whole group within three times `grace`."""
@@ -63,7 +65,7 @@ class StdioConnector:
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         child = await self._start()
         outbox = Outbox(send_now=getattr(child.stdin, "send_now", None))
-        session = ChannelSession(self.name, inbox, outbox, child.pid, as_line)
+        session = self.make_session(self.name, inbox, outbox, child.pid, as_line)
         pumps = trio.CancelScope(shield=True)
         try:
             async with trio.open_nursery() as nursery:

@@ -113,19 +113,30 @@ class Supervisor:
             offer = await read_offer(session, hello, backend=backend.name)
             starting.deadline = float("inf")
             try:
-                self._open_to_calls(session, offer)
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._keep_lists_fresh, session, offer)
-                    why = await session.wait_closed()
-                    nursery.cancel_scope.cancel()
+                return await self._while_open(session, offer)
             finally:
                 backend.session = None  # its offer stays: clients need not see a short restart in their lists
                 backend.stale.clear()
-        return why
 
-    def _open_to_calls(self, session: BackendSession, offer: Offer) -> None:
+    async def _while_open(self, session: BackendSession, offer: Offer) -> str:
+        """Let calls in until the session has closed, or has become unhealthy and shall be opened anew; why."""
+        health = self.backend.health
+        with trio.CancelScope() as living:
+            self._open_to_calls(session, offer, living)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_lists_fresh, session, offer)
+                if health is not None:
+                    nursery.start_soon(health.watch, session)
+                why = await session.wait_closed()
+                nursery.cancel_scope.cancel()
+                return why
+        return f"unhealthy: {health.error}" if health is not None else ""
+
+    def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
         backend = self.backend
         backend.session, backend.offer = session, offer
+        if backend.health is not None:
+            backend.health.begin(backend.tick, living.cancel)
         log.info(
             "backend is ready",
             backend=backend.name,

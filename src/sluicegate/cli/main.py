@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "listing",
     "show": "show",
     "connect": "connect",
+    "explain": "explain",
     "completion": "completion",
 }
 """The commands in the order of the help, and their modules."""

@@ -10,13 +10,16 @@ import trio
 from ..backends.backend import Backend
 from ..config.model import Config
 from ..connectors import connector_for
+from ..guards import Guards, Surroundings, limit_layer
 from ..kept import Kept
 from ..observe.access import Lines
 from ..observe.metrics import Counts
 from ..outside import Outside
-from ..pipeline import assemble, describe, edge, stand_ins
+from ..pipeline import assemble, describe, edge, guarded, stand_ins
+from ..policies.hedge import HedgeTimer
 from ..routing.catalogue import Directory
 from ..routing.table import Router
+from ..sources import Sources
 
 __all__ = ["pipelines", "told"]
 
@@ -29,13 +32,18 @@ def pipelines(config: Config) -> dict[str, Any]:
 
     async def main() -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
-        kept = {own.name: Kept(own, None, Backend(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
+        kept: dict[str, Kept] = {}
         lines = Lines(nowhere) if config.observability.access_log.enabled else None
+        limit = limit_layer(config.proxy.rate_limit)
         counts = Counts() if config.observability.metrics.enabled else None
         async with trio.open_nursery() as background:
+            for own in configs:
+                backend = Backend(own.name, connector_for(own, config, Outside(), {}))
+                surroundings = Surroundings(backend, Sources().chance, HedgeTimer(), background)
+                kept[own.name] = Kept(own, None, backend, Guards.found_in(guarded(own, backend, surroundings), own))
             handlers = assemble(kept, {}, background)
             return {
-                "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time)),
+                "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time, limit=limit)),
                 "backends": {
                     backend.name: {
                         "policies": describe(handlers[backend.name]),

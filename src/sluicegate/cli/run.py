@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 import click
@@ -13,6 +13,9 @@ from ..config.model import Config
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration
 from .memory import load_structlog
+
+if TYPE_CHECKING:
+    from ..faulting import FaultKit
 
 __all__ = ["command"]
 
@@ -57,13 +60,26 @@ class _Overrides:
     show_envvar=True,
     help="Log from there on instead.",
 )
-def command(
-    choice: Choice, *, stdio: bool, strict: bool, insecure_no_auth: bool, host: str | None, port: int | None, log_level: Level | None
+@click.option("--faults", type=click.Path(dir_okay=False), help="Make the backends fail as this plan (TOML) says.")
+@click.option("--seed", help="What the plan's draws follow from, in place of the seed in the plan; drawn where there is none.")
+def command(  # noqa: PLR0913  one for each option
+    choice: Choice,
+    *,
+    stdio: bool,
+    strict: bool,
+    insecure_no_auth: bool,
+    host: str | None,
+    port: int | None,
+    log_level: Level | None,
+    faults: str | None,
+    seed: str | None,
 ) -> int:
     """Serve the configuration's backends as one, until SIGTERM or Ctrl-C.
 
     The first signal ends in good order: what is running may finish within shutdown_timeout_seconds. A second Ctrl-C cuts it short.
     """
+    if seed is not None and faults is None:
+        raise click.UsageError("--seed goes with --faults")
     loaded = choice.load_runnable()
     config = _Overrides(host, port, log_level).apply(loaded.config)
     problems = [] if host is None else list(host_rules(host))
@@ -74,7 +90,14 @@ def command(
     load_structlog()
     from .serving import serve
 
-    return serve(config, stdio=stdio, strict=strict)
+    return serve(config, stdio=stdio, strict=strict, faults=None if faults is None else _faults(faults, seed, config))
+
+
+def _faults(plan: str, seed: str | None, config: Config) -> FaultKit:
+    """The faults of a plan; loaded only for those who ask, because it is the test kit that has them."""
+    from ..testing.injector import load_faults
+
+    return load_faults(plan, seed, {backend.name: backend.transport for backend in config.backends})
 
 
 def _inherited(config: Config) -> list[str] | None:

@@ -14,6 +14,7 @@ import trio
 
 from ..config.model import Config, ListenConfig
 from ..events import get_logger
+from ..faulting import FaultKit
 from ..fleet import BackendFailed
 from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
@@ -73,16 +74,19 @@ async def listen_to_signals() -> AsyncIterator[Signals]:
         nursery.cancel_scope.cancel(reason="done")
 
 
-def serve(config: Config, *, stdio: bool, strict: bool) -> int:
+def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None = None) -> int:
     """Serve until stdin ends or a signal comes; the exit code."""
     configure(config.observability.log_level, json=config.observability.json_logs)
     if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
         log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
 
+    if faults is not None:
+        log.warning("backends are made to fail on purpose; the same seed and order of calls give the same faults", **faults.health())
+
     async def main() -> int:
         async with listen_to_signals() as signals:
             try:
-                async with open_gateway(config, strict=strict, access_log=_to_stderr) as gateway:
+                async with open_gateway(config, strict=strict, access_log=_to_stderr, faults=faults) as gateway:
                     settle_memory()
                     await (_serve_stdio if stdio else _serve_http)(gateway, signals)
             except BackendFailed as error:

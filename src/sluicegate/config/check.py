@@ -13,6 +13,7 @@ from ..protocol.addresses import is_loopback
 from ..protocol.headers import is_token
 from .check_backends import backend_rules, backend_warnings
 from .check_listen import listen_rules, listen_warnings
+from .check_policies import proxy_policy_rules
 from .model import Config
 from .problem import Problem
 
@@ -31,7 +32,9 @@ def problems(config: Config) -> list[Problem]:
 
 def rules(config: Config) -> list[Problem]:
     """What is wrong, whatever is built."""
-    return [*_proxy(config), *listen_rules(config.proxy.listen), *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
+    proxy = config.proxy
+    found = [*_proxy(config), *listen_rules(proxy.listen), *proxy_policy_rules(proxy)]
+    return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
 
 
 def planned_values(config: Config) -> list[Problem]:

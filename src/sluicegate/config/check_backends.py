@@ -10,9 +10,11 @@ import attrs
 
 from ..protocol.names import ambiguous
 from ..routing.patterns import BadPattern, Pattern
+from .check_policies import policy_rules
 from .check_reach import reach_rules
+from .check_roles import role_rules, role_warnings
+from .idle_policies import policy_warnings
 from .model import BackendConfig, Config
-from .nearest import nearest
 from .problem import Problem
 
 __all__ = ["backend_rules", "backend_warnings"]
@@ -28,12 +30,13 @@ def backend_rules(config: Config) -> Iterator[Problem]:
         yield Problem(None, None, "backends", "at least one backend is required", instead)
     yield from _together(config)
     for index, backend in enumerate(config.backends):
-        check = _Backend(config, index, backend)
+        check = _Backend(index, backend)
         yield from check.identity()
         yield from reach_rules(index, backend)
         yield from check.numbers()
         yield from check.visibility()
-        yield from check.references()
+        yield from role_rules(config, index)
+        yield from policy_rules(index, backend)
 
 
 def backend_warnings(config: Config) -> Iterator[Problem]:
@@ -41,7 +44,9 @@ def backend_warnings(config: Config) -> Iterator[Problem]:
     if config.backends and not any(backend.enabled for backend in config.backends):
         yield Problem(None, None, "backends", "no backend is enabled, so there is nothing to offer", "enable one")
     for index, backend in enumerate(config.backends):
-        yield from _Backend(config, index, backend).idle()
+        yield from _Backend(index, backend).idle()
+        yield from role_warnings(config, index)
+        yield from policy_warnings(index, backend)
 
 
 def _together(config: Config) -> Iterator[Problem]:
@@ -73,7 +78,6 @@ def _space(index: int, backend: BackendConfig) -> str:
 class _Backend:
     """The rules for one backend."""
 
-    config: Config
     index: int
     backend: BackendConfig
 
@@ -105,12 +109,6 @@ class _Backend:
                 yield self._at(key, f"{key} must be > 0", "write a positive number, or leave the key out for its default")
         if 0 < restart.max_seconds < restart.initial_seconds:
             yield self._at("restart.max_seconds", "the longest wait is shorter than the first", "write at least restart.initial_seconds")
-        if not 0 <= backend.mirror_percent <= 100:
-            yield self._at(
-                "mirror_percent", f"mirror_percent must be 0-100, got {backend.mirror_percent}", "write the share in percent; 0 is off"
-            )
-        if backend.priority < 0:
-            yield self._at("priority", "priority must be >= 0", "the lowest number is asked first")
 
     def visibility(self) -> Iterator[Problem]:
         for kind in _DIMENSIONS:
@@ -139,44 +137,8 @@ class _Backend:
         except BadPattern as error:
             yield self._at(key, str(error), "correct the pattern; a backslash takes the next character as it is")
 
-    def references(self) -> Iterator[Problem]:
-        if self.backend.failover_for is not None and self.backend.mirror_of is not None:
-            yield self._at(
-                "mirror_of", f"backend '{self.backend.name}' cannot be a stand-in and a mirror at once", "leave one of the two out"
-            )
-        yield from self._reference("failover_for", self.backend.failover_for)
-        yield from self._reference("mirror_of", self.backend.mirror_of)
-
-    def _reference(self, key: str, name: str | None) -> Iterator[Problem]:
-        if name is None:
-            return
-        others = {other.name: other for other in self.config.backends}
-        if name == self.backend.name:
-            yield self._at(key, f"backend '{name}': {key} cannot reference itself", "name another backend")
-        elif name not in others:
-            close = nearest(name, others.keys() - {self.backend.name})
-            known = (
-                f"did you mean '{close}'?"
-                if close
-                else f"name one of {', '.join(sorted(others.keys() - {self.backend.name})) or 'your backends'}"
-            )
-            yield self._at(key, f"backend '{self.backend.name}': {key} references unknown backend '{name}'", known)
-        elif others[name].failover_for is not None:
-            yield self._at(key, f"'{name}' is a stand-in itself", f"name its primary '{others[name].failover_for}'")
-        elif others[name].mirror_of is not None and key == "mirror_of":
-            yield self._at(key, f"'{name}' is a mirror itself", f"name its source '{others[name].mirror_of}'")
-
     def idle(self) -> Iterator[Problem]:
         backend = self.backend
-        if backend.priority and backend.failover_for is None:
-            yield self._at("priority", "priority has no effect without failover_for", "leave it out")
-        if backend.mirror_of is None and (backend.mirror_percent != 100 or backend.mirror_hidden):
-            key = "mirror_hidden" if backend.mirror_hidden else "mirror_percent"
-            yield self._at(key, f"{key} has no effect without mirror_of", "leave it out")
-        if backend.failover_for is not None:
-            for key in [f"{verb}_{kind}" for verb in ("expose", "hide") for kind in _DIMENSIONS] + ["aliases"]:
-                if getattr(backend, key):
-                    yield self._at(key, f"{key} has no effect: a stand-in shows its primary's names", "set it on the primary")
         if backend.bearer_token is not None and any(name.lower() == "authorization" for name in backend.headers):
             yield self._at("bearer_token", "bearer_token has no effect: headers hold an Authorization", "keep one of the two")
         attempt = backend.timeout.per_attempt_seconds
@@ -184,10 +146,6 @@ class _Backend:
             yield self._at(
                 "timeout.per_attempt_seconds", "no attempt lasts longer than timeout.seconds", "make it shorter, or leave it out"
             )
-        enabled = {other.name: other.enabled for other in self.config.backends}
-        for key in ("failover_for", "mirror_of"):
-            if backend.enabled and not enabled.get(getattr(backend, key) or "", True):
-                yield self._at(key, f"'{getattr(backend, key)}' is not enabled", "enable it, or disable this one too")
 
     def _at(self, key: str, what: str, instead: str) -> Problem:
         return Problem(None, None, f"backends[{self.index}].{key}", what, instead)

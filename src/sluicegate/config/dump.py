@@ -77,7 +77,7 @@ def _table(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     inner = {key: item for key, item in tree.items() if isinstance(item, dict) and item}
     lists = {key: item for key, item in tree.items() if isinstance(item, list) and item and isinstance(item[0], dict)}
     for key, item in tree.items():
-        if key not in inner and key not in lists and item != {}:
+        if key not in inner and key not in lists:  # an empty table is one whose values are all defaults, and it is there
             yield f"{dotted((key,))} = {_value(item)}"
     for key, item in inner.items():
         yield f"\n[{dotted((*path, key))}]"

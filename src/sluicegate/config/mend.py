@@ -44,6 +44,8 @@ def _neutral(path: KeyPath) -> Any:
             return {"from": text, "to": f"{text}'"}
         case (*_, int()) | (*_, "name" | "from" | "to" | "certificate"):
             return text
+        case (*_, "requests" | "max_concurrent"):
+            return 1
     return None
 
 

@@ -21,7 +21,6 @@ Kind: TypeAlias = "str | tuple[str, ...] | Mapping[str, Kind] | list[Kind]"
 
 _ROLES: Kind = [{"name!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 _ROLE_MAPPING: Kind = {"claim!": "text", "mapping!": "table", "default_deny": "flag"}
-_RATE: Kind = {"requests!": "integer", "period_seconds": "integer"}
 _SIGNED: Mapping[str, Kind] = {"issuer!": "text", "audience!": "text", "roles": _ROLES, "role_mapping": _ROLE_MAPPING}
 
 AUTH: Mapping[str, Mapping[str, Kind]] = {
@@ -38,29 +37,6 @@ AUTH: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 _BACKEND: Mapping[str, Kind] = {
-    "circuit_breaker": {
-        "failure_rate_threshold": "number",
-        "minimum_calls": "integer",
-        "wait_duration_seconds": "number",
-        "permitted_calls_in_half_open": "integer",
-    },
-    "rate_limit": _RATE,
-    "concurrency": {"max_concurrent!": "integer"},
-    "retry": {
-        "max_retries": "integer",
-        "initial_backoff_ms": "number",
-        "max_backoff_ms": "number",
-        "budget_percent": "number",
-        "min_retries_per_sec": "number",
-        "only": "text",
-    },
-    "outlier_detection": {
-        "consecutive_errors": "integer",
-        "interval_seconds": "number",
-        "base_ejection_seconds": "number",
-        "max_ejection_percent": "integer",
-    },
-    "hedging": {"delay_ms": "number", "max_hedges": "integer"},
     "cache": {"resource_ttl_seconds": "number", "tool_ttl_seconds": "number", "max_entries": "integer"},
     "forward_auth": "flag",
     "default_args": "table",
@@ -68,8 +44,6 @@ _BACKEND: Mapping[str, Kind] = {
     "param_overrides": [{"tool!": "text", "hide": ["text"], "defaults": "table", "rename": "table"}],
     "hide_destructive": "flag",
     "read_only_only": "flag",
-    "canary_of": "text",
-    "weight": "integer",
 }
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
@@ -77,7 +51,7 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
         "composite_tools": [{"name!": "text", "description!": "text", "tools!": ["text"], "strategy": ("parallel",)}],
     },
-    ("proxy",): {"hot_reload": "flag", "rate_limit": _RATE, "tool_discovery": "flag", "tool_exposure": ("direct", "search")},
+    ("proxy",): {"hot_reload": "flag", "tool_discovery": "flag", "tool_exposure": ("direct", "search")},
     ("backends",): _BACKEND,
     ("auth",): {"scoped_tokens": [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]},
     ("security",): {"max_argument_size": "integer", "admin_token": "text"},
@@ -95,7 +69,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "table": (dict, "a table"),
 }
-_OFF: Mapping[str, object] = {"tool_exposure": "direct", "weight": 100}
+_OFF: Mapping[str, object] = {"tool_exposure": "direct"}
 """Values of the seed that mean what the gateway does anyway."""
 
 

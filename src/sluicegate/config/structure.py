@@ -15,31 +15,25 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
+from .homes import NOT_FROM_FILES, home_of, keys_of
 from .interpolate import Inserted
-from .model import (
-    AccessLogConfig,
-    AliasConfig,
-    BackendConfig,
-    BackendTlsConfig,
-    Config,
-    ListenConfig,
-    ListenTlsConfig,
-    MetricsConfig,
-    ObservabilityConfig,
-    ProxyConfig,
-    SecurityConfig,
-)
+from .model import AliasConfig, Config
 from .nearest import instead_of_unknown
 from .planned import Finding, keys_at
+from .policies import Only
 from .problem import KeyPath
 
-__all__ = ["Rejected", "structure"]
+__all__ = ["Rejected", "structure", "tables"]
 
-_NOT_FROM_FILES = frozenset({"source", "planned"})
 _UNOFFERED = frozenset({"inprocess", "websocket", "per_client"})
 """Values that a file cannot have, or not yet."""
 _LARGEST = 10**12
-_ADD = {"proxy": 'add [proxy] with name = "…"', "transport": 'add transport = "stdio" or transport = "http"'}
+_ADD = {
+    "proxy": 'add [proxy] with name = "…"',
+    "transport": 'add transport = "stdio" or transport = "http"',
+    "requests": "add requests = 100",
+    "max_concurrent": "add max_concurrent = 10",
+}
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -63,6 +57,22 @@ def structure(tree: Mapping[str, Any]) -> Config:
         raise Rejected(list(_findings(error, (), Config))) from None
 
 
+def tables(settings: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict[str, Any]:
+    """The same settings of a class, with what is a plain table among them made into its own class; raises `Rejected`."""
+    made, findings = dict(settings), list[Finding]()
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        kind = next((kind for kind in (field.type, *get_args(field.type)) if attrs.has(kind)), None)
+        if kind is None or not isinstance(settings.get(field.name), dict):
+            continue
+        try:
+            made[field.name] = _converter().structure(settings[field.name], kind)
+        except (cattrs.BaseValidationError, _Wrong) as error:
+            findings += _findings(error, (*path, field.name), kind)
+    if findings:
+        raise Rejected(findings)
+    return made
+
+
 @functools.cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
@@ -72,6 +82,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(bool, _flag)
     converter.register_structure_hook_func(lambda kind: str(kind).startswith("typing.Literal"), _choice)
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook_func(lambda kind: kind == Only, lambda value, _: _only(value))
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
     converter.register_structure_hook_factory(attrs.has, functools.partial(_class_hook, converter))
     converter.register_structure_hook_factory(_is_list_of_tables, functools.partial(_list_hook, converter))
@@ -81,12 +92,12 @@ def _converter() -> cattrs.Converter:
 def _class_hook(converter: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
     changed: dict[str, Any] = {"from_": override(rename="from")} if cls is AliasConfig else {}
     if cls is Config:
-        changed = {name: override(omit=True) for name in _NOT_FROM_FILES}
+        changed = {name: override(omit=True) for name in NOT_FROM_FILES}
     convert = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True, **changed)
 
     def hook(value: Any, kind: Any) -> Any:
         if not isinstance(value, dict):
-            raise _Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(_keys(cls))}")
+            raise _Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(keys_of(cls))}")
         return convert(value, kind)
 
     return hook
@@ -164,6 +175,15 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_converter().structure(value, list[str]))
 
 
+def _only(value: Any) -> str | tuple[str, ...]:
+    if isinstance(value, list):
+        return _texts(value)
+    if value not in ("safe", "all"):
+        what = "this is none of the words that are known" if isinstance(value, str) else f"{_called(value)} says nothing about calls"
+        raise _Wrong(what, 'write "safe", "all", or a list of the backend\'s tools: ["look", "find"]')
+    return str(value)
+
+
 def _table_of_texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise _Wrong(f"{_called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
@@ -184,32 +204,6 @@ def _called(value: Any) -> str:
     return next((name for kind, name in names.items() if type(value) is kind), "a text" if isinstance(value, str) else "a date or time")
 
 
-def _keys(cls: type[Any]) -> list[str]:
-    return [field.name.rstrip("_") for field in attrs.fields(cls) if not (cls is Config and field.name in _NOT_FROM_FILES)]
-
-
-@functools.cache
-def _homes() -> dict[str, list[str]]:
-    """The tables that have a key: people put it one table too high or too low."""
-    tables: dict[str, type[Any]] = {"[proxy]": ProxyConfig, "[proxy.listen]": ListenConfig, "[security]": SecurityConfig}
-    tables |= {"[proxy.listen.tls]": ListenTlsConfig, "[backends.tls]": BackendTlsConfig}
-    tables |= {"[observability.access_log]": AccessLogConfig, "[observability.metrics]": MetricsConfig}
-    tables |= {"[observability]": ObservabilityConfig, "[[backends]]": BackendConfig, "the top of the file, before any table": Config}
-    found: dict[str, list[str]] = {}
-    for table, cls in tables.items():
-        for key in _keys(cls):
-            found.setdefault(key, []).append(table)
-    return found
-
-
-def _home(key: str, path: KeyPath) -> str:
-    """Where a key belongs that this table does not have: a table inside this one if there is one, or one of two at most."""
-    places = _homes().get(key, [])
-    within = "[" + ".".join(step for step in path if isinstance(step, str)) + "."
-    inner = [place for place in places if place.startswith(within)]
-    return " or ".join(inner or places) if 0 < len(inner or places) <= 2 else ""
-
-
 def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Iterator[Finding]:
     if isinstance(error, cattrs.ClassValidationError):
         noted, bare = error.group_exceptions()
@@ -221,9 +215,9 @@ def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Ite
         for inner, entry in error.group_exceptions()[0]:
             yield from _findings(inner, (*path, entry.index), cls)
     elif isinstance(error, cattrs.ForbiddenExtraKeysError):
-        known = [*_keys(error.cl), *keys_at(path)]
+        known = [*keys_of(error.cl), *keys_at(path)]
         for key in sorted(map(str, error.extra_fields)):
-            home = _home(key, path)
+            home = home_of(key, path)
             instead = f"it belongs in {home}" if home else instead_of_unknown(key, known)
             yield Finding((*path, key), f"unknown key '{key}'", instead)
     elif isinstance(error, KeyError):

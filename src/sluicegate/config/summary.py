@@ -14,21 +14,27 @@ def summary(config: Config, warnings: Iterable[str] = ()) -> str:
     return "\n".join(_lines(config, tuple(warnings)))
 
 
-def features(backend: BackendConfig) -> tuple[str, ...]:
-    """What is configured for a backend beyond where it is, in the order of CLI-11."""
+def features(backend: BackendConfig, left: int = 100) -> tuple[str, ...]:
+    """What is configured for a backend beyond where it is, in the order of CLI-11.
+
+    Args:
+        backend: which one.
+        left: percent of its calls that its canaries leave to it.
+    """
+    sticky = " of its callers" if backend.canary_sticky else ""
     found = {
         "timeout": backend.timeout != TimeoutConfig(),
-        "filter": any(
-            (
-                backend.expose_tools,
-                backend.hide_tools,
-                backend.expose_resources,
-                backend.hide_resources,
-                backend.expose_prompts,
-                backend.hide_prompts,
-            )
-        ),
+        "rate-limit": backend.rate_limit is not None,
+        "circuit-breaker": backend.circuit_breaker is not None,
+        "retry": backend.retry is not None,
+        "hedging": backend.hedging is not None,
+        "concurrency-limit": backend.concurrency is not None,
+        "outlier-detection": backend.outlier_detection is not None,
+        "health": backend.health is not None,
+        "filter": any(getattr(backend, f"{verb}_{kind}") for verb in ("expose", "hide") for kind in ("tools", "resources", "prompts")),
         "alias": bool(backend.aliases),
+        f"canary of {backend.canary_of}, {backend.weight} %{sticky}": backend.canary_of is not None,
+        f"{left} % left by canaries": left < 100,
         f"failover for {backend.failover_for}": backend.failover_for is not None,
         f"mirror of {backend.mirror_of}, {backend.mirror_percent} %": backend.mirror_of is not None,
         "required": backend.required,
@@ -45,7 +51,8 @@ def _lines(config: Config, warnings: tuple[str, ...]) -> Iterator[str]:
     yield f"  Listen:   {listen.place}{'' if listen.tls is None else ' (TLS)'}"
     yield f"  Backends: {len(config.backends)}"
     for backend in config.backends:
-        present = ", ".join(features(backend))
+        taken = sum(other.weight for other in config.backends if other.canary_of == backend.name and other.enabled)
+        present = ", ".join(features(backend, 100 - taken))
         yield f"    - {backend.name} ({backend.transport})" + (f" [{present}]" if present else "")
     yield f"  Auth:     {_auth(config)}"
     if config.observability.metrics.enabled:

@@ -9,12 +9,14 @@ import attrs
 
 from ..identity.bearer import Refused
 from ..observe.exposition import KIND
-from ..protocol.errors import UNAUTHORIZED
+from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
+from ..protocol.messages import encode
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .request import HttpRequest, Receive, Scope, Send
 from .session_table import SessionTable
 from .streamable_http import StreamableHttp
+from .wishes import WISH, Wishes, may_wish
 
 __all__ = ["App", "Identity"]
 
@@ -43,6 +45,8 @@ class App:
     admission: Admission = attrs.field(factory=Admission)
     metrics: Callable[[], Awaitable[bytes]] | None = None
     """What ``/metrics`` shows; None where there is no such thing."""
+    wishes: Wishes | None = None
+    """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
     """Its owner runs `SessionTable.sweep`."""
     _mcp: StreamableHttp = attrs.field(init=False)
@@ -93,11 +97,28 @@ class App:
             self.endpoint.refused(401, principal.message)
             await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
         elif http.path in _ENDPOINTS:
-            await self._mcp(http, principal)
+            await (self._mcp if self.wishes is None else self._wishing)(http, principal)
         elif http.path == "/metrics" and self.metrics is not None:
             await self._show(http, self.metrics)
         else:
             await self._forbid(http, 404, "Not Found: the MCP endpoint is /mcp")
+
+    async def _wishing(self, http: HttpRequest, principal: str) -> None:
+        """Serve a request, with the fault that it asks for."""
+        text = http.one(WISH)
+        is_own = self.admission.on_loopback and may_wish(http.scope.get("client"), http.scope["headers"])
+        if self.wishes is None or text is None or not is_own:
+            await self._mcp(http, principal)
+            return
+        try:
+            wished = self.wishes.wished(text)
+        except ValueError as error:
+            message = f"X-Sluicegate-Fault: {error}"
+            self.endpoint.refused(400, message)
+            await http.refuse(400, INVALID_REQUEST, message)
+            return
+        with wished:
+            await self._mcp(http, principal)
 
     async def _forbid(self, http: HttpRequest, status: int, message: str) -> None:
         self.endpoint.refused(status, message)
@@ -116,7 +137,7 @@ class App:
         elif http.path == "/readyz" and (self.draining or not self.is_ready()):
             await http.respond(503, b'{"status":"draining"}' if self.draining else b'{"status":"no backend is up"}')
         else:
-            await http.respond(200, b'{"status":"ok"}')
+            await http.respond(200, encode({"status": "ok"} | ({} if self.wishes is None else {"faults": self.wishes.health()})))
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -115,7 +115,7 @@ async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendS
 class _Bridge:
     link: DaemonLink
     nursery: trio.Nursery
-    _open: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _open: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
     """Messages on their way."""
     _read_all: bool = attrs.field(default=False, init=False)
     _given_up: bool = attrs.field(default=False, init=False)
@@ -167,7 +167,7 @@ class _Bridge:
 
     def _new_scope(self) -> trio.CancelScope:
         scope = trio.CancelScope()
-        self._open.add(scope)
+        self._open[scope] = None
         if self._given_up:
             scope.cancel(reason="the input has ended")
         return scope
@@ -187,7 +187,7 @@ class _Bridge:
             elif failure is not None:
                 log.warning("a message was not delivered", why=str(failure))
         finally:
-            self._open.discard(scope)
+            self._open.pop(scope, None)
             self._ended.set()
 
     async def _report(self, id: bytes, failure: DeliveryFailed) -> None:

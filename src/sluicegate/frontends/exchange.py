@@ -49,6 +49,8 @@ class Exchange:
     answers_cancelled: bool = True
     """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
     ended: bool = attrs.field(default=False, init=False)
+    failed: bool = attrs.field(default=False, init=False)
+    """It was answered with a fault."""
     _withdrawn: bool = attrs.field(default=False, init=False)
     _began: float | None = attrs.field(default=None, init=False)
     """When, if the caller may ask for it."""
@@ -115,6 +117,7 @@ class Exchange:
     def _encode(self, reply: Reply) -> bytes | Parts:
         trail = self.call.trail
         if reply.fault is not None:
+            self.failed = True
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)), reply.extras)
         result = reply.result
         if self._began is not None and _wants_route(self.call.params):

@@ -43,6 +43,8 @@ class Session:
     """Told whenever it was in use."""
     ready: bool = attrs.field(default=False, init=False)
     """The client has sent ``notifications/initialized`` (HTTP-10)."""
+    refused: bool = attrs.field(default=False, init=False)
+    """Its ``initialize`` was answered with a fault, so that there is no session for its client."""
     ended: bool = attrs.field(default=False, init=False)
     used_at: float = attrs.field(factory=trio.current_time, init=False)
     calls: dict[int | str, Exchange] = attrs.field(factory=dict, init=False)
@@ -112,7 +114,10 @@ class Session:
         return None
 
     def _forget(self, key: int | str) -> None:
-        self.orphans.discard(self.calls.pop(key))
+        exchange = self.calls.pop(key)
+        self.orphans.discard(exchange)
+        if exchange.failed and exchange.call.method == "initialize":
+            self.refused = True
         if not self.lines:  # else the connection that carries the answer says so in a moment
             self.touch()
 

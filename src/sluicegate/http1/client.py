@@ -20,11 +20,12 @@ from .client_failures import Unreachable
 from .client_response import Response, begin_response
 from .client_settings import ClientSettings
 from .client_turns import Turns
-from .dialing import Dialer, dialer_to
+from .dialing import Dialer, Finish, dialer_to
 from .lane import Lane
 from .origin import Origin
 from .repeated import KnownHeads
 from .responses import ResponseParser
+from .sockets import quicken
 from .timekeeper import Timekeeper
 from .tls import TlsFiles
 
@@ -54,9 +55,10 @@ class Client:
     lane: Lane = attrs.field(factory=Lane, init=False)
     _idle: dict[Connection, None] = attrs.field(factory=dict, init=False)
     """The one used last at the end."""
-    _busy: set[Connection] = attrs.field(factory=set, init=False)
-    _ending: set[Connection] = attrs.field(factory=set, init=False)
-    _dialing: set[_Dialing] = attrs.field(factory=set, init=False)
+    _busy: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    """In the order in which they were taken, as all that is looked through here: nothing may depend on where in memory a thing lies."""
+    _ending: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    _dialing: dict[_Dialing, None] = attrs.field(factory=dict, init=False)
     _heads: KnownHeads[int] = attrs.field(factory=KnownHeads, init=False)
     _turns: Turns = attrs.field(factory=Turns, init=False)
     _why: str = attrs.field(default="", init=False)
@@ -90,7 +92,7 @@ class Client:
         """
         connection = self._reuse() or await self._connect(purpose)
         connection.purpose = purpose
-        self._busy.add(connection)
+        self._busy[connection] = None
         connection.parser.expect(method)
         connection.came = 0
         size = 0 if body is None else len(body)
@@ -153,7 +155,7 @@ class Client:
         if self._why:
             await trio.lowlevel.checkpoint()
             raise Unreachable(self._why)
-        self._dialing.add(dialing)
+        self._dialing[dialing] = None
         try:
             with dialing.scope:
                 connection = await self._dial_in_turn()
@@ -161,7 +163,7 @@ class Client:
                     return connection
                 connection.end(dialing.why)
         finally:
-            self._dialing.discard(dialing)
+            self._dialing.pop(dialing, None)
         raise Unreachable(dialing.why)
 
     async def _dial_in_turn(self) -> Connection:
@@ -179,7 +181,7 @@ class Client:
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         if connection.ended:
             return
         connection.purpose = None
@@ -193,13 +195,13 @@ class Client:
 
     def let_go(self, connection: Connection) -> None:
         """A connection has ended."""
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         self._idle.pop(connection, None)
-        self._ending.add(connection)
+        self._ending[connection] = None
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
-        self._ending.discard(connection)
+        self._ending.pop(connection, None)
 
 
 def open_client(
@@ -210,6 +212,7 @@ def open_client(
     proxy: str | None = None,
     host: str = "",
     settings: ClientSettings | None = None,
+    finish: Finish = quicken,
 ) -> AbstractAsyncContextManager[Client]:
     """A client for one origin. Leaving the block ends all its connections at once; requests under way are then `Broken`.
 
@@ -220,11 +223,12 @@ def open_client(
         proxy: the URL of a proxy on the way.
         host: what stands in ``Host``, if it is not the origin's own name.
         settings: time limits.
+        finish: puts a connection that stands into the form in which it is used.
 
     Raises:
         ValueError: the files, the proxy or the name cannot be used; at once, not when the block is entered.
     """
-    dialer = dialer_to(origin, open_stream, tls, proxy)
+    dialer = dialer_to(origin, open_stream, tls, proxy, finish)
     name = host or origin.authority
     if not is_token(name):
         raise ValueError(f"{name!r} cannot stand in a Host header")

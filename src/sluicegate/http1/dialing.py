@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -14,7 +15,10 @@ from .sockets import quicken
 from .tls import TlsFiles, client_context
 from .tunnel import Proxy, open_tunnel, parse_proxy
 
-__all__ = ["Dialer", "dialer_to"]
+__all__ = ["Dialer", "Finish", "dialer_to"]
+
+Finish = Callable[[trio.abc.Stream], trio.abc.Stream]
+"""The same connection in another form."""
 
 
 @attrs.frozen(eq=False)
@@ -26,6 +30,8 @@ class Dialer:
     tls: ssl.SSLContext | None
     """None where neither the origin nor the proxy speaks TLS."""
     proxy: Proxy | None = None
+    finish: Finish = quicken
+    """What becomes of a stream that stands, above TLS; the test kit puts faults there."""
 
     @property
     def forwarder(self) -> Proxy | None:
@@ -47,7 +53,7 @@ class Dialer:
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
-        return quicken(stream)
+        return self.finish(stream)
 
     async def _secured(self, stream: trio.abc.Stream, peer: Origin) -> trio.abc.Stream:
         if peer.scheme != "https":
@@ -61,11 +67,11 @@ class Dialer:
         return secured
 
 
-def dialer_to(origin: Origin, open_stream: OpenStream, tls: TlsFiles | None, proxy: str | None) -> Dialer:
+def dialer_to(origin: Origin, open_stream: OpenStream, tls: TlsFiles | None, proxy: str | None, finish: Finish = quicken) -> Dialer:
     """A dialer for these settings; raises `ValueError` for files or a proxy that cannot be used."""
     through = None if proxy is None else _proxy(proxy)
     needed = origin.scheme == "https" or (through is not None and through.origin.scheme == "https")
-    return Dialer(origin, open_stream, client_context(tls or TlsFiles()) if needed else None, through)
+    return Dialer(origin, open_stream, client_context(tls or TlsFiles()) if needed else None, through, finish)
 
 
 def _proxy(url: str) -> Proxy:

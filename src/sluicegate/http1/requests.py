@@ -115,7 +115,7 @@ class RequestParser(MessageParser):
         self._passed = False
         used = self._read_up_to_empty_line(data, start)
         request = self._request
-        if found is not None and request is not None and request.keep_alive and not request.expects_continue:
+        if found is not None and request is not None and request.keep_alive and b"expect" not in self._judged:
             self.heads.keep(found[0], found[1], line, request.headers)
         return used
 

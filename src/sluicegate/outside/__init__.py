@@ -1,6 +1,7 @@
 """The outside world, injected: how processes, connections and listeners come about.
 
 `Outside` holds the real factories by default; ``sluicegate.testing`` has their in-memory twins.
+The real ones refuse to work under a mock clock.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from .blocking import RunBlocking, run_blocking
 from .child import Child, OpenProcess, ProcessSpec
 from .listening import Listen, ListenInherited, ListenUnix, inherited_hosts, listen, listen_inherited, listen_unix
 from .process import open_process
+from .virtual import refuse_under_virtual_time
 
 __all__ = [
     "Child",
@@ -24,12 +27,14 @@ __all__ = [
     "OpenStream",
     "Outside",
     "ProcessSpec",
+    "RunBlocking",
     "inherited_hosts",
     "listen",
     "listen_inherited",
     "listen_unix",
     "open_process",
     "open_stream",
+    "run_blocking",
 ]
 
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
@@ -41,6 +46,7 @@ _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 async def open_stream(host: str, port: int) -> trio.abc.Stream:
     """A TCP connection, to whichever of the host's addresses answers first. A peer that vanishes is noticed after two minutes."""
+    refuse_under_virtual_time("TCP connections and DNS", "Outside(open_stream=MemoryNetwork().open_stream)")
     stream = await trio.open_tcp_stream(host, port)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _PROBES.items():
@@ -58,3 +64,4 @@ class Outside:
     listen: Listen = listen
     listen_unix: ListenUnix = listen_unix
     listen_inherited: ListenInherited = listen_inherited
+    run_blocking: RunBlocking = run_blocking

@@ -12,6 +12,8 @@ from contextlib import suppress
 import attrs
 import trio
 
+from .virtual import refuse_under_virtual_time
+
 __all__ = ["Listen", "ListenInherited", "ListenUnix", "inherited_hosts", "listen", "listen_inherited", "listen_unix"]
 
 Listeners = list[trio.abc.Listener[trio.abc.Stream]]
@@ -30,6 +32,7 @@ BACKLOG = 0xFFFF
 
 async def listen(host: str, port: int) -> Listeners:
     """Listen on TCP; raises `OSError` where the address cannot be had."""
+    refuse_under_virtual_time("listening on TCP", "Outside(listen=MemoryNetwork().listen)")
     return [*await trio.open_tcp_listeners(port, host=host)]
 
 
@@ -38,6 +41,7 @@ async def listen_unix(path: str, mode: int) -> Listeners:
 
     A socket that nobody listens on any more, as a process leaves behind that was killed, is replaced; anything else of that name stays.
     """
+    refuse_under_virtual_time("listening on a Unix socket", "the Outside of an outside world in memory")
     await _clear(path)
     own = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -100,6 +104,7 @@ async def listen_inherited() -> Listeners:
 
     They are copies, so that whoever closes them can ask again: the sockets themselves are systemd's.
     """
+    refuse_under_virtual_time("sockets of systemd's", "the Outside of an outside world in memory")
     await trio.lowlevel.checkpoint()
     found: Listeners = []
     for number in _inherited(os.environ):

@@ -21,6 +21,7 @@ from trio.lowlevel import FdStream
 from .child import Child, ProcessSpec
 from .guardian import MARK, appoint, dismiss, open_guardian
 from .pipes import ReadPipe, WritePipe
+from .virtual import refuse_under_virtual_time
 
 __all__ = ["open_process"]
 
@@ -104,6 +105,7 @@ def _anyone_runs(group: int) -> bool:
 
 async def open_process(spec: ProcessSpec) -> Child:
     """Start a real child in a group of its own, watched by a guardian; raises `OSError`."""
+    refuse_under_virtual_time("child processes", "Outside(open_process=ProcessTable(nursery).open_process)")
     if sys.platform == "win32":
         raise OSError("child processes need POSIX process groups; on Windows use an http or in-process backend")
     mark = secrets.token_hex(8)

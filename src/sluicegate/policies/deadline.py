@@ -37,7 +37,10 @@ class AttemptDeadline:
         """Run one copy of the call, or answer with a timeout."""
         with trio.move_on_after(self.seconds) as scope:
             attempt = call.copy(back=_Moving(call.back, scope, self.seconds))
-            return await self.inner(attempt)
+            try:
+                return await self.inner(attempt)
+            finally:
+                call.sent_at = attempt.sent_at  # who stands outside tells queued from slow by it
         return Reply.failed(expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
 
 

@@ -12,7 +12,7 @@ import trio
 from .faults import Fault, cannot_ask
 from .messages import EMPTY, Params, Raw, read_text
 
-__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Back", "Call", "Caller", "Handler", "Hop", "Layer", "Reply", "Silent", "Trail"]
+__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Allowance", "Back", "Call", "Caller", "Handler", "Hop", "Layer", "Reply", "Silent", "Trail"]
 
 
 class _Text(msgspec.Struct):
@@ -107,6 +107,14 @@ class Hop:
     seconds: float
 
 
+class Allowance(Protocol):
+    """What retries, hedges and failover of one call path may use up together (`sluicegate.policies.budget.Budget`)."""
+
+    def draw(self) -> bool:
+        """Take one attempt beyond the first; False if there is none left."""
+        ...
+
+
 @attrs.define(eq=False)
 class Trail:
     """What all copies of one client call share."""
@@ -124,6 +132,10 @@ class Trail:
     """How many seconds that were."""
     cut: str = ""
     """Why somebody ended the call early, if its scope was not ended by the deadline."""
+    last_resort: bool = False
+    """Everybody else has been asked: those who are ejected from their group may be asked now, too."""
+    allowance: Allowance | None = None
+    """Every attempt beyond the first is drawn from it; None is as many as the policies want."""
 
 
 @attrs.define(eq=False)

@@ -12,5 +12,8 @@ SESSION_NOT_FOUND = -32005
 """The reference's code for an unknown session; we send it with HTTP 404 (HTTP-8)."""
 SESSION_REQUIRED = -32006
 UNAUTHORIZED = -32007
+EJECTED = -32000
+TIMED_OUT, RATE_LIMITED, CIRCUIT_OPEN, OVERLOADED = -32010, -32011, -32012, -32013
+"""Our own: nobody else's code says so (RES-E10, DEC-6). ``data.reason`` tells more."""
 REQUEST_CANCELLED = -32800
 """Outside the reserved range on purpose (P-26): the caller itself cancelled."""

@@ -1,19 +1,22 @@
-"""What can go wrong with a call, and what may be done about it.
-
-A fault is a value. It says whether the same call may be sent again, whether another backend may be asked, and whether it speaks against
-the backend. A backend's own JSON-RPC error is kept whole and leaves as it came; everything else becomes ``-32603`` with a ``data``
-object that says in machine-readable form what happened (P-26).
-"""
+"""Everything that can go wrong with a call: one function for each, so that the words are said in one place."""
 
 from __future__ import annotations
 
-import enum
-
-import attrs
 import msgspec
 
-from .errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, REQUEST_CANCELLED
-from .messages import Params, Raw, encode
+from .errors import (
+    CIRCUIT_OPEN,
+    EJECTED,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    OVERLOADED,
+    RATE_LIMITED,
+    REQUEST_CANCELLED,
+    TIMED_OUT,
+)
+from .fault import Cause, Fault
+from .messages import Raw, encode
 
 __all__ = [
     "Cause",
@@ -22,88 +25,30 @@ __all__ = [
     "bug",
     "cancelled",
     "cannot_ask",
+    "circuit_open",
     "client_mistake",
+    "ejected",
     "lost",
     "not_available",
     "overloaded",
+    "queue_full",
+    "queue_timed_out",
+    "rate_limited",
     "timed_out",
     "unavailable",
     "unknown_method",
     "unknown_name",
+    "unreachable",
     "unreadable",
 ]
 
-
-class Cause(enum.Enum):
-    """Whose fault it is."""
-
-    CLIENT = "client"
-    BACKEND = "backend"
-    TRANSPORT = "transport"
-    TIMEOUT = "timeout"
-    OVERLOAD = "overload"
-    UNAVAILABLE = "unavailable"
-    POLICY = "policy"
-    CANCELLED = "cancelled"
-    BUG = "bug"
-
-
-_ELSEWHERE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD})
-_COUNTS = frozenset({Cause.TRANSPORT, Cause.TIMEOUT})
 _MOST_SHOWN = 200
 """Bytes of an error object that nobody can read, for somebody who might."""
-_MISTAKES = frozenset({INVALID_REQUEST, INVALID_PARAMS})
 
 
 class _ErrorObject(msgspec.Struct):
     code: int
     message: str
-
-
-@attrs.frozen
-class Fault:
-    """Why a call has no result."""
-
-    cause: Cause
-    code: int
-    message: str
-    reason: str = ""
-    """One stable word for programs, sent as ``data.reason``."""
-    backend: str = ""
-    hint: str = ""
-    """What to do about it."""
-    started: bool = True
-    """Whether the backend may have begun to work on it; only what certainly did not start may always be sent again."""
-    details: Params = attrs.field(factory=dict)
-    raw: Raw | None = None
-    """The backend's whole error object, sent on unchanged."""
-
-    @property
-    def may_go_elsewhere(self) -> bool:
-        """Whether a stand-in may be asked (design: failover triggers); -32601 is the caller's to judge."""
-        if self.cause is Cause.BACKEND:
-            return self.code not in _MISTAKES
-        return self.cause in _ELSEWHERE
-
-    @property
-    def counts_against_backend(self) -> bool:
-        """Whether a breaker or an outlier detector should count it."""
-        if self.cause is Cause.BACKEND:
-            return self.code == INTERNAL_ERROR or -32099 <= self.code <= -32000
-        return self.cause in _COUNTS
-
-    def encode(self, *, attempts: int = 0) -> bytes:
-        """The JSON-RPC error object that a client gets."""
-        if self.raw is not None:
-            return bytes(self.raw)
-        data: dict[str, object] = {"reason": self.reason or self.cause.value}
-        if self.backend:
-            data["backend"] = self.backend
-        if attempts > 1:
-            data["attempts"] = attempts
-        if self.hint:
-            data["hint"] = self.hint
-        return encode({"code": self.code, "message": self.message, "data": data | self.details})
 
 
 def backend_error(backend: str, raw: Raw) -> Fault:
@@ -129,6 +74,15 @@ def unavailable(backend: str, why: str, hint: str = "") -> Fault:
     )
 
 
+def unreachable(backend: str, why: str) -> Fault:
+    """There is a session, but no connection came about; the call was not sent.
+
+    That speaks against the backend (DEC-5), while `unavailable` does not.
+    """
+    message = f"backend '{backend}' is not available: {why}"
+    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, message, "backend_unreachable", backend, started=False)
+
+
 def lost(backend: str, why: str, *, started: bool = True) -> Fault:
     """The connection ended while the call was on it."""
     message = f"backend '{backend}' went away before it answered: {why}"
@@ -143,12 +97,41 @@ def unreadable(backend: str, why: str) -> Fault:
 def timed_out(target: str, seconds: float, *, backend: str = "") -> Fault:
     """A deadline passed after the call had been sent."""
     message = f"request timed out: '{target}' took longer than {seconds:g} s"
-    return Fault(Cause.TIMEOUT, INTERNAL_ERROR, message, "timeout", backend)
+    return Fault(Cause.TIMEOUT, TIMED_OUT, message, "timeout", backend)
 
 
 def overloaded(target: str, why: str, *, backend: str = "") -> Fault:
     """The call never left our queues; it says nothing about the backend."""
-    return Fault(Cause.OVERLOAD, INTERNAL_ERROR, f"'{target}' was not sent: {why}", "overloaded", backend, started=False)
+    return Fault(Cause.OVERLOAD, OVERLOADED, f"'{target}' was not sent: {why}", "overloaded", backend, started=False)
+
+
+def rate_limited(seconds: float, *, backend: str = "") -> Fault:
+    """There is no token, and will be none within the time that the call may wait (RES-E4)."""
+    return Fault(Cause.OVERLOAD, RATE_LIMITED, "rate limit exceeded", "rate_limited", backend, started=False, retry_after=seconds)
+
+
+def queue_full(backend: str, waiting: int) -> Fault:
+    """All places are taken, and so is the queue for them."""
+    message = f"backend '{backend}' is busy: {waiting} calls already wait for their turn"
+    return Fault(Cause.OVERLOAD, OVERLOADED, message, "queue_full", backend, started=False)
+
+
+def queue_timed_out(backend: str, seconds: float) -> Fault:
+    """No place became free in time."""
+    message = f"backend '{backend}' is busy: no place became free within {seconds:g} s"
+    return Fault(Cause.OVERLOAD, OVERLOADED, message, "queue_timeout", backend, started=False)
+
+
+def circuit_open(backend: str, seconds: float | None) -> Fault:
+    """Too many calls to it have failed; ``seconds`` until it is tried again, None if nobody knows (RES-E5)."""
+    message = "circuit is open; call not permitted"
+    return Fault(Cause.BARRED, CIRCUIT_OPEN, message, "circuit_open", backend, started=False, retry_after=seconds)
+
+
+def ejected(backend: str, seconds: float | None) -> Fault:
+    """It does worse than it may; ``seconds`` until it is let in again (RES-E6)."""
+    message = f"backend '{backend}' is ejected due to consecutive errors"
+    return Fault(Cause.BARRED, EJECTED, message, "ejected", backend, started=False, retry_after=seconds)
 
 
 def unknown_name(kind: str, name: str) -> Fault:
@@ -158,7 +141,7 @@ def unknown_name(kind: str, name: str) -> Fault:
         Cause.CLIENT,
         INVALID_PARAMS,
         f"Unknown {kind}: {name}",
-        f"unknown_{kind}",
+        f"unknown_{kind.replace(' ', '_')}",
         hint="the names are in the list",
         started=False,
         details=details,

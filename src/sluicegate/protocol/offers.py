@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from .messages import Params
+from .messages import Malformed, Params, Raw, decode_object
 
 __all__ = ["KINDS", "Hello", "Item", "ListKind", "Offer"]
 
@@ -53,13 +53,45 @@ class Hello:
     instructions: str = ""
 
 
+def _names(offer: Offer) -> dict[str, frozenset[str]]:
+    return {kind.capability: frozenset(item.key for item in offer.lists.get(kind, ())) for kind in (TOOLS, RESOURCES, PROMPTS)}
+
+
+def _beginnings(offer: Offer) -> tuple[str, ...]:
+    """What URIs of its templates begin with, up to the first part that varies."""
+    return tuple(item.key.partition("{")[0] for item in offer.lists.get(TEMPLATES, ()))
+
+
+def _harmless(offer: Offer) -> frozenset[str]:
+    """The tools that may be run twice; one that is listed twice only if both entries say so."""
+    tools = offer.lists.get(TOOLS, ())
+    return frozenset(item.key for item in tools) - {item.key for item in tools if not _is_harmless(item.raw.get("annotations"))}
+
+
+def _is_harmless(annotations: Raw | None) -> bool:
+    """``destructiveHint`` does not matter: what an idempotent tool has destroyed it cannot destroy again."""
+    hints = {} if annotations is None else decode_object(annotations)
+    if isinstance(hints, Malformed):
+        return False
+    return any(bytes(hints.get(hint, b"")) == b"true" for hint in ("readOnlyHint", "idempotentHint"))
+
+
 @attrs.frozen
 class Offer:
     """All that one live backend offers. ``lists`` has an entry for every kind, empty where the backend declares none."""
 
     hello: Hello
     lists: dict[ListKind, tuple[Item, ...]]
+    harmless_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_harmless, takes_self=True))
+    """Tools whose annotations say that they are read-only or idempotent."""
+    _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_names, takes_self=True))
+    _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_beginnings, takes_self=True))
 
     def has(self, kind: ListKind, key: str) -> bool:
         """Whether the backend lists it."""
         return any(item.key == key for item in self.lists[kind])
+
+    def covers(self, method: str, local: str) -> bool:
+        """Whether what a method wants to use is listed; of a URI also whether it begins as one of the templates does."""
+        capability = method.partition("/")[0]
+        return local in self._names.get(capability, ()) or (capability == "resources" and local.startswith(self._beginnings))

@@ -239,7 +239,7 @@ class Directory:
         What was ever declared stays declared: a client that was told of prompts gets an empty list when they are gone, not an error.
         """
         old = self.current
-        for remark in catalogue.remarks - old.remarks:
+        for remark in sorted(catalogue.remarks - old.remarks, key=attrs.astuple):
             log.warning(remark.what, kind=remark.kind, item=remark.name, backend=remark.backend)
         self.current = attrs.evolve(catalogue, offered=catalogue.offered | old.offered)
         changed = self.current.changes_from(old)

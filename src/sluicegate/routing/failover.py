@@ -6,12 +6,12 @@ A tool that reports an error has answered, and a request that is wrong is wrong 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
 from ..events import get_logger
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import NAMED_BY, Call, Handler, Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault
 
@@ -24,8 +24,7 @@ def _always() -> bool:
     return True
 
 
-def _nothing(method: str, local: str) -> bool:
-    del method, local
+def _never() -> bool:
     return False
 
 
@@ -36,9 +35,11 @@ class Candidate:
     name: str
     handler: Handler
     available: Callable[[], bool] = _always
-    """Whether it makes sense to ask it now; one that is down is passed over, not waited for."""
-    lists: Callable[[str, str], bool] = _nothing
-    """Whether it lists what a method (``tools/call``) wants to use (the local name)."""
+    """Whether it makes sense to ask it now. One that is down or unhealthy or whose breaker is open is passed over, not waited for."""
+    lists: Callable[[str, str], bool] | None = None
+    """Whether it lists what a method (``tools/call``) wants to use (the local name); None if nobody knows."""
+    is_ejected: Callable[[], bool] = _never
+    """Whether it does worse than it may; then it is asked only if nobody else is left."""
 
 
 @attrs.frozen(eq=False)
@@ -46,7 +47,9 @@ class Failover:
     """The first useful answer in the given order; if there is none, the error of the last candidate that was asked.
 
     Goes on after a backend that is unavailable, lost, too slow or overloaded, and after a backend's own error, except for those that
-    would be the same anywhere: ``-32600``, ``-32602``, and ``-32601`` from one that does list the name. Stops once a person was asked.
+    would be the same anywhere: ``-32600``, ``-32602``, and ``-32601`` from one that does list the name. Stops once a person was asked, and
+    when the call's allowance of further attempts is used up. The ejected are asked last, the primary included, and who is known
+    not to have what is asked for is passed over.
     """
 
     primary: Candidate
@@ -59,23 +62,57 @@ class Failover:
 
     async def __call__(self, call: Call) -> Reply:
         """Try one after the other; if none is available, the primary says why."""
-        reply: Reply | None = None
-        cause = ""
-        for candidate in (self.primary, *self.members):
-            if not candidate.available():
-                cause = cause or f"{candidate.name} is down"
-                continue
-            if candidate is not self.primary:
+        primary = self.primary
+        if not primary.available():
+            return await self._go_on(call, None, f"{primary.name} is not available")
+        if primary.is_ejected():
+            return await self._go_on(call, None, f"{primary.name} is ejected")
+        reply = await primary.handler(call.copy())
+        if reply.fault is None or _is_final(reply.fault, primary, call):
+            return reply
+        return await self._go_on(call, reply, f"{primary.name}: {reply.fault.message}")
+
+    async def _go_on(self, call: Call, said: Reply | None, cause: str) -> Reply:
+        """Ask those that are left; ``said`` is the primary's answer, None if it was not asked."""
+        for candidate in self._left(call, None if said is None else self.primary):
+            if said is not None and not _may_try_again(call):
+                return said
+            if said is not None or candidate is not self.primary:
                 log.warning("failover", primary=self.primary.name, member=candidate.name, target=call.target, cause=cause)
             reply = await candidate.handler(call.copy())
-            if reply.fault is None or call.trail.asked or _is_final(reply.fault, candidate, call):
+            if reply.fault is None or _is_final(reply.fault, candidate, call):
                 return reply
+            if said is None or reply.fault.cause is not Cause.BARRED:  # a gate's refusal says less than what a backend said before
+                said = reply
             cause = f"{candidate.name}: {reply.fault.message}"
-        return await self.primary.handler(call.copy()) if reply is None else reply
+        return await self.primary.handler(call.copy()) if said is None else said
+
+    def _left(self, call: Call, asked: Candidate | None) -> Iterator[Candidate]:
+        """Who is next, each looked at when its turn comes: while one is asked, others come and go. The gates of the ejected open for the last resort."""
+        ejected: list[Candidate] = []
+        for candidate in (self.primary, *self.members):
+            if candidate is asked or not candidate.available() or not _may_have(candidate, call):
+                continue
+            if candidate.is_ejected():
+                ejected.append(candidate)
+            else:
+                yield candidate
+        call.trail.last_resort = bool(ejected)
+        yield from (candidate for candidate in ejected if candidate.available())
+
+
+def _may_have(candidate: Candidate, call: Call) -> bool:
+    """Whether it has what is asked for, as far as is known; one that has not would say so, and hide what really went wrong."""
+    return call.method not in NAMED_BY or candidate.lists is None or candidate.lists(call.method, call.local)
+
+
+def _may_try_again(call: Call) -> bool:
+    """Nobody is asked for the same thing twice; and the attempts of a call path have a limit together."""
+    return not call.trail.asked and (call.trail.allowance is None or call.trail.allowance.draw())
 
 
 def _is_final(fault: Fault, candidate: Candidate, call: Call) -> bool:
     """Whether nobody else would say anything better."""
     if fault.cause is Cause.BACKEND and fault.code == METHOD_NOT_FOUND:
-        return candidate.lists(call.method, call.local)
+        return candidate.lists is not None and candidate.lists(call.method, call.local)
     return not fault.may_go_elsewhere

@@ -6,14 +6,12 @@ session code that talks to real backends, so a whole gateway runs on it in memor
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
 
-import attrs
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.session import BackendSession, ConnectFailed, Inbox
+from ..backends.session import Connector
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import (
@@ -24,25 +22,49 @@ from ..protocol.messages import (
     Response,
     decode,
     decode_object,
-    encode,
-    encode_error,
     encode_notification,
-    encode_result,
+    read_text,
 )
-from .answers import error_object, progress_note, result_object
-from .script import Close, Delay, Echo, Error, Garble, Hang, Note, Step
+from .answers import canned, duration, error_object, progress_note, result_object, spoiled
+from .faults import Transport
+from .injector import ROUTED, Faults
+from .own_answers import administered, listed
+from .peer import ScriptedConnector
+from .script import (
+    Delay,
+    Drip,
+    DropAnswer,
+    Echo,
+    Garble,
+    Hang,
+    Note,
+    Refuse,
+    Reorder,
+    Reset,
+    RpcError,
+    Script,
+    Step,
+    Truncate,
+    WrongId,
+)
+from .transcript import Transcript
 
 __all__ = ["ScriptedBackend"]
 
-ROUTED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/complete"})
+LOST = (Refuse, Reset, Truncate)
+UNANSWERED = (Hang, DropAnswer, Garble, WrongId)
 
 
 class ScriptedBackend:
-    """Plays one step per call, in order; when the steps are used up, the last one is played again (without steps: `Echo`)."""
+    """Plays one step per call, in order; when the steps are used up, the last one is played again (without steps: `Echo`).
+
+    A ``script`` says which calls get a fault instead of that.
+    """
 
     def __init__(
         self,
         *steps: Step,
+        script: Script | None = None,
         name: str = "scripted",
         tools: Sequence[str | Mapping[str, object]] = ("echo",),
         resources: Sequence[str | Mapping[str, object]] = (),
@@ -52,14 +74,16 @@ class ScriptedBackend:
         version: str = "2025-11-25",
     ) -> None:
         self.name = name
+        self.faults = Faults(script or Script())
+        """Those of its script, and what has become of them."""
         self.steps = steps
         self.instructions = instructions
         self.version = version
         self.lists: dict[str, list[Mapping[str, object]]] = {
-            "tools": [_listed(tool, "name", {"inputSchema": {"type": "object"}}) for tool in tools],
-            "resources": [_listed(resource, "uri", {"name": resource}) for resource in resources],
-            "resourceTemplates": [_listed(template, "uriTemplate", {"name": template}) for template in templates],
-            "prompts": [_listed(prompt, "name", {}) for prompt in prompts],
+            "tools": [listed(tool, "name", {"inputSchema": {"type": "object"}}) for tool in tools],
+            "resources": [listed(resource, "uri", {"name": resource}) for resource in resources],
+            "resourceTemplates": [listed(template, "uriTemplate", {"name": template}) for template in templates],
+            "prompts": [listed(prompt, "name", {}) for prompt in prompts],
         }
         self.calls = 0
         self.received: list[Request | Notification] = []
@@ -74,41 +98,61 @@ class ScriptedBackend:
         """While true: connections are taken, but nothing is answered."""
         self.sessions: list[ChannelSession] = []
         """Sessions that are open now."""
+        self._transcript: Transcript | None = None
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was asked and what was done about it, with virtual times; several backends may share one."""
+        if self._transcript is None:
+            self._transcript = Transcript()
+        return self._transcript
+
+    @transcript.setter
+    def transcript(self, transcript: Transcript) -> None:
+        self._transcript = transcript
 
     # -- as a handler
 
     async def __call__(self, call: Call) -> Reply:
         """Play the next step for a call that came without a connection."""
-        self.calls += 1
-        number = self.calls
+        number = self._count(call.method, call.params)
         await trio.lowlevel.checkpoint()
+        injector = self.faults.injector(self.name, Transport.FRAMES)
+        fault = injector.next(call)
+        if fault is not None:
+            injector.note(injector.schedule.attempts, fault)
         try:
-            return await self._reply(self._step(number), call, number)
+            return await self._reply(self._step(number) if fault is None else fault, call, number)
         except trio.Cancelled:
-            self.cancelled.append(number)
+            self._cancelled(number)
             raise
 
-    async def _reply(self, step: Step, call: Call, number: int) -> Reply:
+    async def _reply(self, step: object, call: Call, number: int) -> Reply:
         while isinstance(step, Delay | Note):
             if isinstance(step, Delay):
-                await trio.sleep(step.seconds)
+                await trio.sleep(duration(step))
             else:
                 call.back.note(step.message or progress_note(Raw(b"0"), step.progress))
-            step = step.then
-        if isinstance(step, Hang | Garble):
+            step = step.then or Echo()
+        result = Raw(result_object(step, call.method, call.params, number))
+        await self._be_slow(step, result)
+        self._did(number, step)
+        if isinstance(step, UNANSWERED):
             await trio.sleep_forever()
-        if isinstance(step, Close):
-            return Reply.failed(faults.lost(self.name, step.why))
-        if isinstance(step, Error):
+        if isinstance(step, LOST):
+            why = step.why if isinstance(step, Reset) else "the connection was lost"
+            return Reply.failed(faults.unavailable(self.name, why) if isinstance(step, Refuse) else faults.lost(self.name, why))
+        if isinstance(step, RpcError):
             return Reply.failed(faults.backend_error(self.name, Raw(error_object(step))))
-        return Reply(Raw(result_object(step, call.method, call.params, number)))
+        return Reply(result)
 
     # -- as a peer
 
     @property
-    def connector(self) -> ScriptedConnector:
+    def connector(self) -> Connector:
         """What a gateway connects to this backend with."""
-        return ScriptedConnector(self)
+        connector = ScriptedConnector(self)
+        return self.faults.around(self.name, connector) if self.faults.script.rules else connector
 
     def notify(self, method: str, params: Params | None = None) -> None:
         """Send a notification of its own accord on every open session."""
@@ -139,101 +183,59 @@ class ScriptedBackend:
                     running[message.key] = trio.CancelScope()
                     nursery.start_soon(self._perform, session, message, running)
                 else:
-                    session.receive(self._administer(message))
+                    session.receive(administered(self, message))
             nursery.cancel_scope.cancel()
 
     async def _perform(self, session: ChannelSession, request: Request, running: dict[int | str, trio.CancelScope]) -> None:
-        self.calls += 1
-        number = self.calls
+        number = self._count(request.method, request.params)
         try:
             with running[request.key] as scope:
                 await self._play(self._step(number), session, request, number)
             if scope.cancelled_caught:
-                self.cancelled.append(number)
+                self._cancelled(number)
         finally:
             del running[request.key]
 
     async def _play(self, step: Step, session: ChannelSession, request: Request, number: int) -> None:
-        while isinstance(step, Delay | Note):
-            if isinstance(step, Delay):
-                await trio.sleep(step.seconds)
+        after: object = step
+        while isinstance(after, Delay | Note):
+            if isinstance(after, Delay):
+                await trio.sleep(duration(after))
             else:
-                session.receive(step.message or progress_note(_token(request.params), step.progress))
-            step = step.then
-        if isinstance(step, Close):
-            session.close(step.why)
-        elif isinstance(step, Error):
-            session.receive(encode_error(request.id, error_object(step)))
-        elif isinstance(step, Hang | Garble):
-            if isinstance(step, Garble):
-                session.receive(step.line)
+                session.receive(after.message or progress_note(_token(request.params), after.progress))
+            after = after.then or Echo()
+        answer = canned(after, request, number)
+        await self._be_slow(after, answer)
+        if not isinstance(after, Hang | DropAnswer | Refuse | Reset):
+            for message in spoiled(after, answer):
+                session.receive(message)
+        self._did(number, after)
+        if isinstance(after, LOST):
+            session.close(after.why if isinstance(after, Reset) else "the connection was lost")
+        elif isinstance(after, UNANSWERED):
             await trio.sleep_forever()
-        else:
-            session.receive(encode_result(request.id, result_object(step, request.method, request.params, number)))
+
+    @staticmethod
+    async def _be_slow(step: object, answer: bytes | Raw) -> None:
+        if isinstance(step, Reorder):
+            await trio.sleep(step.seconds)
+        elif isinstance(step, Drip):
+            await trio.sleep(step.seconds * -(-len(bytes(answer)) // max(1, step.size)))
+
+    def _count(self, method: str, params: Params) -> int:
+        self.calls += 1
+        self.transcript.note(self.name, "<-", method, read_text(params, "name") or read_text(params, "uri") or "", f"#{self.calls}")
+        return self.calls
+
+    def _did(self, number: int, step: object) -> None:
+        self.transcript.note(self.name, "->", f"#{number}", type(step).__name__)
+
+    def _cancelled(self, number: int) -> None:
+        self.cancelled.append(number)
+        self.transcript.note(self.name, "cancelled", f"#{number}")
 
     def _step(self, number: int) -> Step:
         return self.steps[min(number, len(self.steps)) - 1] if self.steps else Echo()
-
-    def _administer(self, request: Request) -> bytes:
-        member = {
-            "tools/list": "tools",
-            "resources/list": "resources",
-            "resources/templates/list": "resourceTemplates",
-            "prompts/list": "prompts",
-        }.get(request.method)
-        if member is not None:
-            return encode_result(request.id, encode({member: self.lists[member]}))
-        if request.method == "ping":
-            return encode_result(request.id, b"{}")
-        if request.method == "initialize":
-            return encode_result(request.id, encode(self._hello()))
-        return encode_error(request.id, encode({"code": -32601, "message": f"no such method: {request.method}"}))
-
-    def _hello(self) -> dict[str, object]:
-        capabilities: dict[str, object] = {"tools": {"listChanged": True}}
-        if self.lists["resources"] or self.lists["resourceTemplates"]:
-            capabilities["resources"] = {"listChanged": True}
-        if self.lists["prompts"]:
-            capabilities["prompts"] = {"listChanged": True}
-        hello: dict[str, object] = {
-            "protocolVersion": self.version,
-            "capabilities": capabilities,
-            "serverInfo": {"name": self.name, "version": "1"},
-        }
-        return hello | ({"instructions": self.instructions} if self.instructions else {})
-
-
-@attrs.frozen
-class ScriptedConnector:
-    """Opens sessions with a `ScriptedBackend`."""
-
-    backend: ScriptedBackend
-    transport: str = "scripted"
-
-    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
-        """Connect, unless the backend refuses."""
-        return self._open(inbox)
-
-    @asynccontextmanager
-    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
-        await trio.lowlevel.checkpoint()
-        if self.backend.refuse:
-            raise ConnectFailed(self.backend.refuse)
-        session = ChannelSession(self.backend.name, inbox)
-        self.backend.sessions.append(session)
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.backend.converse, session)
-                yield session
-                session.close("the gateway closed the session")
-                nursery.cancel_scope.cancel()
-        finally:
-            session.close("the gateway closed the session")
-            self.backend.sessions.remove(session)
-
-
-def _listed(item: str | Mapping[str, object], key: str, rest: Mapping[str, object]) -> Mapping[str, object]:
-    return {key: item, **rest} if isinstance(item, str) else item
 
 
 def _cancel(message: Notification, running: dict[int | str, trio.CancelScope]) -> None:

@@ -142,7 +142,8 @@ class ProcessTable:
         await trio.lowlevel.checkpoint()
         installed = self._programs.get(spec.command)
         if installed is None:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", spec.command)
+            why = "it is none of the programs in memory; install it with ProcessTable.add(), or run this test on the real clock"
+            raise FileNotFoundError(errno.ENOENT, why, spec.command)
         ours_in, stdin = trio.testing.lockstep_stream_one_way_pair()
         stdout, ours_out = trio.testing.lockstep_stream_one_way_pair()
         stderr, ours_err = trio.testing.lockstep_stream_one_way_pair()

@@ -10,7 +10,7 @@ import trio
 from ..backends.channel import ChannelSession
 from ..protocol.messages import Params, Raw, Request, decode_object, read_text
 from .backend import ScriptedBackend
-from .script import Answer, Close, Delay, Error, Garble, Hang, Note, Step, ToolError
+from .script import Answer, Delay, Garble, Hang, Note, Reset, RpcError, Step, ToolFails
 
 __all__ = ["WildBackend", "read_mark"]
 
@@ -71,6 +71,6 @@ class WildBackend(ScriptedBackend):
             return Note(0.5, self.draw(said), LOG_LINE if self.chance.random() < 0.2 else b"")
         if roll < 0.8:
             return Answer(said)
-        ends: list[Step] = [ToolError(said), Close(), Hang(), Garble(self.chance.choice(GARBAGE))]
-        ends += [Error(self.chance.choice(CODES), said), Error(self.chance.choice(CODES), said)]
+        ends: list[Step] = [ToolFails(said), Reset(), Hang(), Garble(self.chance.choice(GARBAGE))]
+        ends += [RpcError(self.chance.choice(CODES), said), RpcError(self.chance.choice(CODES), said)]
         return self.chance.choice(ends)

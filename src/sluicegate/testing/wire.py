@@ -7,10 +7,14 @@ ended on its own; and, where it is asked for, closing with unread bytes resets t
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from operator import index
 
 import attrs
 import trio
+
+from .leaks import opened
+from .resolver import Resolver
 
 __all__ = ["MemoryListener", "MemoryNetwork", "MemoryStream", "memory_pair"]
 
@@ -18,6 +22,7 @@ BUFFER = 64 * 1024
 """Bytes on their way in one direction."""
 MOST_WAITING = 64
 """Connections that were opened and not accepted yet."""
+ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  nobody is there but the test
 
 
 @attrs.define(eq=False)
@@ -150,7 +155,9 @@ class MemoryStream(trio.abc.HalfCloseableStream):
 def memory_pair(buffer: int = BUFFER, *, resets: bool = False) -> tuple[MemoryStream, MemoryStream]:
     """Both ends of a connection that holds ``buffer`` bytes in each direction."""
     there, back = _Pipe(buffer), _Pipe(buffer)
-    return MemoryStream(there, back, resets), MemoryStream(back, there, resets)
+    ends = MemoryStream(there, back, resets), MemoryStream(back, there, resets)
+    opened(*ends)
+    return ends
 
 
 @attrs.define(eq=False)
@@ -190,19 +197,23 @@ class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
         try:
             self._send.send_nowait(theirs)
         except (trio.ClosedResourceError, trio.BrokenResourceError, trio.WouldBlock):
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"nothing listens on {self.host}:{self.port}") from None
+            raise _refused(self.host, self.port) from None
         return ours
 
 
 @attrs.define(eq=False)
 class MemoryNetwork:
-    """All listeners of one test. Port 0 gets the next free one, beginning with 40000."""
+    """All listeners of one test. Port 0 gets the next free one, beginning with 40000.
+
+    Without a resolver it has one host, which answers to every name. With one, a listener is reached by the address that it listens on.
+    """
 
     buffer: int = BUFFER
     """Bytes on their way in each direction of a connection."""
     resets: bool = False
     """Closing a connection with unread bytes costs the other side what it has not read yet."""
-    _listeners: dict[int, MemoryListener] = attrs.field(factory=dict, init=False)
+    resolver: Resolver | None = None
+    _listeners: dict[tuple[str, int], MemoryListener] = attrs.field(factory=dict, init=False)
     _next: int = attrs.field(default=40000, init=False)
 
     async def listen(self, host: str, port: int) -> list[trio.abc.Listener[trio.abc.Stream]]:
@@ -210,13 +221,24 @@ class MemoryNetwork:
         await trio.lowlevel.checkpoint()
         if port == 0:
             port, self._next = self._next, self._next + 1
-        listener = self._listeners[port] = MemoryListener(host, port, self.buffer, self.resets)
+        address = "" if self.resolver is None or host in ANYWHERE else self.resolver.resolve(host)[0]
+        listener = self._listeners[address, port] = MemoryListener(host, port, self.buffer, self.resets)
         return [listener]
 
     async def open_stream(self, host: str, port: int) -> MemoryStream:
-        """Connect; raises ``OSError`` if nothing listens there."""
+        """Connect, to the first of the host's addresses that answers; raises ``OSError`` if nothing listens there."""
         await trio.lowlevel.checkpoint()
-        listener = self._listeners.get(port)
-        if listener is None:
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"nothing listens on {host}:{port}")
+        addresses = ("",) if self.resolver is None else self.resolver.resolve(host)
+        for key in [key for address in addresses for key in ((address, port), ("", port))]:
+            with suppress(ConnectionRefusedError):
+                return self._connect(*key)
+        raise _refused(host, port)
+
+    def _connect(self, host: str, port: int) -> MemoryStream:
+        if (listener := self._listeners.get((host, port))) is None:
+            raise _refused(host, port)
         return listener.connect()
+
+
+def _refused(host: str, port: int) -> ConnectionRefusedError:
+    return ConnectionRefusedError(errno.ECONNREFUSED, f"nothing listens on {host}:{port}")

@@ -1,0 +1,34 @@
+"""Work that blocks: in a thread, or, where everything is to follow from a seed, in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import trio
+
+from .virtual import refuse_under_virtual_time
+
+__all__ = ["RunBlocking", "run_blocking"]
+
+T = TypeVar("T")
+
+
+class RunBlocking(Protocol):
+    """Runs a function that blocks, and returns what it returns."""
+
+    async def __call__(self, function: Callable[[], T], /, *, abandon: bool = False) -> T:
+        """Run it. What it must not do: touch anything of Trio's, or anything that the caller changes meanwhile.
+
+        Args:
+            function: the work. Chance and time that it needs are handed in by the caller.
+            abandon: when cancelled, leave it to itself; its result and its exception are dropped, and what it has begun it may still do.
+                Otherwise a cancellation waits until it has returned, and then is lost: the next checkpoint finds it.
+        """
+        ...
+
+
+async def run_blocking(function: Callable[[], T], /, *, abandon: bool = False) -> T:
+    """Run it in a thread of Trio's."""
+    refuse_under_virtual_time("threads", "Outside(run_blocking=sluicegate.testing.run_inline)")
+    return await trio.to_thread.run_sync(function, abandon_on_cancel=abandon)

@@ -1,0 +1,82 @@
+"""So many calls at a time; the others wait in a queue that has an end.
+
+The queue lies inside of the deadlines of a call, so waiting is part of the time that it has.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.calls import Call, Handler, Reply
+
+__all__ = ["Concurrency"]
+
+
+@attrs.define(eq=False)
+class Concurrency:
+    """Hand out places, first come, first served. A place that is left goes straight to the next in line, so nobody can slip in between."""
+
+    inner: Handler
+    most: int = attrs.field(validator=attrs.validators.ge(1))
+    max_queue: int = attrs.field(validator=attrs.validators.ge(0))
+    queue_seconds: float | None
+    """How long one waits at most; None is as long as its deadline allows."""
+    backend: str
+    running: int = attrs.field(default=0, init=False)
+    """Places that are taken."""
+    refused: int = attrs.field(default=0, init=False)
+    """Calls that found the queue full, or waited in it for too long."""
+    _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
+    """One for each who waits, set when it has got a place. Not empty only while all places are taken."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._queue)
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run the call as soon as there is a place for it; a free one is taken without a checkpoint."""
+        if self.running < self.most:
+            self.running += 1
+        elif len(self._queue) >= self.max_queue:
+            self.refused += 1
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(faults.queue_full(self.backend, len(self._queue)))
+        elif not await self._wait_for_place():
+            self.refused += 1
+            return Reply.failed(faults.queue_timed_out(self.backend, self.queue_seconds or 0.0))
+        try:
+            return await self.inner(call)
+        finally:
+            self._give_on()
+
+    async def _wait_for_place(self) -> bool:
+        """Whether it has got one in time."""
+        turn = trio.Event()
+        self._queue.append(turn)
+        has_place = False
+        try:
+            with trio.move_on_after(float("inf") if self.queue_seconds is None else self.queue_seconds):
+                await turn.wait()
+            has_place = turn.is_set()
+        finally:
+            if not has_place:
+                self._withdraw(turn)
+        return has_place
+
+    def _withdraw(self, turn: trio.Event) -> None:
+        """Leave the queue; a place that was given in the very moment in which the call was cancelled goes to the next."""
+        if turn.is_set():
+            self._give_on()
+        else:
+            self._queue.remove(turn)
+
+    def _give_on(self) -> None:
+        if self._queue:
+            self._queue.popleft().set()
+        else:
+            self.running -= 1

@@ -1,0 +1,102 @@
+"""Send a call again that has failed, if that can help and can do no harm.
+
+The pause before each retry is drawn from the whole range up to a limit that doubles (full jitter): callers that failed together do not come
+back together. It lies inside of the deadline of the whole call: a retry that could only begin after it is not waited for.
+"""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+import trio
+
+from ..protocol.calls import Call, Handler, Reply
+from ..protocol.faults import Fault
+from .repeatable import Repeatable
+
+__all__ = ["Retry", "RetrySettings"]
+
+
+@attrs.frozen
+class RetrySettings:
+    """How often, and how long to wait in between."""
+
+    max_retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
+    """Attempts after the first."""
+    initial_seconds: float = attrs.field(default=0.1, validator=attrs.validators.ge(0))
+    """The longest pause before the first retry; each further one may be twice as long."""
+    max_seconds: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))
+    """No pause is longer, except for the time that somebody has asked for; that comes on top."""
+
+
+@attrs.define(eq=False)
+class Retry:
+    """Repeat a failed call until it succeeds, or another attempt makes no sense; then its last fault goes on unchanged."""
+
+    inner: Handler
+    settings: RetrySettings
+    repeatable: Repeatable
+    chance: random.Random
+    retried: int = attrs.field(default=0, init=False)
+    """Attempts beyond the first."""
+    exhausted: int = attrs.field(default=0, init=False)
+    """Calls that failed although they might have been repeated: no attempt was left, no budget, or no time."""
+    waiting: int = attrs.field(default=0, init=False)
+    """Calls that wait for their next attempt."""
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run copies of the call, one after the other."""
+        limit = self.settings.initial_seconds
+        said: Reply | None = None
+        for _ in range(self.settings.max_retries):
+            reply = await self.inner(call.copy())
+            fault = reply.fault
+            if fault is None or not self._may_repeat(call, fault):
+                return _told(said, reply)
+            pause = self._pause(limit, fault)
+            if not _is_in_time(call, pause) or not _draws(call):
+                self.exhausted += 1
+                return _told(said, reply)
+            said = _told(said, reply)
+            self.retried += 1
+            limit *= 2
+            await self._wait(pause)
+        reply = await self.inner(call.copy())
+        if reply.fault is not None and self._may_repeat(call, reply.fault):
+            self.exhausted += 1
+        return _told(said, reply)
+
+    async def _wait(self, pause: float) -> None:
+        self.waiting += 1
+        try:
+            await trio.sleep(pause)
+        finally:
+            self.waiting -= 1
+
+    def _may_repeat(self, call: Call, fault: Fault) -> bool:
+        """Whether another attempt makes sense, and does no harm; what may be repeated in any case is not asked about."""
+        if call.trail.asked:
+            return False
+        return fault.may_be_repeated(safe=False) or (fault.may_be_repeated(safe=True) and self.repeatable(call))
+
+    def _pause(self, limit: float, fault: Fault) -> float:
+        """Drawn, and on top of what the backend asks for: all who were told the same moment must not come in the same moment."""
+        return (fault.retry_after or 0.0) + self.chance.uniform(0, min(limit, self.settings.max_seconds))
+
+
+def _told(said: Reply | None, reply: Reply) -> Reply:
+    """What becomes the answer: that the last attempt was not even sent says less than what became of one that was, and hides that it was."""
+    if said is None or said.fault is None or not said.fault.started or reply.fault is None or reply.fault.started:
+        return reply
+    return said
+
+
+def _is_in_time(call: Call, pause: float) -> bool:
+    """Whether the call is still alive after a pause; one that ends with it is not."""
+    return trio.current_time() + pause < min(call.trail.ends_at, trio.current_effective_deadline())
+
+
+def _draws(call: Call) -> bool:
+    allowance = call.trail.allowance
+    return allowance is None or allowance.draw()

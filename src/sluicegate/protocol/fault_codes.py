@@ -1,0 +1,201 @@
+"""The stable codes of our own faults, and what to do about each: for ``error.data``, ``sluicegate explain`` and README.rst.
+
+The first digit says whose fault it is. A number is never given to another fault, and one that is no longer used stays unused. A backend's
+own JSON-RPC error has no code of ours: it leaves as it came.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from .cause import Cause
+from .errors import (
+    CIRCUIT_OPEN,
+    EJECTED,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    OVERLOADED,
+    RATE_LIMITED,
+    REQUEST_CANCELLED,
+    TIMED_OUT,
+)
+
+__all__ = ["BY_REASON", "CODES", "Code"]
+
+
+@attrs.frozen
+class Code:
+    """One thing that can go wrong, and its page."""
+
+    number: str
+    reason: str
+    """The word in ``data.reason``."""
+    cause: Cause
+    rpc: int
+    """The JSON-RPC code that it has unless whoever makes the fault says otherwise."""
+    title: str
+    meaning: str
+    caller: str
+    """What whoever makes the call can do."""
+    operator: str
+    """What whoever runs the gateway can do."""
+    hint: str
+    """Sent as ``data.hint`` where the fault has none of its own."""
+    started: bool | None = False
+    """Whether the backend may have begun; None where it depends."""
+
+
+_NOTHING = "Nothing; the gateway works as it should."
+_LOG = "The gateway's log names the backend and why; `sluicegate check --connect` starts it and shows what it says."
+
+CODES = (
+    Code(
+        "SG-101", "invalid_params", Cause.CLIENT, INVALID_PARAMS, "The parameters are wrong",
+        "A member that the gateway itself reads is missing or of the wrong type; the message names it. No backend has seen the call.",
+        "Correct the request.", _NOTHING, "correct the request; the message names the member",
+    ),
+    Code(
+        "SG-102", "unknown_tool", Cause.CLIENT, INVALID_PARAMS, "No backend offers this tool",
+        "The name is not in the list. It may be spelled without its backend's namespace, or its backend has not been ready yet.",
+        "Read tools/list again and use a name from it.",
+        "Look with `sluicegate list tools`, and at `/readyz` for a backend that is missing.", "use a name from tools/list",
+    ),
+    Code(
+        "SG-103", "unknown_resource", Cause.CLIENT, INVALID_PARAMS, "No backend offers this resource",
+        "The URI is not in the list and fits no template.", "Read resources/list again and use a URI from it.",
+        "Look with `sluicegate list resources`.", "use a URI from resources/list",
+    ),
+    Code(
+        "SG-104", "unknown_prompt", Cause.CLIENT, INVALID_PARAMS, "No backend offers this prompt",
+        "The name is not in the list.", "Read prompts/list again and use a name from it.", "Look with `sluicegate list prompts`.",
+        "use a name from prompts/list",
+    ),
+    Code(
+        "SG-105", "unknown_method", Cause.CLIENT, METHOD_NOT_FOUND, "Nobody implements this method",
+        "Neither the gateway nor any backend has it.", "Use what `initialize` has offered.", _NOTHING, "see the capabilities of initialize",
+    ),
+    Code(
+        "SG-106", "not_initialized", Cause.CLIENT, INVALID_REQUEST, "The session has not begun",
+        "A request came before notifications/initialized.", "Finish the handshake first.", _NOTHING, "send notifications/initialized first",
+    ),
+    Code(
+        "SG-107", "duplicate_id", Cause.CLIENT, INVALID_REQUEST, "The id is in use",
+        "A request with this id is still open in the same session.", "Give each request an id of its own.", _NOTHING,
+        "give each request an id of its own",
+    ),
+    Code(
+        "SG-108", "cannot_ask", Cause.CLIENT, METHOD_NOT_FOUND, "Nobody is there to be asked",
+        "A backend had a question (sampling, elicitation, roots), and this caller cannot be asked.",
+        "Nothing; the backend got this answer, and goes on without.", "Use a backend that does not need its client's answers.",
+        "go on without the answer",
+    ),
+    Code(
+        "SG-109", "unknown_resource_template", Cause.CLIENT, INVALID_PARAMS, "No backend offers this template",
+        "A completion was asked for a URI template that is not in the list.", "Read resources/templates/list again.",
+        "Look with `sluicegate list resources`.", "use a template from resources/templates/list",
+    ),
+    Code(
+        "SG-201", "backend_unavailable", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend is not there",
+        "There is no live session with it: it is starting, restarting, stopped, or cannot be reached. The call was not sent.",
+        "Try again in a while; the gateway connects anew by itself.", _LOG + " `failover_for` gives it a stand-in.",
+        "it is being connected to; try again in a while",
+    ),
+    Code(
+        "SG-202", "redirected", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend sends us elsewhere",
+        "It answered with a redirect to another origin, to no URL, or once too often. Its credentials were sent nowhere else.",
+        "Nothing; tell whoever runs the gateway.", "Write the address that you trust as the backend's `url`.",
+        "whoever runs the gateway must correct the backend's url",
+    ),
+    Code(
+        "SG-301", "connection_lost", Cause.TRANSPORT, INTERNAL_ERROR, "The backend went away before it answered",
+        "Its process ended or its connection broke while the call was on it. With `outcome: unknown` nobody knows if it has done the work.",
+        "Look whether it was done before you send it again.", _LOG + " `retry` repeats what does no harm.",
+        "look whether it was done before you send it again", None,
+    ),
+    Code(
+        "SG-302", "bad_answer", Cause.TRANSPORT, INTERNAL_ERROR, "The backend's answer cannot be used",
+        "It is no JSON-RPC answer, too large (`security.max_message_size`), compressed, or its result is no object. The work may be done.",
+        "Look whether it was done before you send it again.",
+        "It is the backend's mistake; the message says what is wrong with the answer.",
+        "the backend answered, but not in MCP; the work may be done", True,
+    ),
+    Code(
+        "SG-303", "http_status", Cause.TRANSPORT, INTERNAL_ERROR, "The backend answered with an HTTP error",
+        "`data.status` is its status. With one from 400 to 499, or 503, the work did not begin. 429 says that we send too much: that is "
+        "overload, and does not count against the backend.",
+        "After 429 and 503 wait for `retryAfterMs` milliseconds, if it is there; else tell whoever runs the gateway.",
+        "401 and 403: see the backend's `headers` and `bearer_token`. 404: see its `url`.", "see data.status", None,
+    ),
+    Code(
+        "SG-304", "backend_unreachable", Cause.TRANSPORT, INTERNAL_ERROR, "No connection to the backend came about",
+        "There is a session with it, but its address, or the way there, did not take a connection. The call was not sent.",
+        "Try again in a while.",
+        "See that it runs at its `url`, and that the network and `proxy` lead there. `failover_for` gives it a stand-in.",
+        "it was not sent; try again in a while",
+    ),
+    Code(
+        "SG-401", "timeout", Cause.TIMEOUT, TIMED_OUT, "It took too long",
+        "`timeout.seconds` for the whole call, or `timeout.per_attempt_seconds` for one attempt, passed after it had been sent. The "
+        "backend was told to stop, but may have done the work.",
+        "Look whether it was done before you send it again; ask for less at a time.",
+        "Raise the timeout for work that takes long. A backend that sends progress keeps an attempt alive.",
+        "look whether it was done before you send it again", True,
+    ),
+    Code(
+        "SG-501", "overloaded", Cause.OVERLOAD, OVERLOADED, "It never got its turn",
+        "The call waited in the gateway until its time was over, or there was no room for it. No backend has seen it.",
+        "Try again, with fewer calls at a time.", "Raise `concurrency.max_concurrent` or the timeout, or add a backend.",
+        "it was not sent; try again with fewer calls at a time",
+    ),
+    Code(
+        "SG-502", "rate_limited", Cause.OVERLOAD, RATE_LIMITED, "Too many calls in too short a time",
+        "`rate_limit` of the backend or of `[proxy]` has no token left, and none within the time that the call may wait.",
+        "Wait for `retryAfterMs` milliseconds.", "Raise `requests` or `burst`, or let calls wait longer with `max_wait_seconds`.",
+        "wait for retryAfterMs milliseconds",
+    ),
+    Code(
+        "SG-503", "queue_full", Cause.OVERLOAD, OVERLOADED, "The backend is busy, and so is the queue for it",
+        "`concurrency.max_concurrent` calls are under way, and `max_queue` wait already.", "Try again, with fewer calls at a time.",
+        "Raise one of the two numbers, or add a backend.", "it was not sent; try again with fewer calls at a time",
+    ),
+    Code(
+        "SG-504", "queue_timeout", Cause.OVERLOAD, OVERLOADED, "No place became free in time",
+        "The call waited for `concurrency.queue_timeout_seconds`.", "Try again, with fewer calls at a time.",
+        "Raise `max_concurrent` or `queue_timeout_seconds`.", "it was not sent; try again with fewer calls at a time",
+    ),
+    Code(
+        "SG-601", "circuit_open", Cause.BARRED, CIRCUIT_OPEN, "Too many calls to the backend have failed",
+        "Its circuit breaker is open, so the call was not sent. After `wait_duration_seconds` a few calls are let through to see.",
+        "Wait for `retryAfterMs` milliseconds; without it, somebody must let the backend in again.",
+        "Find out why it fails; the log has its errors. `failover_for` gives it a stand-in.",
+        "it was not sent; try again after retryAfterMs, or in a while",
+    ),
+    Code(
+        "SG-602", "ejected", Cause.BARRED, EJECTED, "The backend does worse than it may",
+        "Outlier detection has taken it out of its group for a while; the call was not sent.",
+        "Wait for `retryAfterMs` milliseconds; without it, somebody must let the backend in again.",
+        "Find out why it fails. Each time that it is ejected again lasts longer.",
+        "it was not sent; try again after retryAfterMs, or in a while",
+    ),
+    Code(
+        "SG-701", "not_available", Cause.POLICY, INVALID_PARAMS, "The configuration hides it",
+        "A filter (`expose_…`, `hide_…`) leaves this name out, or it is a stand-in's own name.", "Use a name from the list.",
+        "Change the filter if it is to be called.", "use a name from the list",
+    ),
+    Code(
+        "SG-801", "cancelled", Cause.CANCELLED, REQUEST_CANCELLED, "The call was cancelled",
+        "The caller cancelled it, its connection or session ended, or the gateway is going down. The backend was told to stop, but "
+        "may have done the work.",
+        "Look whether it was done before you send it again.", _NOTHING, "look whether it was done before you send it again", True,
+    ),
+    Code(
+        "SG-901", "bug", Cause.BUG, INTERNAL_ERROR, "A bug of the gateway",
+        "Our own code, or a policy of the embedding program, failed. It cost this call and nothing else.",
+        "Tell whoever runs the gateway.", "The traceback is in the log; please report it.", "the gateway's log has the traceback", True,
+    ),
+)  # fmt: skip
+"""In the order of their numbers."""
+
+BY_REASON = {code.reason: code for code in CODES}

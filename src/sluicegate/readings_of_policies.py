@@ -1,0 +1,108 @@
+"""What ``/metrics`` shows of the traffic policies: only of those that are configured, read off them at the moment of asking (OBS-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from .guards import Guards
+from .observe.exposition import Family
+from .policies.breaker import BreakerState
+
+__all__ = ["of_policies"]
+
+Table: TypeAlias = "tuple[tuple[str, str, Read], ...]"
+"""Name, words, and how to read it."""
+Read = Callable[[Guards], float | None]
+"""One number of a backend's policies; None where it has none."""
+
+
+def _breaker_opened(guards: Guards) -> float | None:
+    return None if guards.breaker is None else guards.breaker.opened
+
+
+def _is_ejected(guards: Guards) -> float | None:
+    return None if guards.outlier is None else guards.outlier.is_ejected
+
+
+def _ejections(guards: Guards) -> float | None:
+    return None if guards.outlier is None else guards.outlier.ejections
+
+
+def _retries(guards: Guards) -> float | None:
+    return None if guards.retry is None else guards.retry.retried
+
+
+def _exhausted(guards: Guards) -> float | None:
+    return None if guards.retry is None else guards.retry.exhausted
+
+
+def _budget_left(guards: Guards) -> float | None:
+    return None if guards.budget is None else guards.budget.left
+
+
+def _budget_refused(guards: Guards) -> float | None:
+    return None if guards.budget is None else guards.budget.refused
+
+
+def _hedges(guards: Guards) -> float | None:
+    return None if guards.hedge is None else guards.hedge.sent
+
+
+def _hedges_won(guards: Guards) -> float | None:
+    return None if guards.hedge is None else guards.hedge.won
+
+
+def _limited(guards: Guards) -> float | None:
+    return None if guards.rate is None else guards.rate.refused
+
+
+def _queued(guards: Guards) -> float | None:
+    return None if guards.concurrency is None else guards.concurrency.waiting
+
+
+def _turned_away(guards: Guards) -> float | None:
+    return None if guards.concurrency is None else guards.concurrency.refused
+
+
+_GAUGES: Table = (
+    ("backend_ejected", "Whether outlier detection keeps it out now.", _is_ejected),
+    ("retry_budget_left", "Attempts beyond the first that could be drawn now.", _budget_left),
+    ("backend_queue", "Requests that wait for a place.", _queued),
+)
+_COUNTERS: Table = (
+    ("breaker_opened", "Times that its breaker opened.", _breaker_opened),
+    ("backend_ejections", "Times that outlier detection took it out.", _ejections),
+    ("retries", "Attempts beyond the first that a retry made.", _retries),
+    ("retries_exhausted", "Requests that failed although they might have been repeated.", _exhausted),
+    ("retry_budget_refused", "Attempts beyond the first that there was no budget for.", _budget_refused),
+    ("hedges", "Copies of slow requests that were sent.", _hedges),
+    ("hedges_won", "Copies whose answer was taken.", _hedges_won),
+    ("rate_limited", "Requests that its rate limit refused.", _limited),
+    ("queue_refused", "Requests that found its queue full, or waited in it for too long.", _turned_away),
+)
+
+
+def of_policies(policies: Mapping[str, Guards]) -> Iterator[Family]:
+    """A family for each number that any backend has."""
+    yield from _breakers(policies)
+    yield from _read(policies, _GAUGES, "gauge")
+    yield from _read(policies, _COUNTERS, "counter")
+
+
+def _read(policies: Mapping[str, Guards], table: Table, kind: Literal["gauge", "counter"]) -> Iterator[Family]:
+    for name, words, read in table:
+        samples = [((backend,), float(value)) for backend, guards in policies.items() if (value := read(guards)) is not None]
+        if samples:
+            yield Family(name, words, ("backend",), samples, kind)
+
+
+def _breakers(policies: Mapping[str, Guards]) -> Iterator[Family]:
+    samples = [
+        ((backend, state.value), float(state is guards.breaker.state))
+        for backend, guards in policies.items()
+        if guards.breaker is not None
+        for state in BreakerState
+    ]
+    if samples:
+        yield Family("breaker_state", "1 for the state that its breaker is in, 0 for the others.", ("backend", "state"), samples)

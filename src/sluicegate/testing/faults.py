@@ -1,0 +1,243 @@
+"""What can go wrong with one attempt to call a backend: plain values, which mean the same on every transport that has such a thing.
+
+Where it matters whether the backend has run the call: `Refuse`, `Reset`, `Hang` and everything that is answered in the backend's place keep
+the request from it; all others spoil an answer that it has given.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from .draws import Amount
+
+if TYPE_CHECKING:
+    from .script import Step
+
+__all__ = [
+    "ChildExit",
+    "DeafChild",
+    "Delay",
+    "Drip",
+    "DropAnswer",
+    "Duplicate",
+    "Fault",
+    "Garble",
+    "Hang",
+    "Refuse",
+    "Reorder",
+    "Reset",
+    "RpcError",
+    "SessionLost",
+    "StderrFlood",
+    "TooManyRequests",
+    "ToolFails",
+    "Transport",
+    "Truncate",
+    "Unauthorized",
+    "Unavailable",
+    "WrongId",
+]
+
+
+class Transport(enum.Enum):
+    """How a backend is reached, as far as faults differ by it."""
+
+    FRAMES = "messages in memory"
+    CHILD = "a child process"
+    HTTP = "HTTP"
+
+
+ANYWHERE = frozenset(Transport)
+CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD})
+HTTP = frozenset({Transport.HTTP})
+CHILD = frozenset({Transport.CHILD})
+
+
+@attrs.frozen
+class Delay:
+    """The answer comes so much later."""
+
+    over: ClassVar = ANYWHERE
+    seconds: Amount = 1.0
+    then: Step | HttpStatus | None = None
+    """What happens then; None is what would have happened anyway."""
+
+
+@attrs.frozen
+class Refuse:
+    """Nobody takes the connection: the request is not sent. A channel is found closed, and all that is on it is lost."""
+
+    over: ClassVar = ANYWHERE
+
+
+@attrs.frozen
+class Reset:
+    """The connection is lost once the request has left; on a channel that is shared, everybody's."""
+
+    over: ClassVar = ANYWHERE
+    why: str = "the connection was reset"
+
+
+@attrs.frozen
+class Hang:
+    """The request gets nowhere, and nothing comes back."""
+
+    over: ClassVar = ANYWHERE
+
+
+@attrs.frozen
+class DropAnswer:
+    """The backend runs the call, and its answer is lost on the way."""
+
+    over: ClassVar = ANYWHERE
+
+
+@attrs.frozen
+class Truncate:
+    """The answer breaks off, and the connection ends with it."""
+
+    over: ClassVar = ANYWHERE
+    size: int | None = None
+    """Bytes that still come; None is half of them."""
+
+
+@attrs.frozen
+class Garble:
+    """These bytes come in the place of the answer."""
+
+    over: ClassVar = ANYWHERE
+    data: bytes = b"\x00garbled\xff"
+
+
+@attrs.frozen
+class Duplicate:
+    """The answer comes twice."""
+
+    over: ClassVar = ANYWHERE
+
+
+@attrs.frozen
+class Reorder:
+    """The next answer on the same channel overtakes this one; if there is none for so long, it comes after all."""
+
+    over: ClassVar = CHANNELS
+    seconds: float = 1.0
+
+
+@attrs.frozen
+class Drip:
+    """The answer comes in pieces of this many bytes, each after a pause. A channel in memory has no pieces: there it comes late as a whole."""
+
+    over: ClassVar = ANYWHERE
+    size: int = 16
+    seconds: float = 0.1
+
+
+@attrs.frozen
+class WrongId:
+    """The answer has an id that nobody has used."""
+
+    over: ClassVar = ANYWHERE
+
+
+@attrs.frozen
+class RpcError:
+    """A JSON-RPC error in the place of an answer."""
+
+    over: ClassVar = ANYWHERE
+    code: int = -32603
+    message: str = "broken"
+    data: object = None
+
+
+@attrs.frozen
+class ToolFails:
+    """A successful answer whose result says ``isError``."""
+
+    over: ClassVar = ANYWHERE
+    text: str = "it failed"
+
+
+@attrs.frozen
+class SessionLost:
+    """HTTP 404: the backend does not know the session any more."""
+
+    over: ClassVar = HTTP
+    status: ClassVar = 404
+    retry_after: ClassVar[float | None] = None
+
+
+@attrs.frozen
+class Unauthorized:
+    """HTTP 401."""
+
+    over: ClassVar = HTTP
+    status: ClassVar = 401
+    retry_after: ClassVar[float | None] = None
+
+
+@attrs.frozen
+class TooManyRequests:
+    """HTTP 429, with ``Retry-After`` where it is given."""
+
+    over: ClassVar = HTTP
+    status: ClassVar = 429
+    retry_after: float | None = None
+
+
+@attrs.frozen
+class Unavailable:
+    """HTTP 503, with ``Retry-After`` where it is given."""
+
+    over: ClassVar = HTTP
+    status: ClassVar = 503
+    retry_after: float | None = None
+
+
+@attrs.frozen
+class ChildExit:
+    """The child ends in the middle of the call, with this status."""
+
+    over: ClassVar = CHILD
+    code: int = 1
+
+
+@attrs.frozen
+class DeafChild:
+    """From now on the child hears neither that its input ends nor SIGTERM. The call itself goes well."""
+
+    over: ClassVar = CHILD
+
+
+@attrs.frozen
+class StderrFlood:
+    """The child complains, for so many bytes. The call itself goes well."""
+
+    over: ClassVar = CHILD
+    size: int = 1_000_000
+
+
+HttpStatus = SessionLost | Unauthorized | TooManyRequests | Unavailable
+Fault = (
+    Delay
+    | Refuse
+    | Reset
+    | Hang
+    | DropAnswer
+    | Truncate
+    | Garble
+    | Duplicate
+    | Reorder
+    | Drip
+    | WrongId
+    | RpcError
+    | ToolFails
+    | HttpStatus
+    | ChildExit
+    | DeafChild
+    | StderrFlood
+)
+"""What goes wrong with one attempt."""

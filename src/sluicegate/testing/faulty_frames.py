@@ -1,0 +1,165 @@
+"""A session over a message channel that plays the fault of each attempt on the frames of its call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from ..backends.channel import ChannelSession
+from ..backends.mapping import own_key
+from ..backends.outbox import Letter, Outbox
+from ..backends.session import Inbox
+from ..protocol.calls import Call, Reply
+from ..protocol.messages import Request, Response, decode
+from .answers import CANNED, canned, spoiled, unfold
+from .faults import ChildExit, DeafChild, Drip, DropAnswer, Hang, Refuse, Reorder, Reset, StderrFlood, Truncate
+from .faulty_child import FaultyChild
+from .pending import take
+
+__all__ = ["FaultyChannel"]
+
+STANDING_IN = (Hang, Reset, *CANNED)
+"""Faults with which the backend never hears of the request."""
+CUT_OFF = "the connection ended in the middle of an answer"
+
+
+@attrs.define(eq=False)
+class _Play:
+    """One attempt, and what goes wrong with it."""
+
+    call: Call
+    number: int
+    """The id of its request."""
+    seconds: float
+    fault: object
+    """None if it only takes its time."""
+    request: Request | None = None
+    """Set when it has left, or was kept from leaving."""
+    sent: trio.Event = attrs.field(factory=trio.Event)
+    answer: bytes = b""
+    answered: trio.Event = attrs.field(factory=trio.Event)
+
+
+@attrs.define(eq=False)
+class _Tap(Outbox):
+    """An outbox from which some letters never leave."""
+
+    stops: Callable[[Letter], bool] = attrs.field(default=lambda _letter: False, kw_only=True)
+
+    def put(self, letter: Letter) -> None:
+        """Add a message, unless it is stopped; it counts as sent then."""
+        if self.stops(letter):
+            letter.leave()
+        else:
+            super().put(letter)
+
+
+@attrs.define(eq=False)
+class FaultyChannel(ChannelSession):
+    """A `ChannelSession` on a bad channel."""
+
+    child: FaultyChild | None = attrs.field(default=None, kw_only=True)
+    """The process at the other end, where there is one."""
+    _plays: dict[int, _Play] = attrs.field(factory=dict, init=False)
+    """By the id of their request."""
+    _next: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set when an answer has passed."""
+
+    def __attrs_post_init__(self) -> None:
+        self.outbox = _Tap(send_now=self.outbox.send_now, stops=self._stops)
+
+    async def request(self, call: Call) -> Reply:
+        """Send the call and wait for its answer, as far as its fault lets it."""
+        if self._closed.is_set() or self.outbox.is_full or (fault := take()) is None:
+            return await super().request(call)
+        seconds, after = unfold(fault)
+        if isinstance(after, Refuse):
+            self.close("the connection was refused")
+            return await super().request(call)
+        play = self._plays[self._last_id + 1] = _Play(call, self._last_id + 1, seconds, after)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._perform, play)
+                reply = await super().request(call)
+                nursery.cancel_scope.cancel()
+        finally:
+            del self._plays[play.number]
+        return reply
+
+    def _stops(self, letter: Letter) -> bool:
+        """Called by the outbox while `request` runs; whether the letter is kept."""
+        play = self._plays.get(self._last_id)
+        if play is None or letter.call is not play.call:
+            return False
+        request = decode(letter.frame)
+        assert isinstance(request, Request)
+        play.request = request
+        play.sent.set()
+        return isinstance(play.fault, STANDING_IN)
+
+    def receive(self, data: bytes) -> None:
+        """One message from the backend; an answer may be held back for what is to become of it."""
+        message = decode(data) if self._plays else None
+        play = self._plays.get(own_key(message.key)) if isinstance(message, Response) else None
+        if play is None or play.answered.is_set():
+            super().receive(data)
+            if isinstance(message, Response):
+                self._overtake()
+        else:
+            play.answer = data
+            play.answered.set()
+
+    def _pass(self, data: bytes) -> None:
+        super().receive(data)
+        self._overtake()
+
+    def _overtake(self) -> None:
+        self._next.set()
+        self._next = trio.Event()
+
+    async def _perform(self, play: _Play) -> None:
+        await play.sent.wait()
+        fault, child = play.fault, self.child
+        if isinstance(fault, DeafChild) and child is not None:
+            child.deafen()
+        elif isinstance(fault, StderrFlood) and child is not None:
+            child.flood(fault.size)
+        if not isinstance(fault, (*STANDING_IN, ChildExit)):
+            await play.answered.wait()
+        await trio.sleep(play.seconds)
+        if isinstance(fault, CANNED):
+            assert play.request is not None
+            self._pass(canned(fault, play.request, play.number))
+        elif isinstance(fault, Reset):
+            self.close(fault.why)
+        elif isinstance(fault, ChildExit) and child is not None:
+            child.die(fault.code)
+        elif not isinstance(fault, DropAnswer | Hang):
+            await self._answer(play)
+
+    async def _answer(self, play: _Play) -> None:
+        """Deliver what the backend has answered, or what is left of it."""
+        fault = play.fault
+        if isinstance(fault, Reorder):
+            overtaken = self._next
+            with trio.move_on_after(fault.seconds):
+                await overtaken.wait()
+        elif isinstance(fault, Drip):
+            await trio.sleep(fault.seconds * -(-len(play.answer) // max(1, fault.size)))
+        for message in spoiled(fault, play.answer):
+            self._pass(message)
+        if isinstance(fault, Truncate):
+            self.close(CUT_OFF)
+
+
+def faulty_channel(children: dict[int, FaultyChild]) -> Callable[..., ChannelSession]:
+    """Makes sessions, each with the process that it talks to."""
+
+    def make(
+        backend: str, inbox: Inbox, outbox: Outbox | None = None, pid: int | None = None, framed: Callable[[bytes], bytes] = bytes
+    ) -> ChannelSession:
+        return FaultyChannel(backend, inbox, outbox or Outbox(), pid, framed, child=None if pid is None else children.get(pid))
+
+    return make

@@ -1,0 +1,83 @@
+"""A scripted backend as a program that speaks on its stdin and stdout, for a `ProcessTable`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import trio
+
+from ..backends.channel import ChannelSession
+from ..backends.lines import Lines, Oversized
+from ..backends.outbox import Letter
+from ..outside import ProcessSpec
+from ..protocol.messages import Params
+from .backend import ScriptedBackend
+from .processes import Program
+
+__all__ = ["program_of"]
+
+LONGEST_LINE = 1 << 24
+
+
+class _NoInbox:
+    """The far end takes notifications as frames."""
+
+    def notification(self, method: str, params: Params) -> None:
+        del method, params
+
+
+class _Session(ChannelSession):
+    """What the backend says goes to stdout."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, _NoInbox())
+        self.said, self.heard = trio.open_memory_channel[bytes](1 << 16)
+
+    def receive(self, data: bytes) -> None:
+        """The backend says something."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            self.said.send_nowait(data + b"\n")
+
+    def close(self, why: str) -> None:
+        """End the conversation; what was said before is still written."""
+        super().close(why)
+        self.said.close()
+
+
+def program_of(backend: ScriptedBackend) -> Program:
+    """A program that plays the backend; it ends with its input, and with status 1 where the script closes the connection."""
+
+    async def program(stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream, stderr: trio.abc.SendStream, spec: ProcessSpec) -> int:
+        del spec
+        if backend.refuse:
+            await stderr.send_all(backend.refuse.encode() + b"\n")
+            return 1
+        session = _Session(backend.name)
+        backend.sessions.append(session)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_read, stdin, session)
+                nursery.start_soon(_write, session, stdout)
+                await backend.converse(session)
+                nursery.cancel_scope.cancel()
+        finally:
+            session.close("the program has ended")
+            backend.sessions.remove(session)
+        return 0 if await session.wait_closed() == "its input has ended" else 1
+
+    return program
+
+
+async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
+    lines = Lines(LONGEST_LINE)
+    async for chunk in stdin:
+        for line in lines.feed(bytes(chunk)):
+            if not isinstance(line, Oversized) and line.strip():
+                session.outbox.put(Letter(line))
+    session.close("its input has ended")
+
+
+async def _write(session: _Session, stdout: trio.abc.SendStream) -> None:
+    with suppress(trio.BrokenResourceError):
+        async for line in session.heard:
+            await stdout.send_all(line)

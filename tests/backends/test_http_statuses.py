@@ -1,0 +1,54 @@
+"""What a status that is no answer says: about the call, or about the backend."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.backends.http import HttpConnector
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.testing.asgi import Message, Receive, Send
+from sluicegate.testing.heard import Heard
+from sluicegate.testing.site import open_site
+
+
+async def reply_to_a_call(status: int) -> Reply:
+    """Of a backend that answers everything with a page."""
+
+    async def page(scope: Message, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": b"<p>no</p>"})
+
+    async with open_site(page) as site:
+        connector = HttpConnector("far", "http://far.test/mcp", {}, site.open_stream)
+        async with connector(Heard()) as session:
+            with trio.fail_after(5):
+                return await session.request(Call("tools/call", "x", {}))
+
+
+@pytest.mark.parametrize(
+    ("status", "again", "counts"),
+    [
+        (400, False, False),
+        (401, False, True),
+        (403, False, True),
+        (404, False, True),
+        (408, True, True),
+        (413, False, False),
+        (422, False, False),
+        (425, True, True),
+        (429, True, False),
+        (503, True, True),
+    ],
+)
+async def test_what_one_caller_can_bring_about_does_not_count_and_what_lasts_is_not_repeated(
+    autojump_clock: trio.testing.MockClock, status: int, again: bool, counts: bool
+) -> None:
+    """LIM-13, DEC-5: 400 is about the call, 401 about the backend, and neither is over the next time."""
+    fault = (await reply_to_a_call(status)).fault
+    assert fault is not None
+    assert (fault.may_be_repeated(safe=False), fault.counts_against_backend) == (again, counts)
+    assert fault.may_go_elsewhere

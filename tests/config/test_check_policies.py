@@ -1,0 +1,243 @@
+"""The traffic policies of a backend: numbers that are impossible, that contradict each other, or that have no effect."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+import pytest
+
+from sluicegate.config.check import problems, warnings
+from sluicegate.config.check_policies import _RANGES, POLICIES
+from sluicegate.config.model import (
+    BackendConfig,
+    CircuitBreakerConfig,
+    ConcurrencyConfig,
+    Config,
+    HealthConfig,
+    HedgingConfig,
+    OutlierDetectionConfig,
+    ProxyConfig,
+    RateLimitConfig,
+    RetryConfig,
+    TimeoutConfig,
+)
+
+TABLES: dict[str, Any] = {
+    "retry": RetryConfig(),
+    "hedging": HedgingConfig(),
+    "circuit_breaker": CircuitBreakerConfig(),
+    "outlier_detection": OutlierDetectionConfig(),
+    "rate_limit": RateLimitConfig(100),
+    "concurrency": ConcurrencyConfig(10),
+    "health": HealthConfig(),
+}
+"""A sensible table of each kind."""
+
+
+def one(**tables: Any) -> Config:
+    return Config(ProxyConfig("p"), (BackendConfig("a", "stdio", command="x", **tables),))
+
+
+def with_key(table: str, **changes: Any) -> Config:
+    return one(**{table: attrs.evolve(TABLES[table], **changes)})
+
+
+def test_a_sensible_table_of_each_kind_is_accepted_without_a_word() -> None:
+    config = attrs.evolve(one(**TABLES), proxy=ProxyConfig("p", rate_limit=RateLimitConfig(1)))
+
+    assert problems(config) == []
+    assert warnings(config) == []
+
+
+WRONG = [
+    ("circuit_breaker", "failure_rate_threshold", (0, -0.1, 1.5, 50), "failure_rate_threshold must be in (0.0, 1.0]"),  # V14, TST-E26
+    ("rate_limit", "requests", (0, -1), "rate_limit.requests must be > 0"),  # V15, TST-E27
+    ("concurrency", "max_concurrent", (0, -5), "concurrency.max_concurrent must be > 0"),  # V16
+    ("circuit_breaker", "minimum_calls", (0, -1), "must be > 0"),  # CFG-48
+    ("circuit_breaker", "wait_duration_seconds", (-1,), "must be >= 0"),  # CFG-49
+    ("circuit_breaker", "permitted_calls_in_half_open", (0,), "must be > 0"),  # CFG-50
+    ("circuit_breaker", "window_calls", (0,), "must be > 0"),
+    ("circuit_breaker", "window_seconds", (0, -1), "must be > 0"),
+    ("circuit_breaker", "slow_call_seconds", (0, -1), "must be > 0"),
+    ("circuit_breaker", "slow_call_rate_threshold", (0, 1.1), "must be in (0.0, 1.0]"),
+    ("rate_limit", "period_seconds", (0, -1), "rate_limit.period_seconds must be > 0"),  # CFG-51
+    ("rate_limit", "burst", (0, -1), "must be > 0"),
+    ("rate_limit", "max_wait_seconds", (-1,), "must be >= 0"),
+    ("concurrency", "max_queue", (-1,), "must be >= 0"),
+    ("concurrency", "queue_timeout_seconds", (0, -1), "must be > 0"),
+    ("retry", "max_retries", (-1,), "must be >= 0"),  # CFG-53
+    ("retry", "initial_backoff_ms", (-1,), "must be >= 0"),  # CFG-54
+    ("retry", "max_backoff_ms", (-1,), "must be >= 0"),  # CFG-55
+    ("retry", "budget_percent", (0, -1, 1001), "must be > 0 and at most 1000"),  # CFG-56, V26
+    ("retry", "min_retries_per_sec", (-1,), "must be >= 0"),  # CFG-57
+    ("outlier_detection", "consecutive_errors", (-1,), "must be >= 0"),  # CFG-58
+    ("outlier_detection", "interval_seconds", (0, -1), "must be > 0"),  # CFG-59
+    ("outlier_detection", "base_ejection_seconds", (-1,), "must be >= 0"),  # CFG-60
+    ("outlier_detection", "max_ejection_seconds", (-1,), "must be >= 0"),
+    ("outlier_detection", "max_ejection_percent", (-1, 101), "max_ejection_percent must be 0-100"),  # CFG-61
+    ("outlier_detection", "success_rate_threshold", (0, 1.1, 95), "must be in (0.0, 1.0]"),
+    ("outlier_detection", "minimum_calls", (0,), "must be > 0"),
+    ("hedging", "delay_ms", (-1,), "must be >= 0"),  # CFG-62
+    ("hedging", "max_hedges", (-1,), "must be >= 0"),  # CFG-63
+    ("hedging", "percentile", (0, 100, -1, 101), "must be > 0 and < 100"),
+    ("health", "interval_seconds", (0, -1), "must be > 0"),
+    ("health", "timeout_seconds", (0,), "must be > 0"),
+    ("health", "unhealthy_threshold", (0,), "must be > 0"),
+    ("health", "healthy_threshold", (0,), "must be > 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "number", "phrase"),
+    [(table, key, number, phrase) for table, key, numbers, phrase in WRONG for number in (*numbers, math.nan, math.inf, -math.inf)],
+)
+def test_an_impossible_number_is_refused_at_its_key(table: str, key: str, number: float, phrase: str) -> None:
+    """CFG-47 … 63, CFG-V14 … V16, TST-E26, TST-E27: the message keeps the seed's words, and says what to write instead."""
+    found = [problem for problem in problems(with_key(table, **{key: number})) if problem.path == f"backends[0].{table}.{key}"]
+
+    assert found
+    assert phrase in found[0].what
+    assert f"got {number:g}" in found[0].what
+    assert found[0].instead
+
+
+def test_every_number_of_every_table_has_a_rule() -> None:
+    ruled = {(table, key) for table, keys in _RANGES.items() for key in keys}
+    numbers = {
+        (table, field.name)
+        for table, settings in TABLES.items()
+        for field in attrs.fields(type(settings))
+        if field.name not in {"only", "reconnect"}
+    }
+
+    assert ruled == numbers == {(table, key) for table, key, _, _ in WRONG}
+    assert set(POLICIES) == set(TABLES)
+
+
+EDGES = [
+    ("circuit_breaker", {"failure_rate_threshold": 1.0, "slow_call_seconds": 1, "slow_call_rate_threshold": 1.0}),
+    ("circuit_breaker", {"minimum_calls": 1, "wait_duration_seconds": 0, "permitted_calls_in_half_open": 1}),
+    ("circuit_breaker", {"window_calls": 5, "minimum_calls": 5}),
+    ("circuit_breaker", {"window_seconds": 0.1}),
+    ("rate_limit", {"requests": 1, "period_seconds": 0.001, "burst": 1, "max_wait_seconds": 0}),
+    ("concurrency", {"max_concurrent": 1, "max_queue": 0}),
+    ("retry", {"initial_backoff_ms": 0, "max_backoff_ms": 0}),
+    ("retry", {"budget_percent": 1000, "min_retries_per_sec": 0}),
+    ("retry", {"budget_percent": 0.5, "max_retries": 0}),  # the budget also holds for failover and hedges
+    ("retry", {"only": ()}),
+    ("retry", {"only": ("look", "find")}),
+    ("outlier_detection", {"consecutive_errors": 0, "success_rate_threshold": 1.0, "minimum_calls": 1}),
+    ("outlier_detection", {"base_ejection_seconds": 0, "max_ejection_seconds": 0, "max_ejection_percent": 100}),  # RES-53
+    ("hedging", {"delay_ms": 0, "percentile": 99.9, "only": "all"}),
+]
+
+
+@pytest.mark.parametrize(("table", "changes"), EDGES)
+def test_what_is_just_possible_is_accepted_without_a_word(table: str, changes: dict[str, Any]) -> None:
+    config = with_key(table, **changes)
+
+    assert problems(config) == []
+    assert warnings(config) == []
+
+
+CONTRADICTIONS = [
+    ("circuit_breaker", {"window_calls": 4}, "window_calls", "fewer calls than minimum_calls = 5"),
+    ("circuit_breaker", {"window_calls": 10, "window_seconds": 10}, "window_seconds", "in calls and in seconds"),
+    ("retry", {"initial_backoff_ms": 10, "max_backoff_ms": 9}, "max_backoff_ms", "shorter than the first"),
+    ("outlier_detection", {"max_ejection_seconds": 29}, "max_ejection_seconds", "shorter than the first"),
+    ("retry", {"only": ("look", "")}, "only[1]", "must not be empty"),
+    ("hedging", {"only": ("look", "find", "look")}, "only[2]", "'look' is in the list twice"),
+    ("retry", {"only": "look"}, "only", "none of the words that are known"),
+    ("hedging", {"only": ["look"]}, "only", "none of the words that are known"),
+]
+
+
+@pytest.mark.parametrize(("table", "changes", "key", "phrase"), CONTRADICTIONS)
+def test_numbers_that_contradict_each_other_are_refused(table: str, changes: dict[str, Any], key: str, phrase: str) -> None:
+    """CFG-V26, LIM-47: what can never work is no configuration."""
+    (found,) = problems(with_key(table, **changes))
+
+    assert found.path == f"backends[0].{table}.{key}"
+    assert phrase in found.what
+    assert found.instead
+
+
+@pytest.mark.parametrize(("key", "phrase"), [("requests", "proxy.rate_limit.requests must be > 0"), ("period_seconds", "must be > 0")])
+def test_the_limit_for_all_requests_has_the_same_rules(key: str, phrase: str) -> None:
+    """CFG-V5, CFG-30."""
+    limit = attrs.evolve(RateLimitConfig(5), **{key: 0})
+
+    (found,) = problems(attrs.evolve(one(), proxy=ProxyConfig("p", rate_limit=limit)))
+
+    assert found.path == f"proxy.rate_limit.{key}"
+    assert phrase in found.what
+
+
+IDLE = [
+    ({"retry": RetryConfig(min_retries_per_sec=5)}, "retry.min_retries_per_sec", "without budget_percent"),
+    ({"retry": RetryConfig(max_retries=0)}, "retry.max_retries", "the table has no effect"),
+    (
+        {"retry": RetryConfig(initial_backoff_ms=2000), "timeout": TimeoutConfig(2)},
+        "retry.initial_backoff_ms",
+        "a whole call may take, 2 s",
+    ),
+    ({"retry": RetryConfig(max_backoff_ms=6000), "timeout": TimeoutConfig(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
+    ({"hedging": HedgingConfig(max_hedges=0)}, "hedging.max_hedges", "no copy is sent"),
+    ({"hedging": HedgingConfig(3000), "timeout": TimeoutConfig(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
+    ({"hedging": HedgingConfig(3000), "timeout": TimeoutConfig(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),
+    (
+        {"circuit_breaker": CircuitBreakerConfig(slow_call_rate_threshold=0.5)},
+        "circuit_breaker.slow_call_rate_threshold",
+        "without slow_call_seconds",
+    ),
+    (
+        {"circuit_breaker": CircuitBreakerConfig(slow_call_seconds=5), "timeout": TimeoutConfig(9, 5)},
+        "circuit_breaker.slow_call_seconds",
+        "an attempt ends after 5 s",
+    ),
+    (
+        {"outlier_detection": OutlierDetectionConfig(max_ejection_percent=0)},
+        "outlier_detection.max_ejection_percent",
+        "nobody may be ejected",
+    ),
+    ({"outlier_detection": OutlierDetectionConfig(consecutive_errors=0)}, "outlier_detection.consecutive_errors", "nothing ejects"),
+    (
+        {"outlier_detection": OutlierDetectionConfig(minimum_calls=3)},
+        "outlier_detection.minimum_calls",
+        "without success_rate_threshold",
+    ),
+    ({"concurrency": ConcurrencyConfig(1, 0, 5)}, "concurrency.queue_timeout_seconds", "nobody waits"),
+    (
+        {"concurrency": ConcurrencyConfig(1, 9, 5), "timeout": TimeoutConfig(4)},
+        "concurrency.queue_timeout_seconds",
+        "nobody waits that long",
+    ),
+    ({"timeout": TimeoutConfig(5, 5)}, "timeout.per_attempt_seconds", "no attempt lasts longer"),
+]
+
+
+@pytest.mark.parametrize(("tables", "key", "phrase"), IDLE)
+def test_what_has_no_effect_is_a_warning_and_no_error(tables: dict[str, Any], key: str, phrase: str) -> None:
+    """LIM-47: every key that is accepted has an effect, or it is said that it has none."""
+    config = one(**tables)
+
+    (found,) = warnings(config)
+
+    assert found.path == f"backends[0].{key}"
+    assert phrase in found.what
+    assert found.instead
+    assert problems(config) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("hidden", [True, False])
+def test_the_policies_of_a_mirror_do_nothing_for_copies(table: str, hidden: bool) -> None:
+    """LIM-47: a copy passes none of them; who calls a mirror that is not hidden meets them. Probes are for any backend."""
+    mirror = BackendConfig("m", "stdio", command="x", mirror_of="a", mirror_hidden=hidden, **{table: TABLES[table]})
+
+    found = warnings(attrs.evolve(one(), backends=(*one().backends, mirror)))
+
+    assert [warning.path for warning in found] == ([] if table == "health" else [f"backends[1].{table}"])
+    assert all(("copies pass none" if hidden else "no effect on copies") in warning.what for warning in found)

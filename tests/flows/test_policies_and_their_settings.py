@@ -1,0 +1,147 @@
+"""What is configured of a policy arrives at the policy (LIM-47), and what a backend's annotations and breaker say is asked for where it matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import trio
+import trio.testing
+
+from sluicegate import Builder, Call, Handler, Reply
+from sluicegate.config import policies as tables
+from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.gateway import Gateway
+from sluicegate.guards import Guards
+from sluicegate.policies.breaker import BreakerSettings
+from sluicegate.policies.compose import chain
+from sluicegate.policies.deadline import AttemptDeadline
+from sluicegate.policies.hedge import HedgeSettings
+from sluicegate.policies.outlier import OutlierSettings
+from sluicegate.policies.retry import RetrySettings
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import Delay, RpcError
+
+Clock = trio.testing.MockClock
+SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
+ODD: dict[str, Any] = {
+    "timeout": TimeoutConfig(seconds=41, per_attempt_seconds=7),
+    "retry": tables.RetryConfig(4, 150, 2500, ("this",), 30, 3),
+    "hedging": tables.HedgingConfig(350, 90, 2, ("that",)),
+    "circuit_breaker": tables.CircuitBreakerConfig(0.4, 6, 9, None, 2.5, 0.7, 12, 2),
+    "outlier_detection": tables.OutlierDetectionConfig(6, 0.8, 11, 13, 14, 150, 60),
+    "rate_limit": tables.RateLimitConfig(17, 2, 19, 0.3),
+    "concurrency": tables.ConcurrencyConfig(5, 23, 1.5),
+    "health": tables.HealthConfig(8, 3, 4, 2, reconnect=True),
+}
+
+
+async def with_odd_settings(**settings: Any) -> tuple[Gateway, Guards]:
+    async with Builder("x").backend("b", ScriptedBackend(tools=[SAFE, "this", "that"]).connector, **(ODD | settings)).open() as gateway:
+        await gateway.settled()
+        return gateway, gateway.policies["b"]
+
+
+async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) -> None:
+    """LIM-47: none of them is a default, and no two of one table are alike."""
+    gateway, guards = await with_odd_settings()
+    retry, hedge, breaker, outlier, rate, places, budget = (
+        *(guards.retry, guards.hedge, guards.breaker, guards.outlier),
+        *(guards.rate, guards.concurrency, guards.budget),
+    )
+    assert retry is not None
+    assert retry.settings == RetrySettings(4, 0.15, 2.5)
+    assert [retry.repeatable(_calling(tool)) for tool in ("this", "that", "echo")] == [True, False, False]
+    assert hedge is not None
+    assert hedge.settings == HedgeSettings(0.35, 2, 90)
+    assert [hedge.repeatable(_calling(tool)) for tool in ("this", "that", "echo")] == [False, True, False]
+    assert breaker is not None
+    assert (breaker.name, breaker.settings) == ("b", BreakerSettings(0.4, 6, 9, None, 2.5, 0.7, 12, 2))
+    assert outlier is not None
+    assert (outlier.name, outlier.settings) == ("b", OutlierSettings(6, 0.8, 11, 13, 14, 150, 60))
+    assert rate is not None
+    assert (rate.bucket.requests, rate.bucket.period_seconds, rate.bucket.burst, rate.max_wait_seconds, rate.backend) == (
+        17,
+        2,
+        19,
+        0.3,
+        "b",
+    )
+    assert places is not None
+    assert (places.most, places.max_queue, places.queue_seconds, places.backend) == (5, 23, 1.5, "b")
+    assert budget is not None
+    assert (budget.percent, budget.min_per_second) == (30, 3)
+    (attempt,) = [step for step in chain(guards.handler) if isinstance(step, AttemptDeadline)]
+    assert (attempt.seconds, attempt.backend) == (7, "b")
+    health = gateway.backends["b"].health
+    assert health is not None
+    assert attrs.astuple(health.settings) == (8, 3, 4, 2, True)
+
+
+async def test_a_breaker_that_looks_at_a_span_of_time_is_told_how_long_it_is(autojump_clock: Clock) -> None:
+    """RES-41: the other one of two keys."""
+    _, guards = await with_odd_settings(circuit_breaker=tables.CircuitBreakerConfig(window_seconds=21))
+    assert guards.breaker is not None
+    assert guards.breaker.settings.window_seconds == 21
+
+
+def _calling(tool: str) -> Call:
+    from sluicegate.protocol.messages import Raw, encode
+
+    return Call("tools/call", tool, {"name": Raw(encode(tool))})
+
+
+def test_there_is_no_policy_that_the_settings_above_leave_out() -> None:
+    """LIM-47: a table that is added to a backend shall be added here."""
+    kinds = [table for table in tables.__all__ if table.endswith("Config")]
+    names = {field.name for field in attrs.fields(BackendConfig) if any(kind in str(field.type) for kind in kinds)}
+    assert names | {"timeout"} == set(ODD)
+    for name, table in ODD.items():
+        same = [field.name for field in attrs.fields(type(table)) if getattr(table, field.name) == field.default != attrs.NOTHING]
+        assert same in ([], ["window_seconds"]), name
+
+
+async def test_no_copies_are_sent_while_a_backend_is_tried_out(autojump_clock: Clock) -> None:
+    """RES-43, RES-13: a copy would take the permit of another probe, and an open breaker refuses it anyway."""
+    backend = ScriptedBackend(RpcError(), Delay(3), tools=[SAFE])
+    settings: dict[str, Any] = {
+        "hedging": tables.HedgingConfig(delay_ms=100, max_hedges=2),
+        "circuit_breaker": tables.CircuitBreakerConfig(minimum_calls=1, wait_duration_seconds=10),
+    }
+    async with Builder("x").backend("b", backend.connector, **settings).open() as gateway:
+        await gateway.settled()
+        await gateway.call_tool("b_echo")
+        await trio.sleep(10)
+        for calls in (2, 3, 4):
+            assert (await gateway.call_tool("b_echo")).fault is None
+            assert backend.calls == calls, "a probe, and no copy of it"
+        await gateway.call_tool("b_echo")
+        assert backend.calls == 7, "closed again: two copies of a slow call"
+
+
+async def test_the_state_of_a_programs_own_policy_outlives_changes_elsewhere(autojump_clock: Clock) -> None:
+    """RES-0d: a layer is put around its backend once, unless what is around that changes."""
+
+    @attrs.define(eq=False)
+    class Counting:
+        inner: Handler
+        calls: int = 0
+
+        async def __call__(self, call: Call) -> Reply:
+            self.calls += 1
+            return await self.inner(call)
+
+    made: list[Counting] = []
+
+    def layer(inner: Handler) -> Handler:
+        made.append(Counting(inner))
+        return made[-1]
+
+    async with Builder("x").backend("b", ScriptedBackend().connector).layer(layer).open() as gateway:
+        await gateway.settled()
+        for name, settings in {"c": {}, "d": {"failover_for": "b"}, "e": {"canary_of": "b", "weight": 1}}.items():
+            assert (await gateway.call_tool("b_echo")).fault is None
+            config = Builder("y").backend(name, ScriptedBackend().connector, **settings).config().backends[0]  # type: ignore[arg-type]
+            await gateway.add_backend(config, ScriptedBackend().connector)
+        await gateway.remove_backend("c")
+        assert [one.calls for one in made] == [3]
