@@ -93,6 +93,7 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--profile", nargs="?", const="http", choices=SHAPES, help="instead, show where the time of a call goes")
     instead.add_argument("--attack", action="store_true", help="instead, what clients that hurt do to the others")
     instead.add_argument("--drain", action="store_true", help="instead, SIGTERM under load")
+    instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
     return parser.parse_args()
 
@@ -104,6 +105,8 @@ def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace]
         if getattr(arguments, name):
             return action
     install_wrk()
+    if arguments.policies:
+        return guards
     return profiles if arguments.profile else logs if arguments.access_log else costs
 
 
@@ -169,6 +172,14 @@ def sizes(folder: Path, arguments: argparse.Namespace) -> Findings:
 
     found = scale(folder)
     return Findings(json.dumps(found, indent=1), {"scale": found}, scale_goals(found))
+
+
+def guards(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Compare the gateway with its policies and without."""
+    from .policies import load_goals, load_notes, loaded, show_load  # loads the gateway itself, which the other measurements do not need
+
+    found = loaded(folder, 4 if arguments.quick else TURNS)
+    return Findings(show_load(found), {"policies": attrs.asdict(found)}, load_goals(found), notes=load_notes(found))
 
 
 def whole(found: Findings) -> dict[str, Any]:

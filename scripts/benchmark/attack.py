@@ -67,7 +67,7 @@ def attack(folder: Path, plan: Attack) -> dict[str, Any]:
     """Attack a gateway some times; everything that was found out. Latencies are milliseconds, memory MiB."""
     allow_files(2 * sum(plan.numbers.values()) + 500)
     limits = "".join(f"{name}_seconds = {plan.limit}\n" for name in ("head", "body", "write"))
-    with http_stub(folder) as stub, gateway("attacked", folder, stub, listen=f"{limits}idle_seconds = {plan.idle}\n") as target:
+    with http_stub(folder) as stub, gateway("attacked", folder, stub, lines={"listen": f"{limits}idle_seconds = {plan.idle}\n"}) as target:
         files = open_files(target.program)
         phase(target, plan, {}, seconds=min(2, plan.seconds))  # warm up
         peace, attacks = [phase(target, plan, {})], []

@@ -38,7 +38,7 @@ def once(folder: Path, name: str, *, grace: float, call_seconds: float) -> dict[
     """Drain a gateway that has long calls in flight and is under load."""
     with ExitStack() as stack:
         stub = stack.enter_context(http_stub(folder, f"stub-{name}"))
-        target = stack.enter_context(gateway(name, folder, stub, proxy=f"shutdown_timeout_seconds = {grace}\n"))
+        target = stack.enter_context(gateway(name, folder, stub, lines={"proxy": f"shutdown_timeout_seconds = {grace}\n"}))
         long = stack.enter_context(calling(target, "slow", {"seconds": call_seconds}, IN_FLIGHT, pause=0, calls=1))
         load = stack.enter_context(calling(target, "echo", {}, LOADED, pause=0))
         time.sleep(BEFORE)

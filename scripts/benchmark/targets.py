@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ __all__ = [
 STUB = Path(__file__).with_name("stub.py")
 SLUICEGATE = (sys.executable, "-m", "sluicegate")
 URL = r"(http://[0-9.]+:\d+)"
+NO_LINES: Mapping[str, str] = {}
 SHAPES: dict[str, dict[str, Any]] = {"http": {}, "http, access log": {"access_log": True}, "stdio": {"stdio": True}}
 """What can be looked at closely."""
 
@@ -94,14 +95,17 @@ def gateway(
     *,
     stdio: bool = False,
     access_log: bool = False,
-    proxy: str = "",
-    listen: str = "",
+    lines: Mapping[str, str] = NO_LINES,
     command: Sequence[str] = SLUICEGATE,
 ) -> Iterator[Target]:
-    """The gateway with one backend: the given stub over HTTP, or a child of its own."""
+    """The gateway with one backend: the given stub over HTTP, or a child of its own.
+
+    ``lines`` are further lines of the configuration, by table: ``proxy``, ``listen``, ``backend``.
+    """
     stub = None if stdio else stub
     path = folder / f"{name.replace(' ', '-')}.toml"
-    write_configuration(path, [backend_table("stub", stub)], access_log=access_log, proxy=proxy, listen=listen)
+    table = backend_table("stub", stub) + lines.get("backend", "")
+    write_configuration(path, [table], access_log=access_log, proxy=lines.get("proxy", ""), listen=lines.get("listen", ""))
     with running(name, [*command, "run", "-c", path], folder, says=URL) as program:
         yield Target(name, program, f"{program.url}/mcp", stub)
 

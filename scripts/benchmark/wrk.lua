@@ -1,4 +1,5 @@
--- What wrk sends: one tool call after the other, over the given sessions in turn, each with an id of its own; and what it makes of the answers.
+-- What wrk sends: one tool call after the other, over the given sessions in turn, each with an id and arguments of its own; and what it makes of
+-- the answers.
 -- Arguments after "--": the tool's name, the text that a right answer holds, and one or more session ids ("-" is none).
 
 local threads = {}
@@ -20,10 +21,11 @@ function init(args)
     headers["Mcp-Protocol-Version"] = "2025-06-18"
     if args[position] ~= "-" then headers["Mcp-Session-Id"] = args[position] end
     local body = '{"jsonrpc":"2.0","id":0000000000,"method":"tools/call","params":{"name":"' .. args[1]
-      .. '","arguments":{"message":"what a client says to a tool"}}}'
+      .. '","arguments":{"message":"what a client says to a tool","number":0000000000}}}'
     local whole = wrk.format("POST", nil, headers, body)
     local at = whole:find("0000000000", 1, true)
-    table.insert(requests, {whole:sub(1, at - 1), whole:sub(at + 10)})
+    local again = whole:find("0000000000", at + 10, true)
+    table.insert(requests, {whole:sub(1, at - 1), whole:sub(at + 10, again - 1), whole:sub(again + 10)})
   end
 end
 
@@ -31,7 +33,8 @@ function request()
   id = id + 1
   turn = turn % #requests + 1
   local parts = requests[turn]
-  return parts[1] .. string.format("%d", id) .. parts[2]
+  local written = string.format("%d", id)
+  return parts[1] .. written .. parts[2] .. written .. parts[3]
 end
 
 function response(status, headers, body)
