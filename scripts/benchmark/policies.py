@@ -15,17 +15,17 @@ from pathlib import Path
 
 import attrs
 import trio
+
 from sluicegate.policies.breaker import Breaker, BreakerSettings
 from sluicegate.policies.budget import Budget, Budgeted
+from sluicegate.policies.compose import stack
 from sluicegate.policies.concurrency import Concurrency
+from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.gate import Gate
 from sluicegate.policies.hedge import Hedge, HedgeSettings, HedgeTimer
 from sluicegate.policies.outlier import Group, Outlier, OutlierSettings
 from sluicegate.policies.rate import Bucket, RateLimit
 from sluicegate.policies.retry import Retry, RetrySettings
-
-from sluicegate.policies.compose import stack
-from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.protocol.calls import Call, Handler, Layer, Reply
 
 from .goals import Goal

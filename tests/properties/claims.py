@@ -75,13 +75,15 @@ def _of_calls(account: Account) -> list[Attempt]:
 
 
 def ejected_within_the_limit(account: Account) -> Iterator[str]:
-    """So many of a group are out at once as its settings allow, and no attempt reaches one that is out."""
+    """So many of a group are out at once as its settings allow, and an attempt reaches one that is out only if a group has nobody else left."""
     for attempt in _of_calls(account):
         for part in account.world.primaries:
             out = [name for name in attempt.out if account.watch.paths[name] == part.name]
             if len(out) > ejection_limit(account.world, part.name):
                 yield f"{', '.join(out)} are out at {attempt.begins}"
-        if attempt.backend in attempt.out and not _may_wait(account, attempt.backend):
+        is_alone = len(account.world.group(account.watch.paths[attempt.backend])) == 1
+        may_be_asked = (attempt.last_resort and not is_alone) or _may_wait(account, attempt.backend)
+        if attempt.backend in attempt.out and not may_be_asked:
             yield f"{attempt.mark}: attempt {attempt.number} reached {attempt.backend}, which is out"
 
 

@@ -39,6 +39,8 @@ class Attempt:
     """How many times the breaker had changed its state by then."""
     out: tuple[str, ...]
     """Who was ejected then."""
+    last_resort: bool = False
+    """Failover had nobody else left."""
     ends: float = float("inf")
     outcome: str = RUNNING
     bad: bool | None = None
@@ -114,7 +116,7 @@ class Watch(Faults):
         out = tuple(name for name, one in self._policies.items() if one.outlier is not None and one.outlier.is_out(now))
         state = "" if breaker is None else breaker.state.value
         self._counts[backend] = number = self._counts.get(backend, 0) + 1
-        attempt = Attempt(number, backend, read_mark(call.params), now, state, self._periods.get(backend, 0), out)
+        attempt = Attempt(number, backend, read_mark(call.params), now, state, self._periods.get(backend, 0), out, call.trail.last_resort)
         self.attempts.append(attempt)
         self.transcript.note(backend, "<=", attempt.mark, f"attempt {attempt.number}", state)
         return attempt
