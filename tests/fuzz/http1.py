@@ -16,6 +16,8 @@ import attrs
 import h11
 import httptools
 
+from sluicegate.http1.head import RequestLine
+from sluicegate.http1.repeated import KnownHeads
 from sluicegate.http1.requests import HeadLimits, Request, RequestParser
 from sluicegate.http1.responses import ResponseParser
 
@@ -108,9 +110,11 @@ def agree(ours: list[Seen], theirs: list[Seen]) -> None:
 # Requests
 
 
-def read_requests(chunks: Iterable[bytes], limits: HeadLimits) -> tuple[list[object], RequestParser, list[Seen]]:
+def read_requests(
+    chunks: Iterable[bytes], limits: HeadLimits, heads: KnownHeads[RequestLine] | None = None
+) -> tuple[list[object], RequestParser, list[Seen]]:
     """Everything that a server would learn, and the complete requests."""
-    parser = RequestParser(limits)
+    parser = RequestParser(limits, heads or KnownHeads())
     requests: list[Request] = []
     ends: list[int] = []
     fed = 0
@@ -143,6 +147,11 @@ def check_requests(data: bytes, size: int, limits: HeadLimits) -> None:
     assert (parser.failure is None) == (slow.failure is None)
     assert parser.failure == slow.failure or {413, 414, 431} & {refusal.status for refusal in (parser.failure, slow.failure) if refusal}
     assert parser.is_idle == slow.is_idle
+    heads = KnownHeads[RequestLine]()
+    for _ in range(3):  # a head is kept when it comes again, and known from then on
+        again, known, _ = read_requests([data], limits, heads)
+        assert again == whole
+        assert (known.failure, known.is_idle) == (parser.failure, parser.is_idle)
     if limits is NARROW:
         return
     plain, upgrades = llhttp_requests(data)
@@ -239,9 +248,11 @@ class Llhttp:
 # Responses
 
 
-def read_response(chunks: Iterable[bytes], method: bytes) -> tuple[tuple[object, ...], list[Seen]]:
+def read_response(
+    chunks: Iterable[bytes], method: bytes, heads: KnownHeads[int] | None = None
+) -> tuple[tuple[object, ...], list[Seen]]:
     """Everything that a client would learn, and the response if it is complete."""
-    parser = ResponseParser()
+    parser = ResponseParser(heads=heads or KnownHeads())
     parser.expect(method)
     end = fed = 0
     for chunk in chunks:
@@ -258,6 +269,8 @@ def check_response(data: bytes, size: int, method: bytes) -> None:
     """All properties of the bytes that answer one request."""
     whole, _ = read_response([data], method)
     singly, complete = read_response(pieces(data, 1), method)
+    heads = KnownHeads[int]()
+    assert all(read_response([data], method, heads)[0] == whole for _ in range(3))
     assert whole == singly == read_response(pieces(data, size), method)[0]
     if method == b"GET":
         plain, upgrades = llhttp_response(data)

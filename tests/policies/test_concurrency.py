@@ -68,7 +68,7 @@ def places(backend: Backend, most: int = 1, max_queue: int = 100, seconds: float
 
 
 async def test_only_so_many_run_at_once_and_the_others_follow_in_order(autojump_clock: trio.testing.MockClock) -> None:
-    """RES-15: first come, first served."""
+    """RES-15, TST-M13: first come, first served."""
     backend = Backend()
     policy = places(backend, 3)
     crowd = Crowd(policy)
