@@ -248,9 +248,7 @@ class Llhttp:
 # Responses
 
 
-def read_response(
-    chunks: Iterable[bytes], method: bytes, heads: KnownHeads[int] | None = None
-) -> tuple[tuple[object, ...], list[Seen]]:
+def read_response(chunks: Iterable[bytes], method: bytes, heads: KnownHeads[int] | None = None) -> tuple[tuple[object, ...], list[Seen]]:
     """Everything that a client would learn, and the response if it is complete."""
     parser = ResponseParser(heads=heads or KnownHeads())
     parser.expect(method)
