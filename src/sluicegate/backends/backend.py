@@ -10,16 +10,13 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Caller, Hop, Reply
+from ..protocol.calls import READS, Call, Caller, Hop, Reply
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
 from .health import Health
 from .session import BackendSession, Connector
 
 __all__ = ["Backend", "Phase", "State", "StateChange"]
-
-ALWAYS_SAFE = frozenset({"resources/read", "prompts/get", "completion/complete"})
-"""Methods that look and do not touch."""
 
 
 class State(enum.Enum):
@@ -113,7 +110,7 @@ class Backend:
         """Whether it does no harm to run a call twice, as far as the backend's own annotations tell."""
         if method == "tools/call":
             return self.offer is not None and local in self.offer.harmless_tools
-        return method in ALWAYS_SAFE
+        return method in READS
 
     async def __call__(self, call: Call) -> Reply:
         """Send one attempt to the live session; the innermost handler of this backend's chain."""

@@ -30,6 +30,7 @@ class Bell:
 
     async def wait(self) -> None:
         """Wait until it rings; for one task at a time."""
+        assert self._waiting is None, "another task waits for this bell, and would never hear it"
         self._waiting = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._leave)
 

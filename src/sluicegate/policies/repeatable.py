@@ -7,15 +7,12 @@ from typing import TypeAlias
 
 import attrs
 
-from ..protocol.calls import Call
+from ..protocol.calls import READS, Call
 
 __all__ = ["Repeatable", "repeatable"]
 
 Repeatable: TypeAlias = Callable[[Call], bool]
 """Whether it is harmless to run a call twice."""
-
-_READS = frozenset({"resources/read", "prompts/get", "completion/complete"})
-"""They change nothing, whoever offers them."""
 
 
 def repeatable(only: str | tuple[str, ...], is_safe: Callable[[str, str], bool]) -> Repeatable:
@@ -44,7 +41,7 @@ class _Annotated:
     is_safe: Callable[[str, str], bool]
 
     def __call__(self, call: Call) -> bool:
-        return call.method in _READS or self.is_safe(call.method, call.local)
+        return call.method in READS or self.is_safe(call.method, call.local)
 
 
 @attrs.frozen(eq=False)
@@ -52,4 +49,4 @@ class _Named:
     tools: frozenset[str]
 
     def __call__(self, call: Call) -> bool:
-        return call.method in _READS or (call.method == "tools/call" and call.local in self.tools)
+        return call.method in READS or (call.method == "tools/call" and call.local in self.tools)

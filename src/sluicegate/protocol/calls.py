@@ -12,7 +12,22 @@ import trio
 from .faults import Fault, cannot_ask
 from .messages import EMPTY, Params, Raw, read_text
 
-__all__ = ["NAMED_BY", "OURSELVES", "SILENT", "Allowance", "Back", "Call", "Caller", "Handler", "Hop", "Layer", "Reply", "Silent", "Trail"]
+__all__ = [
+    "NAMED_BY",
+    "OURSELVES",
+    "READS",
+    "SILENT",
+    "Allowance",
+    "Back",
+    "Call",
+    "Caller",
+    "Handler",
+    "Hop",
+    "Layer",
+    "Reply",
+    "Silent",
+    "Trail",
+]
 
 
 class _Text(msgspec.Struct):
@@ -182,6 +197,9 @@ NAMED_BY = {
     "resources/unsubscribe": "uri",
 }
 """The parameter that says what a method is about."""
+
+READS = frozenset({"resources/read", "prompts/get", "completion/complete"})
+"""Methods that change nothing, whoever answers them."""
 
 Handler = Callable[[Call], Awaitable[Reply]]
 """Any async function from a call to a reply; it always answers."""
