@@ -81,3 +81,22 @@ async def test_an_oversized_answer_is_never_charged_to_a_call_that_was_not_sent(
     assert session.settle_oversized(None, 1000)
     await trio.testing.wait_all_tasks_blocked()
     assert len(replies) == 1
+
+
+async def test_an_oversized_answer_without_an_id_is_not_charged_to_who_is_alone_after_a_call_was_cancelled(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It may be the answer to that one, which was on its way."""
+    session = ChannelSession("files", Heard())
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_after(1):
+            async with trio.open_nursery() as calls:
+                calls.start_soon(session.request, a_call())
+                await session.next_frame()
+        await session.next_frame()
+        nursery.start_soon(session.request, a_call())
+        await session.next_frame()
+
+        assert not session.settle_oversized(None, 1000)
+        assert session.in_flight == 1
+        nursery.cancel_scope.cancel()

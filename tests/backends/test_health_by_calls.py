@@ -20,7 +20,7 @@ from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Handler
-from sluicegate.protocol.messages import Raw, Request, decode, encode, encode_error, encode_result
+from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result
 from sluicegate.testing.scissors import cut_after
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
@@ -266,30 +266,3 @@ async def test_one_that_is_judged_by_its_calls_can_be_connected_to_anew(autojump
         await backend.wait_for(lambda backend: not backend.is_up)
         await backend.wait_for(lambda backend: backend.is_available)
         assert (backend.restarts, len(peer.sessions)) == (1, 2)
-
-
-async def test_a_log_line_still_belongs_to_the_one_call_while_a_ping_is_on_its_way(autojump_clock: trio.testing.MockClock) -> None:
-    """A channel does not say which call a log line is about; our own ping makes no doubt."""
-    heard: list[bytes] = []
-
-    @attrs.frozen
-    class Listening:
-        may_ask: bool = False
-
-        def note(self, message: bytes) -> None:
-            heard.append(message)
-
-        async def ask(self, question: bytes) -> object:
-            raise AssertionError(question)
-
-    line = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}'
-    session = ChannelSession("b", Backend("b", Peer()))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(session.request, Call("ping", "ping", {}))
-        nursery.start_soon(session.request, Call("tools/call", "t", {"name": Raw(b'"t"')}, back=Listening()))  # type: ignore[arg-type]
-        await trio.testing.wait_all_tasks_blocked()
-        for _frame in range(2):
-            await session.next_frame()
-        session.receive(line)
-        nursery.cancel_scope.cancel()
-    assert len(heard) == 1

@@ -16,7 +16,7 @@ from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params, Raw, encode_notification, encode_request
-from .incoming import deliver, messages_in
+from .incoming import NOBODY, deliver, messages_in
 from .mapping import own_key, with_own_token
 from .outbox import Letter, Outbox
 from .session import Inbox
@@ -129,10 +129,15 @@ class ChannelSession:
 
     # -- the reader's side
 
-    def receive(self, data: bytes) -> None:
-        """One message from the backend, or a batch of them; never raises for what the backend did."""
+    def receive(self, data: bytes, about: int = NOBODY) -> None:
+        """One message from the backend, or a batch of them; never raises for what the backend did.
+
+        Args:
+            data: the message.
+            about: the number of the call that the transport itself says it is about; a pipe says none.
+        """
         for message, raw in messages_in(data):
-            deliver(message, raw, self, self)
+            deliver(message, raw, self, self, about)
 
     def notification(self, method: str, params: Params) -> None:
         """Pass on what is about no call (implements `Desk`)."""
@@ -165,10 +170,13 @@ class ChannelSession:
             pending.settle(Reply.failed(faults.unreadable(self.backend, why)))
 
     def settle_oversized(self, number: int | None, limit: int) -> bool:
-        """Fail the call whose answer was too large; False if it is not known whose it was."""
+        """Fail the call whose answer was too large; False if it is not known whose it was.
+
+        One that is alone is not known to be meant while others, which were cancelled, may still be answered.
+        """
         sent = [key for key in self._pending if self.waiting(key) is not None]
         likely = [key for key in sent if self._pending[key].call.method != "ping"] or sent  # no answer to a ping is large
-        if number is None and len(likely) == 1:
+        if number is None and len(likely) == 1 and not self._late:
             number = likely[0]
         self.refuse(number, f"it is larger than {limit} bytes")
         return number in sent
@@ -181,10 +189,3 @@ class ChannelSession:
         """The same, by our own number."""
         pending = self._pending.get(number)
         return pending if pending is not None and pending.reply is None and pending.letter.left else None
-
-    def logging(self) -> _Pending | None:
-        """A channel does not say which call a log line is about; only of a single one there is no doubt, our own pings aside."""
-        if len(self._pending) > 2:
-            return None
-        heard = [pending for pending in self._pending.values() if pending.call.method != "ping"]
-        return heard[0] if len(heard) == 1 else None

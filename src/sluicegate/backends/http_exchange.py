@@ -115,7 +115,7 @@ class HttpExchange:
             return body
         for message, data in messages_in(body) if body else ():
             if is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
-                deliver(message, data, self.owner, self)
+                deliver(message, data, self.owner, self, self.number)
         if self._reply is not None:
             if self._reply.fault is not None:
                 self._reply = Reply.failed(self.wire.as_refusal(answer, self._reply.fault))
@@ -138,7 +138,7 @@ class HttpExchange:
             self._reply = Reply.failed(self.wire.too_large())
         elif event.data:
             for message, data in messages_in(event.data):
-                deliver(message, data, self.owner, self)
+                deliver(message, data, self.owner, self, self.number)
 
     def _is_unknown_session(self, status: int, fault: Fault) -> bool:
         """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run.
@@ -201,10 +201,6 @@ class HttpExchange:
     def reporting(self, number: int) -> HttpExchange | None:
         """This call, until it has its reply."""
         return self if number == self.number and self._reply is None else None
-
-    def logging(self) -> HttpExchange | None:
-        """What is said on the stream of a call is about it."""
-        return self.reporting(self.number)
 
     def settle(self, reply: Reply) -> None:
         """Here is the answer."""

@@ -116,6 +116,3 @@ class Listening:
         """Some servers send progress on it; the token says whose it is."""
         exchange = self.open.get(number)
         return None if exchange is None else exchange.reporting(number)
-
-    def logging(self) -> None:
-        """What is said on it is about no call."""

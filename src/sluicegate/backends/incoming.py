@@ -7,11 +7,15 @@ from typing import Protocol
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
-from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode_notification
+from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
 from ..protocol.offers import KINDS
-from .mapping import answer_key, answer_to_backend, own_number, reply_from
+from .mapping import answer_key, answer_to_backend, own_number, progress_token, reply_from
+from .overheard import overheard
 
-__all__ = ["Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+__all__ = ["NOBODY", "Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+
+NOBODY = -1
+"""The number of no call."""
 
 
 class Waiting(Protocol):
@@ -41,10 +45,6 @@ class Calls(Protocol):
 
     def reporting(self, number: int) -> Waiting | None:
         """The call that was sent under this number, which is its progress token too."""
-        ...
-
-    def logging(self) -> Waiting | None:
-        """The call that a log line is about, where there is no doubt."""
         ...
 
 
@@ -82,8 +82,16 @@ def messages_in(data: bytes) -> list[tuple[Message, bytes | Raw]]:
     return [(decode(bytes(member)), member) for member in members]
 
 
-def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls) -> None:
-    """Give one message to whom it belongs. Never raises for what the backend did: an answer that cannot be used fails its call."""
+def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls, about: int = NOBODY) -> None:
+    """Give one message to whom it belongs. Never raises for what the backend did: an answer that cannot be used fails its call.
+
+    Args:
+        message: what came.
+        data: the same as it came.
+        desk: for what is about no call.
+        calls: those that it may be about.
+        about: our number of the call on whose way it came, or that the transport names beside it.
+    """
     if isinstance(message, Response):
         waiting = calls.waiting(message.key)
         if waiting is None:
@@ -91,7 +99,7 @@ def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls) -> No
         else:
             waiting.settle(reply_from(message, desk.backend))
     elif isinstance(message, Notification):
-        _notice(message, desk, calls)
+        _notice(message, desk, calls, about)
     elif isinstance(message, Request):
         desk.respond(answer_to_backend(message), f"the answer to {message.method}")
     else:
@@ -102,18 +110,30 @@ def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls) -> No
         desk.complain(f"{message.message}: {bytes(data)[:80]!r}")
 
 
-def _notice(note: Notification, desk: Desk, calls: Calls) -> None:
+def _notice(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
     if note.method == "notifications/progress":
         waiting = calls.reporting(own_number(bytes(note.params.get("progressToken", b""))))
         if waiting is not None and waiting.token is not None:  # else it is late or was never asked for: nothing after completion (P-120)
             params = note.params | {"progressToken": waiting.token}
             waiting.call.back.note(encode_notification(note.method, params, note.extras))
-        return
-    about = calls.logging() if note.method == "notifications/message" else None
-    if about is not None:
-        about.call.back.note(encode_notification(note.method, note.params, note.extras))
+    elif note.method == "notifications/message":
+        _log_line(note, desk, calls, about)
     else:
         desk.notification(note.method, note.params)
+
+
+def _log_line(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
+    """Pass it on to the call that it is about, if something says which: one that is alone need not be the one whose work goes on (P-120)."""
+    meta, token = progress_token(note.params)
+    waiting, params = calls.reporting(own_number(bytes(token))), note.params
+    if waiting is not None and waiting.token is not None:
+        params = params | {"_meta": Raw(encode(meta | {"progressToken": waiting.token}))}
+    else:
+        waiting = calls.reporting(about)
+    if waiting is None:
+        overheard(desk.backend, params)
+    else:
+        waiting.call.back.note(encode_notification(note.method, params, note.extras))
 
 
 def doubt_lists(desk: Desk) -> None:

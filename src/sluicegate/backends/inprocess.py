@@ -15,12 +15,14 @@ import trio
 
 from ..protocol.messages import Request, decode
 from .channel import ChannelSession
+from .mapping import own_key
 from .session import BackendSession, Inbox
 
 if TYPE_CHECKING:
     from mcp.server import Server
     from mcp.server.mcpserver import MCPServer
     from mcp.shared.memory import MessageStream
+    from mcp.shared.message import SessionMessage
     from mcp_types import JSONRPCMessage
 
 __all__ = ["InProcessConnector"]
@@ -95,18 +97,19 @@ async def _read(session: ChannelSession, streams: MessageStream) -> None:
         if isinstance(item, Exception):
             session.complain(repr(item))
         else:
-            _pass_on(item.message, session)
+            _pass_on(item, session)
     session.close("the server ended")
 
 
-def _pass_on(message: JSONRPCMessage, session: ChannelSession) -> None:
+def _pass_on(item: SessionMessage, session: ChannelSession) -> None:
+    message: JSONRPCMessage = item.message
     try:
         data = message.model_dump_json(by_alias=True, exclude_unset=True).encode()
     except ValueError as error:  # half a surrogate is text in Python and nowhere else
         session.refuse(getattr(message, "id", None), f"it cannot be written as JSON: {error}")
         session.complain(repr(error))
     else:
-        session.receive(data)
+        session.receive(data, own_key(getattr(item.metadata, "related_request_id", None)))
 
 
 def _key(frame: bytes) -> int | str | None:

@@ -8,9 +8,11 @@ from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
 
-__all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "reply_from", "with_own_token"]
+__all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
 
 _BRACE = ord("{")
+NO_TOKEN = Raw(b"")
+_NO_TOKEN = (b"", b"null")
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
 
@@ -55,11 +57,17 @@ def reply_from(response: Response, backend: str) -> Reply:
 
 def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
     """The parameters with the progress token replaced by our own, unique on the shared channel, and the caller's token (P-120)."""
-    raw = params.get("_meta")
-    if raw is None:
+    if "_meta" not in params:
         return params, None
-    meta = decode_object(raw)
-    token = None if isinstance(meta, Malformed) else meta.get("progressToken")
-    if isinstance(meta, Malformed) or token is None or bytes(token) == b"null":
+    meta, token = progress_token(params)
+    if bytes(token) in _NO_TOKEN:
         return params, None
     return params | {"_meta": Raw(encode(meta | {"progressToken": Raw(b"%d" % number)}))}, token
+
+
+def progress_token(params: Params) -> tuple[Params, Raw]:
+    """The members of ``_meta``, and the progress token among them, which is empty where there is none."""
+    meta = decode_object(params["_meta"]) if "_meta" in params else {}
+    if isinstance(meta, Malformed):
+        return {}, NO_TOKEN
+    return meta, meta.get("progressToken", NO_TOKEN)

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from ..backends.channel import ChannelSession
+from ..backends.incoming import NOBODY
 from ..backends.mapping import own_key
 from ..backends.outbox import Letter, Outbox
 from ..backends.session import Inbox
@@ -99,12 +100,12 @@ class FaultyChannel(ChannelSession):
         play.sent.set()
         return isinstance(play.fault, STANDING_IN)
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, about: int = NOBODY) -> None:
         """One message from the backend; an answer may be held back for what is to become of it."""
         message = decode(data) if self._plays else None
         play = self._plays.get(own_key(message.key)) if isinstance(message, Response) else None
         if play is None or play.answered.is_set():
-            super().receive(data)
+            super().receive(data, about)
             if isinstance(message, Response):
                 self._overtake()
         else:

@@ -7,6 +7,7 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
+from ..backends.incoming import NOBODY
 from ..backends.lines import Lines, Oversized
 from ..backends.outbox import Letter
 from ..outside import ProcessSpec
@@ -33,8 +34,9 @@ class _Session(ChannelSession):
         super().__init__(name, _NoInbox())
         self.said, self.heard = trio.open_memory_channel[bytes](1 << 16)
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, about: int = NOBODY) -> None:
         """The backend says something."""
+        del about
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             self.said.send_nowait(data + b"\n")
 

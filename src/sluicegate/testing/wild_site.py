@@ -12,6 +12,7 @@ import trio
 
 from ..backends.channel import ChannelSession
 from ..backends.http import HttpConnector
+from ..backends.incoming import NOBODY
 from ..backends.outbox import Letter
 from ..http1.server import HangUp, serve
 from ..protocol.events import format_event
@@ -62,8 +63,9 @@ class _Session(ChannelSession):
         self.answers: dict[object, _Stream] = {}
         """By the id of the request; the standing stream has None."""
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, about: int = NOBODY) -> None:
         """The backend says something; what is about no open request goes anywhere."""
+        del about
         message = decode(data)
         key: object = None
         if isinstance(message, Response):

@@ -1,0 +1,26 @@
+"""What a backend logs and nobody can say about whose call: the gateway's own log has it, and no caller.
+
+A backend goes on with work whose call was answered, cancelled or cut. The next caller, alone with it, is a stranger to that.
+"""
+
+from __future__ import annotations
+
+from ..events import get_logger
+from ..protocol.messages import Params, read_text
+from .diagnosis import printable
+
+__all__ = ["overheard"]
+
+log = get_logger("sluicegate.backend.message")
+
+MOST_LOOKED_AT = 2048
+"""Bytes of what it says; fewer are shown."""
+_QUIET = frozenset({"debug", "info", "notice"})
+"""Levels of MCP (RFC 5424) that only somebody who looks for them wants to see."""
+
+
+def overheard(backend: str, params: Params) -> None:
+    """Tell of the parameters of a ``notifications/message`` that belongs to no live call."""
+    level = read_text(params, "level") or ""
+    said = printable(bytes(memoryview(params.get("data", b""))[:MOST_LOOKED_AT]))
+    (log.debug if level in _QUIET else log.info)("backend logs", backend=backend, severity=printable(level.encode())[:20], said=said)
