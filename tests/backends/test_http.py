@@ -115,6 +115,8 @@ async def test_a_lost_session_is_opened_once_and_every_call_is_answered(autojump
     [
         (200, {"id": None, "error": {"code": -32005, "message": "gone"}}),
         (404, {"error": {"code": -32005, "message": "gone"}}),
+        (404, {"error": {"code": -32001, "message": "Session not found"}}),
+        (200, {"id": None, "error": {"code": -32001, "message": "Session not found"}}),
         (400, {"error": {"code": -32000, "message": "No valid session ID"}}),
     ],
 )
@@ -131,15 +133,18 @@ async def test_other_ways_to_say_that_a_session_is_lost(
         assert (await web.call()).fault is None
 
 
-async def test_a_tools_own_error_of_that_number_is_no_lost_session_and_the_tool_runs_once(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("code", [-32005, -32001])
+async def test_a_tools_own_error_of_that_number_is_no_lost_session_and_the_tool_runs_once(
+    autojump_clock: trio.testing.MockClock, code: int
+) -> None:
     async def own_error(answer: Answer) -> None:
-        await answer.json(answer.response(error={"code": -32005, "message": "mine"}))
+        await answer.json(answer.response(error={"code": code, "message": "mine"}))
 
     endpoint = ScriptedEndpoint(on={"tools/call": own_error})
     async with bench(endpoint) as web:
         fault = (await web.call()).fault
         assert fault is not None
-        assert (fault.code, fault.message) == (-32005, "mine")
+        assert (fault.code, fault.message) == (code, "mine")
     assert endpoint.methods().count("tools/call") == 1
 
 

@@ -13,6 +13,7 @@ import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.stdio import MOST_WAITING_BYTES, _Front, serve_stdio
+from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.lines import LineClient, open_line_client
@@ -84,11 +85,50 @@ async def test_a_bad_line_costs_one_error(
     assert second["id"] == "after"
 
 
-async def test_requests_wait_for_the_end_of_the_handshake(client: LineClient, talk: Any, autojump_clock: object) -> None:
-    await client.send(talk.calling("echo", 1))
-    assert (await client.next())["error"]["code"] == -32600
+async def test_there_is_no_session_without_initialize(client: LineClient, talk: Any, autojump_clock: object) -> None:
+    await client.send(INITIALIZED, talk.calling("echo", 1))
+    error = (await client.next())["error"]
+    assert (error["code"], error["data"]["code"]) == (-32600, "SG-106")
+    assert "initialize first" in error["message"]
     await client.send(PING)
     assert (await client.next())["result"] == {}
+
+
+@pytest.mark.parametrize("told", [(), (INITIALIZED,)], ids=["in silence", "with initialized"])
+async def test_who_sends_everything_at_once_gets_everything_in_order(
+    gate: Any, client: LineClient, talk: Any, autojump_clock: object, told: tuple[object, ...]
+) -> None:
+    async def settled() -> None:
+        await trio.sleep(3)
+
+    gate.endpoint.settled = settled
+    await client.send(talk.opening(), *told, talk.calling("echo", 1))
+    await client.stdin.aclose()
+    assert [(await client.next())["id"] for _ in range(2)] == [0, 1]
+
+
+async def test_who_goes_on_after_a_refused_initialize_is_told_to_send_it_again(
+    gate: Any, client: LineClient, talk: Any, autojump_clock: object
+) -> None:
+    async def limited(call: Call) -> Reply:
+        await trio.sleep(1)
+        return Reply.failed(faults.rate_limited(1))
+
+    gate.endpoint._own = limited
+    await client.send(talk.opening(), INITIALIZED, talk.calling("echo", 1))
+    assert [(await client.next())["error"]["code"] for _ in range(2)] == [-32011, -32600]
+    await client.send(talk.calling("echo", 2))
+    assert (await client.next())["error"]["data"]["code"] == "SG-106"
+
+
+async def test_an_initialize_that_cannot_be_read_costs_a_running_session_nothing(
+    client: LineClient, talk: Any, autojump_clock: object
+) -> None:
+    await open_session(client, talk)
+    await client.send({"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": {}}, talk.calling("echo", 8))
+    first, second = await client.next(), await client.next()
+    assert (first["id"], first["error"]["code"]) == (7, -32602)
+    assert (second["id"], "result" in second) == (8, True)
 
 
 async def test_a_batch_is_answered_as_one_line(client: LineClient, talk: Any, autojump_clock: object) -> None:
@@ -286,7 +326,7 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.write, ours.send_stream, nursery.cancel_scope)
         nursery.start_soon(front.tell_changes)
-        front.session.ready = True
+        front.session.opened = front.session.ready = True
         front._take(json.dumps(talk.calling("loud")).encode())
         for _ in range(50):
             front.announce(frozenset({"notifications/tools/list_changed"}))

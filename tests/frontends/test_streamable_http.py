@@ -48,7 +48,7 @@ REFUSALS = [
     ({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}, {}, 400, -32602, "protocolVersion"),
     (PING, {}, 400, -32006, "Session required"),
     (INITIALIZED, {}, 400, -32006, "Session required"),
-    (PING, {"mcp_session_id": "nobody"}, 404, -32005, "Session not found"),
+    (PING, {"mcp_session_id": "nobody"}, 404, -32001, "Session not found"),
     (PING, {"mcp_protocol_version": "1999-01-01"}, 400, -32600, "Unsupported protocol version"),
     (PING, {"accept": "text/html"}, 406, -32600, "Not Acceptable"),
     (PING, {"accept": "application/json;q=0"}, 406, -32600, "Not Acceptable"),
@@ -108,12 +108,38 @@ async def test_what_needs_no_answer_is_accepted(gate: Any) -> None:
         assert (answer.status_code, answer.content) == (202, b"")
 
 
-async def test_requests_wait_for_the_end_of_the_handshake(gate: Any, talk: Any) -> None:
+async def test_who_has_a_session_id_has_read_the_answer_to_initialize(gate: Any, talk: Any) -> None:
     session = (await gate.post(talk.opening())).headers["mcp-session-id"]
-    early = await gate.post(talk.calling("echo"), session)
-    assert early.json()["error"]["code"] == -32600
-    assert "notifications/initialized" in early.json()["error"]["message"]
+    assert (await gate.post(talk.calling("echo"), session)).json()["result"]
+    assert (await gate.post(INITIALIZED, session)).status_code == 202
     assert (await gate.post(PING, session)).json()["result"] == {}
+
+
+async def test_an_end_of_the_handshake_without_its_session_id_costs_nothing(gate: Any, talk: Any) -> None:
+    session = (await gate.post(talk.opening())).headers["mcp-session-id"]
+    assert (await gate.post(INITIALIZED)).status_code == 400
+    assert (await gate.post(talk.calling("echo"), session)).json()["result"]
+
+
+async def test_what_comes_before_the_answer_to_initialize_waits_for_it(gate: Any, talk: Any, autojump_clock: object) -> None:
+    """A client that takes streams only has its session id before the answer."""
+    starting = trio.Event()
+    gate.endpoint.settled = starting.wait
+    async with gate.http.stream(
+        "POST", "/mcp", json=talk.opening(), headers={"accept": "text/event-stream", "content-type": "application/json"}
+    ) as opening:
+        session = opening.headers["mcp-session-id"]
+        answers = []
+
+        async def call() -> None:
+            answers.append((await gate.post(talk.calling("echo"), session)).json())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)
+            await trio.sleep(1)
+            assert answers == []
+            starting.set()
+    assert "result" in answers[0]
 
 
 async def test_an_unknown_method_and_an_unknown_tool_are_told_apart(gate: Any, talk: Any) -> None:

@@ -93,7 +93,7 @@ json_logs = true
 
 
 def address(daemon: Daemon) -> str:
-    return daemon.wait_for(r"http://[0-9.]+:\d+")[0]
+    return daemon.wait_for(r"(http://[0-9.]+:\d+)/mcp")[1]
 
 
 class Session:

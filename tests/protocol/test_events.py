@@ -100,3 +100,9 @@ def test_an_event_that_comes_byte_by_byte_takes_little_more_memory_than_its_size
     (event,) = parser.feed(b"\n\n")
     assert isinstance(event, Event)
     assert event.data == b"x" * 100_000
+
+
+def test_an_event_with_data_is_called_a_message_in_words() -> None:
+    assert format_event(b"{}", id="1") == b"event: message\nid: 1\ndata: {}\n\n"
+    assert format_event(b"{}", name="note") == b"event: note\ndata: {}\n\n"
+    assert format_event(b"", id="1", retry=1000) == b"id: 1\nretry: 1000\ndata: \n\n"

@@ -10,7 +10,7 @@ import trio
 from ..http1.client_response import Response
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.errors import METHOD_NOT_FOUND, SESSION_NOT_FOUND
+from ..protocol.errors import METHOD_NOT_FOUND, SESSION_LOST, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
@@ -143,12 +143,15 @@ class HttpExchange:
     def _is_unknown_session(self, status: int, fault: Fault) -> bool:
         """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run.
 
-        A -32005 under the call's own id, with a status that says all is well, may be a tool's own error, and that tool has run.
+        A -32005 under the call's own id, with a status that says all is well, may be a tool's own error, and that tool has run. -32001 says so
+        only without the call's id: under it, it is an SDK's word for a time that ran out.
         """
         if not self.conversation.session_id:
             return False
-        if fault.code == SESSION_NOT_FOUND:
+        if fault.code == SESSION_LOST:
             return self._unnamed or not 200 <= status < 300
+        if fault.code == SESSION_NOT_FOUND and self._unnamed:
+            return True
         if status == 404:
             return fault.code != METHOD_NOT_FOUND
         said = fault.message if fault.raw is not None else fault.message.partition("HTTP 400")[2]  # without the backend's name

@@ -113,10 +113,15 @@ async def _serve_http(gateway: Gateway, signals: Signals) -> None:
         except* OSError as group:
             raise click.ClickException(_cannot_listen(gateway.config.proxy.listen, first_leaf(group))) from None
         nursery.start_soon(give_memory_back)
-        log.info("serving", urls=list(urls))
+        log.info("serving", urls=[_to_be_pasted(url) for url in urls])
         await signals.wait()
         log.info("draining")
         nursery.cancel_scope.cancel(reason="draining")
+
+
+def _to_be_pasted(url: str) -> str:
+    """What goes into a client's file: the address of the endpoint; a Unix socket has a path already."""
+    return url if url.startswith("unix:") else f"{url}/mcp"
 
 
 def _cannot_listen(listen: ListenConfig, error: BaseException) -> str:

@@ -99,6 +99,7 @@ class Exchange:
         try:
             message = self._encode(await handler(self.call))
         except* Exception as bugs:
+            self.failed = True
             log.exception("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bugs)
             message = encode_error(self.id, faults.bug(self.call.target).encode())
         finally:

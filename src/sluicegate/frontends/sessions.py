@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import NAMED_BY, Call, Caller
+from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_id, read_text
 from .endpoint import Endpoint, Limits
@@ -21,6 +21,7 @@ from .stream import EventLog, Line
 __all__ = ["Answer", "Session"]
 
 _BEFORE_READY = frozenset({"initialize", "ping"})
+"""What says nothing about whether its client has read the answer to ``initialize``."""
 
 
 class Answer(Protocol):
@@ -41,10 +42,10 @@ class Session:
     """Calls whose connection is gone, of all sessions of the table."""
     on_use: Callable[[Session], None] = lambda _session: None
     """Told whenever it was in use."""
+    opened: bool = True
+    """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
     ready: bool = attrs.field(default=False, init=False)
-    """The client has sent ``notifications/initialized`` (HTTP-10)."""
-    refused: bool = attrs.field(default=False, init=False)
-    """Its ``initialize`` was answered with a fault, so that there is no session for its client."""
+    """The client goes on after the handshake: it has sent ``notifications/initialized``, or a request, which says the same (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
     used_at: float = attrs.field(factory=trio.current_time, init=False)
     calls: dict[int | str, Exchange] = attrs.field(factory=dict, init=False)
@@ -62,6 +63,8 @@ class Session:
     """The number of the last of the news that was sent."""
     changed: set[str] = attrs.field(factory=set, init=False)
     """``list_changed`` notifications that wait for a stream to be told on."""
+    _opening: trio.Event | None = attrs.field(default=None, init=False)
+    """While its ``initialize`` has no answer yet: what waits for that."""
     _news: EventLog | None = attrs.field(default=None, init=False)
     _streams: int = attrs.field(default=0, init=False)
 
@@ -83,6 +86,11 @@ class Session:
         return self._news
 
     @property
+    def may_be_told(self) -> bool:
+        """Whether its client knows of the session already; before that no news makes sense."""
+        return self.ready and self._opening is None
+
+    @property
     def is_busy(self) -> bool:
         """Whether something is open, which keeps it from being idle."""
         return bool(self.calls or self.lines)
@@ -99,13 +107,26 @@ class Session:
         exchange = Exchange(request.id, call, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
-        endpoint.calls.start_soon(exchange.run, endpoint.handle)
+        early = not self.ready or self._opening is not None
+        endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, endpoint.handle) if early else endpoint.handle)
         return exchange
 
+    def _around_opening(self, method: str, handler: Handler) -> Handler:
+        """The handler of a request that comes early: a client that sends everything at once still reads the answer to ``initialize`` first."""
+        if method == "initialize":
+            self._opening = trio.Event()
+        if method in _BEFORE_READY:
+            return handler
+        self.ready = True
+        return handler if self._opening is None else partial(self._once_opened, self._opening, handler)
+
+    async def _once_opened(self, opening: trio.Event, handler: Handler, call: Call) -> Reply:
+        await opening.wait()
+        return await handler(call) if self.opened else Reply.failed(_not_opened())
+
     def _refusal(self, request: Request) -> faults.Fault | None:
-        if not self.ready and request.method not in _BEFORE_READY:
-            message = "Client must send notifications/initialized before making requests"
-            return faults.client_mistake(message, code=INVALID_REQUEST, reason="not_initialized")
+        if not self.opened and request.method not in _BEFORE_READY:
+            return _not_opened()
         if request.key in self.calls:
             message = "a request with this id is still open in this session"
             return faults.client_mistake(message, code=INVALID_REQUEST, reason="duplicate_id")
@@ -116,8 +137,10 @@ class Session:
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
         self.orphans.discard(exchange)
-        if exchange.failed and exchange.call.method == "initialize":
-            self.refused = True
+        if exchange.call.method == "initialize" and self._opening is not None:
+            self.opened = not exchange.failed
+            self._opening.set()
+            self._opening = None
         if not self.lines:  # else the connection that carries the answer says so in a moment
             self.touch()
 
@@ -157,3 +180,8 @@ class Session:
         self.ended = True
         calls = [partial(exchange.abort, "its session has ended") for exchange in self.calls.values()]
         return [*calls, *(line.hang_up for line in self.listeners)]
+
+
+def _not_opened() -> faults.Fault:
+    message = "there is no session yet: send initialize first"
+    return faults.client_mistake(message, code=INVALID_REQUEST, reason="not_initialized")

@@ -84,7 +84,7 @@ class _Front:
     """The writer works on while open calls end."""
 
     def __attrs_post_init__(self) -> None:
-        self.session = Session(Caller(ASSUMED), self.endpoint.limits)
+        self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False)
 
     # -- out
 
@@ -136,7 +136,7 @@ class _Front:
             await self._changed.wait()
             await trio.sleep(DEBOUNCE_SECONDS)
             self._changed = trio.Event()
-            if self.session.ready:
+            if self.session.may_be_told:
                 changes = self.session.take_changes()
                 for message in [change for change in changes if change not in self._outbox]:  # what was not read yet is not told twice
                     self._put(message)
@@ -176,9 +176,8 @@ class _Front:
 
     def _handle(self, message: Message, outlet: Outlet) -> None:
         if isinstance(message, Request):
-            if message.method == "initialize":
-                self._open(message)
-            self.session.start(message, outlet, self.endpoint, answers_cancelled=False)
+            if message.method != "initialize" or self._open(message, outlet):
+                self.session.start(message, outlet, self.endpoint, answers_cancelled=False)
         elif isinstance(message, Notification):
             self.session.tell(message)
             if self.session.changed:
@@ -186,12 +185,15 @@ class _Front:
         elif isinstance(message, Malformed):
             outlet.reply(_error(message))
 
-    def _open(self, request: Request) -> None:
-        """The process is not the conversation (P-151): a client may begin anew."""
+    def _open(self, request: Request, outlet: Outlet) -> bool:
+        """The process is not the conversation (P-151): a client may begin anew. Who asks for what there is not goes on as before."""
         opening = read_opening(request.params)
-        if not isinstance(opening, Fault):
-            self.session.end()
-            self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits)
+        if isinstance(opening, Fault):
+            outlet.reply(encode_error(request.id, opening.encode()))
+            return False
+        self.session.end()
+        self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits)
+        return True
 
     # -- the end
 

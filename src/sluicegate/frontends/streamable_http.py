@@ -106,7 +106,7 @@ class StreamableHttp:
         answer = self._answer(http, session, may_be_json=may_be_json, may_stream=not may_be_json)
         answer.headers.append((b"mcp-session-id", session.id.encode()))
         await answer.run([request], self.endpoint)
-        if session.refused:  # else whoever exceeds the rate limit would fill the table
+        if not session.opened:  # else whoever exceeds the rate limit would fill the table
             self.table.end(session)
 
     async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:

@@ -8,8 +8,10 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 RESOURCE_NOT_FOUND = -32002
-SESSION_NOT_FOUND = -32005
-"""The reference's code for an unknown session; we send it with HTTP 404 (HTTP-8)."""
+SESSION_NOT_FOUND = -32001
+"""What the SDKs' servers say of an unknown session; we send it with HTTP 404. There are clients that begin anew on nothing else."""
+SESSION_LOST = -32005
+"""The reference's code for the same (HTTP-8)."""
 SESSION_REQUIRED = -32006
 UNAUTHORIZED = -32007
 EJECTED = -32000

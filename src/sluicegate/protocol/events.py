@@ -112,9 +112,10 @@ class EventParser:
 def format_event(data: bytes, *, id: str | None = None, retry: int | None = None, name: str | None = None) -> bytes:
     """One event as bytes; ``retry`` in milliseconds. Data with line ends, which JSON allows between tokens, takes several lines.
 
+    Without a name an event with data is a ``message``, which is said: there are clients that look for the word, and wait for ever without.
     Raises `ValueError` for an id or a name that would not survive.
     """
-    lines = []
+    lines = [] if name is not None or not data else [b"event: message\n"]
     for field, value in (("event", name), ("id", id)):
         if value is not None:
             if any(char in value for char in "\r\n\0"):

@@ -78,7 +78,7 @@ CODES = (
     ),
     Code(
         "SG-106", "not_initialized", Cause.CLIENT, INVALID_REQUEST, "The session has not begun",
-        "A request came before notifications/initialized.", "Finish the handshake first.", _NOTHING, "send notifications/initialized first",
+        "A request came before `initialize`, or its `initialize` was refused.", "Send `initialize` first.", _NOTHING, "send initialize first",
     ),
     Code(
         "SG-107", "duplicate_id", Cause.CLIENT, INVALID_REQUEST, "The id is in use",
