@@ -19,6 +19,13 @@ UNUSABLE = {
     "the id as text": b'{"jsonrpc":"1.0","id":"1","result":{}}',
     "keys that differ by case": b'{"jsonrpc":"2.0","id":1,"result":{},"Result":{}}',
     "UTF-8 that is none": b'{"jsonrpc":"2.0","id":1,"result":{"text":"\xff"}}',
+    "levels without end": b'{"jsonrpc":"2.0","id":1,"result":' + b'{"a":[' * 5000 + b"]}" * 5000 + b"}",
+    "levels without end, and the id behind them": b'{"result":' + b"[" * 100_000 + b"]" * 100_000 + b', "id":"1", "jsonrpc":"2.0"}\r',
+    "an error with levels without end": b'{"error":{"code":1,"message":"x","data":' + b"[" * 5000 + b"]" * 5000 + b'},"id":1}',
+    "a number that is none": b'{"jsonrpc":"2.0","id":1,"result":{"share":NaN}}',
+    "a comma too many": b'{"jsonrpc":"2.0","result":{"a":[1,]},"id":1}',
+    "its end is missing": b'{"jsonrpc":"2.0","id":1,"result":{"text":"so far',
+    "something behind it": b'{"jsonrpc":"2.0","id":1,"result":{}} done.',
     "UTF-8 that is none in an error": b'{"jsonrpc":"2.0","error":{"code":1,"message":"\xc3\x28"},"id":1}',
 }
 
@@ -54,6 +61,13 @@ async def test_an_answer_that_cannot_be_used_fails_its_call_at_once(what: str, a
         b'{"jsonrpc":"1.0","id":[1],"result":{}}',
         b'{"id":1',
         b"\xff",
+        b'{"jsonrpc":"2.0","id":9,"result":NaN}',
+        b'{"jsonrpc":"2.0","id":1,"method":"x","params":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"params":' + b"[" * 5000 + b"]" * 5000 + b',"method":"x","id":1}',
+        b'{"params":{"id":1,"result":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+        b'{"jsonrpc":"2.0","id":1,"params":' + b"[" * 5000,
+        b'{"jsonrpc":"2.0","result":' + b"[" * 5000 + b'{"id":1}',
+        b'{"id":1,"total":NaN}',
     ],
 )
 async def test_what_is_no_answer_to_a_call_fails_none(line: bytes, nursery: trio.Nursery) -> None:

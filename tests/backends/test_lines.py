@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from sluicegate.backends.lines import KEPT, Lines, Oversized
+from sluicegate.backends.lines import KEPT, Lines, Oversized, number_at_ends
 
 STREAM = b"one\n\ntwo\r\n" + b"x" * 40 + b"\nlast\n" + b"y" * 41 + b"\nend"
 
@@ -104,3 +104,4 @@ def test_hostile_ends_are_read_in_no_time() -> None:
         line = oversized('{"a":1,' + piece * 5000)
 
         assert line.number is None
+        assert number_at_ends(b'{"a":1,' + piece.encode() * 5000) is None

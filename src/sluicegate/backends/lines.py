@@ -1,6 +1,6 @@
 """Lines out of chunks, with bounded memory: a line over the limit is skipped, but its two ends are kept.
 
-The ends are enough to tell whose answer it was, because an ``id`` stands in practice before or after the large ``result``, not within it.
+The ends, also those of a line that is no JSON (``NaN``, levels without end), are enough to tell whose answer it was, because an ``id`` stands in practice before or after the large ``result``, not within it.
 Only members of the message itself count: the ends are read as far as they hold plain values (text, numbers, true, false, null), so nothing
 inside a result can be taken for the id.
 """
@@ -11,7 +11,7 @@ import re
 
 import attrs
 
-__all__ = ["Lines", "Oversized"]
+__all__ = ["Lines", "Oversized", "number_at_ends"]
 
 KEPT = 2048
 """Bytes kept of each end of a line that is too long."""
@@ -21,6 +21,8 @@ _MEMBER = rb"\s*+(%b)\s*+:\s*+(%b|-?[0-9][0-9.eE+-]*+|true|false|null)\s*+" % (_
 _PLAIN = re.compile(_MEMBER)
 _HEAD = re.compile(rb"\s*+\{((?:%b,)++)" % _MEMBER)
 _TAIL = re.compile(rb",((?:%b,)*+%b)\}\s*+\Z" % (_MEMBER, _MEMBER))
+_ANSWER = re.compile(rb"\s*+\{(?:%b,)*+\s*+\"(?:result|error)\"\s*+:" % _MEMBER)
+"""The beginning of a response: what is not plain in one is the first of these."""
 
 
 @attrs.frozen
@@ -51,6 +53,12 @@ class Oversized:
         """The plain members at both ends, by their keys as they are spelled."""
         ends = (_HEAD.match(self.head), _TAIL.search(self.tail))
         return {member[1]: member[2] for end in ends if end is not None for member in _PLAIN.finditer(end[1])}
+
+
+def number_at_ends(data: bytes) -> int | None:
+    """The id of a response that cannot be parsed, as a number of ours; None if it does not look like one, or neither end shows an id."""
+    ends = Oversized(len(data), data[:KEPT], data[-KEPT:])
+    return ends.number if ends.is_answer and _ANSWER.match(ends.head) else None
 
 
 @attrs.define(eq=False)

@@ -7,6 +7,7 @@ from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
+from .lines import number_at_ends
 
 __all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
 
@@ -31,8 +32,11 @@ def own_key(key: int | str | None) -> int:
 
 def answer_key(data: bytes | Raw) -> int | str | None:
     """Whose answer a message was meant to be that cannot be read as one; None if it is no answer, or nobody can tell."""
-    members = decode_object(Raw(bytes(data)))  # a raw value is not checked to be UTF-8, and what matters here is not text
-    if isinstance(members, Malformed) or "method" in members or "id" not in members:
+    whole = bytes(data)
+    members = decode_object(Raw(whole))  # a raw value is not checked to be UTF-8, and what matters here is not text
+    if isinstance(members, Malformed):
+        return number_at_ends(whole)
+    if "method" in members or "id" not in members:
         return None
     return read_id(bytes(members["id"]))
 
