@@ -169,7 +169,7 @@ def test_a_client_file_is_what_the_importer_reads(example: Example, tmp_path: Pa
 def test_python_runs_on_trio(example: Example) -> None:
     """In an interpreter of its own, where every warning is an error; its assertions say what must hold."""
     program = example.text
-    if not re.search(r"trio\.run\(|\bplay\(", program):  # an excerpt from inside an async function
+    if not re.search(r"(trio|asyncio)\.run\(|\bplay\(", program):  # an excerpt from inside an async function
         program = f"import trio\nasync def main():\n{textwrap.indent(program, '    ')}\ntrio.run(main)\n"
     run([sys.executable, "-W", "error", "-c", program])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +11,9 @@ import attrs
 from .backends.attached import AttachedConnector
 from .backends.session import BackendSession, Connector
 from .config.model import BackendConfig, Config, ListenConfig, ProxyConfig
+from .config.nearest import instead_of_unknown
 from .config.problem import ConfigError, Problem, dotted
+from .connectors import no_server
 from .faulting import FaultKit
 from .gateway import Gateway, open_gateway
 from .outside import Outside
@@ -66,12 +68,15 @@ class Builder:
         return self
 
     def backend(self, name: str, source: Source, **settings: Any) -> Builder:
-        """Add a backend; ``settings`` are keys of a ``[[backends]]`` table, tables in it objects of the model or plain dicts.
+        """Add a backend; ``settings`` are keys of a ``[[backends]]`` table, each an object of the model or written as in a file.
 
         Raises:
-            ConfigError: such a dict has what is not known, or of another kind.
+            ConfigError: a key is not known, or a value is of another kind.
+            TypeError: the source is nothing that could be a backend.
         """
         settings = _plain(settings, BackendConfig, "backends", len(self._backends))
+        if wrong := _no_source(source):
+            raise TypeError(f"backend '{name}': {wrong}")
         if isinstance(source, str):
             config = BackendConfig(name=name, transport="http", url=source, **settings)
         elif isinstance(source, Sequence):
@@ -136,13 +141,36 @@ class Builder:
         )
 
 
+_SAID_BY_SOURCE = frozenset({"transport", "command", "args", "url"})
+
+
+def _no_source(source: object) -> str:
+    """Why a backend cannot be made of it; empty where it can."""
+    if isinstance(source, str):
+        return ""  # what is wrong with a URL is found with everything else, when the gateway is opened
+    if isinstance(source, Sequence):
+        whole = source and all(isinstance(part, str) for part in source)
+        return "" if whole else f"{source!r} is no command: write a list of texts, the program first"
+    return no_server(source)
+
+
 def _plain(settings: dict[str, Any], cls: type[Any], *path: str | int) -> dict[str, Any]:
-    """The settings, with plain dicts among them made into what the model has there."""
-    if not any(isinstance(value, dict) for value in settings.values()):
+    """The settings as the model has them; raises `ConfigError` with all that is wrong."""
+    known = attrs.fields_dict(cls).keys() - (_SAID_BY_SOURCE | {"name"} if cls is BackendConfig else set())
+    unknown = [_unknown(key, known, path) for key in settings.keys() - known]
+    if unknown:
+        raise ConfigError(sorted(unknown, key=lambda problem: problem.path))
+    if not settings:
         return settings
-    from .config.structure import Rejected, tables
+    from .config.structure import Rejected, settings_of
 
     try:
-        return tables(settings, cls, path)
+        return settings_of(settings, cls, path)
     except Rejected as error:
         raise ConfigError(Problem(None, None, dotted(found.path), found.what, found.instead) for found in error.findings) from None
+
+
+def _unknown(key: str, known: Iterable[str], path: tuple[str | int, ...]) -> Problem:
+    if key in _SAID_BY_SOURCE and path[0] == "backends":
+        return Problem(None, None, dotted((*path, key)), f"'{key}' follows from the source", "leave it out")
+    return Problem(None, None, dotted((*path, key)), f"unknown key '{key}'", instead_of_unknown(key, known))

@@ -11,7 +11,7 @@ from .backends.session import Connector
 from .config.model import BackendConfig, Config
 from .outside import Outside
 
-__all__ = ["connector_for"]
+__all__ = ["connector_for", "no_server"]
 
 
 def connector_for(
@@ -26,11 +26,24 @@ def connector_for(
     return make()
 
 
+def no_server(source: object) -> str:
+    """Why something is neither a `Connector` nor a server object of the MCP SDK, and what to bring instead; empty where it is one."""
+    is_connector = callable(source) and hasattr(source, "transport")
+    lowlevel = getattr(source, "_lowlevel_server", source)  # as in `backends.inprocess`
+    if is_connector or (callable(getattr(lowlevel, "run", None)) and hasattr(lowlevel, "create_initialization_options")):
+        return ""
+    kind = source if isinstance(source, type) else type(source)
+    instead = f"{kind.__module__}.{kind.__qualname__}" + (", a class: make an object of it" if isinstance(source, type) else "")
+    return f"{instead} is no server: bring an MCPServer or Server of the MCP SDK 2, a command as a list of texts, a URL, or a Connector"
+
+
 def _brought(name: str, server: object) -> Connector:
     if server is None:
         return AttachedConnector(None, "nobody brought a server object or a connector for it")
     if callable(server) and hasattr(server, "transport"):
         return cast("Connector", server)
+    if wrong := no_server(server):
+        raise TypeError(f"backend '{name}': {wrong}")
     from .backends.inprocess import InProcessConnector
 
     return InProcessConnector(name, server)  # type: ignore[arg-type]

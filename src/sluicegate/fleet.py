@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import trio
 
-from .backends.backend import Backend, State, StateChange
-from .backends.health import Health, HealthSettings
+from .backends.backend import Backend, Phase, State, StateChange
 from .backends.session import Connector
 from .backends.supervisor import Restarts, Supervisor
 from .config.check import problems
 from .config.model import BackendConfig, Config
+from .config.nearest import instead_of_unknown
 from .config.problem import ConfigError, Problem
 from .events import get_logger
-from .guards import Guards, Surroundings
+from .guards import Guards, Surroundings, health_of
 from .kept import BackendFailed, Kept, SkippedBackend
 from .pipeline import assemble, guarded, stand_ins
 from .policies.hedge import HedgeTimer
@@ -78,14 +78,17 @@ class Fleet:
         """The backends that are not there now, with the reason."""
         return [kept.skipped for kept in self._kept.values() if kept.backend.error and kept.backend.state is not State.READY]
 
-    def start(self) -> None:
-        """Start every enabled backend at once."""
+    async def start(self, *, strict: bool) -> None:
+        """Start every enabled backend at once, and wait for those that must come up; raises `BackendFailed`."""
         self.background.start_soon(self._timer.run)
         enabled = [config for config in self.config.backends if config.enabled]
         self._go_on_with({config.name: self._launch(config, self.servers.get(config.name)) for config in enabled})
+        for config in enabled:
+            if strict or config.required:
+                await self._insist(config.name)
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
-        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, _health(config))
+        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, health_of(config))
         kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,
@@ -158,7 +161,18 @@ class Fleet:
         for kept in list(self._kept.values()):
             await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
 
-    async def insist(self, name: str) -> None:
+    async def ready(self, names: Sequence[str]) -> None:
+        """Wait until each of these is up, however often it fails before; raises `KeyError` and `BackendFailed`."""
+        await trio.lowlevel.checkpoint()
+        for name in names:
+            if name not in self._kept:
+                raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self._kept)}")
+        for name in names:
+            while (kept := self._kept.get(name)) is None or not await kept.becomes_ready():
+                if self._kept.get(name) is kept:  # else another has taken its place
+                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if kept is None else kept.skipped)
+
+    async def _insist(self, name: str) -> None:
         """Wait for the first attempt at a backend; raises `BackendFailed`."""
         kept = self._kept[name]
         await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
@@ -189,8 +203,8 @@ class Fleet:
                 kept.scope.cancel()
 
     def _check(self, configs: Sequence[BackendConfig]) -> None:
-        """Raises `ConfigError` if a gateway could not run with these backends; with none at all it can, once it runs."""
-        if configs and (found := problems(attrs.evolve(self.config, backends=tuple(configs)))):
+        """Raises `ConfigError` if a gateway could not run with these backends."""
+        if found := problems(attrs.evolve(self.config, backends=tuple(configs))):
             raise ConfigError(found)
 
     async def remove(self, name: str, *, drain_seconds: float) -> bool:
@@ -222,16 +236,6 @@ class Fleet:
         for kept in old:
             kept.backend.on_change = _not_told  # under this name others have begun to serve
             await kept.drain(drain_seconds)
-
-
-def _health(config: BackendConfig) -> Health | None:
-    given = config.health
-    if given is None:
-        return None
-    settings = HealthSettings(
-        given.interval_seconds, given.timeout_seconds, given.unhealthy_threshold, given.healthy_threshold, given.reconnect
-    )
-    return Health(config.name, settings)
 
 
 def _not_told(_change: StateChange) -> None:

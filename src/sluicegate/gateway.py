@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
+import trio
+
 from .backends.session import Connector
 from .config.check import problems
 from .config.model import BackendConfig, Config
@@ -38,6 +40,11 @@ __all__ = ["Gateway", "open_gateway"]
 
 log = get_logger("sluicegate.gateway")
 
+NOT_ON_TRIO = (
+    "a gateway runs on Trio, and nothing does here: start the program with trio.run(main), or with anyio.run(main, backend='trio'); "
+    "beside asyncio it runs in Trio's guest mode, trio.lowlevel.start_guest_run, of which README.rst has an example"
+)
+
 
 @asynccontextmanager
 async def open_gateway(  # noqa: PLR0913  each is a thing that the program may bring, and all but the first have a default
@@ -68,7 +75,10 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
     Raises:
         ConfigError: the configuration is wrong; all that is wrong is told at once.
         BackendFailed: a backend that had to come up did not.
+        RuntimeError: this does not run on Trio.
     """
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(NOT_ON_TRIO)
     if found := problems(config):
         raise ConfigError(found)
     lines = Lines(access_log) if access_log is not None and config.observability.access_log.enabled else None
@@ -77,12 +87,15 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         lines.writing() if lines is not None else nullcontext(),  # outermost, because calls that are cut at the end are told of as well
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
-        gateway = _build(config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines, faults)
+        gateway, fleet = _build(
+            config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines, faults
+        )
         gateway.app.wishes = faults
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
-            await gateway.start(strict=strict)
+            nurseries.sessions.start_soon(gateway.app.sessions.sweep)
+            await fleet.start(strict=strict)
             yield gateway
         except Exception as error:  # noqa: BLE001  raised again below, as it came and not in five groups, once nothing runs any more
             failure = error
@@ -111,7 +124,7 @@ def _build(
     layers: Mapping[str, Sequence[Layer]],
     lines: Lines | None,
     faults: FaultKit | None,
-) -> Gateway:
+) -> tuple[Gateway, Fleet]:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
     counts = Counts() if config.observability.metrics.enabled else None
@@ -135,7 +148,7 @@ def _build(
     if counts is not None:
         endpoint.refused = counts.refused
         gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
-    return gateway
+    return gateway, fleet
 
 
 def _doors(config: Config) -> Doors:

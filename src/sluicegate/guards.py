@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from .backends.backend import Backend
+from .backends.health import Health, HealthSettings
 from .config.model import BackendConfig
 from .config.policies import RateLimitConfig
 from .policies.breaker import Breaker, BreakerSettings
@@ -24,7 +25,7 @@ from .policies.repeatable import repeatable
 from .policies.retry import Retry, RetrySettings
 from .protocol.calls import Handler, Layer
 
-__all__ = ["Guards", "Surroundings", "gate_layer", "hedge_layer", "limit_layer", "queue_layer", "retry_layer"]
+__all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "retry_layer"]
 
 
 Policy = TypeVar("Policy")
@@ -183,3 +184,14 @@ def queue_layer(config: BackendConfig) -> Layer | None:
     if given is None:
         return None
     return lambda inner: Concurrency(inner, given.max_concurrent, given.max_queue, given.queue_timeout_seconds, config.name)
+
+
+def health_of(config: BackendConfig) -> Health | None:
+    """What probes it, and judges it while it is up."""
+    given = config.health
+    if given is None:
+        return None
+    settings = HealthSettings(
+        given.interval_seconds, given.timeout_seconds, given.unhealthy_threshold, given.healthy_threshold, given.reconnect
+    )
+    return Health(config.name, settings)

@@ -8,7 +8,7 @@ from functools import cached_property
 import attrs
 import trio
 
-from .backends.backend import Backend, Phase
+from .backends.backend import Backend, Phase, State
 from .backends.supervisor import Supervisor
 from .config.model import BackendConfig
 from .guards import Guards
@@ -107,6 +107,11 @@ class Kept:
                 await supervisor.run()
         finally:
             self._ended.set()
+
+    async def becomes_ready(self) -> bool:
+        """Wait until it is up, however often it fails before; False if it was stopped instead."""
+        await self.backend.wait_for(lambda backend: backend.state in (State.READY, State.STOPPED))
+        return self.backend.state is State.READY
 
     async def drain(self, seconds: float) -> None:
         """Let its calls end, also those that still wait for their turn, then stop it; when cancelled, stop it at once.

@@ -23,7 +23,9 @@ from .outside import Outside
 from .protocol import faults
 from .protocol.calls import Call, Handler, Reply
 from .protocol.messages import Raw, encode
+from .protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from .routing.catalogue import Catalogue
+from .routing.listing import listed
 
 __all__ = ["Gateway"]
 
@@ -52,15 +54,7 @@ class Gateway:
     _patience: float = attrs.field(default=STARTUP_WAIT_SECONDS, init=False)
     _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
 
-    # -- starting and stopping
-
-    async def start(self, *, strict: bool) -> None:
-        """Start every backend, and wait for those that must come up; raises `BackendFailed`."""
-        self._nurseries.sessions.start_soon(self.app.sessions.sweep)
-        self._fleet.start()
-        for config in self._fleet.configs:
-            if strict or config.required:
-                await self._fleet.insist(config.name)
+    # -- stopping
 
     def stop_accepting(self) -> None:
         """Begin to drain: no new connections, no new calls, streams end."""
@@ -83,12 +77,40 @@ class Gateway:
 
     async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
         """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
-        call = Call("tools/call", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))})
+        return await self._run(Call.tool(name, arguments))
+
+    async def read_resource(self, uri: str) -> Reply:
+        """Read a resource by its client-facing URI; the result is in ``Reply.value["contents"]``."""
+        return await self._run(Call("resources/read", uri, {"uri": Raw(encode(uri))}))
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str] | None = None) -> Reply:
+        """Get a prompt by its client-facing name; the result is in ``Reply.value["messages"]``."""
+        return await self._run(Call("prompts/get", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))}))
+
+    async def _run(self, call: Call) -> Reply:
         try:
             return await self.handler(call)
         except Exception:  # as for a client's call: a bug costs one call
-            log.exception("a bug cost one call", method=call.method, target=name)
-            return Reply.failed(faults.bug(name))
+            log.exception("a bug cost one call", method=call.method, target=call.target)
+            return Reply.failed(faults.bug(call.target))
+
+    # -- listing
+
+    def list_tools(self) -> list[dict[str, object]]:
+        """The tools that clients see now, decoded, in their order; so with the lists below."""
+        return listed(self.catalogue, TOOLS)
+
+    def list_resources(self) -> list[dict[str, object]]:
+        """The resources."""
+        return listed(self.catalogue, RESOURCES)
+
+    def list_resource_templates(self) -> list[dict[str, object]]:
+        """The templates of resources."""
+        return listed(self.catalogue, TEMPLATES)
+
+    def list_prompts(self) -> list[dict[str, object]]:
+        """The prompts."""
+        return listed(self.catalogue, PROMPTS)
 
     # -- serving
 
@@ -195,6 +217,15 @@ class Gateway:
         for watcher in self._watchers:
             with suppress(trio.WouldBlock, trio.BrokenResourceError):
                 watcher.send_nowait(change)
+
+    async def ready(self, *names: str) -> None:
+        """Wait until these backends are up, or all of them; also *again*, after one was lost. The time limit is the caller's.
+
+        Raises:
+            KeyError: there is no backend of that name.
+            BackendFailed: it was removed meanwhile, or the gateway ends.
+        """
+        await self._fleet.ready(names or tuple(self.backends))
 
     async def settled(self) -> None:
         """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""

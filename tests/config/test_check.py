@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sluicegate.config.check import planned_values, problems, refuse_open_bind, warnings
+from sluicegate.config.check import file_rules, planned_values, problems, refuse_open_bind, warnings
 from sluicegate.config.model import (
     AliasConfig,
     BackendConfig,
@@ -36,7 +36,6 @@ def config(*backends: BackendConfig, auth: BearerAuth | None = None, security: S
 
 
 WRONG = [
-    (config(), "backends", "at least one backend is required"),  # V1
     (config(stdio(), auth=BearerAuth()), "auth.tokens", "bearer auth requires at least one token"),  # V6
     (config(stdio(), auth=BearerAuth((LONG, "b", LONG))), "auth.tokens[2]", "duplicate bearer token"),  # V7
     (config(stdio(), auth=BearerAuth(("a b",))), "auth.tokens[0]", "visible ASCII"),
@@ -119,6 +118,11 @@ WRONG = [
     (config(http(sessions="per_client")), "backends[0].sessions", "'per_client' is planned"),
     (config(BackendConfig("a", "websocket", url="ws://x")), "backends[0].transport", "'websocket' is planned"),
 ]
+
+
+def test_a_file_without_backends_is_a_mistake_and_a_program_may_add_them_later() -> None:  # V1
+    assert [(problem.path, problem.what) for problem in file_rules(config())] == [("backends", "at least one backend is required")]
+    assert problems(config()) == []
 
 
 @pytest.mark.parametrize(("wrong", "path", "phrase"), WRONG, ids=[phrase for _, _, phrase in WRONG])

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate import BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Reply
+from sluicegate import BackendConfig, BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Layer, Reply
 from sluicegate.config.model import RateLimitConfig, RetryConfig
 from sluicegate.gateway import Gateway
 from sluicegate.protocol.messages import Raw, encode
@@ -96,10 +96,13 @@ async def test_another_separator_holds_for_backends_added_before_it(autojump_clo
 # -- M5: checks
 
 
-async def test_a_gateway_without_backends_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least one backend"):
-        async with Builder("x").open():
-            raise AssertionError
+async def test_a_gateway_without_backends_opens_and_gets_them_later(autojump_clock: trio.testing.MockClock) -> None:
+    backend = math()
+    async with Builder("x").open() as gateway:
+        await gateway.settled()
+        assert (gateway.list_tools(), gateway.is_ready) == ([], False)
+        await gateway.add_backend(config_of("math"), backend.connector)
+        assert [tool["name"] for tool in gateway.list_tools()] == ["math_add", "math_sub"]
 
 
 async def test_two_backends_of_one_name_are_refused() -> None:
@@ -178,7 +181,7 @@ async def test_a_source_that_cannot_be_made_is_skipped_with_its_error(autojump_c
 # -- M9: layers
 
 
-def marking(name: str, seen: list[str]) -> object:
+def marking(name: str, seen: list[str]) -> Layer:
     def layer(inner: Handler) -> Handler:
         async def marked(call: Call) -> Reply:
             seen.append(name)
@@ -191,7 +194,7 @@ def marking(name: str, seen: list[str]) -> object:
 
 async def test_a_layer_wraps_the_backend_added_last_and_no_other(autojump_clock: trio.testing.MockClock) -> None:
     seen: list[str] = []
-    builder = Builder("x").backend("math", math().connector).layer(marking("math", seen)).backend("text", words().connector)  # type: ignore[arg-type]
+    builder = Builder("x").backend("math", math().connector).layer(marking("math", seen)).backend("text", words().connector)
     async with builder.open() as gateway:
         await ready(gateway)
         await gateway.call_tool("text_echo")
@@ -202,7 +205,7 @@ async def test_a_layer_wraps_the_backend_added_last_and_no_other(autojump_clock:
 
 async def test_of_several_layers_the_last_added_is_outermost(autojump_clock: trio.testing.MockClock) -> None:
     seen: list[str] = []
-    builder = Builder("x").backend("math", math().connector).layer(marking("first", seen)).layer(marking("second", seen))  # type: ignore[arg-type]
+    builder = Builder("x").backend("math", math().connector).layer(marking("first", seen)).layer(marking("second", seen))
     async with builder.open() as gateway:
         await ready(gateway)
         await gateway.call_tool("math_add")
@@ -344,14 +347,14 @@ async def test_calls_run_side_by_side(autojump_clock: trio.testing.MockClock) ->
 # -- M15, M16: backends that come and go
 
 
-def config_of(name: str, **settings: object) -> object:
+def config_of(name: str, **settings: object) -> BackendConfig:
     return Builder("y").backend(name, math().connector, **settings).config().backends[0]
 
 
 async def test_an_added_backend_is_listed_and_callable(autojump_clock: trio.testing.MockClock) -> None:
     async with two().open() as gateway:
         await ready(gateway)
-        await gateway.add_backend(config_of("more"), math().connector)  # type: ignore[arg-type]
+        await gateway.add_backend(config_of("more"), math().connector)
         assert list(gateway.backends) == ["math", "text", "more"]
         assert (await gateway.call_tool("more_add")).fault is None
 
@@ -360,9 +363,9 @@ async def test_adding_a_name_that_is_there_or_an_ambiguous_one_changes_nothing(a
     async with two().open() as gateway:
         await ready(gateway)
         with pytest.raises(ConfigError, match="duplicate"):
-            await gateway.add_backend(config_of("math"), math().connector)  # type: ignore[arg-type]
+            await gateway.add_backend(config_of("math"), math().connector)
         with pytest.raises(ConfigError, match="Ambiguous"):
-            await gateway.add_backend(config_of("math_x"), math().connector)  # type: ignore[arg-type]
+            await gateway.add_backend(config_of("math_x"), math().connector)
         assert list(gateway.backends) == ["math", "text"]
         assert (await gateway.call_tool("math_add")).fault is None
 
@@ -372,7 +375,7 @@ async def test_two_that_add_one_name_at_once_cannot_both_succeed(autojump_clock:
 
     async def add() -> None:
         try:
-            await gateway.add_backend(config_of("more"), math().connector)  # type: ignore[arg-type]
+            await gateway.add_backend(config_of("more"), math().connector)
             outcomes.append("added")
         except ConfigError:
             outcomes.append("refused")
@@ -391,7 +394,7 @@ async def test_adding_a_backend_that_does_not_answer_changes_nothing(autojump_cl
     async with two().open() as gateway:
         await ready(gateway)
         with pytest.raises(BackendFailed, match="nobody home"):
-            await gateway.add_backend(config_of("absent"), absent.connector)  # type: ignore[arg-type]
+            await gateway.add_backend(config_of("absent"), absent.connector)
         assert list(gateway.backends) == ["math", "text"]
 
 
@@ -432,9 +435,9 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(autojump_cloc
     async with two().open() as gateway:
         await ready(gateway)
         with pytest.raises(BackendFailed):
-            await gateway.replace_backend(config_of("math"), absent.connector)  # type: ignore[arg-type]
+            await gateway.replace_backend(config_of("math"), absent.connector)
         assert (await gateway.call_tool("math_add")).fault is None
-        await gateway.replace_backend(config_of("math"), better.connector)  # type: ignore[arg-type]
+        await gateway.replace_backend(config_of("math"), better.connector)
         assert list(gateway.catalogue.names(TOOLS)) == ["math_better", "text_echo"]
         assert list(gateway.backends) == ["math", "text"]
         assert (await gateway.call_tool("math_better")).fault is None

@@ -17,7 +17,7 @@ from .check_policies import proxy_policy_rules
 from .model import Config
 from .problem import Problem
 
-__all__ = ["planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
+__all__ = ["file_rules", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
@@ -35,6 +35,15 @@ def rules(config: Config) -> list[Problem]:
     proxy = config.proxy
     found = [*_proxy(config), *listen_rules(proxy.listen), *proxy_policy_rules(proxy)]
     return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
+
+
+def file_rules(config: Config) -> list[Problem]:
+    """What is wrong with a file. One that names no backend is a mistake; a program may open a gateway first and add them later."""
+    found = rules(config)
+    if not config.backends:
+        instead = "add a [[backends]] table, or import a client's .mcp.json that has servers"
+        found.append(_at("backends", "at least one backend is required", instead))
+    return found
 
 
 def planned_values(config: Config) -> list[Problem]:

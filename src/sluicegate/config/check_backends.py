@@ -25,9 +25,6 @@ _DIMENSIONS = ("tools", "resources", "prompts")
 
 def backend_rules(config: Config) -> Iterator[Problem]:
     """What is wrong with the backends."""
-    if not config.backends:
-        instead = "add a [[backends]] table, or import a client's .mcp.json that has servers"
-        yield Problem(None, None, "backends", "at least one backend is required", instead)
     yield from _together(config)
     for index, backend in enumerate(config.backends):
         check = _Backend(index, backend)

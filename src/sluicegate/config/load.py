@@ -170,7 +170,7 @@ class _Draft:
         if config is not None:
             config = attrs.evolve(config, source=source, planned=tuple(planned))
             known = Known(self.problems)
-            found = self.placed([*check.rules(config), *_only_in_python(config)])
+            found = self.placed([*check.file_rules(config), *_only_in_python(config)])
             self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))

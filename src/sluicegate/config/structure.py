@@ -23,7 +23,7 @@ from .planned import Finding, keys_at
 from .policies import Only
 from .problem import KeyPath
 
-__all__ = ["Rejected", "structure", "tables"]
+__all__ = ["Rejected", "settings_of", "structure"]
 
 _UNOFFERED = frozenset({"inprocess", "websocket", "per_client"})
 """Values that a file cannot have, or not yet."""
@@ -57,20 +57,29 @@ def structure(tree: Mapping[str, Any]) -> Config:
         raise Rejected(list(_findings(error, (), Config))) from None
 
 
-def tables(settings: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict[str, Any]:
-    """The same settings of a class, with what is a plain table among them made into its own class; raises `Rejected`."""
-    made, findings = dict(settings), list[Finding]()
+def settings_of(given: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict[str, Any]:
+    """Settings of a class that a program wrote, checked as those of a file; raises `Rejected`.
+
+    Objects of the model stay as they are, and plain values become what the model has there: a dict one of its tables, a list a tuple.
+    """
+    made, findings = dict(given), list[Finding]()
     for field in attrs.fields(attrs.resolve_types(cls)):
-        kind = next((kind for kind in (field.type, *get_args(field.type)) if attrs.has(kind)), None)
-        if kind is None or not isinstance(settings.get(field.name), dict):
+        value = given.get(field.name)
+        if value is None or _is_made(value):
             continue
         try:
-            made[field.name] = _converter().structure(settings[field.name], kind)
+            made[field.name] = _converter().structure(list(value) if isinstance(value, tuple) else value, field.type)
         except (cattrs.BaseValidationError, _Wrong) as error:
+            kind = next((kind for kind in (field.type, *get_args(field.type)) if attrs.has(kind)), None)
             findings += _findings(error, (*path, field.name), kind)
     if findings:
         raise Rejected(findings)
     return made
+
+
+def _is_made(value: object) -> bool:
+    """Whether it is an object of the model already, or a list of them."""
+    return attrs.has(type(value)) or (isinstance(value, list | tuple) and any(attrs.has(type(entry)) for entry in value))
 
 
 @functools.cache

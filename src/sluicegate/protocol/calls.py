@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from .faults import Fault, cannot_ask
-from .messages import EMPTY, Params, Raw, read_text
+from .messages import EMPTY, Params, Raw, encode, read_text
 
 __all__ = [
     "NAMED_BY",
@@ -50,6 +50,12 @@ class Reply:
     def failed(cls, fault: Fault) -> Reply:
         """An answer that says why there is no result."""
         return cls(fault=fault)
+
+    @classmethod
+    def saying(cls, text: str, *, is_error: bool = False) -> Reply:
+        """A tool's result of one text: for handlers and policies of one's own, and for tests."""
+        result: dict[str, object] = {"content": [{"type": "text", "text": text}]}
+        return cls(Raw(encode(result | {"isError": True} if is_error else result)))
 
     @property
     def text(self) -> str:
@@ -169,6 +175,23 @@ class Call:
     trail: Trail = attrs.field(factory=Trail)
     sent_at: float | None = None
     """When the backend session sent this copy: tells queued from slow."""
+
+    @classmethod
+    def tool(cls, name: str, arguments: Mapping[str, object] | None = None) -> Call:
+        """A call of a tool, from the program itself."""
+        return cls("tools/call", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))})
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """What a tool or a prompt is called with, decoded; empty where there is no object. A policy that looks decodes it each time."""
+        try:
+            return msgspec.json.decode(self.params.get("arguments", EMPTY), type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+
+    def with_arguments(self, arguments: Mapping[str, object]) -> Call:
+        """A copy with these in their place, to be passed on by a policy: ``self.inner(call.with_arguments(call.arguments | {"page": 1}))``."""
+        return self.copy(params=self.params | {"arguments": Raw(encode(arguments))})
 
     def copy(self, *, params: Params | None = None, back: Back | None = None) -> Call:
         """Another attempt at the same call: same caller, scope and trail, not sent yet."""
