@@ -9,13 +9,13 @@ import trio
 
 from .backends.backend import Backend, Phase, State, StateChange
 from .backends.session import Connector
-from .backends.supervisor import Restarts, Supervisor
+from .backends.supervisor import Supervisor
 from .config.check import problems
 from .config.model import BackendConfig, Config
 from .config.nearest import instead_of_unknown
 from .config.problem import ConfigError, Problem
 from .events import get_logger
-from .guards import Guards, Surroundings, health_of
+from .guards import Guards, Surroundings, health_of, restarts_of
 from .kept import BackendFailed, Kept, SkippedBackend
 from .pipeline import assemble, guarded, stand_ins
 from .policies.hedge import HedgeTimer
@@ -92,9 +92,7 @@ class Fleet:
         kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,
-            Restarts(
-                config.restart.initial_seconds, config.restart.max_seconds, config.restart.crash_limit, config.restart.crash_window_seconds
-            ),
+            restarts_of(config),
             config.connect_timeout_seconds,
             self.sources.chance(f"restart:{config.name}"),
             self.config.proxy.name,
@@ -222,7 +220,10 @@ class Fleet:
         return True
 
     async def replace(self, config: BackendConfig, source: object, *, drain_seconds: float) -> None:
-        """Connect the new, swap, drain the old; raises `BackendFailed` or `ConfigError`, and then the old one still serves."""
+        """Connect the new, swap, drain the old; raises `BackendFailed` or `ConfigError`, and then the old one still serves.
+
+        Where only what clients see of it differs, it stays as it is: with its session, and all that its policies have counted.
+        """
         old: list[Kept] = []
 
         def then() -> list[BackendConfig]:
@@ -232,6 +233,12 @@ class Fleet:
             return [config if other.name == config.name else other for other in self.configs]
 
         before = self._kept.get(config.name)
+        if before is not None and source in (None, before.source) and before.is_seen_otherwise(config):
+            self._check(then())
+            before.see_as(config)
+            self.rebuild()
+            await trio.lowlevel.checkpoint()
+            return
         await self._join(config, source if source is not None or before is None else before.source, then)
         for kept in old:
             kept.backend.on_change = _not_told  # under this name others have begun to serve

@@ -11,6 +11,7 @@ import trio
 
 from .backends.backend import Backend
 from .backends.health import Health, HealthSettings
+from .backends.supervisor import Restarts
 from .config.model import BackendConfig
 from .config.policies import RateLimitConfig
 from .policies.breaker import Breaker, BreakerSettings
@@ -25,7 +26,7 @@ from .policies.repeatable import repeatable
 from .policies.retry import Retry, RetrySettings
 from .protocol.calls import Handler, Layer
 
-__all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "retry_layer"]
+__all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "restarts_of", "retry_layer"]
 
 
 Policy = TypeVar("Policy")
@@ -195,3 +196,9 @@ def health_of(config: BackendConfig) -> Health | None:
         given.interval_seconds, given.timeout_seconds, given.unhealthy_threshold, given.healthy_threshold, given.reconnect
     )
     return Health(config.name, settings)
+
+
+def restarts_of(config: BackendConfig) -> Restarts:
+    """How it is brought back."""
+    restart = config.restart
+    return Restarts(restart.initial_seconds, restart.max_seconds, restart.crash_limit, restart.crash_window_seconds)

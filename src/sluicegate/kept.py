@@ -20,6 +20,10 @@ from .routing.visibility import Filter, Visibility
 __all__ = ["BackendFailed", "Kept", "SkippedBackend"]
 
 
+_VIEW = ("expose_tools", "hide_tools", "expose_resources", "hide_resources", "expose_prompts", "hide_prompts", "aliases")
+"""Settings that decide what clients see of a backend, and nothing else."""
+
+
 @attrs.frozen
 class SkippedBackend:
     """A backend that is configured but not there; it keeps being tried (CORE-7)."""
@@ -50,6 +54,8 @@ class Kept:
     backend: Backend
     guards: Guards
     """Those of its policies that remember something."""
+    visibility: Visibility = attrs.field(default=attrs.Factory(lambda self: _visibility(self.config), takes_self=True), init=False)
+    """What of it clients may see."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     _target: tuple[object, Handler] | None = attrs.field(default=None, init=False)
@@ -62,17 +68,13 @@ class Kept:
         """It as a mirror of another one; copies pass none of its own policies."""
         return Shadow(self.config.name, self.backend, self.config.mirror_percent, seconds=self.config.timeout.seconds)
 
-    @cached_property
-    def visibility(self) -> Visibility:
-        """What of it clients may see; stand-ins and canaries are never seen (FLT-5)."""
-        config = self.config
-        return Visibility(
-            tools=Filter.parse(config.expose_tools, config.hide_tools),
-            resources=Filter.parse(config.expose_resources, config.hide_resources),
-            prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
-            aliases={alias.from_: alias.to for alias in config.aliases},
-            hidden=config.stands_for is not None or (config.mirror_of is not None and config.mirror_hidden),
-        )
+    def is_seen_otherwise(self, config: BackendConfig) -> bool:
+        """Whether these settings differ from its own, and in what clients see of it alone."""
+        return config != self.config and attrs.evolve(config, **{key: getattr(self.config, key) for key in _VIEW}) == self.config
+
+    def see_as(self, config: BackendConfig) -> None:
+        """Take such settings on; the next catalogue is made with them."""
+        self.config, self.visibility = config, _visibility(config)
 
     def target_of(self, parts: object, make: Callable[[], Handler]) -> Handler:
         """Its policies, with all that they have counted; made anew only where their parts are others than before."""
@@ -124,3 +126,14 @@ class Kept:
         finally:
             self.scope.cancel()
         await self._ended.wait()
+
+
+def _visibility(config: BackendConfig) -> Visibility:
+    """Stand-ins and canaries are never seen (FLT-5)."""
+    return Visibility(
+        tools=Filter.parse(config.expose_tools, config.hide_tools),
+        resources=Filter.parse(config.expose_resources, config.hide_resources),
+        prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
+        aliases={alias.from_: alias.to for alias in config.aliases},
+        hidden=config.stands_for is not None or (config.mirror_of is not None and config.mirror_hidden),
+    )

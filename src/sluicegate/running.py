@@ -197,7 +197,10 @@ class Gateway:
         return await self._fleet.remove(name, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     async def replace_backend(self, config: BackendConfig, source: object = None) -> None:
-        """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves."""
+        """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves.
+
+        Where only filters and aliases differ, nothing is connected: lists change, and the session and the policies' counts stay.
+        """
         await self._fleet.replace(config, source, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     @asynccontextmanager

@@ -321,3 +321,60 @@ async def test_nothing_brought_for_a_backend_in_the_process_is_a_reason_and_no_b
         await gateway.settled()
         with pytest.raises(BackendFailed, match="nobody brought a server object"):
             await gateway.add_backend(named("b"))
+
+
+def _policies(backend: ScriptedBackend) -> Builder:
+    return Builder("x").backend("a", backend.connector, circuit_breaker={"failure_rate_threshold": 0.5}, hide_tools=["t"])
+
+
+async def test_what_differs_only_in_what_is_seen_keeps_its_session_and_what_its_policies_know(autojump_clock: Clock) -> None:
+    backend, heard = ScriptedBackend(tools=["t", "u"]), list[str]()
+    async with _policies(backend).on_list_changed(heard.append).open() as gateway:
+        await gateway.ready()
+        policies, session = gateway.policies["a"], backend.sessions[0]
+        assert policies.breaker is not None
+        policies.breaker.force_open()
+        heard.clear()
+        await gateway.replace_backend(attrs.evolve(_policies(backend).config().backends[0], hide_tools=("u",)))
+        assert [tool["name"] for tool in gateway.list_tools()] == ["a_t"]
+        assert gateway.policies["a"] is policies
+        assert backend.sessions == [session]
+        reply = await gateway.call_tool("a_t")
+        assert reply.fault is not None
+        assert reply.fault.reason == "circuit_open"
+        policies.breaker.reset()
+        assert (await gateway.call_tool("a_t")).fault is None
+        assert heard == ["notifications/tools/list_changed"]
+
+
+@pytest.mark.parametrize("change", [{"timeout": {"seconds": 9}}, {"circuit_breaker": {"failure_rate_threshold": 0.6}}, {}])
+async def test_what_differs_in_more_or_in_nothing_is_connected_anew(change: dict[str, object], autojump_clock: Clock) -> None:
+    backend = ScriptedBackend(tools=["t", "u"])
+    settings: dict[str, object] = {"circuit_breaker": {"failure_rate_threshold": 0.5}, "hide_tools": ["t"]}
+    other = Builder("x").backend("a", backend.connector, **(settings | change)).config().backends[0]
+    async with _policies(backend).open() as gateway:
+        await gateway.ready()
+        session = backend.sessions[0]
+        await gateway.replace_backend(other)
+        assert len(backend.sessions) == 1
+        assert backend.sessions[0] is not session
+
+
+async def test_a_view_that_makes_no_sense_changes_nothing(autojump_clock: Clock) -> None:
+    backend = ScriptedBackend(tools=["t", "u"])
+    async with _policies(backend).open() as gateway:
+        await gateway.ready()
+        with pytest.raises(ConfigError, match="cannot specify both"):
+            await gateway.replace_backend(attrs.evolve(_policies(backend).config().backends[0], expose_tools=("u",)))
+        assert [tool["name"] for tool in gateway.list_tools()] == ["a_u"]
+
+
+async def test_a_primary_with_a_stand_in_cannot_go_before_it_and_nothing_has_changed(autojump_clock: Clock) -> None:
+    first, second = one("t"), one("t")
+    async with Builder("x").backend("a", first.connector).backend("b", second.connector, failover_for="a").open() as gateway:
+        await gateway.ready()
+        with pytest.raises(ConfigError, match="failover_for references unknown backend 'a'"):
+            await gateway.remove_backend("a")
+        assert [list(gateway.backends), len(first.sessions), len(second.sessions)] == [["a", "b"], 1, 1]
+        assert await gateway.remove_backend("b")
+        assert await gateway.remove_backend("a")
