@@ -13,6 +13,7 @@ from sluicegate.backends.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Notification, Raw, Request, decode
+from sluicegate.protocol.why import Why
 from sluicegate.testing.heard import Heard
 
 
@@ -111,13 +112,13 @@ async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_cl
     session, replies = ChannelSession("b", Heard()), list[Reply]()
     async with running(session, a_call(), replies), running(session, a_call(), replies):
         await sent(session)
-        session.close("exit status 9")
+        session.close(Why("exit status 9"))
     causes = {reply.fault.cause: reply.fault.started for reply in replies if reply.fault is not None}
     assert causes == {Cause.TRANSPORT: True, Cause.UNAVAILABLE: False}
     later = await session.request(a_call())
     assert later.fault is not None
     assert "exit status 9" in later.fault.message
-    assert await session.wait_closed() == "exit status 9"
+    assert await session.wait_closed() == Why("exit status 9")
     assert await session.next_frame() is None
 
 

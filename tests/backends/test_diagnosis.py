@@ -10,6 +10,7 @@ import pytest
 
 from sluicegate.backends.diagnosis import how_it_ended, printable, why_not_started
 from sluicegate.outside import ProcessSpec
+from sluicegate.protocol.why import Why
 
 
 def failed(number: int) -> OSError:
@@ -77,11 +78,11 @@ def test_any_other_error_is_passed_on() -> None:
     [(0, "exited with status 0"), (3, "exited with status 3"), (-9, "killed by SIGKILL"), (-99, "killed by signal 99"), (None, "it left")],
 )
 def test_the_end_of_a_child_has_a_name(returncode: int | None, said: str) -> None:
-    assert said == how_it_ended(returncode, "it left", [])
+    assert how_it_ended(returncode, "it left", []) == Why(said)
 
 
-def test_the_last_words_follow_the_end() -> None:
-    assert how_it_ended(1, "", ["a", "b"]) == "exited with status 1; its stderr ended with:\n  a\n  b"
+def test_the_last_words_follow_the_end_for_the_operator() -> None:
+    assert how_it_ended(1, "", ["a", "b"]) == Why("exited with status 1", "exited with status 1; its stderr ended with:\n  a\n  b")
 
 
 def test_stderr_is_shown_without_colours_and_control_characters() -> None:

@@ -176,7 +176,7 @@ async def test_a_reopening_that_fails_ends_the_session(autojump_clock: trio.test
         endpoint.on["initialize"] = refuse
         fault = await web.fault()
         assert (fault.cause, fault.started) == (Cause.UNAVAILABLE, False)
-        assert "no room" in await web.session.wait_closed()
+        assert "no room" in str(await web.session.wait_closed())
 
 
 async def test_a_session_that_is_lost_at_once_again_is_not_reopened_for_ever(autojump_clock: trio.testing.MockClock) -> None:
@@ -222,7 +222,8 @@ async def test_one_failed_request_hurts_no_other(autojump_clock: trio.testing.Mo
         faults = {name: reply.fault for name, reply in replies.items() if reply.fault is not None}
         assert {"hangup", "broken", "page"} == set(faults)
         assert {(Cause.TRANSPORT, True)} == {(fault.cause, fault.started) for fault in faults.values()}
-        assert "HTTP 500: <h1>Boom</h1>" in faults["page"].message
+        assert faults["page"].message == "backend 'web' answered HTTP 500"
+        assert "HTTP 500: <h1>Boom</h1>" in faults["page"].told
 
 
 @pytest.mark.parametrize(("status", "started"), [(500, True), (502, True), (503, False), (429, False), (401, False), (400, False)])
@@ -333,7 +334,7 @@ async def test_a_refused_connection_is_no_start_and_ends_the_session(autojump_cl
         await web.site.stop()
         fault = await web.fault()
         assert (fault.cause, fault.started, fault.counts_against_backend) == (Cause.TRANSPORT, False, True)
-        assert "http://backend.test" in await web.session.wait_closed()
+        assert "http://backend.test" in str(await web.session.wait_closed())
         assert Cause.UNAVAILABLE is (await web.fault()).cause
 
 
@@ -466,7 +467,7 @@ async def test_a_backend_that_loses_every_session_is_given_up(autojump_clock: tr
             await trio.sleep(5)
         endpoint.forget()
         fault = await web.fault()
-        why = await web.session.wait_closed()
+        why = str(await web.session.wait_closed())
         assert fault.reason == "backend_unavailable"
         assert "lost 10 sessions within 60 s" in why
         assert endpoint.methods().count("initialize") == 11

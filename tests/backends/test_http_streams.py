@@ -311,7 +311,7 @@ async def test_a_backend_that_vanishes_while_nobody_calls_ends_the_session(autoj
     endpoint, heard = ScriptedEndpoint(on={"GET": stream}), Heard()
     async with open_site(endpoint) as site, HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(heard) as session:
         await shake_hands(session, name="test", version="1")
-        assert "cannot connect" in await session.wait_closed()
+        assert "cannot connect" in str(await session.wait_closed())
         assert trio.current_time() == 6.0
 
 

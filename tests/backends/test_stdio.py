@@ -139,7 +139,7 @@ async def test_a_notification_over_the_limit_is_dropped(table: ProcessTable) -> 
 async def test_a_line_over_the_limit_that_may_be_anybodys_closes_the_session(table: ProcessTable) -> None:
     async with connector(table)(Heard()) as session:
         replies = await ask(session, "hang", "anonymous")
-        why = await session.wait_closed()
+        why = str(await session.wait_closed())
 
     assert why == "it sent a line of 5000 bytes; the limit is 1000, and nothing tells whose answer it is"
     assert [reply.fault.cause for reply in replies if reply.fault] == [Cause.TRANSPORT, Cause.TRANSPORT]
@@ -162,7 +162,7 @@ async def kill_once_idle(table: ProcessTable) -> None:
 async def test_the_last_lines_of_stderr_tell_why_it_ended(table: ProcessTable) -> None:
     async with connector(table)(Heard()) as session:
         await ask(session, "hang", "complain", "exit")
-        why = await session.wait_closed()
+        why = str(await session.wait_closed())
 
     head, *tail = why.split("\n")
     assert head == "exited with status 3; its stderr ended with:"

@@ -78,7 +78,7 @@ async def test_a_farewell_takes_as_long_as_the_group_needs_and_no_longer(
 ) -> None:
     async with StdioConnector("x", command, open_process=table.open_process)(Heard()) as session:
         if command.startswith("launcher"):
-            assert await session.wait_closed() == "exited with status 0"
+            assert str(await session.wait_closed()) == "exited with status 0"
         began = trio.current_time()
 
     assert seconds == pytest.approx(trio.current_time() - began)

@@ -400,7 +400,7 @@ async def test_an_answer_that_cannot_be_used_is_told_as_one_at_once(what: str, a
         error = answers[0]["error"]
         assert (answers[0]["id"], error["code"], error["data"]["reason"], error["data"]["backend"]) == ("mine", -32603, "bad_answer", "b")
         assert "cannot be used" in error["message"]
-        assert '"no"' not in USELESS[what].decode() or '"no"' in error["message"], "what it did say is shown"
+        assert '"no"' not in error["message"], "what it did say is for the operator"
         assert await here.other.works()
         here.bad.steps = ()
         assert await here.client.works("b_echo")

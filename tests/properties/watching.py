@@ -14,6 +14,7 @@ from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply
 from sluicegate.protocol.messages import Params
+from sluicegate.protocol.why import Why
 from sluicegate.testing.injector import Faults
 from sluicegate.testing.script import Script
 from sluicegate.testing.transcript import Transcript
@@ -206,5 +207,5 @@ class _Session:
     def tell(self, method: str, params: Params) -> None:
         self.inner.tell(method, params)
 
-    async def wait_closed(self) -> str:
+    async def wait_closed(self) -> Why | str:
         return await self.inner.wait_closed()

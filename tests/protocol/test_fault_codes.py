@@ -17,9 +17,18 @@ from sluicegate.protocol.fault import Cause, Fault
 from sluicegate.protocol.fault_codes import BY_REASON, CODES, Code
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import KINDS
+from sluicegate.protocol.why import Why
 
 SOURCE = Path(sluicegate.__file__).parent
-SAMPLES: dict[str, object] = {"str": "tool", "int": 3, "float": 1.5, "float | None": 1.5, "bool": True, "Raw": Raw(b'"no object"')}
+SAMPLES: dict[str, object] = {
+    "str": "tool",
+    "Why | str": Why("it left"),
+    "int": 3,
+    "float": 1.5,
+    "float | None": 1.5,
+    "bool": True,
+    "Raw": Raw(b'"no object"'),
+}
 """A value for each type of parameter; the raw error object is one that nobody can read."""
 
 DIGITS = {

@@ -18,6 +18,7 @@ class AttachedConnector:
 
     session: BackendSession | None
     why: str = ""
+    """In words for the operator."""
     transport: str = "attached"
 
     def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:

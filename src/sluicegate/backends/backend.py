@@ -9,14 +9,18 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import READS, Call, Caller, Hop, Reply
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
+from ..protocol.why import Why
 from .health import Health
 from .session import BackendSession, Connector
 
 __all__ = ["Backend", "Phase", "State", "StateChange"]
+
+log = get_logger("sluicegate.backend")
 
 
 class State(enum.Enum):
@@ -44,6 +48,7 @@ class StateChange:
     old: State
     new: State
     cause: str
+    """In words for the operator."""
     at: float
     """Seconds of ``trio.current_time()``."""
 
@@ -62,7 +67,9 @@ class Backend:
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     error: str = attrs.field(default="", init=False)
-    """Why it is not ready, or why it was not before; empty after a clean start."""
+    """Why it is not ready, or why it was not before, in words for the operator; empty after a clean start."""
+    told: str = attrs.field(default="", init=False)
+    """What callers may know of that."""
     phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
     restarts: int = attrs.field(default=0, init=False)
     in_flight: int = attrs.field(default=0, init=False)
@@ -131,6 +138,8 @@ class Backend:
             else:
                 reply = await session.request(call)
             outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            if reply.fault is not None and reply.fault.hides_something and session is not None:  # who is down was told of already
+                log.warning("call failed", backend=self.name, method=call.method, reason=reply.fault.reason, error=reply.fault.told)
             return reply
         finally:
             self.in_flight -= 1
@@ -146,16 +155,16 @@ class Backend:
             State.STOPPED: "it has been removed",
             State.CRASH_LOOPING: "it keeps failing",
         }.get(self.state, "it is being restarted")
-        return faults.unavailable(self.name, f"{why}: {self.error}" if self.error else why)
+        return faults.unavailable(self.name, Why(self.told, self.error).after(why))
 
     # -- the supervisor's side
 
-    def enter(self, state: State, cause: str) -> None:
+    def enter(self, state: State, cause: Why) -> None:
         """Change the state and tell who listens."""
-        if state is self.state and cause == self.error:
+        if state is self.state and cause.operator == self.error:
             return
-        change = StateChange(self.name, self.state, state, cause, trio.current_time())
-        self.state, self.error, self.since = state, cause, change.at
+        change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())
+        self.state, self.error, self.told, self.since = state, cause.operator, cause.public, change.at
         if state in (State.CRASH_LOOPING, State.STOPPED):
             self.offer = None
         self.tick()

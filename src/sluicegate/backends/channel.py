@@ -16,6 +16,7 @@ from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params, Raw, encode_notification, encode_request
+from ..protocol.why import Why
 from .incoming import NOBODY, deliver, messages_in
 from .mapping import own_key, with_own_token
 from .outbox import Letter, Outbox
@@ -61,7 +62,7 @@ class ChannelSession:
     _pending: dict[int, _Pending] = attrs.field(factory=dict, init=False)
     _late: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_LATE), init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _why: str = attrs.field(default="", init=False)
+    _why: Why = attrs.field(default=Why(""), init=False)
     _last_id: int = attrs.field(default=0, init=False)
 
     async def request(self, call: Call) -> Reply:
@@ -100,7 +101,7 @@ class ChannelSession:
         if not self._closed.is_set():
             self.respond(encode_notification(method, params), method)
 
-    async def wait_closed(self) -> str:
+    async def wait_closed(self) -> Why:
         """Wait until the session has ended, and say why."""
         await self._closed.wait()
         return self._why
@@ -110,11 +111,11 @@ class ChannelSession:
         """Calls that wait for an answer."""
         return len(self._pending)
 
-    def close(self, why: str) -> None:
-        """The connection is gone: answer every pending call with a fault, and every later one."""
+    def close(self, given: Why | str) -> None:
+        """The connection is gone: answer every pending call with a fault, and every later one. Plain text is for the operator alone."""
         if self._closed.is_set():
             return
-        self._why = why
+        self._why = why = Why.of(given)
         self._closed.set()
         for pending in list(self._pending.values()):
             sent = pending.letter.left
@@ -164,7 +165,7 @@ class ChannelSession:
             self.first_garbage = what
             log.warning("backend sent something that is no message", backend=self.backend, what=what)
 
-    def refuse(self, key: int | str | None, why: str) -> None:
+    def refuse(self, key: int | str | None, why: Why | str) -> None:
         """Fail the call with this id, if there is one: nothing usable will come for it."""
         if (pending := self.waiting(key)) is not None:
             pending.settle(Reply.failed(faults.unreadable(self.backend, why)))
@@ -178,7 +179,7 @@ class ChannelSession:
         likely = [key for key in sent if self._pending[key].call.method != "ping"] or sent  # no answer to a ping is large
         if number is None and len(likely) == 1 and not self._late:
             number = likely[0]
-        self.refuse(number, f"it is larger than {limit} bytes")
+        self.refuse(number, Why(f"it is larger than {limit} bytes"))
         return number in sent
 
     def waiting(self, key: int | str | None) -> _Pending | None:

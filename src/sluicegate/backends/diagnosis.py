@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..outside import ProcessSpec
+from ..protocol.why import Why
 
 __all__ = ["how_it_ended", "printable", "why_not_started"]
 
@@ -45,8 +46,8 @@ def why_not_started(spec: ProcessSpec, error: OSError) -> str:
     return missing
 
 
-def how_it_ended(returncode: int | None, otherwise: str, last_words: Iterable[str]) -> str:
-    """The exit status or signal, or else what the process did, and the last lines of its stderr."""
+def how_it_ended(returncode: int | None, otherwise: str, last_words: Iterable[str]) -> Why:
+    """The exit status or signal, or else what the process did; and for the operator the last lines of its stderr."""
     if returncode is None:
         ending = otherwise
     elif returncode < 0:
@@ -54,7 +55,7 @@ def how_it_ended(returncode: int | None, otherwise: str, last_words: Iterable[st
     else:
         ending = f"exited with status {returncode}"
     tail = "".join(f"\n  {line}" for line in last_words)
-    return f"{ending}; its stderr ended with:{tail}" if tail else ending
+    return Why(ending, f"{ending}; its stderr ended with:{tail}" if tail else ending)
 
 
 def _name(number: int) -> str:

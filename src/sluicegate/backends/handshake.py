@@ -10,6 +10,7 @@ from ..protocol.calls import Call
 from ..protocol.faults import Cause, Fault
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, Hello, Item, ListKind, Offer
+from ..protocol.why import Why
 from .lists import read_items
 from .session import BackendSession
 
@@ -27,7 +28,11 @@ _EMPTY_CURSOR = b'""'
 
 
 class HandshakeFailed(Exception):
-    """The backend was reached, but no conversation came about; the message says why."""
+    """The backend was reached, but no conversation came about; the message says why, to the operator."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 async def shake_hands(session: BackendSession, *, name: str, version: str) -> Hello:
@@ -42,13 +47,14 @@ async def shake_hands(session: BackendSession, *, name: str, version: str) -> He
     }
     reply = await session.request(Call("initialize", "initialize", params))
     if reply.fault is not None:
-        raise HandshakeFailed(reply.fault.message)
+        raise HandshakeFailed(reply.fault.why)
     members = decode_object(reply.result)
     if isinstance(members, Malformed):
-        raise HandshakeFailed("its answer to initialize is no object")
+        raise HandshakeFailed(Why("its answer to initialize is no object"))
     spoken = read_text(members, "protocolVersion")
     if spoken not in eras.LEGACY:
-        raise HandshakeFailed(f"it wants to speak protocol {spoken!r}; this gateway speaks {', '.join(eras.LEGACY)}")
+        what = "it wants to speak a protocol that this gateway does not"
+        raise HandshakeFailed(Why(what, f"it wants to speak protocol {spoken!r}; this gateway speaks {', '.join(eras.LEGACY)}"))
     session.tell("notifications/initialized", {})
     return Hello(
         spoken,
@@ -84,7 +90,7 @@ async def read_offer(session: BackendSession, hello: Hello, *, backend: str) -> 
             if kind.capability in hello.capabilities:
                 nursery.start_soon(read, kind)
     if lost:
-        raise HandshakeFailed(lost[0].message)
+        raise HandshakeFailed(lost[0].why)
     return Offer(hello, lists)
 
 
@@ -98,7 +104,7 @@ async def read_list(session: BackendSession, kind: ListKind, *, backend: str) ->
         reply = await session.request(Call(kind.method, kind.method, params))
         if reply.fault is not None:
             level = log.debug if kind.key == "uriTemplate" else log.warning  # many servers have resources but no templates
-            level("backend did not send its list", backend=backend, list=kind.method, error=reply.fault.message)
+            level("backend did not send its list", backend=backend, list=kind.method, error=reply.fault.told)
             return reply.fault
         items, cursor, odd = read_items(reply.result, kind)
         if odd:

@@ -187,7 +187,7 @@ class Health:
         self.successes = 0
         self.failures += 1
         self.last_at = trio.current_time()
-        self.error = fault.message
+        self.error = fault.told
         if self._healthy and self.failures >= self.settings.unhealthy_threshold:
             self._trial_at = trio.current_time() + self.settings.interval_seconds
             self._turn(self.error, healthy=False)

@@ -15,6 +15,7 @@ from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ..protocol.messages import Malformed, Raw, encode_request
+from ..protocol.why import Why
 from .http_conversation import Conversation, lines_of_call
 from .http_wire import Wire
 from .incoming import Desk, deliver, messages_in
@@ -90,14 +91,14 @@ class HttpExchange:
             broken = await self._resume(self._parser)
         return self._reply or Reply.failed(self._cut or broken or self._unanswered())
 
-    def cut(self, why: str) -> None:
+    def cut(self, why: Why) -> None:
         """Go no further; what is under way breaks with its connection."""
         self._cut = faults.lost(self.wire.backend, why)
         if self._pause is not None:
-            self._pause.cancel(reason=why)
+            self._pause.cancel(reason=why.operator)
 
     def _unanswered(self) -> Fault:
-        return faults.lost(self.wire.backend, "its answer ended before it was complete")
+        return faults.lost(self.wire.backend, Why("its answer ended before it was complete"))
 
     async def _read(self, answer: Response) -> Fault | None:
         """Read whatever came; why it broke, or None."""
@@ -105,7 +106,7 @@ class HttpExchange:
         if is_success:
             self.session_id = answer.header(_SESSION_ID)
         if (coding := answer.header(b"content-encoding")) and coding.lower() != "identity":
-            return faults.unreadable(self.wire.backend, "it is compressed, although that was not asked for")
+            return faults.unreadable(self.wire.backend, Why("it is compressed, although that was not asked for"))
         kind = answer.header(b"content-type")
         if is_success and kind != JSON and media_type(kind) == EVENT_STREAM:
             self._parser = EventParser(self.wire.limit)
@@ -123,7 +124,7 @@ class HttpExchange:
         if not is_success:
             self._reply = Reply.failed(self.wire.status_fault(answer, body))
             return None
-        return faults.unreadable(self.wire.backend, f"HTTP {answer.status} with {len(body)} bytes that hold no answer to the call")
+        return faults.unreadable(self.wire.backend, Why(f"HTTP {answer.status} with {len(body)} bytes that hold no answer to the call"))
 
     def _take(self, chunk: bytes) -> float | None:
         assert self._parser is not None
@@ -154,7 +155,7 @@ class HttpExchange:
             return True
         if status == 404:
             return fault.code != METHOD_NOT_FOUND
-        said = fault.message if fault.raw is not None else fault.message.partition("HTTP 400")[2]  # without the backend's name
+        said = fault.message if fault.raw is not None else fault.told.partition("HTTP 400")[2]  # without the backend's name
         return status == 400 and "session" in said.lower()
 
     async def _resume(self, parser: EventParser) -> Fault | None:
@@ -178,7 +179,7 @@ class HttpExchange:
     async def _read_on(self, answer: Response) -> Fault | None:
         """Read the rest of a stream; why there is none to be had, or None."""
         if answer.status != 200 or media_type(answer.header(b"content-type")) != EVENT_STREAM:
-            return faults.lost(self.wire.backend, f"its answer broke off, and HTTP {answer.status} refused the rest")
+            return faults.lost(self.wire.backend, Why(f"its answer broke off, and HTTP {answer.status} refused the rest"))
         await self.wire.pump(answer, self._take)
         return None
 

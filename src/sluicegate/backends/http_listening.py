@@ -36,7 +36,7 @@ class Listening:
     conversation: Conversation
     on_gone: Callable[[], None]
     """The backend does not know the session any more."""
-    on_refused: Callable[[str], None]
+    on_refused: Callable[[Fault], None]
     """Nothing listens at the backend's address any more."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _last_id: str = attrs.field(default="", init=False)
@@ -62,7 +62,7 @@ class Listening:
         self._silent += 1
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer) and self._was_open:
-                self.on_refused(answer.message)
+                self.on_refused(answer)
             return True
         try:
             return await self._read(answer, may_be_gone=may_be_gone)

@@ -12,8 +12,10 @@ import trio
 from ..events import get_logger
 from ..protocol import eras, faults
 from ..protocol.calls import Call, Reply
+from ..protocol.faults import Fault
 from ..protocol.headers import is_session_id
 from ..protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
+from ..protocol.why import Why
 from .http_conversation import Conversation
 from .http_exchange import HttpExchange, Owner
 from .http_listening import Listening
@@ -25,6 +27,7 @@ __all__ = ["Host", "Renewal"]
 
 log = get_logger("sluicegate.backend")
 
+FAILED = "it lost the session, and a new one failed"
 RENEW_SECONDS = 30.0
 """How long a new conversation may take to open after the backend has lost the old one."""
 MOST_LOSSES, LOSSES_SECONDS = 10, 60.0
@@ -41,11 +44,11 @@ class Host(Owner, Protocol):
         """The reply to a call, None if the backend does not know the session; and the session id that it issued."""
         ...
 
-    def close(self, why: str) -> None:
+    def close(self, why: Why) -> None:
         """It is over."""
         ...
 
-    def nothing_listens(self, why: str) -> None:
+    def nothing_listens(self, fault: Fault) -> None:
         """No connection comes about any more."""
         ...
 
@@ -76,7 +79,7 @@ class Renewal:
         if reply.fault is not None:
             return reply
         if session_id and not is_session_id(session_id):
-            return Reply.failed(faults.unreadable(self.wire.backend, "its session id is no visible ASCII"))
+            return Reply.failed(faults.unreadable(self.wire.backend, Why("its session id is no visible ASCII")))
         members = decode_object(reply.result)
         version = "" if isinstance(members, Malformed) else read_text(members, "protocolVersion")
         self._hello = call.params
@@ -102,7 +105,7 @@ class Renewal:
         now = trio.current_time()
         if len(self._losses) == MOST_LOSSES and now - self._losses[0] < LOSSES_SECONDS:
             lost_all = f"it lost {MOST_LOSSES} sessions within {LOSSES_SECONDS:g} s"
-            self.host.close(f"{lost_all}; if several copies of it share one address, they have to share their sessions, too")
+            self.host.close(Why(f"{lost_all}; if several copies of it share one address, they have to share their sessions, too"))
             return
         self._losses.append(now)
         self.opening = trio.Event()
@@ -117,28 +120,28 @@ class Renewal:
     async def _open_again(self) -> None:
         """Shake hands anew; a failure ends the session, and the supervisor begins from the start."""
         log.info("backend has lost the session; opening a new one", backend=self.wire.backend)
-        why = f"it lost the session and did not open a new one within {RENEW_SECONDS:g} s"
+        why: Why | None = Why(f"it lost the session and did not open a new one within {RENEW_SECONDS:g} s")
         try:
             with trio.move_on_after(RENEW_SECONDS):
                 why = await self._shake_hands()
-            if why:
+            if why is not None:
                 self.host.close(why)
         finally:
             self._let_go()
-        if not why:
+        if why is None:
             self._listen()
             doubt_lists(self.host)
 
-    async def _shake_hands(self) -> str:
-        """Why it failed, or nothing."""
+    async def _shake_hands(self) -> Why | None:
+        """Why it failed, or None."""
         assert self._hello is not None
         reply = await self.initialize(Call("initialize", "initialize", self._hello))
         if reply.fault is not None:
-            return f"it lost the session, and a new one failed: {reply.fault.message}"
+            return reply.fault.why.after(FAILED)
         if self.conversation.version not in eras.LEGACY:
-            return f"it lost the session, and a new one failed: it wants to speak protocol {self.conversation.version!r}"
+            return Why("it wants to speak another protocol", f"it wants to speak protocol {self.conversation.version!r}").after(FAILED)
         await self.notices.post(self.conversation, encode_notification("notifications/initialized", {}))
-        return ""
+        return None
 
     def _let_go(self) -> None:
         if self.opening is not None:

@@ -16,13 +16,15 @@ from ..events import get_logger
 from ..http1.client_response import Response
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
+from ..protocol.faults import Fault
 from ..protocol.messages import Params, Raw, encode_notification
+from ..protocol.why import Why
 from .http_conversation import Conversation
 from .http_exchange import HttpExchange
 from .http_notices import Notices
 from .http_renewal import Renewal
 from .http_wire import Wire
-from .session import Inbox
+from .session import CLOSED, Inbox
 
 __all__ = ["HttpSession"]
 
@@ -43,13 +45,13 @@ class HttpSession:
     _notices: Notices = attrs.field(init=False)
     _renewal: Renewal = attrs.field(init=False)
     _numbers: Iterator[int] = attrs.field(factory=lambda: count(1), init=False)
-    _refused: tuple[float, str] | None = attrs.field(default=None, init=False)
+    _refused: tuple[float, Why] | None = attrs.field(default=None, init=False)
     """When a connection was refused first, and how; forgotten as soon as the backend answers anything."""
     _left: bool = attrs.field(default=False, init=False)
     _empty: trio.Event | None = attrs.field(default=None, init=False)
     """Made by who leaves while calls are on their way."""
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _why: str = attrs.field(default="", init=False)
+    _why: Why = attrs.field(default=Why(""), init=False)
 
     def __attrs_post_init__(self) -> None:
         self._notices = Notices(self.wire, self.nursery)
@@ -71,7 +73,7 @@ class HttpSession:
             if reply is not None:
                 return reply
             renewal.renew(conversation)
-        return Reply.failed(faults.unavailable(self.backend, "it does not know the session that it has just opened"))
+        return Reply.failed(faults.unavailable(self.backend, Why("it does not know the session that it has just opened")))
 
     def tell(self, method: str, params: Params) -> None:
         """Send a notification from a task of its own; never blocks."""
@@ -83,26 +85,26 @@ class HttpSession:
         else:
             self._notices.post_soon(self._renewal.conversation, frame, method)
 
-    async def wait_closed(self) -> str:
+    async def wait_closed(self) -> Why:
         """Wait until the session has ended, and say why."""
         await self._closed.wait()
         return self._why
 
-    def close(self, why: str) -> None:
+    def close(self, why: Why) -> None:
         """Take no more calls. Those on their way are left alone until the session is left."""
         if not self._closed.is_set():
-            self._why = why.removeprefix(f"backend '{self.backend}' is not available: ")
+            self._why = why
             self._closed.set()
 
     async def leave(self) -> None:
         """End everything and say goodbye; the caller bounds it."""
         vanished = self._closed.is_set()
         self._left = True
-        self.close("the gateway closed the session")
+        self.close(CLOSED)
         self._renewal.end()
         for exchange in self.open.values():
             exchange.cut(self._why)
-        self.wire.client.cut(self, self._why)
+        self.wire.client.cut(self, self._why.operator)
         if self.open:
             self._empty = trio.Event()
             await self._empty.wait()
@@ -139,7 +141,7 @@ class HttpSession:
     def _after(self, exchange: HttpExchange) -> None:
         """Close once a connection was refused and no call is left that was under way before."""
         if exchange.refused is not None and self._refused is None:
-            self._refused = (trio.current_time(), exchange.refused.message)
+            self._refused = (trio.current_time(), self._within(exchange.refused))
         if self._refused is not None:
             since, why = self._refused
             if all((other.call.sent_at or 0.0) >= since for other in self.open.values()):
@@ -151,10 +153,15 @@ class HttpSession:
         """The backend answered over HTTP: it is there."""
         self._refused = None
 
-    def nothing_listens(self, why: str) -> None:
+    def nothing_listens(self, fault: Fault) -> None:
         """The standing stream found nobody at the backend's address."""
         if not self.open:
-            self.close(why)
+            self.close(self._within(fault))
+
+    def _within(self, fault: Fault) -> Why:
+        """Why, without the words that a fault of this session says again."""
+        begin = f"backend '{self.backend}' is not available: "
+        return Why(fault.message.removeprefix(begin), fault.told.removeprefix(begin))
 
     # -- what the backend says (implements `Desk`)
 

@@ -17,6 +17,7 @@ from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.faults import Cause, Fault
 from ..protocol.headers import EVENT_STREAM, JSON
 from ..protocol.messages import Raw
+from ..protocol.why import Why
 from .http_retry_after import retry_after
 
 __all__ = ["Wire", "own_headers", "own_host"]
@@ -92,20 +93,21 @@ class Wire:
             if isinstance(found, Fault):
                 return found
             address = found
-        return self._astray(f"it redirected more than {MOST_REDIRECTS} times")
+        return self._astray(Why(f"it redirected more than {MOST_REDIRECTS} times"))
 
     def _follow(self, address: Address, location: str) -> Address | Fault:
         """Where a redirect leads; credentials never leave the origin that was configured (CORE-66)."""
         try:
             found = address.join(location)
         except ValueError:
-            return self._astray("it redirected to something that is no URL")
+            return self._astray(Why("it redirected to something that is no URL"))
         if not location or found.origin != self.address.origin:
             hint = "if you trust that address, write it as the backend's url"
-            return self._astray(f"it redirected to another origin, {found.origin}, which was not contacted", hint)
+            what = "it redirected to another origin, which was not contacted"
+            return self._astray(Why(what, f"it redirected to another origin, {found.origin}, which was not contacted"), hint)
         return found
 
-    def _astray(self, why: str, hint: str = "") -> Fault:
+    def _astray(self, why: Why, hint: str = "") -> Fault:
         return attrs.evolve(faults.unavailable(self.backend, why, hint), reason=ASTRAY)
 
     async def pump(self, answer: Response, take: Take) -> Fault | None:
@@ -144,17 +146,18 @@ class Wire:
 
     def too_large(self) -> Fault:
         """What came back is over the limit."""
-        return faults.unreadable(self.backend, f"it is larger than {self.limit} bytes")
+        return faults.unreadable(self.backend, Why(f"it is larger than {self.limit} bytes"))
 
     def status_fault(self, answer: Response, body: bytes) -> Fault:
-        """An answer that is no message: the status and the beginning of its text."""
+        """An answer that is no message: the status, and for the operator the beginning of its text."""
         status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
         hint = "check the backend's headers and bearer_token" if status in {401, 403} else ""
+        message = f"backend '{self.backend}' answered HTTP {status}"
         fault = Fault(
             Cause.TRANSPORT,
             INTERNAL_ERROR,
-            f"backend '{self.backend}' answered HTTP {status}" + (f": {shown}" if shown else ""),
+            message,
             "http_status",
             self.backend,
             hint,
@@ -162,6 +165,7 @@ class Wire:
             details={"status": Raw(b"%d" % status)},
             lasting=400 <= status < 500 and status not in _MAY_PASS,
             is_about_call=status in _ABOUT_CALL,
+            for_operator=f"{message}: {shown}" if shown else "",
         )
         return self.as_refusal(answer, fault)
 

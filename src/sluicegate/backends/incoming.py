@@ -7,8 +7,10 @@ from typing import Protocol
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
+from ..protocol.errors import INVALID_REQUEST
 from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
 from ..protocol.offers import KINDS
+from ..protocol.why import Why
 from .mapping import answer_key, answer_to_backend, own_number, progress_token, reply_from
 from .overheard import overheard
 
@@ -106,7 +108,8 @@ def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls, about
         key = answer_key(data)
         waiting = None if key is None else calls.waiting(key)
         if waiting is not None:
-            waiting.settle(Reply.failed(faults.unreadable(desk.backend, message.message)))
+            why = Why("it is no message of the protocol" if message.code == INVALID_REQUEST else message.message, message.message)
+            waiting.settle(Reply.failed(faults.unreadable(desk.backend, why)))
         desk.complain(f"{message.message}: {bytes(data)[:80]!r}")
 
 

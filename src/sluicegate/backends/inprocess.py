@@ -14,9 +14,10 @@ import attrs
 import trio
 
 from ..protocol.messages import Request, decode
+from ..protocol.why import Why
 from .channel import ChannelSession
 from .mapping import own_key
-from .session import BackendSession, Inbox
+from .session import CLOSED, BackendSession, Inbox
 
 if TYPE_CHECKING:
     from mcp.server import Server
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InProcessConnector"]
 
+ENDED = Why("the server ended")
 GOODBYE_SECONDS = 2.0
 """How long a server may take to end after its input has ended."""
 
@@ -57,17 +59,17 @@ class InProcessConnector:
             try:
                 yield session
             finally:
-                session.close("the gateway closed the session")
+                session.close(CLOSED)
                 nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_SECONDS
 
     async def _serve(self, streams: MessageStream, session: ChannelSession) -> None:
         server: Any = getattr(self.server, "_lowlevel_server", self.server)  # the SDK has no public name for it yet
         read, write = streams
-        why = "the server ended"
+        why = ENDED
         try:
             await server.run(read, write, server.create_initialization_options())
         except Exception as error:  # noqa: BLE001  whatever a server's own code raises ends this session and nothing else
-            why = f"the server raised {error!r}"
+            why = Why("the server failed", f"the server raised {error!r}")
         finally:
             session.close(why)
 
@@ -83,7 +85,8 @@ async def _write(session: ChannelSession, streams: MessageStream) -> None:
             try:
                 message = jsonrpc_message_adapter.validate_json(frame, by_name=False)
             except ValueError as error:  # the SDK's limits on depth, digits and text are narrower than ours
-                session.refuse(_key(frame), f"the server could not be asked, because the SDK cannot read the call: {error}")
+                what = "the server could not be asked, because the SDK cannot read the call"
+                session.refuse(_key(frame), Why(what, f"{what}: {error}"))
                 continue
             try:
                 await write.send(SessionMessage(message))
@@ -98,7 +101,7 @@ async def _read(session: ChannelSession, streams: MessageStream) -> None:
             session.complain(repr(item))
         else:
             _pass_on(item, session)
-    session.close("the server ended")
+    session.close(ENDED)
 
 
 def _pass_on(item: SessionMessage, session: ChannelSession) -> None:
@@ -106,7 +109,7 @@ def _pass_on(item: SessionMessage, session: ChannelSession) -> None:
     try:
         data = message.model_dump_json(by_alias=True, exclude_unset=True).encode()
     except ValueError as error:  # half a surrogate is text in Python and nowhere else
-        session.refuse(getattr(message, "id", None), f"it cannot be written as JSON: {error}")
+        session.refuse(getattr(message, "id", None), Why("it cannot be written as JSON", f"it cannot be written as JSON: {error}"))
         session.complain(repr(error))
     else:
         session.receive(data, own_key(getattr(item.metadata, "related_request_id", None)))

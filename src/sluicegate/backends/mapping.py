@@ -7,6 +7,7 @@ from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
+from ..protocol.why import Why
 from .lines import number_at_ends
 
 __all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
@@ -55,7 +56,7 @@ def reply_from(response: Response, backend: str) -> Reply:
         return Reply(fault=faults.backend_error(backend, response.error), extras=response.extras)
     assert response.result is not None
     if memoryview(response.result)[0] != _BRACE:
-        return Reply.failed(faults.unreadable(backend, "its result is no object"))
+        return Reply.failed(faults.unreadable(backend, Why("its result is no object")))
     return Reply(response.result, extras=response.extras)
 
 

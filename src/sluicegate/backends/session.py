@@ -11,8 +11,11 @@ from typing import Protocol
 
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params
+from ..protocol.why import Why
 
-__all__ = ["BackendSession", "ConnectFailed", "Connector", "Inbox"]
+__all__ = ["CLOSED", "BackendSession", "ConnectFailed", "Connector", "Inbox"]
+
+CLOSED = Why("the gateway closed the session")
 
 
 class BackendSession(Protocol):
@@ -31,8 +34,8 @@ class BackendSession(Protocol):
         """Enqueue a notification; never blocks. Dropped if the session has closed."""
         ...
 
-    async def wait_closed(self) -> str:
-        """Wait until the session has ended, and return why, in words for the operator."""
+    async def wait_closed(self) -> Why | str:
+        """Wait until the session has ended, and return why; plain text is for the operator alone."""
         ...
 
 
@@ -62,4 +65,8 @@ class Connector(Protocol):
 
 
 class ConnectFailed(Exception):
-    """A backend cannot be reached; the message says what was tried and what to do."""
+    """A backend cannot be reached; the message says what was tried and what to do, and is for the operator alone unless it is a `Why`."""
+
+    def __init__(self, why: Why | str = "") -> None:
+        super().__init__(str(why))
+        self.why = Why.of(why, "it cannot be reached")

@@ -18,11 +18,12 @@ import trio
 from ..events import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.messages import compact
+from ..protocol.why import Why
 from .channel import ChannelSession
 from .diagnosis import how_it_ended, printable, why_not_started
 from .lines import Lines, Oversized
 from .outbox import Outbox
-from .session import BackendSession, ConnectFailed, Inbox
+from .session import CLOSED, BackendSession, ConnectFailed, Inbox
 
 __all__ = ["StdioConnector"]
 
@@ -32,6 +33,7 @@ LAST_WORDS = 20
 """Lines of stderr that are kept for the message about the end."""
 LAST_WORDS_SECONDS = 0.25
 """How long, after the child has ended, what it wrote before may take to arrive: a grandchild may hold the pipes open for ever."""
+NOT_STARTED = "its command could not be started"
 LONGEST_COMPLAINT = 8192
 """Bytes of one line of stderr; more is cut."""
 
@@ -73,7 +75,7 @@ class StdioConnector:
                 try:
                     yield session
                 finally:
-                    session.close("the gateway closed the session")
+                    session.close(CLOSED)
                     await farewell(child, self.grace)
                     pumps.cancel(reason="the child has ended")
         finally:
@@ -85,9 +87,9 @@ class StdioConnector:
         try:
             return await self.open_process(spec)
         except OSError as error:
-            raise ConnectFailed(why_not_started(spec, error)) from error
+            raise ConnectFailed(Why(NOT_STARTED, why_not_started(spec, error))) from error
         except ValueError as error:  # a NUL, or half a surrogate, in an argument or in the environment
-            raise ConnectFailed(f"command '{self.command}' cannot be started: {error}") from error
+            raise ConnectFailed(Why(NOT_STARTED, f"command '{self.command}' cannot be started: {error}")) from error
 
 
 def as_line(message: bytes) -> bytes:
@@ -184,7 +186,7 @@ class _Pipes:
         if line.is_answer and self.session.settle_oversized(line.number, self.limit):
             return
         if line.is_answer and line.number is None and self.session.in_flight:
-            self.session.close(f"it sent {what}, and nothing tells whose answer it is")
+            self.session.close(Why(f"it sent {what}, and nothing tells whose answer it is"))
         else:
             self.session.complain(what)
 

@@ -16,6 +16,7 @@ import trio
 from ..events import get_logger
 from ..protocol.faults import Fault
 from ..protocol.offers import KINDS, Offer
+from ..protocol.why import Why
 from .backend import Backend, Phase, State
 from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
 from .session import BackendSession, ConnectFailed
@@ -24,6 +25,7 @@ __all__ = ["Restarts", "Supervisor"]
 
 log = get_logger("sluicegate.supervisor")
 
+NOTHING = Why("")
 REST_SECONDS = 0.5
 """Between two readings of changed lists: some servers say that a list has changed whenever it is read."""
 
@@ -67,9 +69,9 @@ class Supervisor:
                 await trio.sleep(self._after(was_ready, cause))
                 self.backend.restarts += 1
         finally:
-            self.backend.enter(State.STOPPED, "")
+            self.backend.enter(State.STOPPED, NOTHING)
 
-    def _after(self, was_ready: bool, cause: str) -> float:
+    def _after(self, was_ready: bool, cause: Why) -> float:
         """Note how a life ended; the pause before the next."""
         now = trio.current_time()
         self._failures = 1 if was_ready else self._failures + 1
@@ -83,29 +85,34 @@ class Supervisor:
         pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping)
         self.backend.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(
-            "backend is down", backend=self.backend.name, cause=cause, state=self.backend.state.value, retry_seconds=round(pause, 2)
+            "backend is down",
+            backend=self.backend.name,
+            cause=self.backend.error,
+            state=self.backend.state.value,
+            retry_seconds=round(pause, 2),
         )
         return pause
 
-    async def _live_once(self) -> tuple[bool, str]:
+    async def _live_once(self) -> tuple[bool, Why]:
         """One life, from connecting to the loss of the connection; whether it was ever ready, and why it ended."""
         backend = self.backend
         backend.phase = Phase.CONNECT
-        cause = ""
+        cause = NOTHING
         began = trio.current_time()
         with trio.CancelScope(deadline=began + self.connect_seconds) as starting:
             try:
                 cause = await self._serve(starting)
             except* (ConnectFailed, HandshakeFailed) as group:
-                cause = "; ".join(str(error) for error in _leaves(group))
+                causes = [error.why for error in _leaves(group) if isinstance(error, ConnectFailed | HandshakeFailed)]
+                cause = Why("; ".join(cause.public for cause in causes), "; ".join(cause.operator for cause in causes))
             except* Exception:  # a bug in a reader or a writer restarts this backend, loudly, and no other
                 log.exception("bug in the session of a backend", backend=backend.name)
-                cause = "internal error in its session; the log has the traceback"
+                cause = Why("internal error in its session; the log has the traceback")
         if starting.cancelled_caught:
-            cause = f"no answer within {self.connect_seconds:g} s while trying to {backend.phase.value}"
+            cause = Why(f"no answer within {self.connect_seconds:g} s while trying to {backend.phase.value}")
         return starting.deadline == float("inf"), cause
 
-    async def _serve(self, starting: trio.CancelScope) -> str:
+    async def _serve(self, starting: trio.CancelScope) -> Why:
         backend = self.backend
         async with backend.connector(backend) as session:
             backend.phase = Phase.INITIALIZE
@@ -118,7 +125,7 @@ class Supervisor:
                 backend.session = None  # its offer stays: clients need not see a short restart in their lists
                 backend.stale.clear()
 
-    async def _while_open(self, session: BackendSession, offer: Offer) -> str:
+    async def _while_open(self, session: BackendSession, offer: Offer) -> Why:
         """Let calls in until the session has closed, or has become unhealthy and shall be opened anew; why."""
         health = self.backend.health
         with trio.CancelScope() as living:
@@ -129,8 +136,8 @@ class Supervisor:
                     nursery.start_soon(health.watch, session)
                 why = await session.wait_closed()
                 nursery.cancel_scope.cancel()
-                return why
-        return f"unhealthy: {health.error}" if health is not None else ""
+                return Why.of(why, "the connection ended")
+        return Why("unhealthy", f"unhealthy: {health.error}") if health is not None else NOTHING
 
     def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
         backend = self.backend
@@ -144,7 +151,7 @@ class Supervisor:
             protocol=offer.hello.version,
             offers={kind.member: len(items) for kind, items in offer.lists.items() if items},
         )
-        backend.enter(State.READY, "")
+        backend.enter(State.READY, NOTHING)
 
     async def _keep_lists_fresh(self, session: BackendSession, offer: Offer) -> None:
         """Read a list again when the backend says that it changed; a failed reading keeps the old one (CORE-50)."""

@@ -74,7 +74,7 @@ class Shadow:
 
 
 def _words(reply: Reply) -> str:
-    return reply.fault.message if reply.fault is not None else ""
+    return reply.fault.told if reply.fault is not None else ""
 
 
 @attrs.frozen(eq=False)

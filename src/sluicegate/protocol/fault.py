@@ -13,6 +13,7 @@ from .cause import Cause
 from .errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from .fault_codes import BY_REASON
 from .messages import Params, Raw, encode
+from .why import Why
 
 __all__ = ["Cause", "Fault"]
 
@@ -32,6 +33,7 @@ class Fault:
     cause: Cause
     code: int
     message: str
+    """For whoever makes the call: no word of it comes from elsewhere, unless it is the backend's own error in answer to this very call."""
     reason: str = ""
     """One stable word for programs, sent as ``data.reason``."""
     backend: str = ""
@@ -48,6 +50,8 @@ class Fault:
     """The same call would fail in the same way again; another backend may take it."""
     is_about_call: bool = False
     """It says something about the call and nothing about the backend, although that is where it failed."""
+    for_operator: str = ""
+    """The message with what callers must not read; empty where there is no more to say. It is never sent."""
 
     @property
     def may_go_elsewhere(self) -> bool:
@@ -101,3 +105,18 @@ class Fault:
         if hint:
             data["hint"] = hint
         return encode({"code": self.code, "message": self.message, "data": data | self.details})
+
+    @property
+    def hides_something(self) -> bool:
+        """Whether callers are told less than there is to say."""
+        return bool(self.for_operator) and self.for_operator != self.message
+
+    @property
+    def told(self) -> str:
+        """The message for the operator, who may know everything."""
+        return self.for_operator or self.message
+
+    @property
+    def why(self) -> Why:
+        """What others than this call's caller may be told of it, for whom a backend's error is not meant, and what the operator may."""
+        return Why(self.message if self.raw is None else f"it answered with error {self.code}", self.told)

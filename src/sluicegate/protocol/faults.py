@@ -1,4 +1,7 @@
-"""Everything that can go wrong with a call: one function for each, so that the words are said in one place."""
+"""Everything that can go wrong with a call: one function for each, so that the words are said in one place.
+
+Where a backend is to blame, a reason that is plain text is for the operator alone (`Why`).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from .errors import (
 )
 from .fault import Cause, Fault
 from .messages import Raw, encode
+from .why import Why
 
 __all__ = [
     "Cause",
@@ -57,41 +61,38 @@ def backend_error(backend: str, raw: Raw) -> Fault:
         known = msgspec.json.decode(raw, type=_ErrorObject)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = bytes(raw)[:_MOST_SHOWN].decode(errors="replace")
-        return unreadable(backend, f"its error object has no integer code and text message: {said}")
+        what = "its error object has no integer code and text message"
+        return unreadable(backend, Why(what, f"{what}: {said}"))
     return Fault(Cause.BACKEND, known.code, known.message, backend=backend, raw=raw)
 
 
-def unavailable(backend: str, why: str, hint: str = "") -> Fault:
+def unavailable(backend: str, why: Why | str, hint: str = "") -> Fault:
     """There is no live session with the backend; the call was not sent."""
+    why = Why.of(why).after(f"backend '{backend}' is not available")
     return Fault(
-        Cause.UNAVAILABLE,
-        INTERNAL_ERROR,
-        f"backend '{backend}' is not available: {why}",
-        "backend_unavailable",
-        backend,
-        hint,
-        started=False,
+        Cause.UNAVAILABLE, INTERNAL_ERROR, why.public, "backend_unavailable", backend, hint, started=False, for_operator=why.operator
     )
 
 
-def unreachable(backend: str, why: str) -> Fault:
+def unreachable(backend: str, why: Why | str) -> Fault:
     """There is a session, but no connection came about; the call was not sent.
 
     That speaks against the backend (DEC-5), while `unavailable` does not.
     """
-    message = f"backend '{backend}' is not available: {why}"
-    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, message, "backend_unreachable", backend, started=False)
+    why = Why.of(why, "no connection came about").after(f"backend '{backend}' is not available")
+    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, why.public, "backend_unreachable", backend, started=False, for_operator=why.operator)
 
 
-def lost(backend: str, why: str, *, started: bool = True) -> Fault:
+def lost(backend: str, why: Why | str, *, started: bool = True) -> Fault:
     """The connection ended while the call was on it."""
-    message = f"backend '{backend}' went away before it answered: {why}"
-    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, message, "connection_lost", backend, started=started)
+    why = Why.of(why).after(f"backend '{backend}' went away before it answered")
+    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, why.public, "connection_lost", backend, started=started, for_operator=why.operator)
 
 
-def unreadable(backend: str, why: str) -> Fault:
+def unreadable(backend: str, why: Why | str) -> Fault:
     """The backend answered with something that is no answer."""
-    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, f"backend '{backend}' sent an answer that cannot be used: {why}", "bad_answer", backend)
+    why = Why.of(why).after(f"backend '{backend}' sent an answer that cannot be used")
+    return Fault(Cause.TRANSPORT, INTERNAL_ERROR, why.public, "bad_answer", backend, for_operator=why.operator)
 
 
 def timed_out(target: str, seconds: float, *, backend: str = "") -> Fault:

@@ -70,7 +70,7 @@ class Failover:
         reply = await primary.handler(call.copy())
         if reply.fault is None or _is_final(reply.fault, primary, call):
             return reply
-        return await self._go_on(call, reply, f"{primary.name}: {reply.fault.message}")
+        return await self._go_on(call, reply, f"{primary.name}: {reply.fault.told}")
 
     async def _go_on(self, call: Call, said: Reply | None, cause: str) -> Reply:
         """Ask those that are left; ``said`` is the primary's answer, None if it was not asked."""
@@ -84,7 +84,7 @@ class Failover:
                 return reply
             if said is None or reply.fault.cause is not Cause.BARRED:  # a gate's refusal says less than what a backend said before
                 said = reply
-            cause = f"{candidate.name}: {reply.fault.message}"
+            cause = f"{candidate.name}: {reply.fault.told}"
         return await self.primary.handler(call.copy()) if said is None else said
 
     def _left(self, call: Call, asked: Candidate | None) -> Iterator[Candidate]:

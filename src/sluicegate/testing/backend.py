@@ -14,17 +14,8 @@ from ..backends.channel import ChannelSession
 from ..backends.session import Connector
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.messages import (
-    Notification,
-    Params,
-    Raw,
-    Request,
-    Response,
-    decode,
-    decode_object,
-    encode_notification,
-    read_text,
-)
+from ..protocol.messages import Notification, Params, Raw, Request, Response, decode, decode_object, encode_notification, read_text
+from ..protocol.why import Why
 from .answers import canned, duration, error_object, progress_note, result_object, spoiled
 from .faults import Transport
 from .injector import ROUTED, Faults
@@ -140,7 +131,7 @@ class ScriptedBackend:
         if isinstance(step, UNANSWERED):
             await trio.sleep_forever()
         if isinstance(step, LOST):
-            why = step.why if isinstance(step, Reset) else "the connection was lost"
+            why = Why(step.why if isinstance(step, Reset) else "the connection was lost")
             return Reply.failed(faults.unavailable(self.name, why) if isinstance(step, Refuse) else faults.lost(self.name, why))
         if isinstance(step, RpcError):
             return Reply.failed(faults.backend_error(self.name, Raw(error_object(step))))
@@ -162,7 +153,7 @@ class ScriptedBackend:
     def crash(self, why: str = "it crashed") -> None:
         """Lose every open connection."""
         for session in list(self.sessions):
-            session.close(why)
+            session.close(Why(why))
 
     async def converse(self, session: ChannelSession) -> None:
         """Be the other end of a session until it closes."""
@@ -211,7 +202,7 @@ class ScriptedBackend:
                 session.receive(message)
         self._did(number, after)
         if isinstance(after, LOST):
-            session.close(after.why if isinstance(after, Reset) else "the connection was lost")
+            session.close(Why(after.why if isinstance(after, Reset) else "the connection was lost"))
         elif isinstance(after, UNANSWERED):
             await trio.sleep_forever()
 

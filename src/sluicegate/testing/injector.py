@@ -24,6 +24,7 @@ from ..events import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec
 from ..protocol.calls import SILENT, Call, Reply
 from ..protocol.messages import Params
+from ..protocol.why import Why
 from .answers import unfold
 from .fault_plan import load_plan
 from .fault_words import WrongFault, fault_in, name_of
@@ -120,7 +121,7 @@ class _Session:
     def tell(self, method: str, params: Params) -> None:
         self.inner.tell(method, params)
 
-    async def wait_closed(self) -> str:
+    async def wait_closed(self) -> Why | str:
         return await self.inner.wait_closed()
 
 

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.session import BackendSession, ConnectFailed, Inbox
+from ..backends.session import CLOSED, BackendSession, ConnectFailed, Inbox
 
 __all__ = ["Peer", "ScriptedConnector"]
 
@@ -52,8 +52,8 @@ class ScriptedConnector:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.backend.converse, session)
                 yield session
-                session.close("the gateway closed the session")
+                session.close(CLOSED)
                 nursery.cancel_scope.cancel()
         finally:
-            session.close("the gateway closed the session")
+            session.close(CLOSED)
             self.backend.sessions.remove(session)

@@ -12,6 +12,7 @@ from ..backends.lines import Lines, Oversized
 from ..backends.outbox import Letter
 from ..outside import ProcessSpec
 from ..protocol.messages import Params
+from ..protocol.why import Why
 from .backend import ScriptedBackend
 from .processes import Program
 
@@ -40,9 +41,9 @@ class _Session(ChannelSession):
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             self.said.send_nowait(data + b"\n")
 
-    def close(self, why: str) -> None:
+    def close(self, given: Why | str) -> None:
         """End the conversation; what was said before is still written."""
-        super().close(why)
+        super().close(given)
         self.said.close()
 
 
@@ -65,7 +66,7 @@ def program_of(backend: ScriptedBackend) -> Program:
         finally:
             session.close("the program has ended")
             backend.sessions.remove(session)
-        return 0 if await session.wait_closed() == "its input has ended" else 1
+        return 0 if str(await session.wait_closed()) == "its input has ended" else 1
 
     return program
 

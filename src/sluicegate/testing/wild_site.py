@@ -17,6 +17,7 @@ from ..backends.outbox import Letter
 from ..http1.server import HangUp, serve
 from ..protocol.events import format_event
 from ..protocol.messages import Malformed, Notification, Params, Request, Response, decode
+from ..protocol.why import Why
 from .asgi import Receive, Send
 from .weather import BadWire
 from .wild import WildBackend
@@ -79,9 +80,9 @@ class _Session(ChannelSession):
         if stream is not None:
             stream.put(data)
 
-    def close(self, why: str) -> None:
+    def close(self, given: Why | str) -> None:
         """The session is lost, and every answer with it."""
-        super().close(why)
+        super().close(given)
         for stream in self.answers.values():
             stream.scope.cancel()
 
