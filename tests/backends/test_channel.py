@@ -64,6 +64,65 @@ async def test_an_id_that_comes_back_as_text_is_recognised(autojump_clock: trio.
     assert [reply.fault for reply in replies] == [None]
 
 
+@pytest.mark.parametrize("number", [b"1.0", b"1e0", b'"1"'])
+async def test_an_id_and_a_token_that_come_back_in_another_spelling_are_recognised(
+    number: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Some encoders write every number as a fraction."""
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    call = a_call(_meta=b'{"progressToken":7.0}')
+    async with running(session, call, replies):
+        await sent(session)
+        if number != b'"1"':
+            session.receive(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%b,"progress":1}}' % number)
+        session.receive(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % number)
+    assert [reply.fault for reply in replies] == [None]
+    assert isinstance(call.back, Heard)
+    assert call.back.notes == (
+        [b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7.0,"progress":1}}'] if number != b'"1"' else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_on"),
+    [
+        (b"null", b'{"name":"t"}'),
+        (b'{"progressToken":null,"other":null}', b'{"name":"t","_meta":{"other":null}}'),
+        (b'{"progressToken":null}', b'{"name":"t","_meta":{}}'),
+        (b"[]", b'{"name":"t","_meta":[]}'),
+        (b'{"progressToken":"x"}', b'{"name":"t","_meta":{"progressToken":1}}'),
+    ],
+)
+async def test_metadata_that_says_nothing_is_left_out(given: bytes, sent_on: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    """P-25: there are servers that drop a request with a null in these places, without an answer."""
+    session = ChannelSession("b", Heard())
+    async with running(session, a_call(_meta=given), []) as scope:
+        frame = await session.next_frame()
+        assert frame == b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":%b}' % sent_on
+        scope.cancel()
+
+
+@pytest.mark.parametrize(("error", "code"), [(b'{"code":-32000.0,"message":"m"}', -32000), (b'{"message":"m","code":7}', 7)])
+async def test_a_code_in_any_spelling_is_taken_and_sent_on_as_it_came(
+    error: bytes, code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        await sent(session)
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":null,"error":%b,"server":"x"}' % error)
+    fault = replies[0].fault
+    assert fault is not None
+    assert (fault.cause, fault.code, fault.encode()) == (Cause.BACKEND, code, error)
+
+
+async def test_a_null_error_beside_a_result_is_none(autojump_clock: trio.testing.MockClock) -> None:
+    session, replies = ChannelSession("b", Heard()), list[Reply]()
+    async with running(session, a_call(), replies):
+        await sent(session)
+        session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"a":null},"error":null}')
+    assert [(reply.fault, bytes(reply.result)) for reply in replies] == [(None, b'{"a":null}')]
+
+
 async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
     error = b'{"code":-32002,"message":"none","data":{"x":1e2}}'

@@ -107,7 +107,7 @@ async def test_a_progress_token_of_null_asks_for_no_progress(nursery: trio.Nurse
     assert frame is not None
     message = decode_object(frame)
     assert isinstance(message, dict)
-    assert bytes(message["params"]) == b'{"_meta":{"progressToken":null}}'
+    assert bytes(message["params"]) == b'{"_meta":{}}'
     assert back.notes == []
     nursery.cancel_scope.cancel()
 

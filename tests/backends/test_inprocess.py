@@ -139,7 +139,6 @@ async def test_odd_metadata_costs_one_call(meta: bytes, autojump_clock: trio.tes
         session = backend.session
         with trio.fail_after(100):
             await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b"{}"), "_meta": Raw(meta)}))
-            await backend(Call("tools/call", "add", {"name": Raw(b'"add"')}, extras={"more": Raw(meta)}))
         assert backend.session is session
         nursery.cancel_scope.cancel()
 

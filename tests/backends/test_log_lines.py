@@ -67,7 +67,7 @@ async def test_a_log_line_with_the_token_of_a_call_reaches_it_under_the_callers_
     nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("token", [b"2", b"0", b"-1", b'"1"', b"null", b"1.0", b"{}"])
+@pytest.mark.parametrize("token", [b"2", b"0", b"-1", b'"1"', b"null", b"1.5", b"{}"])
 async def test_a_log_line_with_a_token_that_no_call_has_reaches_none(token: bytes, nursery: trio.Nursery) -> None:
     session, back = ChannelSession("files", Heard()), Heard()
     await on_its_way(session, back, nursery)

@@ -34,7 +34,17 @@ def test_a_request_keeps_every_parameter_as_it_came() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "key"),
-    [(b"7", 7), (b'"7"', "7"), (b"-1", -1), (b'"\\u0061"', "a"), (b"123456789012345678901234567890", 123456789012345678901234567890)],
+    [
+        (b"7", 7),
+        (b'"7"', "7"),
+        (b"-1", -1),
+        (b'"\\u0061"', "a"),
+        (b"123456789012345678901234567890", 123456789012345678901234567890),
+        (b"1.0", 1),
+        (b"-0.0", 0),
+        (b"2.50E1", 25),
+        (b"9007199254740992.0", 2**53),
+    ],
 )
 def test_an_id_is_given_back_exactly_and_compared_by_value(raw: bytes, key: int | str) -> None:
     message = decode(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % raw)
@@ -42,8 +52,8 @@ def test_an_id_is_given_back_exactly_and_compared_by_value(raw: bytes, key: int 
     assert (raw, key) == (message.id, message.key)
 
 
-@pytest.mark.parametrize("raw", [b"null", b"1.0", b"1e3", b"true", b"[1]", b"{}", b'"' + b"x" * 5000 + b'"'])
-def test_an_id_that_is_no_string_or_integer_is_refused_and_not_taken_for_a_notification(raw: bytes) -> None:
+@pytest.mark.parametrize("raw", [b"null", b"1.5", b"1e-3", b"1e400", b"1e17", b"true", b"[1]", b"{}", b'"' + b"x" * 5000 + b'"'])
+def test_an_id_that_is_no_string_or_whole_number_is_refused_and_not_taken_for_a_notification(raw: bytes) -> None:
     message = decode(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % raw)
     assert isinstance(message, Malformed)
     assert (message.code, message.id) == (INVALID_REQUEST, b"null")
@@ -92,10 +102,45 @@ def test_a_key_that_came_twice_or_escaped_says_one_thing_to_us_and_to_a_backend(
     assert encode_request(1, message.method, message.params) == b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}'
 
 
-def test_members_that_json_rpc_does_not_know_are_passed_on() -> None:
-    message = decode(b'{"jsonrpc":"2.0","id":1,"method":"x","trace":{"a":1.0}}')
-    assert isinstance(message, Request)
-    assert encode_request(2, message.method, message.params, message.extras) == b'{"jsonrpc":"2.0","id":2,"method":"x","trace":{"a":1.0}}'
+@pytest.mark.parametrize(
+    ("odd", "plain"),
+    [
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":1.0},"trace":{"a":1.0}}',
+            b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":1.0}}',
+        ),
+        (b'{"server":"y","jsonrpc":"2.0","method":"x"}', b'{"jsonrpc":"2.0","method":"x"}'),
+        (b'{"jsonrpc":"2.0","id":1,"result":{},"took":3}', b'{"jsonrpc":"2.0","id":1,"result":{}}'),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":1},"":[]}', b'{"jsonrpc":"2.0","id":1,"error":{"code":1}}'),
+    ],
+)
+def test_members_that_json_rpc_does_not_know_are_left_out(odd: bytes, plain: bytes) -> None:
+    """P-25: servers and clients in the wild drop a message that has one, without an answer."""
+    message = decode(odd)
+    assert not isinstance(message, Malformed)
+    assert decode(plain) == message
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (b'"result":{},"error":null', b'"result":{}'),
+        (b'"result":null,"error":{"code":1}', b'"error":{"code":1}'),
+        (b'"result":null,"error":null', b'"result":null'),
+        (b'"method":null,"params":null,"result":{},"error":null', b'"result":{}'),
+        (b'"method":"x","params":null,"result":null,"error":null', b'"method":"x"'),
+    ],
+)
+def test_a_null_member_counts_as_absent_where_another_one_says_what_is_meant(written: bytes, meant: bytes) -> None:
+    """There are servers that always write all of them."""
+    message = decode(b'{"jsonrpc":"2.0","id":1,%b}' % written)
+    assert not isinstance(message, Malformed)
+    assert decode(b'{"jsonrpc":"2.0","id":1,%b}' % meant) == message
+
+
+def test_what_means_nothing_without_its_null_members_is_no_message() -> None:
+    for nothing in (b'"method":null', b'"method":null,"params":{}', b'"id":1,"error":{},"result":{}'):
+        assert isinstance(decode(b'{"jsonrpc":"2.0","id":1,%b}' % nothing), Malformed)
 
 
 def test_notifications_and_responses_are_told_apart() -> None:

@@ -76,7 +76,7 @@ class ChannelSession:
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
         self._last_id = number = self._last_id + 1
         params, token = with_own_token(call.params, number)
-        pending = _Pending(call, token, Letter(self.framed(encode_request(number, call.method, params, call.extras)), call))
+        pending = _Pending(call, token, Letter(self.framed(encode_request(number, call.method, params)), call))
         self._pending[number] = pending
         self.outbox.put(pending.letter)
         try:

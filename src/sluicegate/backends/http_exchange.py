@@ -71,7 +71,7 @@ class HttpExchange:
         """The reply, or None if the backend does not know the session any more and so has not run the call."""
         call = self.call
         params, self.token = with_own_token(call.params, self.number)
-        body = encode_request(self.number, call.method, params, call.extras)
+        body = encode_request(self.number, call.method, params)
         headers = self.conversation.posting + lines_of_call(call)
         call.sent_at = trio.current_time()
         call.trail.sent = True

@@ -118,7 +118,7 @@ def _notice(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
         waiting = calls.reporting(own_number(bytes(note.params.get("progressToken", b""))))
         if waiting is not None and waiting.token is not None:  # else it is late or was never asked for: nothing after completion (P-120)
             params = note.params | {"progressToken": waiting.token}
-            waiting.call.back.note(encode_notification(note.method, params, note.extras))
+            waiting.call.back.note(encode_notification(note.method, params))
     elif note.method == "notifications/message":
         _log_line(note, desk, calls, about)
     else:
@@ -136,7 +136,7 @@ def _log_line(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
     if waiting is None:
         overheard(desk.backend, params)
     else:
-        waiting.call.back.note(encode_notification(note.method, params, note.extras))
+        waiting.call.back.note(encode_notification(note.method, params))
 
 
 def doubt_lists(desk: Desk) -> None:

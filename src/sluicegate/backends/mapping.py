@@ -6,6 +6,7 @@ from ..protocol import faults
 from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
+from ..protocol.members import is_null
 from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
 from ..protocol.why import Why
 from .lines import number_at_ends
@@ -14,14 +15,16 @@ __all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress
 
 _BRACE = ord("{")
 NO_TOKEN = Raw(b"")
-_NO_TOKEN = (b"", b"null")
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
 
 
 def own_number(digits: bytes) -> int:
     """A number that may be one of ours, else -1, which never is."""
-    return int(digits) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else -1
+    if len(digits) > LONGEST_NUMBER:
+        return -1
+    number = int(digits) if digits.isdigit() else read_id(digits)
+    return number if isinstance(number, int) else -1
 
 
 def own_key(key: int | str | None) -> int:
@@ -53,20 +56,27 @@ def answer_to_backend(request: Request) -> bytes:
 def reply_from(response: Response, backend: str) -> Reply:
     """A backend's response as the reply of a call; a result that is no object is none (every result of MCP is one)."""
     if response.error is not None:
-        return Reply(fault=faults.backend_error(backend, response.error), extras=response.extras)
+        return Reply.failed(faults.backend_error(backend, response.error))
     assert response.result is not None
     if memoryview(response.result)[0] != _BRACE:
         return Reply.failed(faults.unreadable(backend, Why("its result is no object")))
-    return Reply(response.result, extras=response.extras)
+    return Reply(response.result)
 
 
 def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
-    """The parameters with the progress token replaced by our own, unique on the shared channel, and the caller's token (P-120)."""
+    """The parameters with the progress token replaced by our own, unique on the shared channel, and the caller's token (P-120).
+
+    Metadata and a token that are null say nothing, and are left out: there are servers that drop such a request without an answer (P-25).
+    """
     if "_meta" not in params:
         return params, None
+    if is_null(params["_meta"]):
+        return {key: raw for key, raw in params.items() if key != "_meta"}, None
     meta, token = progress_token(params)
-    if bytes(token) in _NO_TOKEN:
+    if token is NO_TOKEN:
         return params, None
+    if is_null(token):
+        return params | {"_meta": Raw(encode({key: raw for key, raw in meta.items() if key != "progressToken"}))}, None
     return params | {"_meta": Raw(encode(meta | {"progressToken": Raw(b"%d" % number)}))}, token
 
 

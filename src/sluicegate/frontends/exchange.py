@@ -119,11 +119,11 @@ class Exchange:
         trail = self.call.trail
         if reply.fault is not None:
             self.failed = True
-            return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)), reply.extras)
+            return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)))
         result = reply.result
         if self._began is not None and _wants_route(self.call.params):
             result = _with_route(result, trail, trio.current_time() - self._began)
-        return encode_answer(self.id, result, reply.extras)
+        return encode_answer(self.id, result)
 
 
 def _wants_route(params: Params) -> bool:

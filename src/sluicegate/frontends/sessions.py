@@ -103,7 +103,7 @@ class Session:
             return None
         key = request.key
         target = read_text(request.params, NAMED_BY.get(request.method, "")) or request.method
-        call = Call(request.method, target, request.params, self.caller, extras=request.extras)
+        call = Call(request.method, target, request.params, self.caller)
         exchange = Exchange(request.id, call, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange

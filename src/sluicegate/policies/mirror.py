@@ -101,7 +101,7 @@ def _copy(call: Call) -> Call:
     meta = params.get("_meta")
     if meta is not None:
         params["_meta"] = _without_token(meta)
-    return Call(call.method, call.target, params, call.caller, extras=call.extras)
+    return Call(call.method, call.target, params, call.caller)
 
 
 def _without_token(meta: Raw) -> Raw:

@@ -44,7 +44,6 @@ class Reply:
 
     result: Raw = EMPTY
     fault: Fault | None = None
-    extras: Params = attrs.field(factory=dict)
 
     @classmethod
     def failed(cls, fault: Fault) -> Reply:
@@ -169,7 +168,6 @@ class Call:
     params: Params
     caller: Caller = OURSELVES
     back: Back = SILENT
-    extras: Params = attrs.field(factory=dict)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     """The one scope that ends the call and all its copies; `sluicegate.policies.lifetime.Lifetime` enters it."""
     trail: Trail = attrs.field(factory=Trail)
@@ -201,7 +199,6 @@ class Call:
             self.params if params is None else params,
             self.caller,
             self.back if back is None else back,
-            self.extras,
             self.scope,
             self.trail,
         )

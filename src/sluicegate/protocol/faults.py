@@ -51,7 +51,8 @@ _MOST_SHOWN = 200
 
 
 class _ErrorObject(msgspec.Struct):
-    code: int
+    code: int | float
+    """Some encoders write every number as a fraction."""
     message: str
 
 
@@ -59,11 +60,14 @@ def backend_error(backend: str, raw: Raw) -> Fault:
     """The backend answered with a JSON-RPC error; code, message and data stay as they are."""
     try:
         known = msgspec.json.decode(raw, type=_ErrorObject)
+        code = int(known.code)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        code = None
+    if code is None or code != known.code:
         said = bytes(raw)[:_MOST_SHOWN].decode(errors="replace")
         what = "its error object has no integer code and text message"
         return unreadable(backend, Why(what, f"{what}: {said}"))
-    return Fault(Cause.BACKEND, known.code, known.message, backend=backend, raw=raw)
+    return Fault(Cause.BACKEND, code, known.message, backend=backend, raw=raw)
 
 
 def unavailable(backend: str, why: Why | str, hint: str = "") -> Fault:

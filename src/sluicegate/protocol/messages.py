@@ -1,18 +1,22 @@
 """JSON-RPC envelopes: decoded one level deep, everything below kept as raw bytes.
 
-The envelope is a dict of raw members (msgspec ``Raw``), so numbers, nulls and unknown members pass through untouched. A level that is
-read for a decision is always encoded again from what was read: a key that came twice, or escaped, cannot say one thing to us and another
-to a backend. Keys that collide with a read key by case alone are refused, because the peer may fold case where we do not.
+An envelope holds the protocol's own members and no others: those are left out on the way, because servers and clients in the wild drop a
+message that has any, without an answer (P-25). Parameters are a dict of raw members (msgspec ``Raw``), so numbers, nulls and unknown members
+pass through untouched. A level that is read for a decision is always encoded again from what was read: a key that came twice, or escaped,
+cannot say one thing to us and another to a backend. Keys that collide with a read key by case alone are refused, because the peer may fold
+case where we do not.
 """
 
 from __future__ import annotations
 
-import re
+from typing import Literal
 
 import msgspec
 
-from .errors import INVALID_REQUEST, PARSE_ERROR
+from .errors import INVALID_REQUEST
+from .ids import read_id
 from .keys import ENVELOPE, NESTED, PARAMS, collision
+from .members import MOST_MEMBERS, SMALL, TOO_MANY, Malformed, Params, Raw, decode_object, is_null, read_text, text
 
 __all__ = [
     "EMPTY",
@@ -37,18 +41,10 @@ __all__ = [
     "text",
 ]
 
-Raw = msgspec.Raw
-Params = dict[str, Raw]
-"""The raw members of one object level."""
-
 EMPTY = Raw(b"{}")
+_ABSENT = Raw(b"")
 
-_object = msgspec.json.Decoder(dict[str, Raw])
-_any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
-
-_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
-_LONGEST_ID = 1024
 
 
 # Made for every message, so they are structs: their `__init__` is C, and takes a quarter of the time of a frozen class of attrs.
@@ -61,8 +57,6 @@ class Request(msgspec.Struct, frozen=True):
     key: int | str
     method: str
     params: Params
-    extras: Params
-    """Members of the envelope that JSON-RPC does not know; passed on (P-25)."""
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -70,7 +64,6 @@ class Notification(msgspec.Struct, frozen=True):
 
     method: str
     params: Params
-    extras: Params
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -79,122 +72,134 @@ class Response(msgspec.Struct, frozen=True):
     key: int | str | None
     result: Raw | None
     error: Raw | None
-    extras: Params
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """What cannot be read, as the JSON-RPC error that says why."""
-
-    code: int
-    message: str
-    id: bytes = b"null"
 
 
 Message = Request | Notification | Response | Malformed
 
 
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What nearly every message is, read in one go. A null member is as good as none; only ids tell the two apart."""
+
+    jsonrpc: Literal["2.0"]
+    method: str | None = None
+    id: Raw = _ABSENT
+    params: Params | None = None
+    result: Raw = _ABSENT
+    error: Raw = _ABSENT
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
 def decode(data: bytes) -> Message:
     """Read one message; never raises."""
+    try:
+        if len(data) > SMALL:
+            return _decode_by_hand(data)
+        if not data.isascii():
+            data.decode()
+        envelope = _envelope.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_by_hand(data)
+    return _read(envelope)
+
+
+def _decode_by_hand(data: bytes) -> Message:
+    """Read what is large, what has members beside those of the protocol, and say of anything else what is wrong with it."""
     members = decode_object(data)
     if isinstance(members, Malformed):
         return members
-    raw_id = None if (raw := members.get("id")) is None else bytes(raw)
-    key = None if raw_id is None else read_id(raw_id)
-    own_id = b"null" if raw_id is None or key is None else raw_id
-    method = None if (raw := members.get("method")) is None else text(raw) or ""
-    extras = {} if members.keys() <= ENVELOPE.exact else {name: raw for name, raw in members.items() if name not in ENVELOPE.exact}
-    if wrong := _wrong_envelope(members, extras, method):
-        return Malformed(INVALID_REQUEST, wrong, own_id)
+    raw_id = members.get("id", _ABSENT)
+    params = _object_or_none(members.get("params"))
+    raw_method = members.get("method")
+    method = None if raw_method is None or is_null(raw_method) else text(raw_method) or ""
+    wrong = collision(members.keys(), ENVELOPE) or _wrong_version(members) or (params if isinstance(params, str) else None)
+    if wrong is None and not isinstance(params, str):
+        return _read(_Envelope("2.0", method, raw_id, params, members.get("result", _ABSENT), members.get("error", _ABSENT)))
+    return Malformed(INVALID_REQUEST, wrong or "", _own_id(raw_id))
+
+
+def _wrong_version(members: Params) -> str | None:
+    return None if read_text(members, "jsonrpc") == "2.0" else 'member "jsonrpc" must be "2.0"'
+
+
+def _object_or_none(raw: Raw | None) -> Params | str | None:
+    """The parameters, or what is wrong with them."""
+    if raw is None or is_null(raw):
+        return None
+    params = decode_object(raw)
+    if not isinstance(params, Malformed):
+        return params
+    return _MANY_PARAMS if params.message == TOO_MANY else '"params" must be an object'
+
+
+_MANY_PARAMS = f'"params" must not have more than {MOST_MEMBERS} members'
+
+
+def _read(envelope: _Envelope) -> Message:
+    """Tell the kinds of messages apart."""
+    method, raw_id = envelope.method, envelope.id
     if method is None:
-        return _decode_response(members, own_id, key, extras)
-    params = _decode_params(members.get("params"))
-    if isinstance(params, str):
-        return Malformed(INVALID_REQUEST, params, own_id)
-    if raw_id is None:
-        return Notification(method, params, extras)
+        return _read_response(envelope)
+    params = envelope.params or {}
+    if wrong := _wrong_request(envelope, method) or _wrong_params(params):
+        return Malformed(INVALID_REQUEST, wrong, _own_id(raw_id))
+    if raw_id is _ABSENT:
+        return Notification(method, params)
+    own_id = bytes(raw_id)
+    key = read_id(own_id)
     if key is None:
-        return Malformed(INVALID_REQUEST, '"id" must be a string or an integer, never null', own_id)
-    return Request(own_id, key, method, params, extras)
+        return Malformed(INVALID_REQUEST, '"id" must be a string or an integer, never null')
+    return Request(own_id, key, method, params)
 
 
-def _wrong_envelope(members: Params, extras: Params, method: str | None) -> str | None:
-    """What is wrong with the envelope itself."""
-    if extras and (clash := collision(extras.keys(), ENVELOPE)):
-        return clash
-    if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
-        return 'member "jsonrpc" must be "2.0"'
-    if method is not None:
-        if not method:
-            return '"method" must be a string that is not empty'
-        if "result" in members or "error" in members:
-            return "a message is a request or a response, not both"
-    return None
+def _wrong_request(envelope: _Envelope, method: str) -> str | None:
+    if not method:
+        return '"method" must be a string that is not empty'
+    result, error = envelope.result, envelope.error
+    if (result is _ABSENT or is_null(result)) and (error is _ABSENT or is_null(error)):
+        return None
+    return "a message is a request or a response, not both"
 
 
-def _decode_response(members: Params, own_id: bytes, key: int | str | None, extras: Params) -> Message:
-    result, error = members.get("result"), members.get("error")
-    unnamed = bytes(members.get("id", b"null")) == b"null"
-    if (result is None) == (error is None):
-        return Malformed(INVALID_REQUEST, 'a message has a "method", or exactly one of "result" and "error"', own_id)
-    if key is None and (error is None or not unnamed):  # an error about what could not be read has no id
-        return Malformed(INVALID_REQUEST, '"id" must be a string or an integer', own_id)
-    return Response(key, result, error, extras)
-
-
-def _decode_params(raw: Raw | None) -> Params | str:
-    if raw is None or bytes(raw) == b"null":
-        return {}
-    try:
-        params = _object.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return '"params" must be an object'
+def _wrong_params(params: Params) -> str | None:
+    """What is wrong with the keys of the parameters, and of the objects in them that we read."""
+    if len(params) > MOST_MEMBERS:
+        return _MANY_PARAMS
     clash = collision(params.keys(), PARAMS)
+    if NESTED.keys().isdisjoint(params):
+        return clash
     for key, known in NESTED.items():
         if key in params and clash is None:
             members = decode_object(params[key])
-            clash = None if isinstance(members, Malformed) else collision(members.keys(), known)
-    return clash or params
+            if not isinstance(members, Malformed):
+                clash = collision(members.keys(), known)
+            elif members.message == TOO_MANY:
+                clash = f'"{key}" must not have more than {MOST_MEMBERS} members'
+    return clash
 
 
-def decode_object(data: bytes | Raw) -> Params | Malformed:
-    """The members of one JSON object, or why there are none."""
-    try:
-        if not isinstance(data, Raw) and not data.isascii():
-            data.decode()
-        return _object.decode(data)
-    except UnicodeDecodeError:
-        return Malformed(PARSE_ERROR, "the message is not valid UTF-8")
-    except RecursionError:
-        return Malformed(PARSE_ERROR, "the message is nested too deeply")
-    except msgspec.ValidationError:
-        return Malformed(INVALID_REQUEST, "a message must be a JSON object")
-    except msgspec.DecodeError as error:
-        return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
+def _read_response(envelope: _Envelope) -> Message:
+    result, error, raw_id = envelope.result, envelope.error, envelope.id
+    if result is not _ABSENT and error is not _ABSENT:  # some servers always write both, the other one as null
+        if is_null(error):
+            error = _ABSENT
+        elif is_null(result):
+            result = _ABSENT
+    unnamed = raw_id is _ABSENT or is_null(raw_id)
+    key = None if unnamed else read_id(bytes(raw_id))
+    if (result is _ABSENT) == (error is _ABSENT):
+        why = 'a message has a "method", or exactly one of "result" and "error"'
+        return Malformed(INVALID_REQUEST, why, _own_id(raw_id))
+    if key is None and (error is _ABSENT or not unnamed):  # an error about what could not be read has no id
+        return Malformed(INVALID_REQUEST, '"id" must be a string or an integer')
+    return Response(key, None if result is _ABSENT else result, None if error is _ABSENT else error)
 
 
-def read_id(raw: bytes) -> int | str | None:
-    """The value of an id, or None if it is neither text nor an integer."""
-    if len(raw) > _LONGEST_ID:
-        return None
-    if raw[:1] == b'"':
-        return text(Raw(raw))
-    return int(raw) if _INTEGER.match(raw) else None
-
-
-def text(raw: Raw | None) -> str | None:
-    """The string that a raw member holds, or None if it is no string."""
-    if raw is None:
-        return None
-    try:
-        value = _any.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, str) else None
-
-
-def read_text(params: Params, key: str) -> str | None:
-    """The string under ``key``, or None if it is missing or no string."""
-    return text(params.get(key))
+def _own_id(raw: Raw) -> bytes:
+    """The id to answer under: as it came, where it is one."""
+    own_id = bytes(raw)
+    return own_id if read_id(own_id) is not None else b"null"
 
 
 def encode(value: object) -> bytes:
@@ -205,40 +210,34 @@ def encode(value: object) -> bytes:
 # Where a message may be large it is joined: formatting a mebibyte takes half a millisecond more.
 
 
-def encode_request(id: int, method: str, params: Params, extras: Params | None = None) -> bytes:
+def encode_request(id: int, method: str, params: Params) -> bytes:
     """A request under our own id."""
-    tail = _tail(extras)
     if not params:
-        return b'{"jsonrpc":"2.0","id":%d,"method":%b%b}' % (id, encode(method), tail)
-    return b"".join((b'{"jsonrpc":"2.0","id":%d,"method":' % id, encode(method), b',"params":', encode(params), tail, b"}"))
+        return b'{"jsonrpc":"2.0","id":%d,"method":%b}' % (id, encode(method))
+    return b"".join((b'{"jsonrpc":"2.0","id":%d,"method":' % id, encode(method), b',"params":', encode(params), b"}"))
 
 
-def encode_notification(method: str, params: Params, extras: Params | None = None) -> bytes:
+def encode_notification(method: str, params: Params) -> bytes:
     """A notification."""
-    tail = _tail(extras)
     if not params:
-        return b'{"jsonrpc":"2.0","method":%b%b}' % (encode(method), tail)
-    return b'{"jsonrpc":"2.0","method":%b,"params":%b%b}' % (encode(method), encode(params), tail)
+        return b'{"jsonrpc":"2.0","method":%b}' % encode(method)
+    return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (encode(method), encode(params))
 
 
-def encode_result(id: bytes, result: bytes | Raw, extras: Params | None = None) -> bytes:
+def encode_result(id: bytes, result: bytes | Raw) -> bytes:
     """A successful answer under the caller's own id."""
-    before, after = around_result(id, extras)
+    before, after = around_result(id)
     return b"".join((before, result, after))
 
 
-def around_result(id: bytes, extras: Params | None = None) -> tuple[bytes, bytes]:
+def around_result(id: bytes) -> tuple[bytes, bytes]:
     """What stands before and after the result of a successful answer."""
-    return b'{"jsonrpc":"2.0","id":%b,"result":' % id, _tail(extras) + b"}"
+    return b'{"jsonrpc":"2.0","id":%b,"result":' % id, b"}"
 
 
-def encode_error(id: bytes, error: bytes | Raw, extras: Params | None = None) -> bytes:
+def encode_error(id: bytes, error: bytes | Raw) -> bytes:
     """A failed answer under the caller's own id; ``error`` is the whole error object."""
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b%b}' % (id, error, _tail(extras))
-
-
-def _tail(extras: Params | None) -> bytes:
-    return b"," + encode(extras)[1:-1] if extras else b""
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (id, error)
 
 
 def compact(message: bytes) -> bytes:

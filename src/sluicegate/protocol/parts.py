@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from .messages import Params, Raw, around_result, encode_result
+from .messages import Raw, around_result, encode_result
 
 __all__ = ["LARGE", "Parts", "encode_answer"]
 
@@ -33,10 +33,10 @@ class Parts:
         return b"".join((self.before, self.large, self.after))
 
 
-def encode_answer(id: bytes, result: Raw, extras: Params) -> bytes | Parts:
+def encode_answer(id: bytes, result: Raw) -> bytes | Parts:
     """The same as `encode_result`, in parts where the result is large."""
     large = memoryview(result)
     if len(large) < LARGE:
-        return encode_result(id, result, extras)
-    before, after = around_result(id, extras)
+        return encode_result(id, result)
+    before, after = around_result(id)
     return Parts(before, large, after)
