@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from sluicegate.cli.main import main
 
 @pytest.fixture
 def sluicegate(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command line in an empty folder and without settings from outside; exit code, stdout and stderr."""
+    """Runs a command line in an empty folder, without settings from outside and with the programs of this environment; exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     for name in ("CONFIG", "HOST", "PORT", "LOG_LEVEL", "TOKEN", "DEBUG"):
         monkeypatch.delenv(f"SLUICEGATE_{name}", raising=False)
 

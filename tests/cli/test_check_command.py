@@ -102,3 +102,39 @@ def test_programs_get_json(sluicegate: Command, gate: Path) -> None:
     told = json.loads(out)
     assert (code, err, told["ok"]) == (1, "", False)
     assert {"file", "line", "path", "what", "instead"} == set(told["problems"][0])
+
+
+def test_a_command_that_is_not_there_is_a_warning_of_check_alone(sluicegate: Command, gate: Path, tmp_path: Path) -> None:
+    gate.write_text(gate.read_text().replace("mcp-server-time", "no-such-program"))
+    (tmp_path / "more.json").write_text('{"mcpServers": {\n"git": {"command": "./no/such"}, "off": {"command": "none", "disabled": true}}}')
+
+    code, out, _ = sluicegate("check", "-c", str(gate), "--import-mcp-json", "more.json")
+
+    assert code == 0
+    assert f"    - {gate}:6: backends[0].command: the command 'no-such-program' is not on the PATH; install it, or write its path\n" in out
+    assert "    - more.json:2: mcpServers.git.command: the command './no/such' is not there" in out
+    assert "'none'" not in out
+
+
+def test_a_command_on_the_path_that_the_backend_gets_is_there(sluicegate: Command, gate: Path, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "own program"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    gate.write_text(gate.read_text().replace("mcp-server-time", "own program") + f'env = {{ PATH = "{program.parent}" }}\n')
+
+    code, out, err = sluicegate("check", "-c", str(gate))
+
+    assert (code, err, "Warnings" in out) == (0, "", False)
+
+
+def test_a_command_with_its_arguments_in_it_is_an_error(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text().replace("mcp-server-time", "npx -y p"))
+
+    code, _, err = sluicegate("check", "-c", str(gate))
+
+    assert code == 1
+    assert (
+        "backends[0].command: backend 'time': 'command' holds arguments, too, and no shell takes it apart; write the program alone, and args"
+        in err
+    )

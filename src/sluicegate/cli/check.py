@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..config.check import refuse_open_bind
+from ..config.check_programs import missing_programs
 from ..config.load import Loaded
 from ..config.problem import ConfigError, Problem
 from ..config.summary import summary
@@ -36,6 +37,7 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
     warnings = [*loaded.warnings, *map(str, loaded.planned)]
     if refused := refuse_open_bind(loaded.config):  # with a configuration that goes with --stdio, or with --insecure-no-auth, all is well
         warnings.append(str(loaded.placed(refused)))
+    warnings += (str(loaded.placed(problem)) for problem in missing_programs(loaded.config))
     backends = _connect(loaded) if connect else None
     ok = backends is None or all(entry["state"] == "ready" for entry in backends)
     if as_json:

@@ -74,9 +74,12 @@ def choose_configuration(command: Command) -> Command:
         help=f"Configuration, TOML or YAML.  [default: {DEFAULT}]",
     )
     @click.option(
-        "--from-mcp-json", type=file, metavar="PATH", help="Take the backends from a client's .mcp.json, and need no configuration."
+        "--from-mcp-json",
+        type=file,
+        metavar="PATH",
+        help="Take the backends from a client's file, such as .mcp.json, and need no configuration.",
     )
-    @click.option("--import-mcp-json", type=file, metavar="PATH", help="Add the backends of a client's .mcp.json to the configuration.")
+    @click.option("--import-mcp-json", type=file, metavar="PATH", help="Add the backends of a client's file to the configuration.")
     @functools.wraps(command)
     def with_choice(*args: Any, config: Path | None, from_mcp_json: Path | None, import_mcp_json: Path | None, **kwargs: Any) -> Any:
         typed = click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE

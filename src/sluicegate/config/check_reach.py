@@ -11,6 +11,7 @@ import attrs
 from ..protocol.addresses import is_address
 from ..protocol.headers import is_header_name, is_header_value, is_token
 from .check_files import unreadable_files
+from .check_programs import is_a_whole_line
 from .model import BackendConfig, BackendTlsConfig
 from .problem import Problem, dotted
 
@@ -51,6 +52,9 @@ class _Way:
         for key in unused:
             if getattr(backend, key) != getattr(_DEFAULTS, key):
                 yield self._at(key, f"backend '{name}': '{key}' has no effect with transport '{backend.transport}'", "leave it out")
+        if needs == "command" and backend.enabled and is_a_whole_line(backend):
+            what = f"backend '{name}': 'command' holds arguments, too, and no shell takes it apart"
+            yield self._at("command", what, 'write the program alone, and args = ["…"] beside it')
         if backend.url is not None and needs == "url":
             yield from self._url(backend.url)
         if backend.proxy is not None and needs == "url" and not _is_proxy(backend.proxy):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["settle_folders"]
+__all__ = ["settle_folders", "settled"]
 
 _TLS = ("certificate", "key", "client_ca", "ca")
+
+
+def settled(folder: Path, name: str) -> str:
+    """A path that a file in that folder names; ``~`` is a home, and stays what it is where nobody of that name has one."""
+    return str(folder / os.path.expanduser(name))  # noqa: PTH111  pathlib's raises for an unknown user
 
 
 def settle_folders(tree: dict[str, Any], folder: Path) -> None:
@@ -16,7 +22,7 @@ def settle_folders(tree: dict[str, Any], folder: Path) -> None:
     for table, keys in _tables(tree):
         for key in keys:
             if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
-                table[key] = str(folder / Path(table[key]).expanduser())
+                table[key] = settled(folder, table[key])
 
 
 def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:

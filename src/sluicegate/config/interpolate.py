@@ -18,7 +18,10 @@ from typing import Any
 
 import attrs
 
+from .documents import Unreadable
+from .folders import settled
 from .problem import KeyPath, Problem, dotted, line_of
+from .regular_files import regular_text
 
 __all__ = ["Inserted", "Interpolation", "escape"]
 
@@ -112,16 +115,11 @@ class Interpolation:
         return value
 
     def _file(self, reference: str) -> str:
-        path = self.folder / Path(reference).expanduser()
+        path = settled(self.folder, reference)
         try:
-            with path.open("rb") as file:
-                content = file.read(_MAX_FILE + 1)
-            if len(content) > _MAX_FILE:
-                raise _Unresolved(f"the file '{path}' is over 1 MiB", "name the file that holds only the value")
-            return content.decode().removesuffix("\n").removesuffix("\r")
-        except (OSError, ValueError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or "it is no UTF-8 text or no path"
-            raise _Unresolved(f"the file '{path}' cannot be read: {why}", "name a readable text file") from None
+            return regular_text(Path(path), _MAX_FILE).removesuffix("\n").removesuffix("\r")
+        except Unreadable as why:
+            raise _Unresolved(f"the file '{path}' cannot be read: {why}", "name a readable text file that holds only the value") from None
 
     def _editors(self) -> dict[str, str]:
         """What editors put in by themselves."""

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
-from ..protocol.names import ambiguous
 from . import check
+from .clients.imported import Imported
+from .clients.reading import read_servers
 from .documents import Document, Unreadable, read, text_of
 from .dump import dump
-from .folders import settle_folders
-from .importers import Imported, legal_namespace, read_servers
+from .folders import settle_folders, settled
 from .interpolate import Interpolation
 from .mend import Known, mend
 from .model import Config, Loaded
+from .namespaces import Namespaces
 from .planned import Finding, take
-from .problem import ConfigError, Problem, dotted, line_of
+from .problem import ConfigError, Origin, Problem, dotted, line_of, origin_of
 from .structure import Rejected, structure
 
 __all__ = ["ConfigError", "Loaded", "Problem", "dump", "from_mcp_json", "load", "parse"]
-
-_ENTRY = re.compile(r"backends\[(\d+)\]")
 
 
 def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -87,6 +85,7 @@ def _assemble(
         settle_folders(draft.tree, folder)
     for path in (*draft.named_import(folder or Path.cwd()), *imports):
         draft.take_in(read_servers(path, environ))
+    draft.tell_of_those_left_out()
     plans = draft.placed(_as_problems(planned))
     return draft.finish(source, plans)
 
@@ -100,8 +99,10 @@ class _Draft:
     tree: dict[str, Any] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
-    imported: dict[int, tuple[Imported, str]] = attrs.field(factory=dict)
+    origins: dict[int, Origin] = attrs.field(factory=dict)
     """Where a backend comes from, for those that are not in the file itself."""
+    left_out: list[Imported] = attrs.field(factory=list)
+    """Clients' files, for what could not be taken of them."""
     import_failed: bool = False
     """Whether a client's file has mistakes, so that nobody knows how many backends there are."""
 
@@ -115,54 +116,47 @@ class _Draft:
     def named_import(self, folder: Path) -> list[Path]:
         proxy = self.tree.get("proxy")
         name = proxy.get("import_backends") if isinstance(proxy, dict) else None
-        return [folder / Path(name).expanduser()] if isinstance(name, str) and name else []
+        return [Path(settled(folder, name))] if isinstance(name, str) and name else []
 
     def take_in(self, imported: Imported) -> None:
         """Append the backends of a client's file that the configuration does not have itself (CFG-153)."""
         self.problems += imported.problems
-        self.import_failed = self.import_failed or bool(imported.problems)
+        self.import_failed = self.import_failed or bool(imported.problems or imported.left_out)
+        self.left_out.append(imported)
         self.notes.append(f"Imported {len(imported.tables)} backends from {imported.document.name}")
         backends = self.tree.setdefault("backends", [])
         if not isinstance(backends, list):
             return
         entries = [entry for entry in backends if isinstance(entry, dict)]
         names = {str(entry.get("name")) for entry in entries}
-        spaces = {str(entry.get("namespace") or entry.get("name")) for entry in entries}
-        coming = {legal_namespace(table["name"], ()) for table in imported.tables if table["name"] not in names}
+        spaces = Namespaces(self._separator(), (str(entry.get("namespace") or entry.get("name")) for entry in entries))
+        spaces.expect(table["name"] for table in imported.tables if table["name"] not in names)
         for table, place in zip(imported.tables, imported.places, strict=True):
             name = table["name"]
             if name in names:
                 self.warnings.append(f"Skipping '{name}' from {imported.document.name} (already defined in config)")
                 continue
-            namespace = self._namespace(name, spaces, coming)
+            namespace = spaces.give(name)
             if namespace != name:
                 table["namespace"] = namespace
                 self.warnings.append(f"'{name}' from {imported.document.name} gets the namespace '{namespace}'")
             names.add(name)
-            spaces.add(namespace)
-            self.imported[len(backends)] = (imported, place)
+            self.origins[len(backends)] = Origin(imported.document.name, line_of(place, imported.document.lines), place)
             backends.append(table)
         self.warnings += imported.warnings
 
-    def _namespace(self, name: str, spaces: set[str], coming: set[str]) -> str:
-        """A legal namespace whose prefix cannot be mistaken for another's (CORE-5), nor for that of one that is imported later."""
+    def _separator(self) -> str:
         proxy = self.tree.get("proxy")
         separator = proxy.get("separator", "_") if isinstance(proxy, dict) else "_"
-        namespace = legal_namespace(name, spaces)
-        if not isinstance(separator, str) or not separator:
-            return namespace
+        return separator if isinstance(separator, str) else ""
 
-        def clashes(one: str) -> bool:
-            pairs = ambiguous([*spaces, *coming, one], separator)
-            return any(long == one or (short == one and long in spaces) for short, long in pairs)
-
-        joint = "_" if "-" in separator else "-"
-        if clashes(namespace):
-            namespace = legal_namespace(namespace.replace(separator, joint), spaces)
-        plain, number = namespace, 2
-        while clashes(namespace) or (number > 2 and namespace in spaces):
-            namespace, number = f"{plain}{joint}{number}", number + 1
-        return namespace
+    def tell_of_those_left_out(self) -> None:
+        """Servers of clients that cannot be used are a warning beside others, and the reason why there is nothing where they are all."""
+        for imported in self.left_out:
+            if self.tree.get("backends"):
+                self.warnings += imported.about_those_left_out()
+            else:
+                self.problems += imported.left_out
 
     def finish(self, source: Path | None, planned: Sequence[Problem]) -> Loaded:
         """Convert and check; raises `ConfigError` with everything found since the beginning."""
@@ -176,7 +170,7 @@ class _Draft:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
         plans = (*planned, *self.placed(check.planned_values(config)))
-        return Loaded(config, warnings, plans, tuple(self.notes), self.document.lines)
+        return Loaded(config, warnings, plans, tuple(self.notes), self.document.lines, self.origins)
 
     def _explains(self, problem: Problem) -> bool:
         """Whether backends are missing only because a client's file could not be read."""
@@ -196,12 +190,9 @@ class _Draft:
             return None
 
     def _place(self, problem: Problem) -> Problem:
-        entry = _ENTRY.match(problem.path)
-        if entry is None or int(entry[1]) not in self.imported:
-            return attrs.evolve(problem, file=self.document.name, line=line_of(problem.path, self.document.lines))
-        imported, place = self.imported[int(entry[1])]
-        path = place + problem.path[entry.end() :]
-        return attrs.evolve(problem, file=imported.document.name, line=line_of(path, imported.document.lines), path=path)
+        if (origin := origin_of(problem, self.origins)) is not None:
+            return origin.place(problem)
+        return attrs.evolve(problem, file=self.document.name, line=line_of(problem.path, self.document.lines))
 
     def _order(self, problem: Problem) -> tuple[bool, int]:
         return problem.file != self.document.name, problem.line or 0

@@ -5,15 +5,12 @@ Where a file does not fit the model, the misfits are replaced by something harml
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-from .problem import KeyPath, Problem, dotted
+from .problem import ENTRY, KeyPath, Problem, dotted
 
 __all__ = ["Known", "mend"]
-
-_ENTRY = re.compile(r'backends\[\d+\]|(?:mcpServers|servers)\.(?:"(?:[^"\\]|\\.)*"|[^.\[]+)')
 
 
 def mend(tree: dict[str, Any], paths: Iterable[KeyPath]) -> None:
@@ -54,15 +51,15 @@ class Known:
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self._paths = {(problem.file, problem.path) for problem in problems}
-        entries = [(file, entry[0], path) for file, path in self._paths if (entry := _ENTRY.match(path))]
+        entries = [(file, entry[0], path) for file, path in self._paths if (entry := ENTRY.match(path))]
         self._entries = {(file, entry) for file, entry, _ in entries}
-        self._shapeless = {(file, entry) for file, entry, path in entries if path in {entry, f"{entry}.transport", f"{entry}.type"}}
+        self._shapeless = {(file, entry) for file, entry, path in entries if path in {entry, f"{entry}.transport"}}
 
     def explains(self, problem: Problem) -> bool:
         """Whether a rule was broken only because of what is known already."""
         if any(file == problem.file and _within(problem.path, path) for file, path in self._paths):
             return True
-        entry = _ENTRY.match(problem.path)
+        entry = ENTRY.match(problem.path)
         if entry is None:
             return False
         key = (problem.file, entry[0])

@@ -22,7 +22,7 @@ from .policies import (
     RateLimitConfig,
     RetryConfig,
 )
-from .problem import Problem, line_of
+from .problem import Origin, Problem, line_of, origin_of
 
 __all__ = [
     "AccessLogConfig",
@@ -154,8 +154,12 @@ class Loaded:
     """What was read beside the file itself (CLI-5)."""
     lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
     """Where the keys of the file stand."""
+    origins: Mapping[int, Origin] = attrs.field(factory=dict, repr=False)
+    """Where those backends stand, by their position, that came out of a client's file."""
 
     def placed(self, problem: Problem) -> Problem:
         """A problem that was found later, with file and line."""
+        if (origin := origin_of(problem, self.origins)) is not None:
+            return origin.place(problem)
         source = self.config.source
         return attrs.evolve(problem, file=None if source is None else str(source), line=line_of(problem.path, self.lines))

@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 import attrs
 
-__all__ = ["ConfigError", "KeyPath", "Problem", "dotted", "line_of"]
+__all__ = ["ENTRY", "ConfigError", "KeyPath", "Origin", "Problem", "dotted", "line_of", "origin_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """The way to a value: keys and list positions from the top of the file."""
+
+ENTRY = re.compile(r"backends\[(\d+)\]")
+"""The beginning of a path that leads into a backend; its group is the position."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LAST_STEP = re.compile(r'(?:\.?(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")|\[\d+\])$')
@@ -59,6 +62,25 @@ class Problem:
         text = ": ".join(part for part in (place, self.path, self.what) if part)
         text = f"{text}; {self.instead}" if self.instead else text
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
+
+
+@attrs.frozen
+class Origin:
+    """Where a backend stands that came out of another file."""
+
+    file: str
+    line: int | None
+    path: str
+
+    def place(self, problem: Problem) -> Problem:
+        """The same problem, where that backend's file has it."""
+        return attrs.evolve(problem, file=self.file, line=self.line, path=ENTRY.sub(lambda _: self.path, problem.path, count=1))
+
+
+def origin_of(problem: Problem, origins: Mapping[int, Origin]) -> Origin | None:
+    """Where the backend stands that a problem is about, if it came out of another file."""
+    entry = ENTRY.match(problem.path)
+    return None if entry is None else origins.get(int(entry[1]))
 
 
 class ConfigError(Exception):

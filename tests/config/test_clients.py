@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from sluicegate.config.importers import legal_namespace
 from sluicegate.config.load import ConfigError, Loaded, from_mcp_json, load
+from sluicegate.config.namespaces import Namespaces, legal_namespace
 
 AS_WRITTEN = """\
 {
@@ -46,12 +47,11 @@ def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
 
     assert tmp_path.name == loaded.config.proxy.name
     assert tmp_path / ".mcp.json" == loaded.config.source
-    time, hub, files, wind = loaded.config.backends
+    time, hub, files = loaded.config.backends
     assert (time.transport, time.command, time.args, time.env) == ("stdio", "uvx", ("mcp-server-time",), {"TZ": "UTC", "DEBUG": "1"})
     assert (hub.transport, hub.url, hub.headers) == ("http", "https://api.example/mcp", {"Authorization": "Bearer tok"})
     assert (hub.name, hub.effective_namespace) == ("Git Hub!", "Git-Hub")
     assert (False, str(tmp_path / "work")) == (files.enabled, files.cwd)
-    assert (wind.transport, wind.url) == ("http", "http://127.0.0.1:1/sse")
 
 
 def test_what_was_changed_or_left_out_is_said(tmp_path: Path) -> None:
@@ -59,8 +59,11 @@ def test_what_was_changed_or_left_out_is_said(tmp_path: Path) -> None:
 
     assert (
         f"'Git Hub!' from {path} gets the namespace 'Git-Hub'",
-        f'{path}:12: mcpServers.wind.type: the HTTP+SSE transport of 2024 is not spoken; the server is asked for Streamable HTTP; write "http" if it has that',
         f'{path}:9: mcpServers."Git Hub!".alwaysAllow: the gateway does not know this member and leaves it out',
+        (
+            f"{path}:12: mcpServers.wind.type: it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet; "
+            'the server is left out; if it has Streamable HTTP, too, write that address and "type": "http"'
+        ),
     ) == imported(tmp_path, AS_WRITTEN).warnings
 
 
@@ -194,7 +197,115 @@ def test_an_imported_prefix_gives_way_to_the_configurations_own(separator: str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "legal"), [("ok-1_x", "ok-1_x"), ("a.b", "a-b"), ("@scope/pkg", "scope-pkg"), ("日本", "server"), ("", "server"), ("x", "x-2")]
+    ("name", "legal"),
+    [("ok-1_x", "ok-1_x"), ("a.b", "a-b"), ("@scope/pkg:x", "scope-pkg-x"), ("日本", "server"), ("", "server"), ("x" * 99, "x" * 40)],
 )
 def test_a_name_becomes_a_legal_namespace(name: str, legal: str) -> None:
-    assert legal == legal_namespace(name, {"x"})
+    assert legal == legal_namespace(name)
+
+
+def test_a_namespace_that_is_taken_gets_a_number() -> None:
+    spaces = Namespaces("_", ["x", "server"])
+
+    assert [spaces.give(name) for name in ("x", "日本", "中国", "x!")] == ["x-2", "server-2", "server-3", "x-3"]
+
+
+def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Path) -> None:
+    servers = {
+        "off": '"command": "npx", "disabled": true, "env": {"T": "${UNSET_X}"}',
+        "time": '"command": "mcp-server-time", "args": ["--port", 80, true], "env": {"A": null, "B": 1}',
+        "unset": '"command": "x", "env": {"T": "${UNSET_X}"}',
+        "asks": '"command": "x", "args": ["${input:key}"]',
+        "inside": '"type": "sdk", "name": "x"',
+        "number": '"command": 3',
+        "line": '"command": "npx -y p"',
+        "old": '"transportType": "sse", "url": "http://h/sse"',
+        "shape": '"type": "http", "url": "ftp://h"',
+        "hidden": '"command": "x", "includeTools": "look"',
+    }
+    text = ",\n".join(f'"{name}": {{{members}}}' for name, members in servers.items())
+
+    loaded = imported(tmp_path, f'{{"mcpServers": {{\n{text}}}}}')
+
+    off, time = loaded.config.backends
+    assert (off.name, off.enabled, off.env) == ("off", False, {})
+    assert (time.args, time.env) == (("--port", "80", "true"), {"B": "1"})
+    told = [warning.removeprefix(f"{tmp_path}/.mcp.json:") for warning in loaded.warnings]
+    assert told == [
+        "4: mcpServers.unset.env.T: the environment variable 'UNSET_X' is not set; the server is left out; set it, or write ${UNSET_X:-default}",
+        "5: mcpServers.asks.args[0]: '${input:key}' asks a person, and the gateway cannot; the server is left out; set an environment variable, and write ${env:NAME}",
+        "6: mcpServers.inside.type: a server of the type 'sdk' lives inside of its client; the server is left out; nothing can be done about it",
+        "7: mcpServers.number.command: a number stands where a text is expected; the server is left out; put it in quotes",
+        (
+            "8: mcpServers.line.command: backend 'line': 'command' holds arguments, too, and no shell takes it apart; the server is left out; "
+            'write the program alone, and args = ["…"] beside it'
+        ),
+        (
+            "9: mcpServers.old.transportType: it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet; the server is left out; "
+            'if it has Streamable HTTP, too, write that address and "type": "http"'
+        ),
+        '10: mcpServers.shape.url: this is no http address; the server is left out; write "http://host:port/path"',
+        '11: mcpServers.hidden.includeTools: this is no list of tools; the server is left out; write ["look", "find"]',
+    ]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"env": "none"',
+        '"env": ["A"]',
+        '"args": "x"',
+        '"cwd": 5',
+        '"env": {"A": {}}',
+        '"envFile": "missing.env"',
+        '"env_file": 1, "url": []',
+    ],
+)
+def test_odd_members_leave_out_their_server_alone(members: str, tmp_path: Path) -> None:
+    members = members if "url" in members else f'"command": "x", {members}'
+    loaded = imported(tmp_path, f'{{"mcpServers": {{"odd": {{{members}}}, "b": {{"command": "x"}}}}}}')
+
+    assert [backend.name for backend in loaded.config.backends] == ["b"]
+    assert "mcpServers.odd" in "".join(loaded.warnings)
+
+
+def test_a_disabled_server_is_not_looked_at(tmp_path: Path) -> None:
+    loaded = imported(tmp_path, '{"mcpServers": {"a": {"disabled": true, "args": 3, "x": 1}, "b": {"command": "x"}}}')
+
+    assert [backend.name for backend in loaded.config.backends] == ["b"]
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(("value", "seconds", "unit"), [(60, 60, "seconds"), (45_000, 45, "milliseconds")])
+def test_a_time_without_a_known_client_is_taken_by_its_size_and_that_is_said(value: int, seconds: float, unit: str, tmp_path: Path) -> None:
+    path = tmp_path / "my-servers.json"
+    path.write_text(f'{{"mcpServers": {{"a": {{"command": "x", "timeout": {value}}}}}}}')
+
+    loaded = from_mcp_json(path, environ={})
+
+    (backend,) = loaded.config.backends
+    assert (seconds, seconds) == (backend.connect_timeout_seconds, backend.timeout.seconds)
+    assert f"{value} is taken as {unit}" in loaded.warnings[0]
+
+
+def test_a_short_limit_to_calls_leaves_the_start_its_time(tmp_path: Path) -> None:
+    (backend,) = imported(tmp_path, '{"mcpServers": {"a": {"command": "x", "timeout": 5000}}}').config.backends
+
+    assert (backend.connect_timeout_seconds, backend.timeout.seconds) == (30.0, 5.0)
+
+
+def test_a_time_that_is_none_is_left_out_with_a_word(tmp_path: Path) -> None:
+    loaded = imported(tmp_path, '{"mcpServers": {"a": {"command": "x", "timeout": -1}}}')
+
+    assert loaded.config.backends[0].timeout.seconds == 300
+    assert "mcpServers.a.timeout: this is no time" in loaded.warnings[0]
+
+
+def test_many_servers_of_one_name_get_namespaces_quickly(tmp_path: Path) -> None:
+    names = [f"日{number}_{'_' * 20}" for number in range(2000)]
+    began = time.process_time()
+
+    loaded = imported(tmp_path, json.dumps({"mcpServers": {name: {"command": "x"} for name in names}}))
+
+    assert len({backend.effective_namespace for backend in loaded.config.backends}) == 2000
+    assert time.process_time() - began < 4

@@ -1,0 +1,1 @@
+"""The files in which MCP clients keep their servers, as these really write them, turned into backends."""
