@@ -121,7 +121,9 @@ async def test_failures_in_a_row_make_it_unhealthy_and_a_success_healthy(autojum
         assert changes(backend) == [(0, True), (11, False), (11, True)]
 
 
-@pytest.mark.parametrize("error", [b"", MISTAKE, b'{"code":-32601,"message":"no"}'])
+@pytest.mark.parametrize(
+    "error", [b"", MISTAKE, *(b'{"code":%d,"message":"no"}' % code for code in (-32601, -32002, -32042, -32020, -32800))]
+)
 async def test_a_clients_mistake_does_not_speak_against_it_but_shows_that_it_is_there(
     error: bytes, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -13,14 +13,14 @@ from sluicegate.testing.heard import Heard
 from sluicegate.testing.site import open_site
 
 
-async def reply_to_a_call(status: int) -> Reply:
-    """Of a backend that answers everything with a page."""
+async def reply_to_a_call(status: int, body: bytes = b"<p>no</p>", kind: bytes = b"text/html") -> Reply:
+    """Of a backend that answers everything in the same way."""
 
     async def page(scope: Message, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": b"<p>no</p>"})
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": body})
 
     async with open_site(page) as site:
         connector = HttpConnector("far", "http://far.test/mcp", {}, site.open_stream)
@@ -51,4 +51,28 @@ async def test_what_one_caller_can_bring_about_does_not_count_and_what_lasts_is_
     fault = (await reply_to_a_call(status)).fault
     assert fault is not None
     assert (fault.may_be_repeated(safe=False), fault.counts_against_backend) == (again, counts)
+    assert fault.may_go_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("status", "again", "counts"),
+    [
+        (200, True, True),
+        (400, False, False),
+        (401, False, True),
+        (406, False, False),
+        (408, True, True),
+        (413, False, False),
+        (500, True, True),
+    ],
+)
+async def test_a_status_is_believed_whatever_code_comes_with_it(
+    autojump_clock: trio.testing.MockClock, status: int, again: bool, counts: bool
+) -> None:
+    """LIM-13, DEC-5: servers on the TypeScript SDK say -32000 with each of them."""
+    error = b'{"code":-32000,"message":"Bad Request"}'
+    fault = (await reply_to_a_call(status, b'{"jsonrpc":"2.0","error":%b,"id":null}' % error, b"application/json")).fault
+    assert fault is not None
+    assert (fault.code, fault.encode()) == (-32000, error)
+    assert (fault.may_be_repeated(safe=True), fault.counts_against_backend) == (again, counts)
     assert fault.may_go_elsewhere

@@ -63,7 +63,7 @@ async def test_a_tool_error_is_an_answer_and_a_clients_mistake_is_final(step: St
 
 async def test_stand_ins_are_asked_in_their_order_until_one_succeeds_and_the_last_error_is_the_answer(autojump_clock: Clock) -> None:
     """TST-U13, TST-G5: the first success ends it; when nobody succeeds it is the last error, as that backend sent it."""
-    a, late, early = playing(RpcError(-32000, "a")), playing(Answer("late"), RpcError(-32001, "late")), playing(RpcError(-32002, "early"))
+    a, late, early = playing(RpcError(-32000, "a")), playing(Answer("late"), RpcError(-32001, "late")), playing(RpcError(-32003, "early"))
     settings = {"late": {**SPARE, "priority": 2}, "early": {**SPARE, "priority": 1}}
     async with running(a=(a, {}), late=(late, settings["late"]), early=(early, settings["early"])) as gateway:
         assert (await gateway.call_tool("a_echo")).text == "late"

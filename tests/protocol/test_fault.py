@@ -42,6 +42,9 @@ TABLE = {
     "invalid params": Judged(error(-32602), NO, NO, NO, NO),
     "invalid request": Judged(error(-32600), NO, NO, NO, NO),
     "unknown method": Judged(error(-32601), NO, YES, NO, NO),
+    "no such resource": Judged(error(-32002), NO, NO, NO, NO),
+    "a step still to take": Judged(error(-32042), NO, NO, NO, NO),
+    "cancelled behind us": Judged(error(-32800), NO, NO, NO, NO),
     "parse error": Judged(error(-32700), NO, YES, NO, NO),
     "the backend's own number": Judged(error(7), NO, YES, NO, NO),
     # the way there
@@ -83,7 +86,7 @@ def test_the_table_has_every_cause() -> None:
     assert {judged.fault.cause for judged in TABLE.values()} == set(Cause)
 
 
-CODES = (-32700, -32603, -32602, -32601, -32600, -32100, -32099, -32013, -32000, -31999, 0, 404)
+CODES = (-32800, -32700, -32603, -32602, -32601, -32600, -32100, -32099, -32042, -32022, -32013, -32002, -32000, -31999, 0, 404)
 
 
 @pytest.mark.parametrize(("cause", "code", "started"), list(itertools.product(Cause, CODES, (True, False))))

@@ -119,7 +119,7 @@ class HttpExchange:
                 deliver(message, data, self.owner, self, self.number)
         if self._reply is not None:
             if self._reply.fault is not None:
-                self._reply = Reply.failed(self.wire.as_refusal(answer, self._reply.fault))
+                self._reply = Reply.failed(self.wire.judged(answer, self._reply.fault))
             return None
         if not is_success:
             self._reply = Reply.failed(self.wire.status_fault(answer, body))

@@ -163,20 +163,22 @@ class Wire:
             hint,
             started=not 400 <= status < 500,
             details={"status": Raw(b"%d" % status)},
-            lasting=400 <= status < 500 and status not in _MAY_PASS,
-            is_about_call=status in _ABOUT_CALL,
             for_operator=f"{message}: {shown}" if shown else "",
         )
-        return self.as_refusal(answer, fault)
+        return self.judged(answer, fault)
 
-    def as_refusal(self, answer: Response, fault: Fault) -> Fault:
-        """The same fault, if the status is 429 or 503 as one of a call that was not begun, with the time after which to come again.
+    def judged(self, answer: Response, fault: Fault) -> Fault:
+        """The same fault with what the status says about it, whatever words or code came with it.
 
-        429 is about how much we send: overload, which speaks against nobody. 503 is the backend's own trouble, and a server error like any
-        other (DEC-5).
+        One that blames the request is the same the next time, and if a caller's arguments can bring it about, it speaks against nobody:
+        servers on the TypeScript SDK say -32000 in all of them. 429 and 503 are about a call that was not begun, and may say after which
+        time to come again. 429 is about how much we send: overload. 503 is the backend's own trouble, and a server error like any other
+        (DEC-5).
         """
-        if answer.status not in {_TOO_MANY, _NO_ROOM}:
-            return fault
-        cause = Cause.OVERLOAD if answer.status == _TOO_MANY else Cause.TRANSPORT
+        status = answer.status
+        if status not in {_TOO_MANY, _NO_ROOM}:
+            lasts = 400 <= status < 500 and status not in _MAY_PASS
+            return attrs.evolve(fault, lasting=True, is_about_call=status in _ABOUT_CALL) if lasts else fault
+        cause = Cause.OVERLOAD if status == _TOO_MANY else Cause.TRANSPORT
         seconds = retry_after(answer.header(b"retry-after"), answer.header(b"date"), self.wall())
         return attrs.evolve(fault, cause=cause, started=False, retry_after=seconds)

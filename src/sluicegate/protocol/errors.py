@@ -7,7 +7,13 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
+USER_REJECTED = -1
+CONNECTION_CLOSED, REQUEST_TIMEOUT = -32000, -32001
+"""The SDKs' own: no server means them, but a gateway in between may send them on."""
 RESOURCE_NOT_FOUND = -32002
+URL_ELICITATION_REQUIRED = -32042
+HEADER_MISMATCH, MISSING_CLIENT_CAPABILITY, UNSUPPORTED_VERSION = -32020, -32021, -32022
+"""From 2026-07-28 on."""
 SESSION_NOT_FOUND = -32001
 """What the SDKs' servers say of an unknown session; we send it with HTTP 404. There are clients that begin anew on nothing else."""
 SESSION_LOST = -32005

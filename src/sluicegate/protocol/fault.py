@@ -10,8 +10,8 @@ from __future__ import annotations
 import attrs
 
 from .cause import Cause
-from .errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from .fault_codes import BY_REASON
+from .meanings import Meaning, meaning_of
 from .messages import Params, Raw, encode
 from .why import Why
 
@@ -23,7 +23,6 @@ _PASSING = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.O
 """What may be over at the next attempt. One that is barred stays so for longer than a retry waits."""
 _COUNTS = frozenset({Cause.TRANSPORT, Cause.TIMEOUT})
 _IN_DOUBT = frozenset({Cause.TRANSPORT, Cause.TIMEOUT})
-_MISTAKES = frozenset({INVALID_REQUEST, INVALID_PARAMS})
 
 
 @attrs.frozen
@@ -57,15 +56,14 @@ class Fault:
     def may_go_elsewhere(self) -> bool:
         """Whether a stand-in may be asked (design: failover triggers); -32601 is the caller's to judge."""
         if self.cause is Cause.BACKEND:
-            return self.code not in _MISTAKES
+            return meaning_of(self.code) is not Meaning.FINAL
         return self.cause in _ELSEWHERE
 
     @property
     def counts_against_backend(self) -> bool:
         """Whether a breaker or an outlier detector should count it (DEC-5)."""
-        if self.cause is Cause.BACKEND:
-            return self._is_server_error
-        return self.cause in _COUNTS and not self.is_about_call
+        failed = self._has_failed if self.cause is Cause.BACKEND else self.cause in _COUNTS
+        return failed and not self.is_about_call
 
     def may_be_repeated(self, *, safe: bool) -> bool:
         """Whether the same call may be sent to the same backend again (RES-1, RES-4).
@@ -73,7 +71,7 @@ class Fault:
         Args:
             safe: running it twice does no harm. Else it may be sent again only if it certainly did not start.
         """
-        passing = self._is_server_error if self.cause is Cause.BACKEND else self.cause in _PASSING
+        passing = self._has_failed if self.cause is Cause.BACKEND else self.cause in _PASSING
         return passing and not self.lasting and (safe or not self.started)
 
     @property
@@ -82,8 +80,9 @@ class Fault:
         return self.started and self.cause in _IN_DOUBT
 
     @property
-    def _is_server_error(self) -> bool:
-        return self.code == INTERNAL_ERROR or -32099 <= self.code <= -32000
+    def _has_failed(self) -> bool:
+        """Whether that is what the backend's own error says of it."""
+        return meaning_of(self.code) is Meaning.FAILED
 
     def encode(self, *, attempts: int = 0) -> bytes:
         """The JSON-RPC error object that a client gets."""
