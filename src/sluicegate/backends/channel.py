@@ -21,6 +21,7 @@ from .incoming import NOBODY, deliver, messages_in
 from .mapping import own_key, with_own_token
 from .outbox import Letter, Outbox
 from .session import Inbox
+from .unasked import Unasked
 
 __all__ = ["ChannelSession"]
 
@@ -61,6 +62,7 @@ class ChannelSession:
     first_garbage: str = attrs.field(default="", init=False)
     _pending: dict[int, _Pending] = attrs.field(factory=dict, init=False)
     _late: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_LATE), init=False)
+    _unasked: Unasked = attrs.field(factory=Unasked, init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _why: Why = attrs.field(default=Why(""), init=False)
     _last_id: int = attrs.field(default=0, init=False)
@@ -99,7 +101,7 @@ class ChannelSession:
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
         if not self._closed.is_set():
-            self.respond(encode_notification(method, params), method)
+            self._send(encode_notification(method, params), method)
 
     async def wait_closed(self) -> Why:
         """Wait until the session has ended, and say why."""
@@ -137,15 +139,22 @@ class ChannelSession:
             data: the message.
             about: the number of the call that the transport itself says it is about; a pipe says none.
         """
-        for message, raw in messages_in(data):
-            deliver(message, raw, self, self, about)
+        if not self._closed.is_set():
+            for message, raw in messages_in(data):
+                deliver(message, raw, self, self, about)
 
     def notification(self, method: str, params: Params) -> None:
         """Pass on what is about no call (implements `Desk`)."""
         self.inbox.notification(method, params)
 
     def respond(self, frame: bytes, what: str) -> None:
-        """Answer the backend; what nobody waits for must not pile up in front of one that does not read, and calls leave it some room."""
+        """Answer what the backend asks, within reason."""
+        self._send(frame, what)
+        if (why := self._unasked.request()) is not None:
+            self.close(why)
+
+    def _send(self, frame: bytes, what: str) -> None:
+        """What nobody waits for must not pile up in front of a backend that does not read, and calls leave it some room."""
         if not self.outbox.is_bursting:
             self.outbox.put(Letter(self.framed(frame)))
         else:
@@ -164,6 +173,8 @@ class ChannelSession:
         if not self.first_garbage:
             self.first_garbage = what
             log.warning("backend sent something that is no message", backend=self.backend, what=what)
+        if (why := self._unasked.no_message()) is not None:
+            self.close(why)
 
     def refuse(self, key: int | str | None, why: Why | str) -> None:
         """Fail the call with this id, if there is one: nothing usable will come for it."""

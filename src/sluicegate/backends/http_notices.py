@@ -34,21 +34,21 @@ class Notices:
 
     wire: Wire
     nursery: trio.Nursery
-    _count: int = attrs.field(default=0, init=False)
+    on_their_way: int = attrs.field(default=0, init=False)
 
     def post_soon(self, conversation: Conversation, frame: bytes, what: str) -> None:
         """Send it from a task of its own; never blocks."""
-        if self._count >= MOST_AT_ONCE:
+        if self.on_their_way >= MOST_AT_ONCE:
             log.warning("backend takes no notifications; one is dropped", backend=self.wire.backend, what=what)
             return
-        self._count += 1
+        self.on_their_way += 1
         self.nursery.start_soon(self._post_alone, conversation, frame)
 
     async def _post_alone(self, conversation: Conversation, frame: bytes) -> None:
         try:
             await self.post(conversation, frame)
         finally:
-            self._count -= 1
+            self.on_their_way -= 1
 
     async def post(self, conversation: Conversation, frame: bytes) -> None:
         """Send it and wait until it is accepted; whatever else comes back is of no interest."""

@@ -25,10 +25,14 @@ from .http_notices import Notices
 from .http_renewal import Renewal
 from .http_wire import Wire
 from .session import CLOSED, Inbox
+from .unasked import Unasked
 
 __all__ = ["HttpSession"]
 
 log = get_logger("sluicegate.backend")
+
+MOST_ANSWERS = 32
+"""While so many of our own messages are on their way to a backend, what it asks beyond that is not answered."""
 
 
 @attrs.define(eq=False)
@@ -47,6 +51,7 @@ class HttpSession:
     _numbers: Iterator[int] = attrs.field(factory=lambda: count(1), init=False)
     _refused: tuple[float, Why] | None = attrs.field(default=None, init=False)
     """When a connection was refused first, and how; forgotten as soon as the backend answers anything."""
+    _unasked: Unasked = attrs.field(factory=Unasked, init=False)
     _left: bool = attrs.field(default=False, init=False)
     _empty: trio.Event | None = attrs.field(default=None, init=False)
     """Made by who leaves while calls are on their way."""
@@ -171,8 +176,12 @@ class HttpSession:
             self.inbox.notification(method, params)
 
     def respond(self, frame: bytes, what: str) -> None:
-        """Post our answer from a task of its own."""
-        if not self._left:
+        """Post our answer from a task of its own, within reason."""
+        if self._left or self._closed.is_set():
+            return
+        if (why := self._unasked.request()) is not None:
+            self.close(why)
+        elif self._notices.on_their_way < MOST_ANSWERS:
             self._notices.post_soon(self._renewal.conversation, frame, what)
 
     def unclaimed(self, key: int | str | None) -> None:
@@ -181,4 +190,10 @@ class HttpSession:
 
     def complain(self, what: str) -> None:
         """Tell of something that is no usable message."""
-        log.warning("backend sent something that is no use", backend=self.backend, what=what)
+        if self._left or self._closed.is_set():
+            return
+        why = self._unasked.no_message()
+        if self._unasked.garbage == 1:  # those that follow soon are counted
+            log.warning("backend sent something that is no use", backend=self.backend, what=what)
+        if why is not None:
+            self.close(why)

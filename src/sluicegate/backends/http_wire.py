@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
+import trio
 
 from ..http1.client import Client
 from ..http1.client_failures import Broken, TooLarge, Unreachable
@@ -19,6 +20,7 @@ from ..protocol.headers import EVENT_STREAM, JSON
 from ..protocol.messages import Raw
 from ..protocol.why import Why
 from .http_retry_after import retry_after
+from .unasked import in_pieces
 
 __all__ = ["Wire", "own_headers", "own_host"]
 
@@ -115,7 +117,8 @@ class Wire:
         enough = False
         try:
             while chunk := await answer.receive():
-                linger = take(chunk)
+                pieces = in_pieces(chunk)
+                linger = take(chunk) if len(pieces) == 1 else await _take_in_turns(pieces, take)
                 if linger is not None and not enough:
                     enough = True
                     answer.hurry(linger)
@@ -182,3 +185,13 @@ class Wire:
         cause = Cause.OVERLOAD if status == _TOO_MANY else Cause.TRANSPORT
         seconds = retry_after(answer.header(b"retry-after"), answer.header(b"date"), self.wall())
         return attrs.evolve(fault, cause=cause, started=False, retry_after=seconds)
+
+
+async def _take_in_turns(pieces: Sequence[bytes], take: Take) -> float | None:
+    """The same for each piece, while others get their turn in between; the first number of those that say enough."""
+    enough = None
+    for piece in pieces:
+        linger = take(piece)
+        enough = linger if enough is None else enough
+        await trio.lowlevel.checkpoint()
+    return enough

@@ -5,6 +5,8 @@ A backend goes on with work whose call was answered, cancelled or cut. The next 
 
 from __future__ import annotations
 
+import logging
+
 from ..events import get_logger
 from ..protocol.messages import Params, read_text
 from .diagnosis import printable
@@ -22,5 +24,8 @@ _QUIET = frozenset({"debug", "info", "notice"})
 def overheard(backend: str, params: Params) -> None:
     """Tell of the parameters of a ``notifications/message`` that belongs to no live call."""
     level = read_text(params, "level") or ""
+    weight = logging.DEBUG if level in _QUIET else logging.INFO
+    if not log.isEnabledFor(weight):  # there may be very many
+        return
     said = printable(bytes(memoryview(params.get("data", b""))[:MOST_LOOKED_AT]))
-    (log.debug if level in _QUIET else log.info)("backend logs", backend=backend, severity=printable(level.encode())[:20], said=said)
+    log.log(weight, "backend logs", backend=backend, severity=printable(level.encode())[:20], said=said)

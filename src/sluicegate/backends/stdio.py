@@ -24,6 +24,7 @@ from .diagnosis import how_it_ended, printable, why_not_started
 from .lines import Lines, Oversized
 from .outbox import Outbox
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
+from .unasked import in_pieces
 
 __all__ = ["StdioConnector"]
 
@@ -167,12 +168,7 @@ class _Pipes:
             self._end("it closed its input")
 
     async def _read(self) -> None:
-        lines = Lines(self.limit)
-        async for chunk in self.child.stdout:
-            for line in lines.feed(bytes(chunk)):
-                self._take(line)
-        for line in lines.end():
-            self._take(line)
+        await _read_lines(self.child.stdout, self.limit, self._take)
         self._end("it closed its output")
 
     def _take(self, line: bytes | Oversized) -> None:
@@ -191,15 +187,23 @@ class _Pipes:
             self.session.complain(what)
 
     async def _listen(self) -> None:
-        lines = Lines(LONGEST_COMPLAINT)
-        async for chunk in self.child.stderr:
-            for line in lines.feed(bytes(chunk)):
-                self._hear(line)
-        for line in lines.end():
-            self._hear(line)
+        await _read_lines(self.child.stderr, LONGEST_COMPLAINT, self._hear)
 
     def _hear(self, line: bytes | Oversized) -> None:
         text = printable(line.head if isinstance(line, Oversized) else line)
         if text:
             self.last_words.append(text)
             log.info("stderr", backend=self.backend, line=text)
+
+
+async def _read_lines(stream: trio.abc.ReceiveStream, limit: int, take: Callable[[bytes | Oversized], None]) -> None:
+    """Hand over all lines up to the end of the stream; others get their turn in between, however much has come at once."""
+    lines = Lines(limit)
+    async for chunk in stream:
+        for piece in in_pieces(bytes(chunk)):
+            for line in lines.feed(piece):
+                take(line)
+            if len(piece) < len(chunk):
+                await trio.lowlevel.checkpoint()
+    for line in lines.end():
+        take(line)

@@ -1,0 +1,66 @@
+"""What a backend sends that nobody asked for: how much of it is taken, and in what portions it is read.
+
+Each request of a backend costs an answer, and each line that is no message a look. A few are everyday; a flood of them would take the time of
+everybody else. So a reader lets others go on between small pieces of what has come, and a session that has too much of it is ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from ..protocol.why import Why
+
+__all__ = ["MOST_GARBAGE", "MOST_REQUESTS", "WINDOW_SECONDS", "Unasked", "in_pieces"]
+
+MOST_REQUESTS = 1000
+"""Requests within the window, pings included; the next one is too many. Well-behaved servers ping every few seconds."""
+MOST_GARBAGE = 10_000
+"""Messages that are none, or that answer no open call; some programs print what they do for every call."""
+WINDOW_SECONDS = 10.0
+
+PIECE = 1024
+"""Bytes that are looked at without letting others go on: some tens of messages, which take less than a millisecond."""
+FEW_LINES = 32
+"""A chunk with fewer line ends is read as it is: it is quick to look at, and may be part of something large."""
+
+
+def in_pieces(chunk: bytes) -> Sequence[bytes]:
+    """The chunk in pieces after each of which others should get their turn; one that has few lines is the only piece."""
+    if len(chunk) <= PIECE or chunk.count(b"\n") + chunk.count(b"\r") <= FEW_LINES:
+        return (chunk,)
+    return [chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE)]
+
+
+@attrs.define(eq=False)
+class Unasked:
+    """Counts for one session. A window begins with the first that comes after the last one is over."""
+
+    requests: int = attrs.field(default=0, init=False)
+    """In this window."""
+    garbage: int = attrs.field(default=0, init=False)
+    """In this window."""
+    _since: float = attrs.field(default=float("-inf"), init=False)
+
+    def request(self) -> Why | None:
+        """One more request has come; why the session has to end, or None."""
+        self._look()
+        self.requests += 1
+        return self._too_many(self.requests, MOST_REQUESTS, "requests that nobody asked for")
+
+    def no_message(self) -> Why | None:
+        """One more piece of garbage has come; why the session has to end, or None."""
+        self._look()
+        self.garbage += 1
+        return self._too_many(self.garbage, MOST_GARBAGE, "messages that could not be used")
+
+    def _look(self) -> None:
+        now = trio.current_time()
+        if now - self._since >= WINDOW_SECONDS:
+            self._since = now
+            self.requests = self.garbage = 0
+
+    def _too_many(self, count: int, most: int, what: str) -> Why | None:
+        return Why(f"it sent {count} {what} within {trio.current_time() - self._since:.1f} s") if count > most else None
