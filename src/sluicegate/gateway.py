@@ -173,6 +173,7 @@ def _limits(config: Config) -> Limits:
     return Limits(
         max_body_size=security.max_body_size,
         max_sessions=security.max_sessions,
+        max_sessions_per_principal=security.max_sessions_per_principal,
         session_idle_seconds=security.session_idle_seconds,
         max_streams_per_session=security.max_streams_per_session,
         orphan_seconds=security.orphan_seconds,

@@ -112,6 +112,11 @@ WRONG = [
     (config(stdio(), page_size=-1), "proxy.page_size", "page_size must be >= 0"),
     (config(stdio(), startup_wait_seconds=-1.0), "proxy.startup_wait_seconds", "must be >= 0"),
     (config(stdio(), security=SecurityConfig(max_sessions=0)), "security.max_sessions", "max_sessions must be > 0"),
+    (
+        config(stdio(), security=SecurityConfig(max_sessions_per_principal=0)),
+        "security.max_sessions_per_principal",
+        "max_sessions_per_principal must be > 0",
+    ),
     (config(stdio(), security=SecurityConfig(orphan_seconds=-1)), "security.orphan_seconds", "must be >= 0"),
     (config(stdio(), security=SecurityConfig(allowed_hosts=("http://a",))), "security.allowed_hosts[0]", "no value of a Host header"),
     (config(stdio(), security=SecurityConfig(allowed_origins=("a.example",))), "security.allowed_origins[0]", "no origin"),

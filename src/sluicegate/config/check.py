@@ -113,8 +113,16 @@ def _proxy(config: Config) -> Iterator[Problem]:
 
 
 def _limits(config: Config) -> Iterator[Problem]:
-    for key in ("max_body_size", "max_message_size", "max_sessions", "max_streams_per_session", "session_idle_seconds"):
-        if getattr(config.security, key) <= 0:
+    keys = (
+        "max_body_size",
+        "max_message_size",
+        "max_sessions",
+        "max_sessions_per_principal",
+        "max_streams_per_session",
+        "session_idle_seconds",
+    )
+    for key in keys:
+        if (value := getattr(config.security, key)) is not None and value <= 0:
             yield _at(f"security.{key}", f"{key} must be > 0", "write a positive number, or leave the key out for its default")
     if config.security.orphan_seconds < 0:
         yield _at("security.orphan_seconds", "orphan_seconds must be >= 0", "write 0 to end a call with its connection")

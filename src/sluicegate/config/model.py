@@ -97,6 +97,8 @@ class SecurityConfig:
     allowed_origins: tuple[str, ...] = ()
     """Web pages that may call, as their ``Origin``."""
     max_sessions: int = 10_000
+    max_sessions_per_principal: int | None = None
+    """Or per address where there is no ``auth``; None is a quarter of ``max_sessions``, and at least 16."""
     session_idle_seconds: float = 1800.0
     max_streams_per_session: int = 64
     orphan_seconds: float = 60.0

@@ -34,14 +34,17 @@ _STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b
 class PostAnswer:
     """Collects the replies to one request, or to a batch of them (implements `Outlet`)."""
 
-    http: HttpRequest
     session: Session
     table: SessionTable
     headers: Headers
     may_be_json: bool = True
     may_stream: bool = True
     is_batch: bool = False
+    held: int = 0
+    """Bytes of the request that count as large, until it has its answer."""
     log: EventLog | None = attrs.field(default=None, init=False)
+    _line: Line | None = attrs.field(default=None, init=False)
+    """Its own connection, while that is there; what is kept for another one must not hold all that belonged to the first."""
     _left: bool = attrs.field(default=False, init=False)
     """No connection carries it now."""
     _waiting: int = attrs.field(default=0, init=False)
@@ -61,12 +64,19 @@ class PostAnswer:
         elif message is not None and self.log is not None:
             self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
+            if self.held:
+                self.table.let_go(self.session, self.held)
+                self.held = 0
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
             if self.log is not None:
                 self.log.end()
                 if self._left:
                     self._put_away(self.log, may_be_missed=True)
-            self.http.line.ring()
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._line is not None:
+            self._line.ring()
 
     def _become_stream(self) -> EventLog:
         if self.log is None:
@@ -74,21 +84,21 @@ class PostAnswer:
             for message in self._replies:
                 self.log.put(bytes(message), is_note=False)
             self._replies.clear()
-            self.http.line.ring()
+            self._ring()
         return self.log
 
-    async def run(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
+    async def run(self, http: HttpRequest, messages: Sequence[Message], endpoint: Endpoint) -> None:
         """Start the calls and answer; the HTTP request's own task. When it ends early, the calls go on as orphans (P-64)."""
-        line = self.http.line
+        line = self._line = http.line
         self.session.lines.add(line)
         try:
             self._start(messages, endpoint)
             while self._waiting and self.log is None and line.is_open:
                 await line.wait()
             if self.log is not None:
-                await self._send_events(self.http, self.log, 0)
+                await self._send_events(http, self.log, 0)
             elif not self._waiting:
-                await self._send_json()
+                await self._send_json(http)
         finally:
             self._leave(line)
 
@@ -101,7 +111,7 @@ class PostAnswer:
         self.session.streams.add(http.line)
         self._left = False
         for exchange in self._exchanges:
-            self.session.orphans.discard(exchange)
+            self.session.orphans.pop(exchange, None)
             exchange.go_on()
         try:
             await self._send_events(http, self.log, min(after, self.log.last))
@@ -122,9 +132,9 @@ class PostAnswer:
             elif isinstance(message, Malformed):
                 self.reply(encode_error(message.id, encode({"code": message.code, "message": message.message})))
 
-    async def _send_json(self) -> None:
+    async def _send_json(self, http: HttpRequest) -> None:
         body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]
-        await self.http.respond(200, body, headers=self.headers)
+        await http.respond(200, body, headers=self.headers)
 
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
         log.reader = http.line
@@ -138,6 +148,7 @@ class PostAnswer:
 
     def _leave(self, line: Line) -> None:
         """A connection is done with; another one may have taken over."""
+        self._line = None
         self.session.lines.discard(line)
         self.session.streams.discard(line)
         self.session.touch()
@@ -160,14 +171,12 @@ class PostAnswer:
 
     def _orphan(self) -> None:
         """Nobody listens: let the calls go on for a while, and only so many of them."""
-        limits, orphans, now = self.table.limits, self.session.orphans, trio.current_time()
+        now, why = trio.current_time(), "its connection was lost and nobody came back for the answer"
         for exchange in self._exchanges:
-            if exchange.ended:
-                continue
-            own = sum(other in orphans for other in self.session.calls.values())
-            is_full = len(orphans) >= limits.max_orphans or own >= limits.max_streams_per_session
-            orphans.add(exchange)
-            exchange.expire(now if is_full else now + limits.orphan_seconds, "its connection was lost and nobody came back for the answer")
+            if not exchange.ended:
+                seconds = self.table.limits.orphan_seconds if self.table.has_room_for_orphan(self.session) else 0
+                self.session.orphans[exchange] = self.session.owner
+                exchange.expire(now + seconds, why)
 
 
 async def listen(http: HttpRequest, session: Session, after: int | None, headers: Headers) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import attrs
 import trio
@@ -19,7 +19,9 @@ from ..sources import Sources
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
 LARGEST_CAPABILITIES = 64 * 1024
-"""Bytes of a client's capabilities, whose names are kept as long as its session."""
+"""Bytes of what a client says that it can do."""
+CAPABILITIES = frozenset({"elicitation", "experimental", "extensions", "roots", "sampling", "tasks"})
+"""Those that the protocol knows. The names of others would be kept as long as a session, and mean nothing to us."""
 
 
 @attrs.frozen
@@ -29,6 +31,8 @@ class Limits:
     max_body_size: int = 4 * 1024 * 1024
     """One HTTP request body, or one line on stdio."""
     max_sessions: int = 10_000
+    max_sessions_per_principal: int | None = None
+    """Or, where nobody has to say who he is, per network; None is a quarter of all, and at least 16."""
     session_idle_seconds: float = 1800
     max_streams_per_session: int = 64
     """GET streams that may be open, and answers that may wait for a client to come back for them."""
@@ -37,6 +41,12 @@ class Limits:
     """How long a call goes on whose connection is gone, in case its client comes back for the answer."""
     max_orphans: int = 1024
     """Such calls of all sessions together."""
+
+    @property
+    def share_of_sessions(self) -> int:
+        """Sessions that one principal or network may have."""
+        share = self.max_sessions_per_principal
+        return max(self.max_sessions // 4, 16) if share is None else share
 
 
 @attrs.define(eq=False)
@@ -113,6 +123,7 @@ class Opening:
     version: str
     """The revision that both will speak."""
     capabilities: frozenset[str]
+    """Of `CAPABILITIES`."""
 
 
 def read_opening(params: Params) -> Opening | faults.Fault:
@@ -126,4 +137,10 @@ def read_opening(params: Params) -> Opening | faults.Fault:
         return faults.client_mistake('"capabilities" must be an object')
     if len(bytes(raw)) > LARGEST_CAPABILITIES:
         return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
-    return Opening(negotiate(asked), frozenset(capabilities))
+    return Opening(negotiate(asked), _known(frozenset(CAPABILITIES & capabilities.keys())))
+
+
+@lru_cache(64)
+def _known(capabilities: frozenset[str]) -> frozenset[str]:
+    """One object for all clients that can do the same."""
+    return capabilities

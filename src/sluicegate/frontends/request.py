@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from ..http1.forwarded import network_of
 from ..protocol.messages import encode, encode_error
 from ..protocol.parts import Parts
 from .stream import Line
@@ -68,6 +69,12 @@ class HttpRequest:
         else:
             for name, value in given:
                 self._headers.setdefault(name.lower(), []).append(value)
+
+    @property
+    def network(self) -> str:
+        """What the client's address is counted by; empty where there is none."""
+        client = self.scope.get("client")
+        return network_of(client[0]) if client else ""
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a header; the name in lower case."""

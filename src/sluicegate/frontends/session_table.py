@@ -5,25 +5,44 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import attrs
 import trio
 
+from ..events import get_logger
 from ..protocol.calls import Caller
 from ..sources import Sources
 from .chores import Chores
 from .endpoint import Limits, Opening
 from .exchange import Exchange
+from .owners import Owner, Owners
 from .sessions import Session
 from .stream import EventLog
 
-__all__ = ["SessionTable"]
+__all__ = ["NoPlace", "SessionTable"]
+
+log = get_logger("sluicegate.frontend")
 
 MOST_KEPT_BYTES = 64 * 1024 * 1024
 """Finished answers of all sessions together that wait for clients to come back for them."""
+MOST_OPEN_BYTES = 256 * 1024 * 1024
+"""Large requests of all sessions together that have no answer yet."""
+PART = 4
+"""Of each of the two, and of the orphans, one owner has at most one part in so many."""
+WEIGHT = 2048
+"""About how many bytes of memory an answer takes that is kept, beside what it says."""
 SWEEP_BATCH = 256
 SHORTEST_PERIOD = 0.1
 """Seconds between two sweeps at least, whatever is configured: there may be nothing to wait for at all."""
+
+
+@attrs.frozen
+class NoPlace:
+    """Why there is no room for one more, and what to answer."""
+
+    status: int
+    message: str
 
 
 @attrs.define(eq=False)
@@ -32,18 +51,15 @@ class SessionTable:
 
     limits: Limits
     sources: Sources
-    orphans: set[Exchange] = attrs.field(factory=set, init=False)
-    """Calls whose connection is gone."""
-    _sessions: OrderedDict[str, Session] = attrs.field(factory=OrderedDict, init=False)
-    """Longest unused first."""
+    orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
+    """Calls whose connection is gone, and whose they are."""
+    owners: Owners = attrs.field(factory=Owners, init=False)
+    _sessions: dict[str, Session] = attrs.field(factory=dict, init=False)
     _kept: OrderedDict[EventLog, tuple[float, Session]] = attrs.field(factory=OrderedDict, init=False)
     """Finished answers: since when, and whose; oldest first."""
     _kept_bytes: int = attrs.field(default=0, init=False)
+    _open_bytes: int = attrs.field(default=0, init=False)
     _chores: Chores = attrs.field(factory=Chores, init=False)
-    _on_use: Callable[[Session], None] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._on_use = self._move_up  # one object for all sessions
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -53,15 +69,27 @@ class SessionTable:
         """How many streams clients keep open with GET."""
         return sum(len(session.streams) for session in self._sessions.values())
 
-    def open(self, opening: Opening, principal: str) -> Session | None:
-        """A new session, or None if there are too many that are not idle (P-61)."""
-        if len(self._sessions) >= self.limits.max_sessions:
-            self._end_idle(SWEEP_BATCH)
-        if len(self._sessions) >= self.limits.max_sessions:
-            return None
+    def open(self, opening: Opening, principal: str, network: str = "") -> Session | NoPlace:
+        """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end."""
+        owner, now = self.owners.of(principal, network), trio.current_time()
+        has_share = any(owner.key) and len(owner) >= self.limits.share_of_sessions
+        if not has_share and len(self._sessions) < self.limits.max_sessions:
+            return self._begin(opening, principal, owner)
+        gives_way = owner.first_to_go(now) if has_share else self.owners.who_gives_way(owner, self.limits.max_sessions, now)
+        if gives_way is None and has_share:
+            return NoPlace(429, f"you have {len(owner)} sessions, and all of them are in use; end some with DELETE")
+        if gives_way is None:
+            return NoPlace(503, "there are too many sessions, and all of them are in use")
+        ended = cast("Session", gives_way)
+        log.warning("a session has made room for another", session=ended.id[:8], owner=ended.owner.name, sessions=len(ended.owner))
+        self.end(ended)
+        return self._begin(opening, principal, self.owners.of(principal, network))
+
+    def _begin(self, opening: Opening, principal: str, owner: Owner) -> Session:
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, self._on_use)
+        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, owner)
         self._sessions[session_id] = session
+        self.owners.add(owner, session)
         return session
 
     def find(self, session_id: str, principal: str) -> Session | None:
@@ -76,10 +104,6 @@ class SessionTable:
         session.touch(now)
         return session
 
-    def _move_up(self, session: Session) -> None:
-        if session.id in self._sessions:
-            self._sessions.move_to_end(session.id)
-
     def end(self, session: Session) -> None:
         """End a session; its id is never valid again."""
         self._chores.do(self._take_out(session))
@@ -92,6 +116,7 @@ class SessionTable:
         """Forget a session; what is to be ended of it."""
         if self._sessions.pop(session.id, None) is None:
             return []
+        self.owners.remove(session.owner, session)
         for log in list(session.kept):
             self.drop(session, log)
         return session.endings()
@@ -106,28 +131,59 @@ class SessionTable:
         """End all GET streams, as a drain begins; answers to POSTs go on."""
         self._chores.do([line.hang_up for session in self._sessions.values() for line in session.listeners])
 
+    def may_hold(self, session: Session, size: int) -> bool:
+        """Whether there is room for a large request of so many bytes; then it counts until `let_go`."""
+        owner = session.owner
+        if owner.open_bytes + size > MOST_OPEN_BYTES // PART or self._open_bytes + size > MOST_OPEN_BYTES:
+            return False
+        owner.open_bytes += size
+        self._open_bytes += size
+        return True
+
+    def let_go(self, session: Session, size: int) -> None:
+        """A large request has its answer."""
+        session.owner.open_bytes -= size
+        self._open_bytes -= size
+
+    def has_room_for_orphan(self, session: Session) -> bool:
+        """Whether one more call of its owner may go on without a connection."""
+        limits, orphans, owner = self.limits, self.orphans, session.owner
+        if (
+            len(orphans) >= limits.max_orphans
+            or sum(exchange in orphans for exchange in session.calls.values()) >= limits.max_streams_per_session
+        ):
+            return False
+        return not any(owner.key) or sum(other is owner for other in orphans.values()) < max(1, limits.max_orphans // PART)
+
     def keep(self, session: Session, log: EventLog) -> None:
-        """A finished answer that may not have arrived: keep it for a while, under a bound over all sessions."""
+        """A finished answer that may not have arrived: keep it for a while, under bounds per session, per owner and over all."""
+        owner = session.owner
         if log not in self._kept:
-            self._kept_bytes += log.size
+            self._kept_bytes += log.size + WEIGHT
+            owner.kept_bytes += log.size + WEIGHT
         self._kept[log] = (trio.current_time(), session)
         self._kept.move_to_end(log)
-        session.kept[log] = None
+        owner.kept[log] = session.kept[log] = None
+        owner.kept.move_to_end(log)
         if len(session.kept) > self.limits.max_streams_per_session:  # nobody crowds out the others
             self.drop(session, next(iter(session.kept)))
+        while owner.kept_bytes > MOST_KEPT_BYTES // PART:
+            self._drop_oldest(owner.kept)
         while self._kept_bytes > MOST_KEPT_BYTES:
-            self._drop_oldest()
+            self._drop_oldest(self._kept)
 
     def drop(self, session: Session, log: EventLog) -> None:
         """A finished answer that nobody needs any more."""
         session.answers.pop(log.stream, None)
         session.kept.pop(log, None)
         if self._kept.pop(log, None) is not None:
-            self._kept_bytes -= log.size
+            del session.owner.kept[log]
+            self._kept_bytes -= log.size + WEIGHT
+            session.owner.kept_bytes -= log.size + WEIGHT
 
-    def _drop_oldest(self) -> None:
-        log, (_, session) = next(iter(self._kept.items()))
-        self.drop(session, log)
+    def _drop_oldest(self, kept: Iterable[EventLog]) -> None:
+        log = next(iter(kept))
+        self.drop(self._kept[log][1], log)
 
     async def sweep(self) -> None:
         """End idle sessions in batches, and what is left of others that have ended, until cancelled."""
@@ -135,25 +191,23 @@ class SessionTable:
         while True:
             with trio.move_on_after(period):
                 await self._chores.run()
-            while self._end_idle(SWEEP_BATCH) == SWEEP_BATCH:
-                await trio.lowlevel.checkpoint()
+            await self._end_idle()
             oldest = trio.current_time() - self.limits.orphan_seconds
             while self._kept and next(iter(self._kept.values()))[0] <= oldest:
-                self._drop_oldest()
+                self._drop_oldest(self._kept)
 
-    def _end_idle(self, most: int) -> int:
-        """Look at that many of the longest unused sessions, and return how many were looked at before one was found in use."""
-        for looked in range(most):
-            session = next(iter(self._sessions.values()), None)
-            if session is None:
-                return looked
-            if self._is_idle(session, trio.current_time()):
-                self.end(session)
-            elif session.is_busy and session.used_at + self.limits.session_idle_seconds <= trio.current_time():
-                session.touch()  # an open stream is use
-            else:
-                return looked
-        return most
+    async def _end_idle(self) -> None:
+        looked = 0
+        for owner in self.owners:
+            more = True
+            while more:
+                idle, more = owner.idle_since(trio.current_time() - self.limits.session_idle_seconds, SWEEP_BATCH)
+                for session in idle:
+                    self.end(cast("Session", session))
+                looked += 1 + len(idle)
+                if more or looked >= SWEEP_BATCH:
+                    looked = 0
+                    await trio.lowlevel.checkpoint()
 
     def _is_idle(self, session: Session, now: float) -> bool:
         return session.used_at + self.limits.session_idle_seconds <= now and not session.is_busy

@@ -15,6 +15,7 @@ from ..protocol.errors import INVALID_REQUEST
 from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_id, read_text
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
+from .owners import Owner
 from .request import HttpRequest
 from .stream import EventLog, Line
 
@@ -38,10 +39,10 @@ class Session:
 
     caller: Caller
     limits: Limits
-    orphans: set[Exchange] = attrs.field(factory=set)
-    """Calls whose connection is gone, of all sessions of the table."""
-    on_use: Callable[[Session], None] = lambda _session: None
-    """Told whenever it was in use."""
+    orphans: dict[Exchange, Owner] = attrs.field(factory=dict)
+    """Calls whose connection is gone, of all sessions of the table, and whose they are."""
+    owner: Owner = attrs.field(factory=Owner)
+    """Whose it is, among those of the table; told whenever it was in use."""
     opened: bool = True
     """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
     ready: bool = attrs.field(default=False, init=False)
@@ -117,7 +118,7 @@ class Session:
             self._opening = trio.Event()
         if method in _BEFORE_READY:
             return handler
-        self.ready = True
+        self._settle()
         return handler if self._opening is None else partial(self._once_opened, self._opening, handler)
 
     async def _once_opened(self, opening: trio.Event, handler: Handler, call: Call) -> Reply:
@@ -136,7 +137,7 @@ class Session:
 
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
-        self.orphans.discard(exchange)
+        self.orphans.pop(exchange, None)
         if exchange.call.method == "initialize" and self._opening is not None:
             self.opened = not exchange.failed
             self._opening.set()
@@ -147,12 +148,16 @@ class Session:
     def touch(self, now: float | None = None) -> None:
         """It is in use now, which takes as long to find out as all the rest; so who knows may say it."""
         self.used_at = trio.current_time() if now is None else now
-        self.on_use(self)
+        self.owner.used(self)
+
+    def _settle(self) -> None:
+        self.ready = True
+        self.touch()
 
     def tell(self, note: Notification) -> None:
         """Take a notification from the client; sync. What nobody needs is dropped."""
         if note.method == "notifications/initialized":
-            self.ready = True
+            self._settle()
         elif note.method == "notifications/cancelled":
             key = read_id(bytes(note.params.get("requestId", b"null")))
             exchange = None if key is None else self.calls.get(key)

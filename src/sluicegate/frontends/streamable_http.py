@@ -8,14 +8,15 @@ import attrs
 
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
-from ..protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND, SESSION_REQUIRED
+from ..protocol.errors import INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, accepts, media_type
 from ..protocol.messages import Malformed, Message, Notification, Request, decode
+from ..protocol.parts import LARGE
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
-from .session_table import SessionTable
+from .session_table import NoPlace, SessionTable
 from .sessions import Session
 from .stream import read_event_id
 
@@ -67,13 +68,24 @@ class StreamableHttp:
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif isinstance(message, Request) and message.method == "initialize":
-            await self._open(http, principal, message, may_be_json=may_be_json)
+            await self._open(http, principal, message, len(body), may_be_json=may_be_json)
         else:
             session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
             if session is not None and isinstance(message, Request):
-                await self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream).run([message], self.endpoint)
+                answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream)
+                if len(body) < LARGE or await self._hold(http, answer, len(body), message.id):
+                    await answer.run(http, [message], self.endpoint)
             elif session is not None:
                 await _accept(http, session, [message])
+
+    async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
+        """Keep a large request until it has its answer, which begins at once; or refuse it, for want of room."""
+        if self.table.may_hold(answer.session, size):
+            answer.held = size
+            return True
+        message = "too many large requests have no answer yet; send this one again when some have"
+        await self._refuse(http, 503, OVERLOADED, message, id=id, headers=[(b"retry-after", b"1")])
+        return False
 
     async def _read_body(self, http: HttpRequest) -> bytes | None:
         """The body, or None if the request was answered already."""
@@ -93,20 +105,23 @@ class StreamableHttp:
             pass
         return None
 
-    async def _open(self, http: HttpRequest, principal: str, request: Request, *, may_be_json: bool) -> None:
+    async def _open(self, http: HttpRequest, principal: str, request: Request, size: int, *, may_be_json: bool) -> None:
         """``initialize`` always opens a session of its own (HTTP-7)."""
         opening = read_opening(request.params)
         if isinstance(opening, Fault):
             await self._refuse(http, 400, opening.code, opening.message, id=request.id)
             return
-        session = self.table.open(opening, principal)
-        if session is None:
-            await self._refuse(http, 503, INVALID_REQUEST, "there are too many sessions", id=request.id, headers=[(b"retry-after", b"30")])
+        session = self.table.open(opening, principal, http.network)
+        if isinstance(session, NoPlace):
+            headers = [(b"retry-after", b"30")]
+            await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=headers)
             return
-        answer = self._answer(http, session, may_be_json=may_be_json, may_stream=not may_be_json)
+        answer = self._answer(session, may_be_json=may_be_json, may_stream=not may_be_json)
         answer.headers.append((b"mcp-session-id", session.id.encode()))
-        await answer.run([request], self.endpoint)
-        if not session.opened:  # else whoever exceeds the rate limit would fill the table
+        is_held = size < LARGE or await self._hold(http, answer, size, request.id)
+        if is_held:
+            await answer.run(http, [request], self.endpoint)
+        if not (is_held and session.opened):  # else whoever exceeds the rate limit would fill the table
             self.table.end(session)
 
     async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
@@ -122,13 +137,14 @@ class StreamableHttp:
             await self._refuse(http, 400, messages.code, messages.message)
             return
         if any(isinstance(message, Request | Malformed) for message in messages):
-            answer = self._answer(http, session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
-            await answer.run(messages, self.endpoint)
+            answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
+            if len(body) < LARGE or await self._hold(http, answer, len(body)):
+                await answer.run(http, messages, self.endpoint)
         else:
             await _accept(http, session, messages)
 
-    def _answer(self, http: HttpRequest, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
-        return PostAnswer(http, session, self.table, _version_header(session), may_be_json, may_stream, is_batch)
+    def _answer(self, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
+        return PostAnswer(session, self.table, _version_header(session), may_be_json, may_stream, is_batch)
 
     # -- GET and DELETE
 

@@ -12,7 +12,7 @@ import trio
 from .settings import Networks
 from .sockets import QuickSocket
 
-__all__ = ["Peer", "peer_of", "seen_through"]
+__all__ = ["Peer", "network_of", "peer_of", "seen_through"]
 
 Address = tuple[str, int]
 
@@ -33,10 +33,15 @@ class Peer:
     @property
     def network(self) -> str:
         """What connections are counted by; "" is not counted. An IPv6 customer has a whole /64 network."""
-        address = _parsed(self.client[0]) if self.client is not None and not self.is_proxy else None
-        if isinstance(address, IPv6Address):
-            return address.exploded[:19]
-        return "" if address is None else str(address)
+        return "" if self.client is None or self.is_proxy else network_of(self.client[0])
+
+
+def network_of(client: str) -> str:
+    """What the clients at an address are counted by: an IPv4 address, or the /64 network of an IPv6 one; "" if it is no address."""
+    address = _parsed(client)
+    if isinstance(address, IPv6Address):
+        return address.exploded[:19]
+    return "" if address is None else str(address)
 
 
 def peer_of(stream: trio.abc.Stream, trusted: Networks) -> Peer:

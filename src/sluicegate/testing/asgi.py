@@ -31,6 +31,8 @@ class AsgiTransport(httpx2.AsyncBaseTransport):
     nursery: trio.Nursery
     down: bool = False
     """Whether connections are refused."""
+    client: tuple[str, int] = ("127.0.0.1", 50000)
+    """Where requests seem to come from."""
     requests: int = attrs.field(default=0, init=False)
     """Requests that reached the application."""
     open_answers: int = attrs.field(default=0, init=False)
@@ -44,7 +46,7 @@ class AsgiTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError("connection refused", request=request)
         self.requests += 1
         exchange = _Exchange(self, body)
-        self.nursery.start_soon(exchange.run, _scope(request))
+        self.nursery.start_soon(exchange.run, _scope(request, self.client))
         try:
             await exchange.begun.wait()
         except trio.Cancelled:
@@ -141,7 +143,7 @@ class _Body(httpx2.AsyncByteStream):
         await trio.lowlevel.checkpoint()
 
 
-def _scope(request: httpx2.Request) -> dict[str, Any]:
+def _scope(request: httpx2.Request, client: tuple[str, int]) -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -153,7 +155,7 @@ def _scope(request: httpx2.Request) -> dict[str, Any]:
         "query_string": request.url.query,
         "root_path": "",
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
-        "client": ("127.0.0.1", 50000),
+        "client": client,
         "server": (request.url.host, request.url.port),
         "state": {},
     }

@@ -1,0 +1,185 @@
+"""Who has how many sessions, and whose must make room when another comes.
+
+Nobody loses a session to somebody who has as many, and nobody at all who has no more than an equal part of all places. So whoever floods the
+gateway crowds out himself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Protocol
+
+import attrs
+
+from .stream import EventLog
+
+__all__ = ["HANDSHAKE_SECONDS", "Owner", "Owners", "Place"]
+
+HANDSHAKE_SECONDS = 10.0
+"""Who did not go on after the handshake for so long is the first to go, when one must."""
+LOOKED_AT = 64
+"""Sessions of one owner, and owners, that are looked at when one must make room: it may not take longer the more there are."""
+
+
+class Place(Protocol):
+    """A session."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether its client has gone on after the handshake."""
+        ...
+
+    @property
+    def used_at(self) -> float:
+        """When it was in use last, on Trio's clock."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is open in it."""
+        ...
+
+    def touch(self, now: float | None = None) -> None:
+        """It is in use now; its owner is told with `Owner.used`."""
+        ...
+
+
+@attrs.define(eq=False)
+class Owner:
+    """One party, and all that is its own: a principal, or a network where nobody has to say who he is."""
+
+    key: tuple[str, str] = ("", "")
+    """The principal and the network, of which one is empty; where both are nothing is known of anybody."""
+    kept: OrderedDict[EventLog, None] = attrs.field(factory=OrderedDict, init=False)
+    """Finished answers that wait for a client to come back for them, oldest first; the table's bookkeeping, as what follows."""
+    kept_bytes: int = attrs.field(default=0, init=False)
+    open_bytes: int = attrs.field(default=0, init=False)
+    """Of large requests that have no answer yet."""
+    _fresh: OrderedDict[Place, None] = attrs.field(factory=OrderedDict, init=False)
+    """Those whose handshake is not over, longest unused first."""
+    _settled: OrderedDict[Place, None] = attrs.field(factory=OrderedDict, init=False)
+    """All others, longest unused first."""
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return self.key[0] or self.key[1]
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._settled)
+
+    def add(self, place: Place) -> None:
+        """A session has begun."""
+        self._fresh[place] = None
+
+    def remove(self, place: Place) -> None:
+        """It has ended."""
+        if place in self._fresh:
+            del self._fresh[place]
+        else:
+            del self._settled[place]
+
+    def used(self, place: Place) -> None:
+        """It is in use now."""
+        settled = self._settled
+        if place in settled:
+            settled.move_to_end(place)
+        elif place in self._fresh:
+            if place.ready:
+                del self._fresh[place]
+                settled[place] = None
+            else:
+                self._fresh.move_to_end(place)
+
+    def first_to_go(self, now: float) -> Place | None:
+        """Who would make room: who never finished the handshake, then who is unused for longest; None if all are busy."""
+        fresh = _longest_unused(self._fresh, now)
+        if fresh is not None and (_is_abandoned(fresh, now) or len(self._fresh) > len(self._settled)):
+            return fresh  # or else a flood of handshakes would crowd out all who are at work
+        return _longest_unused(self._settled, now) or fresh
+
+    def idle_since(self, then: float, most: int) -> tuple[list[Place], bool]:
+        """Up to so many sessions that were not used after that time, and whether there may be more."""
+        found: list[Place] = []
+        looked = 0
+        for queue in (self._fresh, self._settled):
+            for place in list(islice(queue, most - looked)):
+                if place.used_at > then:
+                    break
+                looked += 1
+                if place.is_busy:
+                    place.touch()  # an open stream is use
+                else:
+                    found.append(place)
+        return found, looked == most
+
+
+def _is_abandoned(place: Place, now: float) -> bool:
+    return not place.ready and now - place.used_at >= HANDSHAKE_SECONDS
+
+
+def _longest_unused(queue: OrderedDict[Place, None], now: float) -> Place | None:
+    for place in list(islice(queue, LOOKED_AT)):
+        if not place.is_busy:
+            return place
+        place.touch(now)  # an open stream is use
+    return None
+
+
+@attrs.define(eq=False)
+class Owners:
+    """All who have sessions, by how many they have."""
+
+    _all: dict[tuple[str, str], Owner] = attrs.field(factory=dict, init=False)
+    _by_size: dict[int, dict[Owner, None]] = attrs.field(factory=dict, init=False)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Owner]:
+        """All of them; meanwhile some may come and go."""
+        return iter(list(self._all.values()))
+
+    def of(self, principal: str, network: str) -> Owner:
+        """Who that is; a new one becomes known with its first session."""
+        key = (principal, "" if principal else network)
+        owner = self._all.get(key)
+        return Owner(key) if owner is None else owner
+
+    def add(self, owner: Owner, place: Place) -> None:
+        """An owner has one session more."""
+        self._all[owner.key] = owner
+        self._change(owner, place, owner.add)
+
+    def remove(self, owner: Owner, place: Place) -> None:
+        """An owner has one session less."""
+        self._change(owner, place, owner.remove)
+        if not len(owner):
+            del self._all[owner.key]
+
+    def _change(self, owner: Owner, place: Place, change: Callable[[Place], None]) -> None:
+        before = self._by_size.get(len(owner))
+        if before is not None:
+            del before[owner]
+            if not before:
+                del self._by_size[len(owner)]
+        change(place)
+        if len(owner):
+            self._by_size.setdefault(len(owner), {})[owner] = None
+
+    def who_gives_way(self, to: Owner, most: int, now: float) -> Place | None:
+        """The session that ends where all ``most`` places are taken and this owner wants one more; None if it has to go without."""
+        everybody = len(self._all) + (to.key not in self._all)
+        protected = max(len(to), most // everybody)
+        looked = 0
+        for size in sorted(self._by_size, reverse=True):  # 10 000 sessions have at most 140 different sizes
+            if size <= protected or looked >= LOOKED_AT:
+                break
+            some = list(islice(self._by_size[size], LOOKED_AT - looked))
+            looked += len(some)
+            candidates = [place for owner in some if (place := owner.first_to_go(now)) is not None]
+            if candidates:
+                return min(candidates, key=lambda place: (not _is_abandoned(place, now), place.used_at))
+        return to.first_to_go(now)
