@@ -6,8 +6,8 @@ tests in them; the fewer, the sooner it is over::
     A permit is not given back when the call is cancelled.
     tests: tests/policies/test_breaker.py tests/policies/test_gate.py::test_a_probe_that_is_cut_leaves_no_trace
 
-The tests pass without the bug, or nothing is proven; that is looked at first. The exit code is 1 if a bug survives, makes a test hang instead
-of fail, does not apply any more, or stands in a file that does not say which tests.
+The tests pass without the bug, or nothing is proven; that is looked at first. The exit code is 1 if a bug survives, makes a test hang where
+nothing ends it, does not apply any more, or stands in a file that does not say which tests. Who hangs on Trio fails: tests/conftest.py sees to it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 PATCHES = ROOT / "tests" / "mutants"
 PATIENCE = 60
 """Seconds for the tests of one bug; whoever has to wait that long for a failure does not know what has failed."""
+PATIENCE_FOR_ONE = 20
+"""Seconds for a test."""
 PATIENCE_FOR_ALL = 600
 """Seconds for all the tests together, which is looked at without any bug."""
 AT_ONCE = 2
@@ -87,7 +89,8 @@ class Copy:
 
     def tested(self, tests: Iterable[str], patience: int = PATIENCE) -> Outcome:
         """Run tests until one of them fails."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", *tests]
+        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", f"--patience={PATIENCE_FOR_ONE}"]
+        command = [sys.executable, "-m", "pytest", *options, *tests]
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
         began = time.monotonic()
         try:
