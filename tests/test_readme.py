@@ -20,8 +20,8 @@ from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
 from sluicegate.readings_of_policies import _COUNTERS, _GAUGES
 from sluicegate.testing.fault_words import FAULTS
-from sluicegate.testing.faults import CHANNELS, CHILD, HTTP, Transport
 from sluicegate.testing.script import Script
+from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.rst"
@@ -137,7 +137,13 @@ def test_the_table_of_faults_has_each_with_its_settings_and_where_there_is_such_
         names = re.findall(r"``(\w+)``", words)
         for fault in (name for name in names if name in FAULTS):
             told[fault] = {name for name in names if name not in FAULTS}, where
-    words_of = {frozenset(Transport): "everywhere", CHANNELS: "stdio, in-process", CHILD: "stdio", HTTP: "HTTP"}
+    words_of = {
+        frozenset(Transport): "everywhere",
+        CHANNELS: "stdio, in-process",
+        CHILD: "stdio",
+        HTTP: "HTTP",
+        CHILD | HTTP: "stdio, HTTP",
+    }
     true = {
         name: ({field.name for field in attrs.fields(kind)} - {"then", "why", "retry_after"}, words_of[vars(kind)["over"]])
         for name, kind in FAULTS.items()

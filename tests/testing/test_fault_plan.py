@@ -70,7 +70,7 @@ def test_every_fault_can_be_written_by_its_name_alone() -> None:
         [rule] = Script.from_toml(f'[[faults]]\nfault = "{name}"').rules
         assert name_of(rule.fault) == name
         assert fault_in(name) == rule.fault
-    assert len(FAULTS) == 20
+    assert len(FAULTS) == 25
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,10 @@ def test_every_fault_can_be_written_by_its_name_alone() -> None:
             "plan.toml:3: faults[0].precent: fault 'reset' has no 'precent'; did you mean 'percent'?",
         ),
         ("[[faults]]\nfault = 'hang'\nxyz = 1", "plan.toml:3: faults[0].xyz: fault 'hang' has no 'xyz'; take it out"),
-        ("[[faults]]\npercent = 5", "plan.toml:1: faults[0].fault: says what goes wrong, and is missing; write one of child_exit, "),
+        (
+            "[[faults]]\npercent = 5",
+            "plan.toml:1: faults[0].fault: says what goes wrong, and is missing; write one of ask_back, child_exit, ",
+        ),
         ("[[faults]]\nfault = 5", "plan.toml:2: faults[0].fault: says what goes wrong"),
         ("[[faults]]\nfault = 'delay'\nseconds = -1", "plan.toml:3: faults[0].seconds: must be a number of at least 0, not -1"),
         (
@@ -114,7 +117,10 @@ def test_every_fault_can_be_written_by_its_name_alone() -> None:
             "the percentages for backend 'b' add up to 120; at most 100 is possible",
         ),
         ("[[faults]]\nfault = 'reset'\nfirst = 5\nlast = 4", "plan.toml:4: faults[0].last: comes before first, which is 5"),
-        ("[[faults]]\nfault = 'quake'", "faults[0].fault: there is no fault 'quake'; write one of child_exit, deaf_child, delay, "),
+        (
+            "[[faults]]\nfault = 'quake'",
+            "faults[0].fault: there is no fault 'quake'; write one of ask_back, child_exit, deaf_child, delay, ",
+        ),
         ("seeds = 1\n[[faults]]\nfault = 'reset'", "plan.toml:1: seeds: unknown key; did you mean 'seed'?"),
         ("seed = 1.5\n[[faults]]\nfault = 'reset'", "plan.toml:1: seed: must be an integer or a text"),
         ("seed = 1", "faults: there is none; write [[faults]]"),

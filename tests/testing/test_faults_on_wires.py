@@ -17,6 +17,7 @@ from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.draws import Exponential, Uniform
 from sluicegate.testing.faults import (
+    AskBack,
     ChildExit,
     DeafChild,
     Delay,
@@ -24,8 +25,12 @@ from sluicegate.testing.faults import (
     DropAnswer,
     Duplicate,
     Fault,
+    Forgotten,
     Garble,
     Hang,
+    ListStorm,
+    Oversize,
+    ProgressFlood,
     Refuse,
     Reorder,
     Reset,
@@ -82,6 +87,12 @@ CASES: list[tuple[Fault, tuple[Transport, ...], str, float, int]] = [
     (RpcError(-32001, "busy"), (*CHANNELS, HTTP), "-32001", 0.0, 0),
     (ToolFails("no"), (*CHANNELS, HTTP), "no", 0.0, 0),
     (SessionLost(), (HTTP,), WELL, 0.0, 1),
+    (Forgotten(message="no valid session id"), (HTTP,), WELL, 0.0, 1),
+    (Oversize(), (CHILD, HTTP), "bad_answer", 0.0, 0),
+    (Oversize(1000), (CHILD, HTTP), "x" * 1000, 0.0, 0),
+    (ListStorm(), (*CHANNELS, HTTP), WELL, 0.0, 1),
+    (ProgressFlood(), (*CHANNELS, HTTP), WELL, 0.0, 1),
+    (AskBack(), (*CHANNELS, HTTP), WELL, 0.0, 1),
     (Unauthorized(), (HTTP,), "http_status", 0.0, 0),
     (TooManyRequests(3), (HTTP,), "http_status", 0.0, 0),
     (Unavailable(), (HTTP,), "http_status", 0.0, 0),

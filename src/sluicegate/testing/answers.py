@@ -15,12 +15,12 @@ from ..protocol.messages import (
     read_text,
 )
 from .draws import amount_of
-from .faults import Delay, Duplicate, Fault, Garble, RpcError, ToolFails, Truncate, WrongId
+from .faults import Delay, Duplicate, Fault, Garble, Oversize, RpcError, ToolFails, Truncate, WrongId
 from .script import Answer, Echo, Result, Step
 
 __all__ = ["CANNED", "canned", "duration", "error_object", "progress_note", "result_object", "spoiled", "unfold"]
 
-CANNED = (Answer, Echo, Result, RpcError, ToolFails)
+CANNED = (Answer, Echo, Result, RpcError, ToolFails, Oversize)
 """Steps that are an answer by themselves."""
 
 FAR_AWAY = 1_000_000_000
@@ -44,6 +44,8 @@ def result_object(step: object, method: str, params: Params, number: int) -> byt
         return step.json
     if isinstance(step, ToolFails):
         return encode({"content": [{"type": "text", "text": step.text}], "isError": True})
+    if isinstance(step, Oversize):
+        return b'{"content":[{"type":"text","text":"%b"}]}' % (b"x" * step.size)
     text = step.text if isinstance(step, Answer) else f"{_named(params)} {bytes(params.get('arguments', b'{}')).decode()} #{number}"
     if method == "resources/read":
         return encode({"contents": [{"uri": read_text(params, "uri"), "text": text}]})
@@ -82,7 +84,7 @@ def spoiled(fault: object, answer: bytes) -> list[bytes]:
     if isinstance(fault, Duplicate):
         return [answer, answer]
     if isinstance(fault, Truncate):
-        return [answer[: len(answer) // 2 if fault.size is None else fault.size]]
+        return []  # a message that breaks off with its connection is none
     if isinstance(fault, WrongId) and not isinstance(members := decode_object(answer), Malformed):
         wrong = int(members["id"]) + FAR_AWAY if bytes(members.get("id", b"")).isdigit() else FAR_AWAY
         return [encode(members | {"id": Raw(b"%d" % wrong)})]

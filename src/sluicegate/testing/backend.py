@@ -14,14 +14,16 @@ from ..backends.channel import ChannelSession
 from ..backends.session import Connector
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.messages import Notification, Params, Raw, Request, Response, decode, decode_object, encode_notification, read_text
+from ..protocol.messages import Notification, Params, Raw, Request, Response, decode, encode_notification, read_text
 from ..protocol.why import Why
 from .answers import canned, duration, error_object, progress_note, result_object, spoiled
 from .faults import Transport
-from .injector import ROUTED, Faults
+from .injector import Faults
+from .noise import noise_of, token_of
 from .own_answers import administered, listed
 from .peer import ScriptedConnector
 from .script import (
+    ROUTED,
     Delay,
     Drip,
     DropAnswer,
@@ -193,10 +195,12 @@ class ScriptedBackend:
             if isinstance(after, Delay):
                 await trio.sleep(duration(after))
             else:
-                session.receive(after.message or progress_note(_token(request.params), after.progress))
+                session.receive(after.message or progress_note(token_of(request), after.progress))
             after = after.then or Echo()
         answer = canned(after, request, number)
         await self._be_slow(after, answer)
+        for message in noise_of(after, request):
+            session.receive(message)
         if not isinstance(after, Hang | DropAnswer | Refuse | Reset):
             for message in spoiled(after, answer):
                 session.receive(message)
@@ -234,8 +238,3 @@ def _cancel(message: Notification, running: dict[int | str, trio.CancelScope]) -
         scope = running.get(int(bytes(message.params["requestId"])))
         if scope is not None:
             scope.cancel()
-
-
-def _token(params: Params) -> Raw:
-    meta = decode_object(params.get("_meta", Raw(b"{}")))
-    return meta.get("progressToken", Raw(b"null")) if isinstance(meta, dict) else Raw(b"null")

@@ -6,17 +6,20 @@ the request from it; all others spoil an answer that it has given.
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
 from .draws import Amount
+from .noise import AskBack, ListStorm, ProgressFlood
+from .statuses import Forgotten, HttpStatus, SessionLost, TooManyRequests, Unauthorized, Unavailable
+from .transports import ANYWHERE, CHANNELS, CHILD, HTTP, Transport
 
 if TYPE_CHECKING:
     from .script import Step
 
 __all__ = [
+    "AskBack",
     "ChildExit",
     "DeafChild",
     "Delay",
@@ -24,8 +27,12 @@ __all__ = [
     "DropAnswer",
     "Duplicate",
     "Fault",
+    "Forgotten",
     "Garble",
     "Hang",
+    "ListStorm",
+    "Oversize",
+    "ProgressFlood",
     "Refuse",
     "Reorder",
     "Reset",
@@ -40,20 +47,6 @@ __all__ = [
     "Unavailable",
     "WrongId",
 ]
-
-
-class Transport(enum.Enum):
-    """How a backend is reached, as far as faults differ by it."""
-
-    FRAMES = "messages in memory"
-    CHILD = "a child process"
-    HTTP = "HTTP"
-
-
-ANYWHERE = frozenset(Transport)
-CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD})
-HTTP = frozenset({Transport.HTTP})
-CHILD = frozenset({Transport.CHILD})
 
 
 @attrs.frozen
@@ -162,39 +155,11 @@ class ToolFails:
 
 
 @attrs.frozen
-class SessionLost:
-    """HTTP 404: the backend does not know the session any more."""
+class Oversize:
+    """An answer whose text has so many bytes; the default is more than ``security.max_message_size``. Messages in memory have no limit."""
 
-    over: ClassVar = HTTP
-    status: ClassVar = 404
-    retry_after: ClassVar[float | None] = None
-
-
-@attrs.frozen
-class Unauthorized:
-    """HTTP 401."""
-
-    over: ClassVar = HTTP
-    status: ClassVar = 401
-    retry_after: ClassVar[float | None] = None
-
-
-@attrs.frozen
-class TooManyRequests:
-    """HTTP 429, with ``Retry-After`` where it is given."""
-
-    over: ClassVar = HTTP
-    status: ClassVar = 429
-    retry_after: float | None = None
-
-
-@attrs.frozen
-class Unavailable:
-    """HTTP 503, with ``Retry-After`` where it is given."""
-
-    over: ClassVar = HTTP
-    status: ClassVar = 503
-    retry_after: float | None = None
+    over: ClassVar = CHILD | HTTP
+    size: int = 17 * 1024 * 1024
 
 
 @attrs.frozen
@@ -220,7 +185,6 @@ class StderrFlood:
     size: int = 1_000_000
 
 
-HttpStatus = SessionLost | Unauthorized | TooManyRequests | Unavailable
 Fault = (
     Delay
     | Refuse
@@ -235,6 +199,11 @@ Fault = (
     | WrongId
     | RpcError
     | ToolFails
+    | Oversize
+    | ListStorm
+    | ProgressFlood
+    | AskBack
+    | Forgotten
     | HttpStatus
     | ChildExit
     | DeafChild

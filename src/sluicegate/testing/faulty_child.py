@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 
 import attrs
 import trio
@@ -15,25 +16,30 @@ COMPLAINT = b"something is wrong, and this line says so at length\n" * 64
 
 
 @attrs.define(eq=False)
-class _Stderr(trio.abc.ReceiveStream):
-    """What the child complains about, and what we say in its name."""
+class _Output(trio.abc.ReceiveStream):
+    """What the child writes, and what we say in its name: never in the middle of a line of its own."""
 
     inner: trio.abc.ReceiveStream
-    _left: int = attrs.field(default=0, init=False)
+    _pieces: deque[bytes] = attrs.field(factory=deque, init=False)
+    _is_mid_line: bool = attrs.field(default=False, init=False)
     _waiting: trio.CancelScope | None = attrs.field(default=None, init=False)
 
-    def flood(self, size: int) -> None:
-        self._left += size
-        if self._waiting is not None:
+    def say(self, *pieces: bytes) -> None:
+        self._pieces.extend(pieces)
+        if self._waiting is not None and not self._is_mid_line:
             self._waiting.cancel()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        while not self._left:
+        while not self._pieces or self._is_mid_line:
             with trio.CancelScope() as self._waiting:
-                return bytes(await self.inner.receive_some(max_bytes))
+                data = bytes(await self.inner.receive_some(max_bytes))
+                self._is_mid_line = not data.endswith(b"\n") and data != b""
+                return data
         await trio.lowlevel.checkpoint()
-        piece = COMPLAINT[: min(self._left, max_bytes or len(COMPLAINT))]
-        self._left -= len(piece)
+        piece = self._pieces.popleft()
+        if max_bytes is not None and len(piece) > max_bytes:
+            self._pieces.appendleft(piece[max_bytes:])
+            piece = piece[:max_bytes]
         return piece
 
     async def aclose(self) -> None:
@@ -61,12 +67,13 @@ class FaultyChild:
     """Another child, of which somebody can say how it is to fail (implements `Child`)."""
 
     inner: Child
-    _stderr: _Stderr = attrs.field(init=False)
+    _stdout: _Output = attrs.field(init=False)
+    _stderr: _Output = attrs.field(init=False)
     _is_deaf: bool = attrs.field(default=False, init=False)
     _code: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._stderr = _Stderr(self.inner.stderr)
+        self._stdout, self._stderr = _Output(self.inner.stdout), _Output(self.inner.stderr)
 
     def die(self, code: int) -> None:
         """End the whole group; the child will be seen to have ended with this status."""
@@ -79,7 +86,12 @@ class FaultyChild:
 
     def flood(self, size: int) -> None:
         """Say so many bytes on stderr."""
-        self._stderr.flood(size)
+        whole, rest = divmod(size, len(COMPLAINT))
+        self._stderr.say(*[COMPLAINT] * whole, COMPLAINT[:rest])
+
+    def say(self, line: bytes) -> None:
+        """Write a line on stdout."""
+        self._stdout.say(line)
 
     @property
     def pid(self) -> int:
@@ -93,8 +105,8 @@ class FaultyChild:
 
     @property
     def stdout(self) -> trio.abc.ReceiveStream:
-        """What the child writes."""
-        return self.inner.stdout
+        """What the child writes, and more."""
+        return self._stdout
 
     @property
     def stderr(self) -> trio.abc.ReceiveStream:

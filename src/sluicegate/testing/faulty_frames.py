@@ -15,8 +15,9 @@ from ..backends.session import Inbox
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Request, Response, decode
 from .answers import CANNED, canned, spoiled, unfold
-from .faults import ChildExit, DeafChild, Drip, DropAnswer, Hang, Refuse, Reorder, Reset, StderrFlood, Truncate
+from .faults import ChildExit, DeafChild, Drip, DropAnswer, Hang, Oversize, Refuse, Reorder, Reset, StderrFlood, Truncate
 from .faulty_child import FaultyChild
+from .noise import noise_of
 from .pending import take
 
 __all__ = ["FaultyChannel"]
@@ -130,14 +131,19 @@ class FaultyChannel(ChannelSession):
         if not isinstance(fault, (*STANDING_IN, ChildExit)):
             await play.answered.wait()
         await trio.sleep(play.seconds)
-        if isinstance(fault, CANNED):
-            assert play.request is not None
+        assert play.request is not None
+        if isinstance(fault, Oversize) and child is not None:  # it meets the reader of lines, who has a limit
+            play.answered.set()
+            child.say(canned(fault, play.request, play.number) + b"\n")
+        elif isinstance(fault, CANNED):
             self._pass(canned(fault, play.request, play.number))
         elif isinstance(fault, Reset):
             self.close(fault.why)
         elif isinstance(fault, ChildExit) and child is not None:
             child.die(fault.code)
         elif not isinstance(fault, DropAnswer | Hang):
+            for message in noise_of(fault, play.request):
+                super().receive(message)
             await self._answer(play)
 
     async def _answer(self, play: _Play) -> None:

@@ -5,6 +5,7 @@ It carries one request at a time, so that a request which begins while its task 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import get_args
 
 import attrs
@@ -14,22 +15,23 @@ from ..http1.responses import ResponseParser
 from ..outside import OpenStream
 from ..protocol.events import Event, EventParser, format_event
 from ..protocol.headers import EVENT_STREAM, JSON, media_type
-from ..protocol.messages import Request, decode
+from ..protocol.messages import Request, decode, encode, encode_error
 from .answers import CANNED, canned, spoiled, unfold
-from .faults import Duplicate, Garble, Hang, HttpStatus, Reset, Truncate, WrongId
+from .faults import Duplicate, Forgotten, Garble, Hang, Reset, Truncate, WrongId
 from .faulty_streams import MOST_READ, FaultyStream
+from .noise import Noise, noise_of
 from .pending import is_refused, take
+from .statuses import HttpStatus
 
 __all__ = ["FaultyHttp", "refusing"]
 
 METHODS = (b"POST ", b"GET ", b"DELETE ")
 """How a request begins, and no body of ours does."""
-STANDING_IN = (Hang, Reset, *CANNED, *get_args(HttpStatus))
+STANDING_IN = (Hang, Reset, *CANNED, Forgotten, *get_args(HttpStatus))
 """Faults with which the backend never hears of the request."""
-REWRITTEN = (Garble, Duplicate, WrongId, Truncate)
+REWRITTEN = (Garble, Duplicate, WrongId, Truncate, *get_args(Noise))
 """Faults for which the whole answer must be known."""
 _OURS = frozenset({b"content-length", b"transfer-encoding", b"content-type"})
-_REASONS = {401: b"Unauthorized", 404: b"Not Found", 429: b"Too Many Requests", 503: b"Service Unavailable"}
 
 
 @attrs.define(eq=False)
@@ -39,7 +41,7 @@ class FaultyHttp(FaultyStream):
     _seconds: float = attrs.field(default=0.0, init=False)
     _fault: object = attrs.field(default=None, init=False)
     _heard: bytes = attrs.field(default=b"", init=False)
-    """The request, where we answer it ourselves."""
+    """The request, where something is to become of it."""
     _ready: bytes = attrs.field(default=b"", init=False)
     """What is to be received before anything else."""
     _ends: bool = attrs.field(default=False, init=False)
@@ -65,11 +67,12 @@ class FaultyHttp(FaultyStream):
             self.fault = None if self._stands_in or isinstance(self._fault, REWRITTEN) else whole
             self._late = False
             self._heard = b""
-        if self._stands_in:
-            await trio.lowlevel.checkpoint()
+        if self._fault is not None:
             self._heard += bytes(data)
             self._more.set()
             self._more = trio.Event()
+        if self._stands_in:
+            await trio.lowlevel.checkpoint()
         else:
             await self.inner.send_all(data)
 
@@ -97,8 +100,14 @@ class FaultyHttp(FaultyStream):
         if isinstance(fault, HttpStatus):
             again = b"" if fault.retry_after is None else b"Retry-After: %d\r\n" % -(-fault.retry_after // 1)
             self._ready = _response(fault.status, again, b"text/plain", b"fault injected")
+        elif isinstance(fault, Forgotten):
+            self._ready = await self._forgotten(fault)
         elif isinstance(fault, CANNED):
             self._ready = _response(200, b"", JSON.encode(), canned(fault, await self._request(), 0))
+
+    async def _forgotten(self, fault: Forgotten) -> bytes:
+        about = (await self._request()).id if fault.status == HTTPStatus.OK else b"null"
+        return _response(fault.status, b"", JSON.encode(), encode_error(about, encode({"code": fault.code, "message": fault.message})))
 
     async def _request(self) -> Request:
         """What is asked, once all of it has been heard: a large body comes in pieces, and its sender listens meanwhile."""
@@ -133,7 +142,7 @@ class FaultyHttp(FaultyStream):
             return raw
         kind = dict(parser.headers).get(b"content-type", b"").decode("latin-1")
         messages = _messages(b"".join(parser.body), kind)
-        said = [*messages[:-1], *spoiled(fault, messages[-1])] if messages else []
+        said = [*messages[:-1], *noise_of(fault, await self._request()), *spoiled(fault, messages[-1])] if messages else []
         lines = b"".join(b"%b: %b\r\n" % (name, value) for name, value in parser.headers if name not in _OURS)
         if len(said) == 1:
             return _response(parser.status, lines, JSON.encode(), said[0])
@@ -149,8 +158,12 @@ def _messages(body: bytes, kind: str) -> list[bytes]:
 
 
 def _response(status: int, lines: bytes, kind: bytes, body: bytes) -> bytes:
-    head = b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n" % (status, _REASONS.get(status, b"OK"), kind, len(body))
+    head = b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n" % (status, _reason(status), kind, len(body))
     return head + lines + b"\r\n" + body
+
+
+def _reason(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"Unknown"
 
 
 def refusing(open_stream: OpenStream) -> OpenStream:

@@ -34,13 +34,12 @@ from .faulty_frames import faulty_channel
 from .faulty_http import FaultyHttp, refusing
 from .peer import ScriptedConnector
 from .pending import Pending, pending
-from .script import Attempt, Schedule, Script, is_over
+from .script import ROUTED, Attempt, Schedule, Script, is_over
 
 __all__ = ["Faults", "Injected", "Injector", "load_faults"]
 
 log = get_logger("sluicegate.faults")
 
-ROUTED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/complete"})
 MOST_KEPT = 10_000
 
 _wished: ContextVar[list[Fault] | None] = ContextVar("sluicegate wished fault", default=None)
@@ -63,6 +62,8 @@ class Injector:
     backend: str
     transport: Transport
     schedule: Schedule
+    others: Schedule
+    """Of what is no call of a client: handshakes, lists and pings, which only a rule reaches that names their method."""
     log: deque[Injected] = attrs.field(factory=lambda: deque(maxlen=MOST_KEPT), init=False)
     """The last of them, in order."""
     injected: int = attrs.field(default=0, init=False)
@@ -87,9 +88,11 @@ class Injector:
 
     async def attempt(self, session: BackendSession, call: Call) -> Reply:
         """Make one attempt with the fault that is due."""
-        if call.method not in ROUTED or (fault := self.next(call)) is None:
+        is_routed = call.method in ROUTED
+        fault = self.next(call) if is_routed else self.others.next(Attempt(call.method)) if self.others.rules else None
+        if fault is None:
             return await session.request(call)
-        note = partial(self.note, self.schedule.attempts, fault)
+        note = partial(self.note, (self.schedule if is_routed else self.others).attempts, fault)
         seconds, after = unfold(fault)
         if isinstance(after, Refuse) and seconds:  # it takes its time before anything of it is there
             await trio.sleep(seconds)
@@ -176,7 +179,9 @@ class Faults:
         """The faults of one backend; those of one that was replaced go on where they were."""
         found = self.injectors.get(name)
         if found is None or found.transport is not transport:
-            found = self.injectors[name] = Injector(name, transport, self.script.schedule(name, transport))
+            found = self.injectors[name] = Injector(
+                name, transport, self.script.schedule(name, transport), self.script.schedule(name, transport, routed=False)
+            )
         return found
 
     def wished(self, text: str) -> AbstractContextManager[None]:

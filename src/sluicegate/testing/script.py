@@ -28,8 +28,10 @@ from .faults import (
     Truncate,
     WrongId,
 )
+from .noise import Noise
 
 __all__ = [
+    "ROUTED",
     "Answer",
     "Attempt",
     "Delay",
@@ -54,6 +56,10 @@ __all__ = [
     "WrongId",
     "is_over",
 ]
+
+
+ROUTED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/complete"})
+"""Methods of the calls that clients make; all others concern the backend itself."""
 
 
 @attrs.frozen
@@ -84,7 +90,7 @@ class Note:
     message: bytes = b""
 
 
-Spoiling = Refuse | Reset | Hang | DropAnswer | Truncate | Garble | Duplicate | Reorder | Drip | WrongId
+Spoiling = Refuse | Reset | Hang | DropAnswer | Truncate | Garble | Duplicate | Reorder | Drip | WrongId | Noise
 Step = Answer | Echo | Result | Note | Delay | RpcError | ToolFails | Spoiling
 """One thing that a scripted backend does with one call."""
 
@@ -143,6 +149,7 @@ class Rule:
     """Only so many of a hundred, drawn; rules that hold for the same attempt share one draw, so that their percentages add up."""
     backend: str | None = attrs.field(default=None, kw_only=True)
     method: str | None = attrs.field(default=None, kw_only=True)
+    """Also ``initialize``, ``ping`` and the lists, which nothing else reaches."""
     tool: str | None = attrs.field(default=None, kw_only=True)
     """As the backend calls it, or as clients do."""
     caller: str | None = attrs.field(default=None, kw_only=True)
@@ -184,10 +191,16 @@ class Script:
 
         return read_plan(text)
 
-    def schedule(self, backend: str, transport: Transport) -> Schedule:
-        """Its course for one backend; rules whose faults there cannot be are left out."""
+    def schedule(self, backend: str, transport: Transport, *, routed: bool = True) -> Schedule:
+        """Its course for one backend; rules whose faults there cannot be are left out.
+
+        Without ``routed`` it is that of handshakes, lists and pings: rules that name such a method, with draws of their own.
+        """
         rules = [rule for rule in self.rules if rule.backend in (None, backend) and is_over(rule.fault, transport)]
-        return Schedule(tuple(rules), random.Random(f"{self.seed}:faults:{backend}"))  # noqa: S311  chance, not secrets
+        if not routed:
+            rules = [rule for rule in rules if rule.method is not None and rule.method not in ROUTED]
+        source = "faults" if routed else "other faults"
+        return Schedule(tuple(rules), random.Random(f"{self.seed}:{source}:{backend}"))  # noqa: S311  chance, not secrets
 
 
 def is_over(step: Fault | Step, transport: Transport) -> bool:
