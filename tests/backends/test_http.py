@@ -110,44 +110,6 @@ async def test_a_lost_session_is_opened_once_and_every_call_is_answered(autojump
         assert {answer.headers.get("mcp-session-id") for answer in endpoint.seen[-5:]} == {"session-2"}
 
 
-@pytest.mark.parametrize(
-    ("status", "members"),
-    [
-        (200, {"id": None, "error": {"code": -32005, "message": "gone"}}),
-        (404, {"error": {"code": -32005, "message": "gone"}}),
-        (404, {"error": {"code": -32001, "message": "Session not found"}}),
-        (200, {"id": None, "error": {"code": -32001, "message": "Session not found"}}),
-        (400, {"error": {"code": -32000, "message": "No valid session ID"}}),
-    ],
-)
-async def test_other_ways_to_say_that_a_session_is_lost(
-    status: int, members: dict[str, object], autojump_clock: trio.testing.MockClock
-) -> None:
-    async def lost_once(answer: Answer) -> None:
-        if answer.headers["mcp-session-id"] == "session-1":
-            await answer.json(answer.response(**members), status)
-        else:
-            await answer.result({})
-
-    async with bench(ScriptedEndpoint(on={"tools/call": lost_once})) as web:
-        assert (await web.call()).fault is None
-
-
-@pytest.mark.parametrize("code", [-32005, -32001])
-async def test_a_tools_own_error_of_that_number_is_no_lost_session_and_the_tool_runs_once(
-    autojump_clock: trio.testing.MockClock, code: int
-) -> None:
-    async def own_error(answer: Answer) -> None:
-        await answer.json(answer.response(error={"code": code, "message": "mine"}))
-
-    endpoint = ScriptedEndpoint(on={"tools/call": own_error})
-    async with bench(endpoint) as web:
-        fault = (await web.call()).fault
-        assert fault is not None
-        assert (fault.code, fault.message) == (code, "mine")
-    assert endpoint.methods().count("tools/call") == 1
-
-
 async def test_a_cancelled_caller_does_not_stop_the_reopening_for_others(autojump_clock: trio.testing.MockClock) -> None:
     endpoint = ScriptedEndpoint()
 

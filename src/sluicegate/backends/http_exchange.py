@@ -10,13 +10,13 @@ import trio
 from ..http1.client_response import Response
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.errors import METHOD_NOT_FOUND, SESSION_LOST, SESSION_NOT_FOUND
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ..protocol.messages import Malformed, Raw, encode_request
 from ..protocol.why import Why
 from .http_conversation import Conversation, lines_of_call
+from .http_forgotten import Memory, is_harmless, memory_of
 from .http_wire import Wire
 from .incoming import Desk, deliver, messages_in
 from .mapping import own_key, with_own_token
@@ -58,6 +58,8 @@ class HttpExchange:
     """Set if no connection came about."""
     token: Raw | None = attrs.field(default=None, init=False)
     """The caller's own progress token."""
+    memory: Memory = attrs.field(default=Memory.KNOWN, init=False)
+    """Whether the backend still knows the session, as far as the answer tells."""
     _reply: Reply | None = attrs.field(default=None, init=False)
     _unnamed: bool = attrs.field(default=False, init=False)
     """The reply came without an id: it is about the POST, and not from what the call reached."""
@@ -83,8 +85,10 @@ class HttpExchange:
         self.owner.reached()
         try:
             broken = await self._read(answer)
-            if self._reply is not None and self._reply.fault is not None and self._is_unknown_session(answer.status, self._reply.fault):
-                return None
+            if self._reply is not None and self._reply.fault is not None:
+                self._look_for_loss(answer.status, self._reply.fault)
+                if self.memory is Memory.FORGOTTEN:
+                    return None
         finally:
             answer.close()
         if self._reply is None and self._parser is not None and self._parser.last_id:
@@ -141,22 +145,12 @@ class HttpExchange:
             for message, data in messages_in(event.data):
                 deliver(message, data, self.owner, self, self.number)
 
-    def _is_unknown_session(self, status: int, fault: Fault) -> bool:
-        """404 and -32005 say so; some servers answer 400 and name the session. Whatever they say, the call was not run.
-
-        A -32005 under the call's own id, with a status that says all is well, may be a tool's own error, and that tool has run. -32001 says so
-        only without the call's id: under it, it is an SDK's word for a time that ran out.
-        """
-        if not self.conversation.session_id:
-            return False
-        if fault.code == SESSION_LOST:
-            return self._unnamed or not 200 <= status < 300
-        if fault.code == SESSION_NOT_FOUND and self._unnamed:
-            return True
-        if status == 404:
-            return fault.code != METHOD_NOT_FOUND
-        said = fault.message if fault.raw is not None else fault.told.partition("HTTP 400")[2]  # without the backend's name
-        return status == 400 and "session" in said.lower()
+    def _look_for_loss(self, status: int, fault: Fault) -> None:
+        """Note what an error says about the session."""
+        memory = memory_of(status, fault, has_id=bool(self.conversation.session_id), unnamed=self._unnamed)
+        if memory is Memory.IN_DOUBT and is_harmless(self.call):
+            memory = Memory.FORGOTTEN
+        self.memory = memory if self.call.method != "initialize" else Memory.KNOWN
 
     async def _resume(self, parser: EventParser) -> Fault | None:
         """Fetch the rest of a stream whose events had ids (P-63): the backend still works on the call, so nothing is sent twice."""

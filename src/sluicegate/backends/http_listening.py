@@ -85,7 +85,7 @@ class Listening:
             self._was_open = True
             await self._pump(answer)
             return True
-        if status in {400, 404} and may_be_gone:  # at the first try it means that there is no such stream
+        if status in {400, 404, 410, 422} and may_be_gone:  # at the first try it means that there is no such stream
             self.on_gone()
             return False
         if status >= 500 or status == 429:

@@ -21,6 +21,7 @@ from ..protocol.messages import Params, Raw, encode_notification
 from ..protocol.why import Why
 from .http_conversation import Conversation
 from .http_exchange import HttpExchange
+from .http_forgotten import Memory
 from .http_notices import Notices
 from .http_renewal import Renewal
 from .http_wire import Wire
@@ -74,10 +75,12 @@ class HttpSession:
                 await trio.lowlevel.checkpoint()
                 return Reply.failed(faults.unavailable(self.backend, self._why))
             conversation = renewal.conversation
-            reply = await self._exchange(HttpExchange(self.wire, self, conversation, call, next(self._numbers)))
+            exchange = HttpExchange(self.wire, self, conversation, call, next(self._numbers))
+            reply = await self._exchange(exchange)
+            if exchange.memory is not Memory.KNOWN:
+                renewal.renew(conversation)
             if reply is not None:
                 return reply
-            renewal.renew(conversation)
         return Reply.failed(faults.unavailable(self.backend, Why("it does not know the session that it has just opened")))
 
     def tell(self, method: str, params: Params) -> None:
