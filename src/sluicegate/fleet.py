@@ -88,7 +88,7 @@ class Fleet:
                 await self._insist(config.name)
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
-        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, health_of(config))
+        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, health_of(config), config.is_strict)
         kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,
@@ -150,6 +150,7 @@ class Fleet:
                 separator=proxy.separator,
                 page_size=proxy.page_size,
                 max_tool_name=proxy.max_tool_name,
+                portable=proxy.portable_names,
                 instructions=proxy.instructions,
             )
         )

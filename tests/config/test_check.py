@@ -106,6 +106,7 @@ WRONG = [
     (config(stdio(priority=-1)), "backends[0].priority", "priority must be >= 0"),
     (config(stdio(), separator=""), "proxy.separator", "separator must be"),
     (config(stdio(), separator=" "), "proxy.separator", "separator must be"),
+    (config(stdio(), separator=".", tool_names="portable"), "proxy.separator", "'.' cannot stand in a portable name"),
     (config(stdio(), listen=ListenConfig(port=65536)), "proxy.listen.port", "port must be 0-65535, got 65536"),
     (config(stdio(), listen=ListenConfig(host="")), "proxy.listen.host", "must not be empty"),
     (config(stdio(), max_tool_name=5), "proxy.max_tool_name", "no room for a hash"),

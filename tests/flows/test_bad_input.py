@@ -152,7 +152,7 @@ MISTAKEN: dict[str, tuple[str, object, int]] = {
     "a name that is null": ("tools/call", {"name": None}, -32602),
     "no name": ("tools/call", {"arguments": {}}, -32602),
     "a name that nobody has": ("tools/call", {"name": "x_" + "y" * 10_000}, -32602),
-    "a URI that is a list": ("resources/read", {"uri": ["b_file:///a"]}, -32602),
+    "a URI that is a list": ("resources/read", {"uri": ["b+file:///a"]}, -32602),
     "no URI": ("resources/read", {}, -32602),
     "a prompt that is an object": ("prompts/get", {"name": {"a": 1}}, -32602),
     "a reference that is text": ("completion/complete", {"ref": "b_greet", "argument": {}}, -32602),

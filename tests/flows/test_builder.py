@@ -78,11 +78,11 @@ async def test_what_no_backend_offers_is_a_mistake_of_the_caller(
 async def test_resources_templates_and_prompts_are_prefixed_and_routed(autojump_clock: trio.testing.MockClock) -> None:
     async with two().open() as gateway:
         await ready(gateway)
-        assert list(gateway.catalogue.names(RESOURCES)) == ["text_file:///a"]
-        assert list(gateway.catalogue.names(TEMPLATES)) == ["text_file:///{path}"]
+        assert list(gateway.catalogue.names(RESOURCES)) == ["text+file:///a"]
+        assert list(gateway.catalogue.names(TEMPLATES)) == ["text+file:///{path}"]
         assert list(gateway.catalogue.names(PROMPTS)) == ["text_greet"]
-        read = await call(gateway, "resources/read", uri="text_file:///a")
-        assert read.value["contents"] == [{"uri": "text_file:///a", "text": "file:///a {} #1"}]
+        read = await call(gateway, "resources/read", uri="text+file:///a")
+        assert read.value["contents"] == [{"uri": "text+file:///a", "text": "file:///a {} #1"}]
         prompt = await call(gateway, "prompts/get", name="text_greet", arguments={})
         assert "greet {} #2" in json.dumps(prompt.value)
 

@@ -57,12 +57,12 @@ async def test_while_the_primary_was_never_there_its_stand_in_lends_it_its_lists
         await gateway.settled()
         assert [list(gateway.catalogue.names(kind)) for kind in (TOOLS, RESOURCES, PROMPTS)] == [
             ["files_look"],
-            ["files_file:///a"],
+            ["files+file:///a"],
             ["files_greet"],
         ]
         assert (await gateway.call_tool("files_look")).fault is None
-        read = await gateway.handler(Call("resources/read", "", {"uri": Raw(encode("files_file:///a"))}))
-        assert b'"uri":"files_file:///a"' in bytes(read.result), "what a stand-in answers carries the primary's names"
+        read = await gateway.handler(Call("resources/read", "", {"uri": Raw(encode("files+file:///a"))}))
+        assert b'"uri":"files+file:///a"' in bytes(read.result), "what a stand-in answers carries the primary's names"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ TOOLS = [
     {"name": name, "description": f"{name} of {NAME}\nmore about it", "inputSchema": {"type": "object"}}
     for name in ("echo", "slow", "fail", "die")
 ]
+if NAME == "odd":
+    TOOLS.append({"name": "bad"})
 RESOURCES = [{"uri": "plain://note", "name": "note", "mimeType": "text/plain"}]
 PROMPTS = [{"name": "greet", "description": "a greeting"}]
 

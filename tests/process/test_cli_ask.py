@@ -95,6 +95,13 @@ def test_check_connect_says_what_came_of_every_backend(gate: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_check_connect_lists_what_clients_could_not_read(gate: Path) -> None:
+    gate.write_text(gate.read_text().replace('"one"]', '"odd"]'))
+    code, out, _ = sluicegate("check", "-c", str(gate), "--connect")
+    assert code == 0
+    assert "one\ttool\tbad\tinputSchema is missing; it is listed without that fault" in out
+
+
 def test_a_required_backend_that_is_missing_is_an_error_to_a_call_and_a_row_to_a_look(gate: Path) -> None:
     gate.write_text(
         gate.read_text() + '[[backends]]\nname = "two"\ntransport = "stdio"\ncommand = "no-such-program-here"\nrequired = true\n'

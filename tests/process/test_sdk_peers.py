@@ -154,7 +154,7 @@ async def use_everything(client: Client) -> None:
     argument = {"name": "name", "value": "a"}
     for ref in (
         PromptReference(type="ref/prompt", name="peer_greet"),
-        ResourceTemplateReference(type="ref/resource", uri="peer_note://people/{name}"),
+        ResourceTemplateReference(type="ref/resource", uri="peer+note://people/{name}"),
     ):
         assert (await client.complete(ref, argument)).completion.values == ["ada", "alan"]
 
@@ -175,12 +175,12 @@ async def use_tools(client: Client) -> None:
 
 
 async def use_resources(client: Client) -> None:
-    assert [str(item.uri) for item in (await client.list_resources()).resources] == ["peer_note://welcome", "spare_note://welcome"]
+    assert [str(item.uri) for item in (await client.list_resources()).resources] == ["peer+note://welcome", "spare+note://welcome"]
     templates = (await client.list_resource_templates()).resource_templates
-    assert [template.uri_template for template in templates] == ["peer_note://people/{name}", "spare_note://people/{name}"]
+    assert [template.uri_template for template in templates] == ["peer+note://people/{name}", "spare+note://people/{name}"]
     (link,) = (await client.call_tool("peer_find", {"name": "grace"})).content
     assert isinstance(link, ResourceLink)
-    for uri, text in ((str(link.uri), "about grace"), ("peer_note://welcome", "hello"), ("peer_note://people/alan", "about alan")):
+    for uri, text in ((str(link.uri), "about grace"), ("peer+note://welcome", "hello"), ("peer+note://people/alan", "about alan")):
         (content,) = (await client.read_resource(uri)).contents
         assert isinstance(content, TextResourceContents)
         assert (content.uri, content.text) == (uri, text)

@@ -34,6 +34,6 @@ async def test_a_client_on_the_typescript_sdk_is_served_as_by_the_server_itself(
     assert "changed my mind" in said["aborted"]
     listed, read = said["resource"]
     assert listed == read
-    assert listed.startswith("all_demo://")
+    assert listed.startswith("all+demo://")
     assert said["completion"] == ["Engineering"]
     assert said["mistake"] == [-32602, "MCP error -32602: Unknown tool: nobody_has_this"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sluicegate.protocol.names import Names, ambiguous, shorten
+from sluicegate.protocol.names import Names, ambiguous, fitting, is_portable, shorten
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,27 @@ def test_the_empty_namespace_and_equal_ones_are_in_no_pair() -> None:
 
 def test_every_pair_of_a_family_is_named() -> None:
     assert ambiguous(["a_b_c", "a_b", "a"], "_") == [("a", "a_b"), ("a", "a_b_c"), ("a_b", "a_b_c")]
+
+
+@pytest.mark.parametrize(
+    ("name", "portable"),
+    [
+        ("b_calendar_read", "b_calendar_read"),
+        ("b_calendar.read", "b_calendar_read_92c94ba6"),
+        ("b_calendar/read", "b_calendar_read_e297a585"),
+        ("b_读取", "b___fb6ade05"),
+        (".", "__cdb4ee2a"),
+    ],
+)
+def test_what_clients_refuse_is_replaced_and_marked(name: str, portable: str) -> None:
+    assert portable == fitting(name, 64) == fitting(name, 0)
+    assert is_portable(portable)
+    assert is_portable(name) is (name == portable)
+
+
+def test_a_portable_name_is_short_too() -> None:
+    assert fitting("b_" + "x." * 50, 64) == "b_" + "x_" * 26 + "x_0e66c971"
+    assert fitting("b_" + "x" * 70, 64) == shorten("b_" + "x" * 70, 64)
 
 
 def test_a_short_name_stays() -> None:

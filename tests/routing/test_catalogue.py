@@ -85,14 +85,14 @@ def test_resources_are_prefixed_in_uri_and_name() -> None:
     catalogue = merged(member("files", offer(resources=[{"uri": "file:///x", "name": "x", "mimeType": "a/b"}, "file:///y"])))
 
     assert listed(catalogue, RESOURCES) == {
-        "resources": [{"uri": "files_file:///x", "name": "files_x", "mimeType": "a/b"}, {"uri": "files_file:///y"}]
+        "resources": [{"uri": "files+file:///x", "name": "files_x", "mimeType": "a/b"}, {"uri": "files+file:///y"}]
     }
 
 
 def test_templates_are_prefixed_in_template_and_name() -> None:
     catalogue = merged(member("files", offer(resourceTemplates=[{"uriTemplate": "file:///{p}", "name": "p"}])))
 
-    assert listed(catalogue, TEMPLATES) == {"resourceTemplates": [{"uriTemplate": "files_file:///{p}", "name": "files_p"}]}
+    assert listed(catalogue, TEMPLATES) == {"resourceTemplates": [{"uriTemplate": "files+file:///{p}", "name": "files_p"}]}
 
 
 def test_prompts_are_prefixed() -> None:

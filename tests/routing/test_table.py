@@ -62,8 +62,8 @@ def failed(reply: Reply) -> Fault:
     [
         ("tools/call", "name", "math_add", "add"),
         ("tools/call", "name", "math_not_in_the_list", "not_in_the_list"),
-        ("resources/read", "uri", "math_file:///x", "file:///x"),
-        ("resources/read", "uri", "math_file:///from/a/template", "file:///from/a/template"),
+        ("resources/read", "uri", "math+file:///x", "file:///x"),
+        ("resources/read", "uri", "math+file:///from/a/template", "file:///from/a/template"),
         ("prompts/get", "name", "math_greet", "greet"),
     ],
 )
@@ -204,7 +204,7 @@ async def test_uris_in_a_result_can_be_read_back() -> None:
     reply = await route(call("tools/call", name="files_add"))
     await route(call("resources/read", uri=json.loads(bytes(reply.result))["content"][0]["uri"]))
 
-    assert bytes(reply.result) == b'{"content":[{"type":"resource_link","uri":"files_x"}]}'
+    assert bytes(reply.result) == b'{"content":[{"type":"resource_link","uri":"files+:x"}]}'
     assert files.params[1] == {"uri": "file:///x"}
 
 
@@ -220,18 +220,18 @@ async def test_an_error_about_a_resource_names_it_as_the_client_does() -> None:
     error = Raw(b'{"code":-32002,"message":"no such thing: file:///x","data":{"uri":"file:///x"}}')
     route = router(Member("files", "files", Recorder(Reply.failed(backend_error("files", error))), offer=ALL))
 
-    fault = failed(await route(call("resources/read", uri="files_file:///x")))
+    fault = failed(await route(call("resources/read", uri="files+file:///x")))
 
-    assert fault.encode() == b'{"code":-32002,"message":"no such thing: file:///x","data":{"uri":"files_file:///x"}}'
+    assert fault.encode() == b'{"code":-32002,"message":"no such thing: file:///x","data":{"uri":"files+file:///x"}}'
 
 
 @pytest.mark.parametrize(
     ("ref", "local"),
     [
         ({"type": "ref/prompt", "name": "b_greet", "title": "t"}, {"type": "ref/prompt", "name": "greet", "title": "t"}),
-        ({"type": "ref/resource", "uri": "b_file:///{p}"}, {"type": "ref/resource", "uri": "file:///{p}"}),
-        ({"type": "ref/resource", "uri": "b_short"}, {"type": "ref/resource", "uri": "file:///x"}),
-        ({"type": "ref/resource", "uri": "b_file:///{new}"}, {"type": "ref/resource", "uri": "file:///{new}"}),
+        ({"type": "ref/resource", "uri": "b+file:///{p}"}, {"type": "ref/resource", "uri": "file:///{p}"}),
+        ({"type": "ref/resource", "uri": "b+:short"}, {"type": "ref/resource", "uri": "file:///x"}),
+        ({"type": "ref/resource", "uri": "b+file:///{new}"}, {"type": "ref/resource", "uri": "file:///{new}"}),
     ],
 )
 async def test_a_completion_goes_where_its_reference_points(ref: dict[str, Any], local: dict[str, Any]) -> None:

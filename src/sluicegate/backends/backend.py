@@ -64,6 +64,8 @@ class Backend:
     """Called when the backend's lists may differ from before."""
     health: Health | None = None
     """What is thought of it while it is up; None where nobody asked for that."""
+    strict: bool = False
+    """Whether its lists are offered as they came, with what clients cannot read."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     error: str = attrs.field(default="", init=False)

@@ -9,9 +9,9 @@ from ..protocol import eras
 from ..protocol.calls import Call
 from ..protocol.faults import Cause, Fault
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
-from ..protocol.offers import KINDS, Hello, Item, ListKind, Offer
+from ..protocol.offers import KINDS, Flaw, Hello, Item, Listed, ListKind, Offer
 from ..protocol.why import Why
-from .lists import read_items
+from .lists import Page, joined, read_page
 from .session import BackendSession
 
 __all__ = ["HandshakeFailed", "read_list", "read_offer", "shake_hands"]
@@ -69,19 +69,20 @@ def _object(members: Params, key: str) -> Params:
     return {} if isinstance(value, Malformed) else value
 
 
-async def read_offer(session: BackendSession, hello: Hello, *, backend: str) -> Offer:
-    """Read every list that the backend declares, all at once; a list that it refuses counts as empty.
+async def read_offer(session: BackendSession, hello: Hello, *, backend: str, strict: bool = False) -> Offer:
+    """Read every list that the backend declares, all at once; a list that it refuses counts as empty. ``strict`` mends nothing.
 
     Raises:
         HandshakeFailed: the backend went away meanwhile. What it offered before is then better than a list that happens to be empty.
     """
     lists: dict[ListKind, tuple[Item, ...]] = dict.fromkeys(KINDS, ())
+    flaws: dict[ListKind, tuple[Flaw, ...]] = {}
     lost: list[Fault] = []
 
     async def read(kind: ListKind) -> None:
-        found = await read_list(session, kind, backend=backend)
+        found = await read_list(session, kind, backend=backend, strict=strict)
         if not isinstance(found, Fault):
-            lists[kind] = found
+            lists[kind], flaws[kind] = found.items, found.flaws
         elif found.cause is Cause.UNAVAILABLE or found.reason in {"backend_unreachable", "connection_lost"}:
             lost.append(found)
 
@@ -91,12 +92,13 @@ async def read_offer(session: BackendSession, hello: Hello, *, backend: str) -> 
                 nursery.start_soon(read, kind)
     if lost:
         raise HandshakeFailed(lost[0].why)
-    return Offer(hello, lists)
+    return Offer(hello, lists, flaws)
 
 
-async def read_list(session: BackendSession, kind: ListKind, *, backend: str) -> tuple[Item, ...] | Fault:
+async def read_list(session: BackendSession, kind: ListKind, *, backend: str, strict: bool = False) -> Listed | Fault:
     """One list, all its pages, or why the backend would not say."""
-    found: list[Item] = []
+    pages: list[Page] = []
+    found: set[str] = set()
     seen: set[bytes] = set()
     params: Params = {}
     size = 0
@@ -106,18 +108,19 @@ async def read_list(session: BackendSession, kind: ListKind, *, backend: str) ->
             level = log.debug if kind.key == "uriTemplate" else log.warning  # many servers have resources but no templates
             level("backend did not send its list", backend=backend, list=kind.method, error=reply.fault.told)
             return reply.fault
-        items, cursor, odd = read_items(reply.result, kind)
-        if odd:
-            log.warning("backend lists things without a name; they are left out", backend=backend, list=kind.method, count=odd)
-        if bytes(params.get("cursor", b"")) == _EMPTY_CURSOR and {item.key for item in items} <= {item.key for item in found}:
-            return tuple(found)
-        found += items
-        if cursor is None or bytes(cursor) == b"null":
-            return tuple(found)
+        page = await read_page(reply.result, kind, strict=strict)
+        keys = {item.key for item in page.listed.items}
+        if bytes(params.get("cursor", b"")) == _EMPTY_CURSOR and keys <= found:
+            return joined(pages, kind)
+        pages.append(page)
+        found |= keys
+        cursor = page.cursor
+        if cursor is None:
+            return joined(pages, kind)
         size += len(bytes(reply.result))
         if bytes(cursor) in seen or size >= MOST_BYTES:
             break
         seen.add(bytes(cursor))
         params = {"cursor": cursor}
     log.warning("backend sends page after page; the rest of the list is left out", backend=backend, list=kind.method, bytes=size)
-    return tuple(found)
+    return joined(pages, kind)

@@ -117,7 +117,7 @@ class Supervisor:
         async with backend.connector(backend) as session:
             backend.phase = Phase.INITIALIZE
             hello = await shake_hands(session, name=self.name, version=self.version)
-            offer = await read_offer(session, hello, backend=backend.name)
+            offer = await read_offer(session, hello, backend=backend.name, strict=backend.strict)
             starting.deadline = float("inf")
             try:
                 return await self._while_open(session, offer)
@@ -162,9 +162,9 @@ class Supervisor:
             backend.stale.clear()
             for kind in stale:
                 with trio.move_on_after(self.connect_seconds):
-                    items = await read_list(session, kind, backend=backend.name)
-                    if not isinstance(items, Fault):
-                        offer = attrs.evolve(offer, lists=offer.lists | {kind: items})
+                    listed = await read_list(session, kind, backend=backend.name, strict=backend.strict)
+                    if not isinstance(listed, Fault):
+                        offer = offer.with_list(kind, listed)
                         backend.offer = offer
                         backend.on_lists()
             await trio.sleep(REST_SECONDS)

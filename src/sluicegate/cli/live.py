@@ -40,12 +40,17 @@ def describe(backend: Backend) -> dict[str, Any]:
         "protocol": offer.hello.version if offer else "",
         "offers": {kind.member: len(items) for kind, items in offer.lists.items() if items} if offer else {},
         "error": backend.error,
+        "flaws": [attrs.asdict(flaw) for flaws in offer.flaws.values() for flaw in flaws] if offer else [],
     }
 
 
 def print_backends(backends: list[dict[str, Any]]) -> None:
-    """One row for each."""
+    """One row for each, and below it what is wrong with what they list."""
     print_table(("BACKEND", "TRANSPORT", "STATE", "PROTOCOL", "OFFERS"), [_row(entry) for entry in backends])
+    flaws = [(entry["name"], flaw["kind"], flaw["name"], flaw["what"]) for entry in backends for flaw in entry["flaws"]]
+    if flaws:
+        print("\n  Not as clients can read it:")
+        print_table(("BACKEND", "KIND", "NAME", "WHAT IS WRONG"), flaws)
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

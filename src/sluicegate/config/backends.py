@@ -114,6 +114,8 @@ class BackendConfig:
     expose_prompts: tuple[str, ...] = ()
     hide_prompts: tuple[str, ...] = ()
     aliases: tuple[AliasConfig, ...] = ()
+    fidelity: Literal["mended", "strict"] = "mended"
+    """Whether its lists are offered as clients can read them, or as they came."""
     restart: RestartConfig = attrs.field(factory=RestartConfig)
     retry: RetryConfig | None = None
     hedging: HedgingConfig | None = None
@@ -127,6 +129,11 @@ class BackendConfig:
     def effective_namespace(self) -> str:
         """What stands before its names; empty for a transparent backend."""
         return self.name if self.namespace is None else self.namespace
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether its lists are offered as they came."""
+        return self.fidelity == "strict"
 
     @property
     def stands_for(self) -> str | None:

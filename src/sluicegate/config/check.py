@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from ..protocol.addresses import is_loopback
 from ..protocol.headers import is_token
+from ..protocol.names import is_portable
 from .check_backends import backend_rules, backend_warnings
 from .check_listen import listen_rules, listen_warnings
 from .check_policies import proxy_policy_rules
@@ -99,6 +100,8 @@ def _proxy(config: Config) -> Iterator[Problem]:
         yield _at("proxy.name", "the name must not be empty", "write the name that clients are to see")
     if not re.fullmatch(r"[!-~]{1,8}", proxy.separator):
         yield _at("proxy.separator", "the separator must be one to eight visible ASCII characters", 'write "_"')
+    elif proxy.tool_names == "portable" and not is_portable(proxy.separator):
+        yield _at("proxy.separator", f"'{proxy.separator}' cannot stand in a portable name", 'write "_", or tool_names = "keep"')
     if proxy.max_tool_name and proxy.max_tool_name < 24:
         yield _at(
             "proxy.max_tool_name",

@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from ..protocol.names import is_portable
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
 from .listen import ListenConfig, ListenTlsConfig
 from .policies import (
@@ -70,10 +71,17 @@ class ProxyConfig:
     """Entries per page of a list; 0 sends a list whole."""
     max_tool_name: int = 64
     """Characters; longer names are shortened with a hash."""
+    tool_names: Literal["portable", "keep"] | None = None
+    """Whether names of tools and prompts are made of letters, digits, ``_`` and ``-`` alone; None is portable where `separator` is."""
     import_backends: str | None = None
     """A client's ``.mcp.json``, relative to the configuration."""
     rate_limit: RateLimitConfig | None = None
     """Of all requests of all clients together (GRL-1)."""
+
+    @property
+    def portable_names(self) -> bool:
+        """Whether clients see no names but portable ones; who chose a separator that is not portable chose his names himself."""
+        return is_portable(self.separator) if self.tool_names is None else self.tool_names == "portable"
 
 
 @attrs.frozen

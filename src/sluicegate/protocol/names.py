@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["Names", "ambiguous", "shorten"]
+from .offers import ListKind
+from .uris import Uris
+
+__all__ = ["Names", "ambiguous", "fitting", "is_portable", "shorten"]
 
 _MARK = 9
-"""Characters that a shortened name gives to its mark: an underscore and eight hexadecimal digits."""
+"""Characters that a changed name gives to its mark: an underscore and eight hexadecimal digits."""
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]+")
+"""What some clients, and the models behind them, refuse in a name; one such name can cost the user the whole gateway."""
 
 
 @attrs.frozen
 class Names:
-    """The prefix of one backend. An empty namespace changes nothing. URIs are mapped like any other name (P-89)."""
+    """The names of one backend: a prefix before those of tools and prompts, and a way to write URIs. An empty namespace changes nothing."""
 
     namespace: str
     separator: str
     prefix: str = attrs.field(init=False)
+    uris: Uris = attrs.field(init=False, default=attrs.Factory(lambda self: Uris(self.namespace), takes_self=True))
 
     @prefix.default
     def _joined(self) -> str:
@@ -32,6 +39,16 @@ class Names:
     def back(self, full: str) -> str | None:
         """The backend's own name, or None if the name belongs to no tool of this backend."""
         return full[len(self.prefix) :] if full.startswith(self.prefix) and len(full) > len(self.prefix) else None
+
+    def key_out(self, kind: ListKind, local: str) -> str:
+        """What identifies an entry of a list to clients: a name, a URI or a template."""
+        if kind.key == "name":
+            return self.out(local)
+        return self.uris.out(local) if kind.key == "uri" else self.uris.template_out(local)
+
+    def key_back(self, kind: ListKind, full: str) -> str | None:
+        """What identifies it to the backend, or None if it is none of this backend's."""
+        return self.back(full) if kind.key == "name" else self.uris.back(full)
 
 
 def ambiguous(namespaces: Iterable[str], separator: str) -> list[tuple[str, str]]:
@@ -55,5 +72,21 @@ def shorten(name: str, limit: int) -> str:
     """
     if not limit or len(name) <= limit:
         return name
+    return _marked(name, name, limit)
+
+
+def _marked(shown: str, name: str, limit: int) -> str:
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{name[: max(limit - _MARK, 1)]}_{mark[: _MARK - 1]}"
+    room = max(limit - _MARK, 1) if limit else len(shown)
+    return f"{shown[:room]}_{mark[: _MARK - 1]}"
+
+
+def is_portable(name: str) -> bool:
+    """Whether every client takes these characters in a name."""
+    return _FOREIGN.search(name) is None
+
+
+def fitting(name: str, limit: int) -> str:
+    """The name itself if every client takes it, else what of it is portable, and a mark made of the whole name, as `shorten` makes it."""
+    plain = _FOREIGN.sub("_", name)
+    return shorten(name, limit) if plain == name else _marked(plain, name, limit)

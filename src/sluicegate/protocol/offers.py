@@ -6,7 +6,7 @@ import attrs
 
 from .messages import Malformed, Params, Raw, decode_object
 
-__all__ = ["KINDS", "Hello", "Item", "ListKind", "Offer"]
+__all__ = ["KINDS", "Flaw", "Hello", "Item", "ListKind", "Listed", "Offer"]
 
 
 @attrs.frozen
@@ -41,6 +41,25 @@ class Item:
 
     key: str
     raw: Params
+
+
+@attrs.frozen(order=True)
+class Flaw:
+    """What is wrong with something that a backend lists, and what became of it."""
+
+    kind: str
+    """``tool`` and so on."""
+    name: str
+    """The backend's own; empty where there is none."""
+    what: str
+
+
+@attrs.frozen
+class Listed:
+    """One list of a backend."""
+
+    items: tuple[Item, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
 
 
 @attrs.frozen
@@ -82,10 +101,16 @@ class Offer:
 
     hello: Hello
     lists: dict[ListKind, tuple[Item, ...]]
+    flaws: dict[ListKind, tuple[Flaw, ...]] = attrs.field(factory=dict, repr=False)
+    """What was wrong with the lists as they came."""
     harmless_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_harmless, takes_self=True))
     """Tools whose annotations say that they are read-only or idempotent."""
     _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_names, takes_self=True))
     _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_beginnings, takes_self=True))
+
+    def with_list(self, kind: ListKind, listed: Listed) -> Offer:
+        """The same with one list read anew."""
+        return attrs.evolve(self, lists=self.lists | {kind: listed.items}, flaws=self.flaws | {kind: listed.flaws})
 
     def has(self, kind: ListKind, key: str) -> bool:
         """Whether the backend lists it."""

@@ -6,7 +6,6 @@ backend changes, a new one is built and put into the `Directory`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -15,8 +14,10 @@ from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Caller, Handler, Reply
 from ..protocol.messages import Params, Raw, encode, read_text
-from ..protocol.names import Names, shorten
+from ..protocol.names import Names, fitting, shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
+from .pages import Pages, paged
+from .results import with_mapped_links
 from .routes import Door, Route, Table
 from .visibility import Visibility
 
@@ -49,20 +50,6 @@ class Remark:
     kind: str
     name: str
     backend: str
-
-
-@attrs.frozen(eq=False)
-class Pages:
-    """One list, ready to be sent."""
-
-    first: Reply
-    rest: Mapping[str, Reply] = attrs.field(factory=dict)
-    """By cursor."""
-
-    def says_the_same(self, other: Pages) -> bool:
-        """Whether a client that has read one need not read the other."""
-        mine, others = (self.first, *self.rest.values()), (other.first, *other.rest.values())
-        return [bytes(reply.result) for reply in mine] == [bytes(reply.result) for reply in others]
 
 
 @attrs.frozen(eq=False)
@@ -119,13 +106,17 @@ def build(
     separator: str,
     page_size: int = 0,
     max_tool_name: int = 64,
+    portable: bool = False,
     instructions: str | None = None,
 ) -> Catalogue:
-    """Merge what the members offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit."""
+    """Merge what the members offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit.
+
+    ``portable`` makes names of tools and prompts of what every client takes.
+    """
     doors = {member.name: Door(member.name, Names(member.namespace, separator), member.visibility, member.handler) for member in members}
     offers = _offers(members)
-    merge = _Merge(doors, offers, max_tool_name)
-    pages = {kind.method: _paged(kind, merge.list(kind), page_size) for kind in KINDS}
+    merge = _Merge(doors, offers, max_tool_name, portable)
+    pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
     shown = [member for member in members if not member.visibility.hidden]
     return Catalogue(
         pages,
@@ -156,6 +147,7 @@ class _Merge:
     doors: Mapping[str, Door]
     offers: Mapping[str, Offer]
     max_tool_name: int
+    portable: bool
     listed: dict[str, dict[str, Route]] = attrs.field(factory=dict)
     remarks: set[Remark] = attrs.field(factory=set)
 
@@ -164,50 +156,38 @@ class _Merge:
         routes = self.listed[kind.method] = {}
         for name, offer in self.offers.items():
             door = self.doors[name]
+            self.remarks |= {Remark(flaw.what, flaw.kind, flaw.name, name) for flaw in offer.flaws.get(kind, ())}
             for item in offer.lists[kind]:
                 client = door.visibility.client_name(kind, item.key)
                 if client is None:
                     continue
-                full = self._fitting(kind, door.names.out(client), name)
+                full = self._fitting(kind, door.names.key_out(kind, client), name)
                 if full in routes:
                     self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
                     continue
                 routes[full] = Route.through(door, item.key)
-                yield full, encode(item.raw | _renamed(kind, item, full, door.names))
+                yield full, encode(item.raw | _renamed(kind, item, full, door))
 
     def _fitting(self, kind: ListKind, full: str, backend: str) -> str:
-        if kind is not TOOLS:
+        if kind.key != "name":
             return full
-        short = shorten(full, self.max_tool_name)
-        if short != full:
-            self.remarks.add(Remark(f"a name is too long; it is listed as {short}", kind.name, full, backend))
-        return short
+        limit = self.max_tool_name if self.portable or kind is TOOLS else 0
+        name = (fitting if self.portable else shorten)(full, limit)
+        if name != full:
+            why = "is too long" if limit and len(full) > limit else "has characters that clients refuse"
+            self.remarks.add(Remark(f"a name {why}; it is listed as {name}", kind.name, full, backend))
+        return name
 
 
-def _renamed(kind: ListKind, item: Item, full: str, names: Names) -> Params:
+def _renamed(kind: ListKind, item: Item, full: str, door: Door) -> Params:
     """The members of an item that clients see differently. Resources have a name beside their URI, and it is prefixed too (CORE-23)."""
     changed = {kind.key: Raw(encode(full))}
-    name = read_text(item.raw, "name") if kind.key != "name" and names.prefix else None
-    return changed if name is None else changed | {"name": Raw(encode(names.out(name)))}
-
-
-def _paged(kind: ListKind, items: Iterator[tuple[str, bytes]], size: int) -> Pages:
-    """Cut a list into pages. A cursor stands for the last name before it, so replicas with equal lists understand each other's (P-83)."""
-    entries = list(items)
-    parts = [entries[start : start + size] for start in range(0, len(entries), size)] if size else [entries]
-    replies: dict[str, Reply] = {}
-    cursor = ""
-    for part in parts or [[]]:
-        following = _cursor(part[-1][0]) if part and part[-1] is not entries[-1] else ""
-        tail = b',"nextCursor":%b' % encode(following) if following else b""
-        body = b",".join(data for _name, data in part)
-        replies[cursor] = Reply(Raw(b'{"%b":[%b]%b}' % (kind.member.encode(), body, tail)))
-        cursor = following
-    return Pages(replies.pop(""), replies)
-
-
-def _cursor(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    if kind.key != "name":
+        name = read_text(item.raw, "name") if door.names.prefix else None
+        return changed if name is None else changed | {"name": Raw(encode(door.names.out(name)))}
+    mapping = door.mapping
+    meta = with_mapped_links(item.raw.get("_meta"), mapping) if kind is TOOLS and mapping is not None else None
+    return changed if meta is None else changed | {"_meta": meta}
 
 
 def _instructions(shown: Sequence[Member], offers: Mapping[str, Offer]) -> str:

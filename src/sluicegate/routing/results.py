@@ -13,9 +13,9 @@ import msgspec
 from ..protocol.calls import Reply
 from ..protocol.errors import RESOURCE_NOT_FOUND
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
+from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 
-__all__ = ["Mapping", "with_mapped_uris"]
+__all__ = ["Mapping", "with_mapped_links", "with_mapped_uris"]
 
 Mapping = Callable[[str], str]
 """From a backend's URI to the one that clients use."""
@@ -104,6 +104,24 @@ def _block(raw: Raw, mapping: Mapping) -> Raw | None:
         resource = _uri(members["resource"], mapping)
         return None if resource is None else Raw(encode(members | {"resource": resource}))
     return None
+
+
+_LINKS = ("ui/resourceUri", "openai/outputTemplate")
+"""Members of a tool's ``_meta`` that name the resource in which its results are shown, beside ``ui.resourceUri``."""
+
+
+def with_mapped_links(meta: Raw | None, mapping: Mapping) -> Raw | None:
+    """A tool's ``_meta`` with the resources mapped that it is shown in (MCP Apps); None where it names none."""
+    members = None if meta is None else decode_object(meta)
+    if members is None or isinstance(members, Malformed):
+        return None
+    named = {key: uri for key in _LINKS if (uri := read_text(members, key)) is not None}
+    changed: Params = {key: Raw(encode(mapping(uri))) for key, uri in named.items()}
+    ui = decode_object(members.get("ui", EMPTY))
+    inner = None if isinstance(ui, Malformed) else read_text(ui, "resourceUri")
+    if inner is not None and not isinstance(ui, Malformed):
+        changed["ui"] = Raw(encode(ui | {"resourceUri": mapping(inner)}))
+    return Raw(encode(members | changed)) if changed else None
 
 
 def _message(raw: Raw, mapping: Mapping) -> Raw | None:

@@ -30,7 +30,7 @@ class Door:
 
     def outward(self, uri: str) -> str:
         """A URI as clients know it, also where it is in no list."""
-        return self.names.out(self.visibility.renamed(uri))
+        return self.names.uris.out(self.visibility.renamed(uri))
 
 
 @attrs.frozen(eq=False)
@@ -72,7 +72,7 @@ class Table:
 
     def _by_prefix(self, kind: ListKind, name: str) -> Route | Hidden | None:
         for door in self.doors:
-            client = door.names.back(name)
+            client = door.names.key_back(kind, name)
             if client is not None:
                 local = door.visibility.local_name(kind, client)
                 return HIDDEN if local is None else Route.through(door, local)
