@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from .against import against, difference_goals, difference_notes, show_difference
 from .attack import SMALL, WHOLE, attack, attack_goals, show_attack
 from .drain import drain, drain_goals
 from .goals import Goal, show_goals
@@ -89,6 +90,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true", help="measure other programs of the kind, too; installs them in .cache/bench")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--access-log", action="store_true", help="instead, only what the access log adds")
+    instead.add_argument(
+        "--against", metavar="CHECKOUT", help="instead, whether a call is dearer than in another checkout, whose .venv is there"
+    )
     instead.add_argument("--startup", action="store_true", help="instead, only the time until it listens, and of `sluicegate check`")
     instead.add_argument("--profile", nargs="?", const="http", choices=SHAPES, help="instead, show where the time of a call goes")
     instead.add_argument("--attack", action="store_true", help="instead, what clients that hurt do to the others")
@@ -107,6 +111,8 @@ def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace]
     install_wrk()
     if arguments.policies:
         return guards
+    if arguments.against:
+        return differs
     return profiles if arguments.profile else logs if arguments.access_log else costs
 
 
@@ -136,6 +142,13 @@ def logs(folder: Path, arguments: argparse.Namespace) -> Findings:
     """Compare the gateway with its access log and without."""
     found = compare(folder, 4 if arguments.quick else TURNS)
     return Findings(show_comparison(found), {"access log": attrs.asdict(found)}, comparison_goals(found), notes=comparison_notes(found))
+
+
+def differs(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Compare this checkout with another one."""
+    found = against(folder, Path(arguments.against), 4 if arguments.quick else TURNS)
+    facts = {"against": [attrs.asdict(one) for one in found]}
+    return Findings(show_difference(found), facts, difference_goals(found), notes=difference_notes(found))
 
 
 def starts(folder: Path, arguments: argparse.Namespace) -> Findings:
