@@ -17,7 +17,7 @@ from ..protocol.messages import Malformed, Raw, encode_request
 from ..protocol.why import Why
 from .http_conversation import Conversation, lines_of_call
 from .http_forgotten import Memory, is_harmless, memory_of
-from .http_wire import Wire
+from .http_wire import CODING, Wire
 from .incoming import Desk, deliver, messages_in
 from .mapping import own_key, with_own_token
 
@@ -109,13 +109,11 @@ class HttpExchange:
         is_success = answer.is_success
         if is_success:
             self.session_id = answer.header(_SESSION_ID)
-        if (coding := answer.header(b"content-encoding")) and coding.lower() != "identity":
-            return faults.unreadable(self.wire.backend, Why("it is compressed, although that was not asked for"))
         kind = answer.header(b"content-type")
         if is_success and kind != JSON and media_type(kind) == EVENT_STREAM:
             self._parser = EventParser(self.wire.limit)
             return await self.wire.pump(answer, self._take)
-        body = self.wire.read_now(answer) if answer.complete else await self.wire.read(answer)
+        body = self.wire.read_now(answer) if answer.complete and not answer.header(CODING) else await self.wire.read(answer)
         if isinstance(body, Fault):
             return body
         for message, data in messages_in(body) if body else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import attrs
 import trio
@@ -12,6 +12,7 @@ from ..http1.client import Client
 from ..http1.client_failures import Broken, TooLarge, Unreachable
 from ..http1.client_head import encode_headers
 from ..http1.client_response import Response
+from ..http1.content_coding import Inflater, Undecodable
 from ..http1.origin import Address
 from ..protocol import faults
 from ..protocol.errors import INTERNAL_ERROR
@@ -19,10 +20,11 @@ from ..protocol.faults import Cause, Fault
 from ..protocol.headers import EVENT_STREAM, JSON
 from ..protocol.messages import Raw
 from ..protocol.why import Why
+from .http_coding import CODING, inflater_for, read_inflated
 from .http_retry_after import retry_after
-from .unasked import in_pieces
+from .unasked import in_pieces, is_quick
 
-__all__ = ["Wire", "own_headers", "own_host"]
+__all__ = ["CODING", "Wire", "own_headers", "own_host"]
 
 MOST_REDIRECTS = 3
 ASTRAY = "redirected"
@@ -116,24 +118,35 @@ class Wire:
         """Hand the body to ``take``, piece by piece. None if it ended or was enough, else why it broke."""
         enough = False
         try:
+            inflater = inflater_for(answer.header(CODING))
             while chunk := await answer.receive():
-                pieces = in_pieces(chunk)
-                linger = take(chunk) if len(pieces) == 1 else await _take_in_turns(pieces, take)
+                linger = take(chunk) if inflater is None and is_quick(chunk) else await _take_in_turns(chunk, inflater, take)
                 if linger is not None and not enough:
                     enough = True
                     answer.hurry(linger)
+            if inflater is not None and not enough:
+                inflater.finish()
         except Broken as error:
             return None if enough else faults.lost(self.backend, str(error))
+        except Undecodable as error:
+            return None if enough else self.undecodable(error)
         return None
 
     async def read(self, answer: Response) -> bytes | Fault:
         """The whole body, or why there is none."""
         try:
-            return await answer.read(self.limit)
+            inflater = inflater_for(answer.header(CODING))
+            return await (answer.read(self.limit) if inflater is None else read_inflated(answer, inflater, self.limit))
         except Broken as error:
             return faults.lost(self.backend, str(error))
         except TooLarge:
             return self.too_large()
+        except Undecodable as error:
+            return self.undecodable(error)
+
+    def undecodable(self, error: Undecodable) -> Fault:
+        """It is compressed, and that cannot be undone."""
+        return faults.unreadable(self.backend, Why(str(error)))
 
     def read_now(self, answer: Response) -> bytes | Fault:
         """The same, of an answer that is complete."""
@@ -187,11 +200,12 @@ class Wire:
         return attrs.evolve(fault, cause=cause, started=False, retry_after=seconds)
 
 
-async def _take_in_turns(pieces: Sequence[bytes], take: Take) -> float | None:
+async def _take_in_turns(chunk: bytes, inflater: Inflater | None, take: Take) -> float | None:
     """The same for each piece, while others get their turn in between; the first number of those that say enough."""
     enough = None
-    for piece in pieces:
-        linger = take(piece)
-        enough = linger if enough is None else enough
-        await trio.lowlevel.checkpoint()
+    for part in (chunk,) if inflater is None else inflater.feed(chunk):
+        for piece in in_pieces(part):
+            linger = take(piece)
+            enough = linger if enough is None else enough
+            await trio.lowlevel.checkpoint()
     return enough

@@ -13,7 +13,7 @@ import trio
 
 from ..protocol.why import Why
 
-__all__ = ["MOST_GARBAGE", "MOST_REQUESTS", "WINDOW_SECONDS", "Unasked", "in_pieces"]
+__all__ = ["MOST_GARBAGE", "MOST_REQUESTS", "WINDOW_SECONDS", "Unasked", "in_pieces", "is_quick"]
 
 MOST_REQUESTS = 1000
 """Requests within the window, pings included; the next one is too many. Well-behaved servers ping every few seconds."""
@@ -29,9 +29,12 @@ FEW_LINES = 32
 
 def in_pieces(chunk: bytes) -> Sequence[bytes]:
     """The chunk in pieces after each of which others should get their turn; one that has few lines is the only piece."""
-    if len(chunk) <= PIECE or chunk.count(b"\n") + chunk.count(b"\r") <= FEW_LINES:
-        return (chunk,)
-    return [chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE)]
+    return (chunk,) if is_quick(chunk) else [chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE)]
+
+
+def is_quick(chunk: bytes) -> bool:
+    """Whether the chunk is small enough, or has few enough lines, to be looked at as a whole."""
+    return len(chunk) <= PIECE or chunk.count(b"\n") + chunk.count(b"\r") <= FEW_LINES
 
 
 @attrs.define(eq=False)
