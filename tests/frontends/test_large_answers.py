@@ -28,7 +28,7 @@ RESULT = {"content": [{"type": "text", "text": TEXT}]}
 def large_gate(gate: Any, talk: Any) -> Any:
     async def large(call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
-        call.back.note(b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}')
+        call.back.note(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}')
         reply: Reply = talk.result(TEXT)
         return reply
 

@@ -173,7 +173,12 @@ def test_replicas_with_equal_lists_take_each_others_cursors() -> None:
 def test_only_what_is_offered_is_declared() -> None:
     catalogue = merged(member("a", offer("logging", resources=["a:1"])), member("b", offer("completions", prompts=[])))
 
-    assert json.loads(catalogue.capabilities) == {"resources": {"listChanged": True}, "prompts": {"listChanged": True}, "completions": {}}
+    assert json.loads(catalogue.capabilities) == {
+        "resources": {"listChanged": True},
+        "prompts": {"listChanged": True},
+        "completions": {},
+        "logging": {},
+    }
     assert catalogue.page(TOOLS, OURSELVES, None).fault is not None
     assert listed(catalogue, PROMPTS) == {"prompts": []}
 

@@ -53,7 +53,7 @@ class PostAnswer:
 
     def note(self, message: bytes) -> None:
         """Tell something about a call, which makes the answer a stream; a client that takes JSON only goes without."""
-        if self.may_stream:
+        if self.may_stream and self.session.hears(message):
             self._become_stream().put(message)
 
     def reply(self, message: bytes | Parts | None) -> None:

@@ -52,7 +52,7 @@ class App:
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources)
+        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares)
         self._mcp = StreamableHttp(self.endpoint, self.sessions)
         self.endpoint.directory.subscribe(self.sessions.announce)
 

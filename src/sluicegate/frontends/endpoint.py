@@ -11,6 +11,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Layer, Reply
 from ..protocol.eras import negotiate
+from ..protocol.log_levels import LEVELS
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..routing.catalogue import Directory
@@ -77,6 +78,10 @@ class Endpoint:
         """Answer a call; the handler behind every frontend."""
         return await (self._own if call.method in _OWN else self.handler)(call)
 
+    def declares(self, capability: str) -> bool:
+        """Whether clients are told of a capability now."""
+        return self.directory.current.declares(capability)
+
     async def _answer(self, call: Call) -> Reply:
         return await _OWN[call.method](self, call)
 
@@ -100,6 +105,15 @@ class Endpoint:
         await trio.lowlevel.checkpoint()
         return Reply(EMPTY)
 
+    async def _set_level(self, call: Call) -> Reply:
+        """How much of what servers log its client gets; the session remembers it, since a backend serves many of them."""
+        await trio.lowlevel.checkpoint()
+        if not self.declares("logging"):
+            return Reply.failed(faults.unknown_method(call.method))
+        if read_text(call.params, "level") not in LEVELS:
+            return Reply.failed(faults.client_mistake(f'"level" must be one of {", ".join(LEVELS)}'))
+        return Reply(EMPTY)
+
     async def _list(self, call: Call, kind: ListKind) -> Reply:
         await self.settled()
         raw = call.params.get("cursor")
@@ -112,6 +126,7 @@ class Endpoint:
 _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
     "initialize": Endpoint._initialize,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
+    "logging/setLevel": Endpoint._set_level,  # noqa: SLF001
 } | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001
 """The methods that we answer ourselves."""
 

@@ -71,6 +71,11 @@ class HttpRequest:
                 self._headers.setdefault(name.lower(), []).append(value)
 
     @property
+    def names(self) -> Iterable[bytes]:
+        """Of the headers, in lower case."""
+        return self._headers if self._once is None else self._once
+
+    @property
     def network(self) -> str:
         """What the client's address is counted by; empty where there is none."""
         client = self.scope.get("client")

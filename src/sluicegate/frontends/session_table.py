@@ -51,6 +51,8 @@ class SessionTable:
 
     limits: Limits
     sources: Sources
+    declares: Callable[[str], bool] = attrs.field(default=lambda _capability: True, repr=False)
+    """Whether clients are told of a capability."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""
     owners: Owners = attrs.field(factory=Owners, init=False)
@@ -87,7 +89,8 @@ class SessionTable:
 
     def _begin(self, opening: Opening, principal: str, owner: Owner) -> Session:
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-        session = Session(Caller(opening.version, opening.capabilities, principal, session_id), self.limits, self.orphans, owner)
+        caller = Caller(opening.version, opening.capabilities, principal, session_id)
+        session = Session(caller, self.limits, self.orphans, owner, declares=self.declares)
         self._sessions[session_id] = session
         self.owners.add(owner, session)
         return session

@@ -12,6 +12,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.errors import INVALID_REQUEST
+from ..protocol.log_levels import LEVELS, is_log_line, severity
 from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_id, read_text
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
@@ -21,6 +22,8 @@ from .stream import EventLog, Line
 
 __all__ = ["Answer", "Session"]
 
+_REMEMBERED = frozenset({"initialize", "logging/setLevel"})
+"""Requests whose end changes the session."""
 _BEFORE_READY = frozenset({"initialize", "ping"})
 """What says nothing about whether its client has read the answer to ``initialize``."""
 
@@ -45,6 +48,8 @@ class Session:
     """Whose it is, among those of the table; told whenever it was in use."""
     opened: bool = True
     """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
+    declares: Callable[[str], bool] = attrs.field(default=lambda _capability: True, repr=False)
+    """Whether clients are told of a capability."""
     ready: bool = attrs.field(default=False, init=False)
     """The client goes on after the handshake: it has sent ``notifications/initialized``, or a request, which says the same (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
@@ -60,6 +65,8 @@ class Session:
     """Those of them that were opened with GET."""
     listeners: list[Line] = attrs.field(factory=list, init=False)
     """Open GET streams; the newest one gets the news, because each message goes on exactly one stream (P-62)."""
+    quietest: int = attrs.field(default=0, init=False)
+    """The rank of the level from which on its client wants to hear what servers log; all until it says so."""
     told: int = attrs.field(default=0, init=False)
     """The number of the last of the news that was sent."""
     changed: set[str] = attrs.field(factory=set, init=False)
@@ -103,8 +110,13 @@ class Session:
             outlet.reply(encode_error(request.id, fault.encode()))
             return None
         key = request.key
-        target = read_text(request.params, NAMED_BY.get(request.method, "")) or request.method
-        call = Call(request.method, target, request.params, self.caller)
+        params = request.params
+        if (
+            "task" in params
+        ):  # we declare no tasks, and then it is to be ignored: also behind us, where it would make a task that nobody fetches
+            params = {name: raw for name, raw in params.items() if name != "task"}
+        target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
+        call = Call(request.method, target, params, self.caller)
         exchange = Exchange(request.id, call, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
@@ -138,12 +150,20 @@ class Session:
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
         self.orphans.pop(exchange, None)
-        if exchange.call.method == "initialize" and self._opening is not None:
+        if exchange.call.method in _REMEMBERED:
+            self._remember(exchange)
+        if not self.lines:  # else the connection that carries the answer says so in a moment
+            self.touch()
+
+    def _remember(self, exchange: Exchange) -> None:
+        """What the answer to a request means for the session."""
+        if exchange.call.method == "logging/setLevel":
+            if not exchange.failed:
+                self.quietest = LEVELS.get(read_text(exchange.call.params, "level") or "", 0)
+        elif self._opening is not None:
             self.opened = not exchange.failed
             self._opening.set()
             self._opening = None
-        if not self.lines:  # else the connection that carries the answer says so in a moment
-            self.touch()
 
     def touch(self, now: float | None = None) -> None:
         """It is in use now, which takes as long to find out as all the rest; so who knows may say it."""
@@ -163,6 +183,12 @@ class Session:
             exchange = None if key is None else self.calls.get(key)
             if exchange is not None:
                 exchange.cancel()
+
+    def hears(self, note: bytes) -> bool:
+        """Whether its client is to get a note: what servers log only if it was told that there is such a thing, and if it is loud enough."""
+        if not is_log_line(note):
+            return True
+        return self.declares("logging") and (not self.quietest or severity(note) >= self.quietest)
 
     def open_stream(self, answer: Answer) -> EventLog:
         """A new stream for the answer to a POST."""

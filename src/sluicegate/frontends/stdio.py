@@ -84,13 +84,13 @@ class _Front:
     """The writer works on while open calls end."""
 
     def __attrs_post_init__(self) -> None:
-        self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False)
+        self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
     # -- out
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
-        if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES:
+        if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES and self.session.hears(message):
             self._put(message)
 
     def reply(self, message: bytes | Parts | None) -> None:
@@ -192,7 +192,7 @@ class _Front:
             outlet.reply(encode_error(request.id, opening.encode()))
             return False
         self.session.end()
-        self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits)
+        self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits, declares=self.endpoint.declares)
         return True
 
     # -- the end

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import attrs
 
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
-from ..protocol.errors import INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
+from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, JSON, accepts, media_type
 from ..protocol.messages import Malformed, Message, Notification, Request, decode
 from ..protocol.parts import LARGE
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
+from .formats import accepted, is_json
+from .mirrored import contradiction
 from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import NoPlace, SessionTable
 from .sessions import Session
@@ -49,7 +48,7 @@ class StreamableHttp:
     # -- POST
 
     async def _post(self, http: HttpRequest, principal: str) -> None:
-        may_be_json, may_stream = _accepted(http.one(b"accept"))
+        may_be_json, may_stream = accepted(http.one(b"accept"))
         if not may_be_json and not may_stream:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
             return
@@ -67,6 +66,8 @@ class StreamableHttp:
         message = decode(body)
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
+        elif (wrong := contradiction(http, message, self.endpoint.directory.current)) is not None:
+            await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method == "initialize":
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
         else:
@@ -89,7 +90,7 @@ class StreamableHttp:
 
     async def _read_body(self, http: HttpRequest) -> bytes | None:
         """The body, or None if the request was answered already."""
-        if not _is_json(http.one(b"content-type") or ""):
+        if not is_json(http.one(b"content-type") or ""):
             await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send application/json in UTF-8")
             return None
         if (http.one(b"content-encoding") or "identity").lower() != "identity":
@@ -125,6 +126,9 @@ class StreamableHttp:
             self.table.end(session)
 
     async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
+        if (wrong := contradiction(http, None, self.endpoint.directory.current)) is not None:
+            await self._refuse_headers(http, wrong)
+            return
         session = await self._session(http, principal)
         if session is None:
             return
@@ -150,7 +154,7 @@ class StreamableHttp:
 
     async def _get(self, http: HttpRequest, principal: str) -> None:
         accept = http.one(b"accept")
-        if accept is None or not _accepted(accept)[1]:
+        if accept is None or not accepted(accept)[1]:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream")
             return
         session = await self._session(http, principal)
@@ -183,6 +187,10 @@ class StreamableHttp:
         """Refuse a request because the gateway drains."""
         headers = [(b"connection", b"close"), (b"retry-after", b"1")]
         await self._refuse(http, 503, INVALID_REQUEST, "the gateway is going down", headers=headers)
+
+    async def _refuse_headers(self, http: HttpRequest, wrong: str, id: bytes = b"null") -> None:
+        message = f"Header mismatch: {wrong}; send what the body says, or leave the header out"
+        await self._refuse(http, 400, HEADER_MISMATCH, message, id=id)
 
     async def _session(self, http: HttpRequest, principal: str, *, id: bytes = b"null") -> Session | None:
         """The session that the request names; None if it was refused and answered."""
@@ -225,18 +233,3 @@ async def _accept(http: HttpRequest, session: Session, messages: list[Message]) 
 
 def _version_header(session: Session) -> Headers:
     return [(b"mcp-protocol-version", session.version.encode())]
-
-
-@lru_cache(256)
-def _accepted(accept: str | None) -> tuple[bool, bool]:
-    """Whether a client takes plain JSON, and whether it takes a stream (P-42); without the header it takes anything."""
-    if accept is None:
-        return True, True
-    return accepts(accept, JSON), accepts(accept, EVENT_STREAM)
-
-
-@lru_cache(256)
-def _is_json(content_type: str) -> bool:
-    parameters = [part.strip().lower() for part in content_type.split(";")[1:]]
-    charsets = [parameter.partition("=")[2].strip('" ') for parameter in parameters if parameter.startswith("charset")]
-    return media_type(content_type) == JSON and all(charset in ("utf-8", "utf8", "us-ascii") for charset in charsets)

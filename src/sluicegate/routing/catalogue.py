@@ -71,7 +71,7 @@ class Catalogue:
     @capabilities.default
     def _encoded(self) -> bytes:
         declared: dict[str, dict[str, bool]] = {name: {"listChanged": True} for name in _LISTED if self.declares(name)}
-        return encode(declared | {"completions": {}} if self.declares("completions") else declared)
+        return encode(declared | {name: {} for name in ("completions", "logging") if self.declares(name)})
 
     def declares(self, capability: str) -> bool:
         """Whether clients are told that there is such a thing."""
