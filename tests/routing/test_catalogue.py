@@ -265,3 +265,17 @@ def test_a_page_is_encoded_once() -> None:
 
     assert catalogue.page(TOOLS, OURSELVES, None) is catalogue.page(TOOLS, OURSELVES, None)
     assert isinstance(catalogue.page(TOOLS, OURSELVES, None).result, Raw)
+
+
+def test_what_has_too_long_a_name_is_left_out_and_told_of() -> None:
+    uri = "file:///" + "x" * 8192
+    catalogue = merged(
+        member(
+            "b", offer(tools=["é" * 600, "t"], prompts=["p" * 1023, "q"], resources=[uri, "file:///r"], resourceTemplates=[uri + "{x}"])
+        ),
+        max_tool_name=0,
+    )
+
+    assert [list(catalogue.names(kind)) for kind in KINDS] == [["b_t"], ["b+file:///r"], [], ["b_q"]]
+    assert {remark.kind for remark in catalogue.remarks} == {"tool", "prompt", "resource", "resource template"}
+    assert all("bytes is left out" in remark.what and len(remark.name) <= 100 for remark in catalogue.remarks)

@@ -1,8 +1,10 @@
 """Globs and regular expressions of expose and hide lists."""
 
+from time import process_time
+
 import pytest
 
-from sluicegate.routing.patterns import BadPattern, Pattern
+from sluicegate.routing.patterns import BadPattern, Pattern, PatternList
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,9 @@ from sluicegate.routing.patterns import BadPattern, Pattern
         ("re:^get", ["get_a"], ["forget"]),
         ("re:ge+t", ["forget", "geet"], ["gt"]),
         ("re:(?i)GET", ["get"], ["put"]),
+        ("re:(?i)GET|x", ["get", "x"], ["put"]),
+        ("{" * 5000 + "a,b*" + "}" * 5000, ["a", "bc"], ["ab"]),
+        ("a{b,[x-z]}*é", ["abé", "ayxé"], ["aé", "aaé"]),
     ],
 )
 def test_a_pattern_fits_what_it_says(pattern: str, fitting: list[str], others: list[str]) -> None:
@@ -56,6 +61,14 @@ def test_a_pattern_fits_what_it_says(pattern: str, fitting: list[str], others: l
         ("{a,b", "a '{' is never closed"),
         ("a\\", "it ends with a backslash"),
         ("[z-a]", "bad character range"),
+        ("re:(?=get)x", "it looks ahead or behind"),
+        ("re:(?<!get)x", "it looks ahead or behind"),
+        (r"re:(a)\1", "it refers back to a group"),
+        ("re:(?P<a>x)(?P=a)", "it refers back to a group"),
+        (r"re:a\Z", r"the end of the text is \z"),
+        ("re:a++", "without being possessive"),
+        ("re:" + "(" * 5000, "missing )"),
+        ("re:\udc80", "half a character"),
     ],
 )
 def test_a_pattern_that_cannot_be_read_is_refused_with_a_reason(pattern: str, why: str) -> None:
@@ -64,3 +77,41 @@ def test_a_pattern_that_cannot_be_read_is_refused_with_a_reason(pattern: str, wh
 
     assert why in str(caught.value)
     assert "filter pattern" in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", ["*a*b", "**a**b**c", "**/x/**/y", "{*a,**b}{*,**}c", "re:(a*)*b", "re:(x+x+)+y", "re:(a|a?)+$b"])
+def test_a_pattern_takes_time_in_proportion_to_the_name(pattern: str) -> None:
+    parsed = PatternList.of([Pattern.parse(pattern)])
+
+    def seconds(length: int) -> float:
+        name = "ax/" * (length // 3)
+        began = process_time()
+        assert not parsed.fits(name)
+        return process_time() - began
+
+    assert min(seconds(1024 * 1024) for _ in range(3)) < 0.25  # RE2 takes 2 to 10 ms; an engine that tries again, hours
+
+
+def test_many_globs_are_tried_together() -> None:
+    listed = PatternList.of(Pattern.parse(f"tool{number}_*") for number in range(1000))
+
+    assert [name for name in ("tool0_x", "tool999_", "tool1000_x", "tool") if listed.fits(name)] == ["tool0_x", "tool999_"]
+
+
+def test_globs_that_are_too_large_together_are_tried_one_by_one() -> None:
+    listed = PatternList.of(Pattern.parse(f"{number}{'?' * 900}{'[a-zé]' * 900}") for number in range(120))
+
+    assert not listed.fits("x")
+    assert listed.fits("7" + "-" * 900 + "é" * 900)
+
+
+def test_an_exact_name_needs_no_automaton() -> None:
+    """RE2 is loaded only where a pattern asks for it."""
+    assert Pattern.parse(r"a\*b").exact == "a*b"
+    assert Pattern.parse("a*b").exact is None
+
+
+def test_case_makes_no_difference_to_a_list_that_folds() -> None:
+    listed = PatternList.of(map(Pattern.parse, ("Exact", "wild_*", "re:^regex")), folds=True)
+
+    assert all(map(listed.fits, ("EXACT", "WILD_x", "RegEx")))

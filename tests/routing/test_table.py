@@ -166,6 +166,64 @@ async def test_what_is_hidden_cannot_be_called(visibility: Visibility, name: str
     assert math.calls == []
 
 
+@pytest.mark.parametrize(
+    ("method", "key", "name"),
+    [
+        ("tools/call", "name", "math_sub"),
+        ("tools/call", "name", "math_ADD"),
+        ("prompts/get", "name", "math_part"),
+        ("resources/read", "uri", "math+file:///y"),
+    ],
+)
+async def test_what_a_filtered_backend_does_not_list_is_not_sent_to_it(method: str, key: str, name: str) -> None:
+    math = Recorder()
+    every = Filter.parse(expose=["**"])
+    listing = offer({TOOLS: ("add",), RESOURCES: ("file:///x",), PROMPTS: ("greet",)})
+
+    fault = failed(await router(Member("math", "math", math, Visibility(every, every, every), listing))(call(method, **{key: name})))
+
+    assert (fault.code, fault.reason, math.calls) == (-32602, "not_available", [])
+
+
+async def test_while_a_filtered_backend_is_not_known_its_patterns_decide() -> None:
+    math = Recorder()
+    route = router(Member("math", "math", math, Visibility(Filter.parse(hide=["add"]))))
+
+    assert failed(await route(call("tools/call", name="math_ADD"))).reason == "not_available"
+    assert (await route(call("tools/call", name="math_sub"))).fault is None
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "b_" + "x" * 1024}),
+        ("tools/call", {"name": "b_" + "é" * 512}),
+        ("prompts/get", {"name": "b_" + "x" * 1024}),
+        ("resources/read", {"uri": "b+file:///" + "x" * 8192}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "b_" + "x" * 1024}}),
+        ("completion/complete", {"ref": {"type": "ref/resource", "uri": "b+file:///" + "x" * 8192}}),
+    ],
+)
+async def test_a_name_that_is_too_long_is_refused_before_anything_is_made_of_it(method: str, params: dict[str, Any]) -> None:
+    backend = Recorder()
+
+    fault = failed(await router(Member("b", "b", backend, offer=ALL))(call(method, **params)))
+
+    assert (fault.code, fault.reason, backend.calls) == (-32602, "name_too_long", [])
+    assert "must not have more than" in fault.message
+    assert len(fault.message) < 100
+
+
+async def test_a_long_name_within_the_limit_passes() -> None:
+    backend = Recorder()
+    route = router(Member("b", "b", backend, offer=ALL))
+
+    await route(call("tools/call", name="b_" + "x" * 1022))
+    await route(call("resources/read", uri="b+file:///" + "x" * 8000))
+
+    assert len(backend.calls) == 2
+
+
 async def test_an_alias_leads_to_the_original() -> None:
     math = Recorder()
 
@@ -241,6 +299,30 @@ async def test_a_completion_goes_where_its_reference_points(ref: dict[str, Any],
     await route(call("completion/complete", ref=ref, argument={"name": "p", "value": ""}))
 
     assert [{"ref": local, "argument": {"name": "p", "value": ""}}] == backend.params
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        {"type": "ref/prompt", "name": "b_greet"},
+        {"type": "ref/prompt", "name": "b_GREET"},
+        {"type": "ref/prompt", "name": "b_unlisted"},
+        {"type": "ref/resource", "uri": "b+file:///x"},
+        {"type": "ref/resource", "uri": "b+FILE:///x"},
+        {"type": "ref/resource", "uri": "b+file:///{p}"},
+        {"type": "ref/resource", "uri": "b+file:///{new}"},
+        {"type": "ref/resource", "uri": "b+memo:///{original}"},
+    ],
+)
+async def test_what_is_hidden_or_aliased_away_is_not_completed(ref: dict[str, Any]) -> None:
+    backend = Recorder()
+    visibility = Visibility(
+        resources=Filter.parse(hide=["file:///**"]), prompts=Filter.parse(hide=["greet"]), aliases={"memo:///{original}": "memo"}
+    )
+
+    fault = failed(await router(Member("b", "b", backend, visibility, ALL))(call("completion/complete", ref=ref, argument={})))
+
+    assert (fault.reason, backend.calls) == ("not_available", [])
 
 
 @pytest.mark.parametrize(

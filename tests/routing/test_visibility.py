@@ -45,6 +45,29 @@ def test_rules_for_resources_hold_for_templates_too() -> None:
     assert visibility.client_name(TEMPLATES, "file:///closed/{name}") is None
 
 
+def test_a_hide_list_takes_no_notice_of_case() -> None:
+    """A backend may not either; what is exposed is exposed as it is written."""
+    visibility = Visibility(tools=Filter.parse(hide=["delete_*", "Drop", "re:^purge"]), prompts=Filter.parse(expose=["greet"]))
+
+    assert [visibility.client_name(TOOLS, name) for name in ("DELETE_all", "drop", "Purge_x", "keep")] == [None, None, None, "keep"]
+    assert [visibility.client_name(PROMPTS, name) for name in ("greet", "Greet")] == ["greet", None]
+
+
+def test_a_negated_pattern_is_on_the_safe_side_of_case_too() -> None:
+    hiding = Visibility(tools=Filter.parse(hide=["!get_*"]))
+    exposing = Visibility(tools=Filter.parse(expose=["!delete_*"]))
+
+    assert [hiding.client_name(TOOLS, name) for name in ("get_a", "GET_a", "put_a")] == ["get_a", None, None]
+    assert [exposing.client_name(TOOLS, name) for name in ("get_a", "delete_a", "DELETE_a")] == ["get_a", None, None]
+
+
+def test_what_has_an_alias_is_not_called_by_its_name_in_another_case() -> None:
+    visibility = Visibility(aliases={"drop": "remove"})
+
+    assert [visibility.local_name(TOOLS, name) for name in ("DROP", "remove", "other")] == [None, "drop", "other"]
+    assert visibility.client_name(TOOLS, "DROP") == "DROP"  # listed beside it, so it is another tool
+
+
 def test_rules_for_prompts_hold_for_prompts() -> None:
     assert Visibility(prompts=Filter.parse(hide=["greet"])).client_name(PROMPTS, "greet") is None
 

@@ -6,6 +6,7 @@ backend changes, a new one is built and put into the `Directory`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -16,12 +17,18 @@ from ..protocol.calls import Caller, Handler, Reply
 from ..protocol.messages import Params, Raw, encode, read_text
 from ..protocol.names import Names, fitting, shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
+from .inventory import Inventory
+from .lengths import longest, too_long
 from .pages import Pages, paged
+from .remarks import Remark
 from .results import with_mapped_links
 from .routes import Door, Route, Table
 from .visibility import Visibility
 
 __all__ = ["Catalogue", "Directory", "Member", "build"]
+
+_MOST_SHOWN = 100
+"""Characters of a name that is too long."""
 
 log = get_logger("sluicegate.routing")
 
@@ -40,16 +47,6 @@ class Member:
     stand_ins: tuple[str, ...] = ()
     """Who answers for it, in order; the first one with an offer lends it while the member has none."""
     starting: bool = False
-
-
-@attrs.frozen
-class Remark:
-    """Something about the lists that the operator should know."""
-
-    what: str
-    kind: str
-    name: str
-    backend: str
 
 
 @attrs.frozen(eq=False)
@@ -120,7 +117,7 @@ def build(
     shown = [member for member in members if not member.visibility.hidden]
     return Catalogue(
         pages,
-        Table(merge.listed, tuple(sorted(doors.values(), key=lambda door: -len(door.names.prefix)))),
+        Table(merge.listed, tuple(sorted(map(merge.with_inventory, doors.values()), key=lambda door: -len(door.names.prefix)))),
         _instructions(shown, offers) if instructions is None else instructions,
         frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
         not offers or any(member.starting for member in shown),
@@ -150,6 +147,15 @@ class _Merge:
     portable: bool
     listed: dict[str, dict[str, Route]] = attrs.field(factory=dict)
     remarks: set[Remark] = attrs.field(factory=set)
+    shown: dict[tuple[str, ListKind], set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    """What of a backend's items clients see, under its own names."""
+
+    def with_inventory(self, door: Door) -> Door:
+        """A door that knows what its backend lists, where that matters."""
+        offer = self.offers.get(door.backend)
+        if offer is None or not any(map(door.visibility.filters, KINDS)):
+            return door
+        return attrs.evolve(door, inventory=Inventory.of(offer, {kind: self.shown[door.backend, kind] for kind in KINDS}))
 
     def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
         """Every visible item of a kind under its client-facing name."""
@@ -158,15 +164,25 @@ class _Merge:
             door = self.doors[name]
             self.remarks |= {Remark(flaw.what, flaw.kind, flaw.name, name) for flaw in offer.flaws.get(kind, ())}
             for item in offer.lists[kind]:
-                client = door.visibility.client_name(kind, item.key)
+                client = None if self._is_too_long(kind, item.key, name) else door.visibility.client_name(kind, item.key)
                 if client is None:
                     continue
                 full = self._fitting(kind, door.names.key_out(kind, client), name)
+                if self._is_too_long(kind, full, name):
+                    continue
                 if full in routes:
                     self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
                     continue
+                self.shown[name, kind].add(item.key)
                 routes[full] = Route.through(door, item.key)
                 yield full, encode(item.raw | _renamed(kind, item, full, door))
+
+    def _is_too_long(self, kind: ListKind, name: str, backend: str) -> bool:
+        """Whether nobody could ask for it; that is said once."""
+        if not too_long(kind, name):
+            return False
+        self.remarks.add(Remark(f"a name of more than {longest(kind)} bytes is left out", kind.name, shorten(name, _MOST_SHOWN), backend))
+        return True
 
     def _fitting(self, kind: ListKind, full: str, backend: str) -> str:
         if kind.key != "name":

@@ -8,6 +8,7 @@ from ..protocol.calls import Handler
 from ..protocol.messages import Raw, encode
 from ..protocol.names import Names
 from ..protocol.offers import ListKind
+from .inventory import Inventory
 from .results import Mapping
 from .visibility import Visibility
 
@@ -22,6 +23,15 @@ class Door:
     names: Names
     visibility: Visibility
     handler: Handler
+    inventory: Inventory | None = None
+    """What it lists, where that says what may be asked for: it is filtered, and its lists are known."""
+
+    def local_name(self, kind: ListKind, client: str) -> str | None:
+        """The backend's name of what a client names, without prefix, and in no list; None if it is not for clients."""
+        local = self.visibility.local_name(kind, client)
+        if local is None or self.inventory is None or not self.visibility.filters(kind):
+            return local
+        return local if self.inventory.holds(kind, local) else None
 
     @property
     def mapping(self) -> Mapping | None:
@@ -74,6 +84,6 @@ class Table:
         for door in self.doors:
             client = door.names.key_back(kind, name)
             if client is not None:
-                local = door.visibility.local_name(kind, client)
+                local = door.local_name(kind, client)
                 return HIDDEN if local is None else Route.through(door, local)
         return None

@@ -10,6 +10,7 @@ from ..protocol.calls import Call, Reply
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
 from .catalogue import Catalogue, Directory
+from .lengths import longest, too_long
 from .results import with_mapped_uris
 from .routes import Hidden, Route
 
@@ -55,13 +56,16 @@ def _place(catalogue: Catalogue, call: Call) -> Placed:
 _KINDS = {"tools/call": TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
 
 
-def _find(catalogue: Catalogue, kind: ListKind, name: str) -> Route | faults.Fault:
+def _find(catalogue: Catalogue, kind: ListKind, name: str, called: str = "") -> Route | faults.Fault:
+    if too_long(kind, name):
+        key = "name" if kind.key == "name" else "uri"
+        return faults.client_mistake(f'"{key}" must not have more than {longest(kind)} bytes', reason="name_too_long")
     route = catalogue.table.find(kind, name)
     if isinstance(route, Route):
         return route
     if isinstance(route, Hidden):
-        return faults.not_available(kind.name, name)
-    return faults.unknown_name(kind.name, name)
+        return faults.not_available(called or kind.name, name)
+    return faults.unknown_name(called or kind.name, name)
 
 
 def _place_completion(catalogue: Catalogue, params: Params) -> Placed:
@@ -73,9 +77,10 @@ def _place_completion(catalogue: Catalogue, params: Params) -> Placed:
     name = read_text(ref, key)
     if kind is None or name is None:
         return faults.client_mistake('"ref" must be a "ref/prompt" with a "name" or a "ref/resource" with a "uri"')
-    if kind is TEMPLATES and name in catalogue.table.listed[RESOURCES.method]:  # a plain resource may be aliased, a template never is
-        kind = RESOURCES
-    route = _find(catalogue, kind, name)
+    if kind is TEMPLATES and name not in catalogue.table.listed[TEMPLATES.method]:  # a plain resource, which may be aliased or hidden
+        route = _find(catalogue, RESOURCES, name, TEMPLATES.name)
+    else:
+        route = _find(catalogue, kind, name)
     return route if isinstance(route, faults.Fault) else (route, params | {"ref": Raw(encode(ref | {key: route.local}))})
 
 

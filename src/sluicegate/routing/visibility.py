@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..protocol.offers import ListKind
+from ..protocol.offers import PROMPTS, RESOURCES, TOOLS, ListKind
 from .patterns import Pattern
+from .rules import NameRules, Rules, UriRules
+from .spellings import normal
 
 __all__ = ["Filter", "Visibility"]
 
@@ -23,12 +25,6 @@ class Filter:
     def parse(cls, expose: Iterable[str] = (), hide: Iterable[str] = ()) -> Filter:
         """Read the patterns; raises `patterns.BadPattern`."""
         return cls(tuple(map(Pattern.parse, expose)), tuple(map(Pattern.parse, hide)))
-
-    def passes(self, *names: str) -> bool:
-        """Whether something that goes by these names may be seen: exposed under one of them, hidden under none (LIM-24)."""
-        if any(pattern.matches(name) for pattern in self.hide for name in names):
-            return False
-        return not self.expose or any(pattern.matches(name) for pattern in self.expose for name in names)
 
 
 @attrs.frozen
@@ -54,15 +50,39 @@ class Visibility:
             originals.setdefault(client, local)
         return originals
 
+    _rules: dict[str, Rules] = attrs.field(init=False, repr=False, eq=False)
+    """Per capability."""
+    _renamed: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    """What has an alias, as whoever respells it writes it."""
+
+    @_rules.default
+    def _ready(self) -> dict[str, Rules]:
+        return {
+            TOOLS.capability: NameRules.of(self.tools.expose, self.tools.hide),
+            RESOURCES.capability: UriRules.of(self.resources.expose, self.resources.hide),
+            PROMPTS.capability: NameRules.of(self.prompts.expose, self.prompts.hide),
+        }
+
+    @_renamed.default
+    def _respelled(self) -> frozenset[str]:
+        return frozenset(spelling for local in self.aliases for spelling in (local.casefold(), normal(local)))
+
     def client_name(self, kind: ListKind, local: str) -> str | None:
-        """The name, without prefix, under which clients see an item; None if they do not."""
+        """The name, without prefix, under which clients see an item that the backend lists; None if they do not."""
         client = local if kind.key == "uriTemplate" else self.renamed(local)
-        return client if self._shows(kind, local, client) and self._original(kind, client) == local else None
+        shown = not self.hidden and self._original(kind, client) == local and self._rules[kind.capability].show(local, client)
+        return client if shown else None
 
     def local_name(self, kind: ListKind, client: str) -> str | None:
-        """The backend's name of what a client names, without prefix; None if the client may not use it."""
+        """The backend's name of what a client names, without prefix, and in no list; None if the client may not use it."""
         local = self._original(kind, client)
-        return local if local is not None and self._shows(kind, local, client) else None
+        if local is None or self.hidden or (local == client and self._has_alias(kind, local)):
+            return None
+        return local if self._rules[kind.capability].admit(local, client) else None
+
+    def filters(self, kind: ListKind) -> bool:
+        """Whether there are rules for a kind: what the backend does not list is then not for clients."""
+        return bool(self._rules[kind.capability])
 
     def renamed(self, local: str) -> str:
         """The alias of a name, or the name itself; says nothing about whether it may be seen."""
@@ -75,10 +95,8 @@ class Visibility:
             return self._originals[client]
         return None if client in self.aliases else client
 
-    def _shows(self, kind: ListKind, local: str, client: str) -> bool:
-        return not self.hidden and self._filter(kind).passes(local, client)
-
-    def _filter(self, kind: ListKind) -> Filter:
-        if kind.capability == "tools":
-            return self.tools
-        return self.prompts if kind.capability == "prompts" else self.resources
+    def _has_alias(self, kind: ListKind, local: str) -> bool:
+        """Whether it is another spelling of something that goes by its alias alone (GMW-3)."""
+        if not self._renamed or kind.key == "uriTemplate":
+            return False
+        return (local.casefold() if kind.key == "name" else normal(local)) in self._renamed

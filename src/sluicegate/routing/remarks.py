@@ -1,0 +1,17 @@
+"""What the operator is told about the lists."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["Remark"]
+
+
+@attrs.frozen
+class Remark:
+    """Something about the lists that the operator should know."""
+
+    what: str
+    kind: str
+    name: str
+    backend: str
