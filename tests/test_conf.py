@@ -21,7 +21,7 @@ from sluicegate.testing.injector import load_faults
 CONF = Path(__file__).parents[1] / "conf"
 PLAN = CONF / "faults.toml"
 FILES = sorted(path for path in CONF.iterdir() if path.suffix in {".toml", ".yaml", ".yml"} and path != PLAN)
-UNSETTABLE = {"source", "planned"}
+UNSETTABLE = {"source", "planned", "variables", "inserted"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

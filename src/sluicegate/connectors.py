@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from .backends.attached import AttachedConnector
 from .backends.session import Connector
+from .config.inheritance import inherited
 from .config.model import BackendConfig, Config
 from .outside import Outside
+from .protocol.blot import Blot, unblotted
 
 __all__ = ["connector_for", "no_server"]
 
 
 def connector_for(
-    config: BackendConfig, whole: Config, outside: Outside, servers: Mapping[str, object], *, wall: Callable[[], float] = time.time
+    config: BackendConfig,
+    whole: Config,
+    outside: Outside,
+    servers: Mapping[str, object],
+    *,
+    wall: Callable[[], float] = time.time,
+    blot: Blot = unblotted,
 ) -> Connector:
-    """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought."""
+    """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought.
+
+    ``blot`` takes known secrets out of what it writes to its stderr.
+    """
     if config.transport == "inprocess":
         return _brought(config.name, servers.get(config.name))
-    make: Callable[[], Connector] = {"stdio": lambda: _stdio(config, whole, outside), "http": lambda: _http(config, whole, outside, wall)}[
-        config.transport
-    ]
+    make: Callable[[], Connector] = {
+        "stdio": lambda: _stdio(config, whole, outside, blot),
+        "http": lambda: _http(config, whole, outside, wall),
+    }[config.transport]
     return make()
 
 
@@ -49,7 +62,7 @@ def _brought(name: str, server: object) -> Connector:
     return InProcessConnector(name, server)  # type: ignore[arg-type]
 
 
-def _stdio(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -> Connector:
     from .backends.stdio import StdioConnector
 
     assert config.command is not None
@@ -59,7 +72,8 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
         tuple(config.args),
         env=dict(config.env),
         cwd=config.cwd,
-        inherit_env=config.inherit_env,
+        inherited=lambda: inherited(config.inherit_env, os.environ, whole.withheld_from(config.name)),
+        blot=blot,
         open_process=outside.open_process,
         max_message_size=whole.security.max_message_size,
     )

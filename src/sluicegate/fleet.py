@@ -21,6 +21,7 @@ from .pipeline import assemble, guarded, stand_ins
 from .policies.hedge import HedgeTimer
 from .policies.mirror import Shadow
 from .policies.outlier import Group
+from .protocol.blot import Blot, unblotted
 from .protocol.calls import Handler, Layer
 from .routing.catalogue import Directory, Member, build
 from .sources import Sources
@@ -46,6 +47,8 @@ class Fleet:
     """Policies of the embedding program, per backend, innermost first."""
     servers: Mapping[str, object] = attrs.field(factory=dict)
     """What the program brought for the configured backends, by name."""
+    blot_for: Callable[[BackendConfig], Blot] = lambda _config: unblotted
+    """What takes known secrets out of what the operator is told of a backend."""
     on_change: Callable[[StateChange], None] = lambda _change: None
     _timer: HedgeTimer = attrs.field(factory=HedgeTimer, init=False)
     _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
@@ -88,7 +91,8 @@ class Fleet:
                 await self._insist(config.name)
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
-        backend = Backend(config.name, self.connect(config, source), self._state_changed, self.rebuild, health_of(config), config.is_strict)
+        connector, blot = self.connect(config, source), self.blot_for(config)
+        backend = Backend(config.name, connector, self._state_changed, self.rebuild, health_of(config), config.is_strict, blot)
         kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,
@@ -242,9 +246,5 @@ class Fleet:
             return
         await self._join(config, source if source is not None or before is None else before.source, then)
         for kept in old:
-            kept.backend.on_change = _not_told  # under this name others have begun to serve
+            kept.hush()
             await kept.drain(drain_seconds)
-
-
-def _not_told(_change: StateChange) -> None:
-    pass

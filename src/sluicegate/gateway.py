@@ -12,6 +12,7 @@ from .backends.session import Connector
 from .config.check import problems
 from .config.model import BackendConfig, Config
 from .config.problem import ConfigError
+from .config.secrets import blots_of
 from .connectors import connector_for
 from .events import get_logger
 from .faulting import FaultKit
@@ -29,6 +30,7 @@ from .observe.metrics import Counts
 from .outside import Outside
 from .pipeline import edge, own
 from .protocol.addresses import is_loopback
+from .protocol.blot import Blot
 from .protocol.calls import Layer
 from .readings import readings
 from .routing.catalogue import Directory
@@ -129,8 +131,9 @@ def _build(
     directory = Directory()
     counts = Counts() if config.observability.metrics.enabled else None
     limit = limit_layer(config.proxy.rate_limit)
-    connect = _connecting(config, outside, sources, faults)
-    fleet = Fleet(config, connect, sources, nurseries.backends, nurseries.background, directory, dict(layers), servers)
+    blot_for = blots_of(config)
+    connect = _connecting(config, outside, sources, faults, blot_for)
+    fleet = Fleet(config, connect, sources, nurseries.backends, nurseries.background, directory, dict(layers), servers, blot_for)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
@@ -157,12 +160,12 @@ def _doors(config: Config) -> Doors:
 
 
 def _connecting(
-    config: Config, outside: Outside, sources: Sources, faults: FaultKit | None
+    config: Config, outside: Outside, sources: Sources, faults: FaultKit | None, blot_for: Callable[[BackendConfig], Blot]
 ) -> Callable[[BackendConfig, object], Connector]:
     """From a backend's settings, and what the program brought for it, to its connector."""
 
     def connect(backend: BackendConfig, source: object) -> Connector:
-        connector = connector_for(backend, config, outside, {backend.name: source}, wall=sources.wall)
+        connector = connector_for(backend, config, outside, {backend.name: source}, wall=sources.wall, blot=blot_for(backend))
         return connector if faults is None else faults.around(backend.name, connector)
 
     return connect

@@ -115,6 +115,10 @@ class Kept:
         await self.backend.wait_for(lambda backend: backend.state in (State.READY, State.STOPPED))
         return self.backend.state is State.READY
 
+    def hush(self) -> None:
+        """Tell of no more changes, because under this name another one has begun to serve."""
+        self.backend.on_change = lambda _change: None
+
     async def drain(self, seconds: float) -> None:
         """Let its calls end, also those that still wait for their turn, then stop it; when cancelled, stop it at once.
 

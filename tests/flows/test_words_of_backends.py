@@ -158,3 +158,24 @@ async def test_what_an_own_connector_says_is_for_the_operator_unless_it_says_oth
         faults = {name: backend.absence() for name, backend in gateway.backends.items()}
     assert all(SECRET.encode() not in fault.encode() and SECRET in fault.told for fault in faults.values())
     assert "it sleeps at night" in faults["split"].message
+
+
+async def test_known_secrets_are_blotted_out_for_the_operator_too(
+    nursery: trio.Nursery, autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    table = ProcessTable(nursery)
+    table.add("server", talkative)
+    builder = Builder("x").backend("b", ["server"], env={"PASSWORD": SECRET})
+    async with builder.open(outside=Outside(open_process=table.open_process)) as gateway:
+        await gateway.settled()
+        await gateway.call_tool("b_t")
+        during = await fault_of(gateway, "b_t")
+        await gateway.backends["b"].wait_for(lambda backend: backend.state is not State.READY)
+        told = gateway.skipped[0].error
+
+    assert "login with ***" in told
+    assert "login with ***" in during.told
+    lines = [str(vars(record)) for record in caplog.records]
+    assert any("login with ***" in line for line in lines)
+    assert not any(SECRET in line for line in lines)

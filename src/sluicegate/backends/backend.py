@@ -11,6 +11,7 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
+from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import READS, Call, Caller, Hop, Reply
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
@@ -66,6 +67,8 @@ class Backend:
     """What is thought of it while it is up; None where nobody asked for that."""
     strict: bool = False
     """Whether its lists are offered as they came, with what clients cannot read."""
+    blot: Blot = unblotted
+    """Takes known secrets out of what the operator reads."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     error: str = attrs.field(default="", init=False)
@@ -141,7 +144,7 @@ class Backend:
                 reply = await session.request(call)
             outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
             if reply.fault is not None and reply.fault.hides_something and session is not None:  # who is down was told of already
-                log.warning("call failed", backend=self.name, method=call.method, reason=reply.fault.reason, error=reply.fault.told)
+                reply = Reply.failed(self._tell(call, reply.fault))
             return reply
         finally:
             self.in_flight -= 1
@@ -149,6 +152,12 @@ class Backend:
             if health is not None:
                 health.call_ended(call, reply, due)
             self.tick()
+
+    def _tell(self, call: Call, fault: faults.Fault) -> faults.Fault:
+        """Put into the log what callers are not told of a fault; the same fault without known secrets."""
+        told = attrs.evolve(fault, for_operator=self.blot(fault.for_operator))
+        log.warning("call failed", backend=self.name, method=call.method, reason=told.reason, error=told.told)
+        return told
 
     def absence(self) -> faults.Fault:
         """Why there is no session, as a fault."""
@@ -163,6 +172,7 @@ class Backend:
 
     def enter(self, state: State, cause: Why) -> None:
         """Change the state and tell who listens."""
+        cause = Why(cause.public, self.blot(cause.operator))
         if state is self.state and cause.operator == self.error:
             return
         change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())

@@ -17,6 +17,7 @@ import trio
 
 from ..events import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
+from ..protocol.blot import Blot, unblotted
 from ..protocol.messages import compact
 from ..protocol.why import Why
 from .channel import ChannelSession
@@ -49,8 +50,10 @@ class StdioConnector:
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     """Added to what is inherited."""
     cwd: str | None = None
-    inherit_env: bool = True
-    """Whether the child sees the gateway's environment; without it, only ``env`` and the gateway's PATH."""
+    inherited: Callable[[], Mapping[str, str]] = os.environ.copy
+    """What the child sees of the gateway's environment; asked at each start."""
+    blot: Blot = unblotted
+    """Takes known secrets out of what it writes to stderr."""
     open_process: OpenProcess = open_process
     max_message_size: int = 16 * 1024 * 1024
     """The longest line in bytes."""
@@ -72,7 +75,7 @@ class StdioConnector:
         pumps = trio.CancelScope(shield=True)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size).run, pumps)
+                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size, self.blot).run, pumps)
                 try:
                     yield session
                 finally:
@@ -83,8 +86,7 @@ class StdioConnector:
             await child.aclose()
 
     async def _start(self) -> Child:
-        inherited = dict(os.environ) if self.inherit_env else {"PATH": os.environ.get("PATH", os.defpath)}
-        spec = ProcessSpec(self.command, tuple(self.args), inherited | dict(self.env), self.cwd)
+        spec = ProcessSpec(self.command, tuple(self.args), {**self.inherited(), **self.env}, self.cwd)
         try:
             return await self.open_process(spec)
         except OSError as error:
@@ -129,6 +131,7 @@ class _Pipes:
     child: Child
     session: ChannelSession
     limit: int
+    blot: Blot
     last_words: deque[str] = attrs.field(factory=lambda: deque(maxlen=LAST_WORDS), init=False)
     ending: trio.Event = attrs.field(factory=trio.Event, init=False)
     """The conversation cannot go on."""
@@ -190,7 +193,7 @@ class _Pipes:
         await _read_lines(self.child.stderr, LONGEST_COMPLAINT, self._hear)
 
     def _hear(self, line: bytes | Oversized) -> None:
-        text = printable(line.head if isinstance(line, Oversized) else line)
+        text = self.blot(printable(line.head if isinstance(line, Oversized) else line))
         if text:
             self.last_words.append(text)
             log.info("stderr", backend=self.backend, line=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..config.check import refuse_open_bind
 from ..config.check_programs import missing_programs
 from ..config.load import Loaded
 from ..config.problem import ConfigError, Problem
-from ..config.summary import summary
+from ..config.summary import environments, summary
 from .configuration import Choice, choose_configuration
 
 __all__ = ["command"]
@@ -42,9 +43,10 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
     ok = backends is None or all(entry["state"] == "ready" for entry in backends)
     if as_json:
         known: dict[str, Any] = {"ok": ok, "problems": [], "warnings": warnings, "name": loaded.config.proxy.name}
+        known["environment"] = environments(loaded.config, os.environ)
         print(json.dumps(known | ({} if backends is None else {"backends": backends}), indent=2))
     else:
-        print(summary(loaded.config, warnings))
+        print(summary(loaded.config, warnings, os.environ))
         if backends is not None:
             _print_backends(backends)
     sys.stdout.flush()

@@ -55,7 +55,7 @@ class _Local:
 
 def _value(reply: Reply) -> dict[str, Any]:
     if reply.fault is not None:
-        raise click.ClickException(_error_text(reply.fault.message, reply.fault.code))
+        raise click.ClickException(_error_text(reply.fault.told, reply.fault.code))
     return reply.value
 
 

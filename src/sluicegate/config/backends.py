@@ -8,6 +8,7 @@ from typing import Literal
 import attrs
 
 from ..protocol.addresses import public_part
+from .inheritance import Inherit
 from .policies import (
     CircuitBreakerConfig,
     ConcurrencyConfig,
@@ -82,7 +83,8 @@ class BackendConfig:
     url: str | None = attrs.field(default=None, repr=_shown_address)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     cwd: str | None = None
-    inherit_env: bool = True
+    inherit_env: Inherit = ()
+    """What it sees of the gateway's environment beside ``env``: names are added to those that every program gets."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     bearer_token: str | None = attrs.field(default=None, repr=False)
     tls: BackendTlsConfig | None = None

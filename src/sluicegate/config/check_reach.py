@@ -12,6 +12,7 @@ from ..protocol.addresses import is_address
 from ..protocol.headers import is_header_name, is_header_value, is_token
 from .check_files import unreadable_files
 from .check_programs import is_a_whole_line
+from .inheritance import wrong_names
 from .model import BackendConfig, BackendTlsConfig
 from .problem import Problem, dotted
 
@@ -59,6 +60,8 @@ class _Way:
             yield from self._url(backend.url)
         if backend.proxy is not None and needs == "url" and not _is_proxy(backend.proxy):
             yield self._at("proxy", "this is no address of an HTTP proxy", 'write "http://host:port"')
+        for problem in wrong_names(backend.inherit_env):
+            yield self._at(f"inherit_env{problem.path}", problem.what, problem.instead)
         for variable in backend.env:
             if not variable or "=" in variable:
                 yield self._at("env", "a variable's name must not be empty or hold '='", "correct the name")

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from ..protocol.addresses import public_part
+from .homes import NOT_FROM_FILES
 from .interpolate import escape
 from .model import AliasConfig, Config
 from .problem import dotted
@@ -35,10 +36,11 @@ def dump(config: Config, *, secrets: bool = False) -> str:
 def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
     """The fields of an attrs object that differ from their defaults."""
     tree: dict[str, Any] = {}
-    for field in attrs.fields(type(value)):
+    cls = type(value)
+    for field in attrs.fields(cls):
         item = getattr(value, field.name)
         key = field.name.rstrip("_")
-        if key in {"source", "planned"} or item is None or (key not in _ALWAYS and item == _default(field)):
+        if (cls is Config and key in NOT_FROM_FILES) or item is None or (key not in _ALWAYS and item == _default(field)):
             continue
         if key in _SECRETS and not secrets:
             item = _hidden(item)

@@ -30,7 +30,7 @@ from .problem import KeyPath
 
 __all__ = ["NOT_FROM_FILES", "home_of", "keys_of"]
 
-NOT_FROM_FILES = frozenset({"source", "planned"})
+NOT_FROM_FILES = frozenset({"source", "planned", "variables", "inserted"})
 """What a configuration knows beyond what was written."""
 
 _TABLES: dict[str, type[Any]] = {

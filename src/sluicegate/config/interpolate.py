@@ -20,6 +20,7 @@ import attrs
 
 from .documents import Unreadable
 from .folders import settled
+from .inheritance import is_common
 from .problem import KeyPath, Problem, dotted, line_of
 from .regular_files import regular_text
 
@@ -56,6 +57,12 @@ class Interpolation:
     clients_file: bool = False
     """Whether ``${env:NAME}`` and the folders that editors know are understood too."""
     problems: list[Problem] = attrs.field(factory=list, init=False)
+    named: dict[str, set[KeyPath]] = attrs.field(factory=dict, init=False)
+    """The variables that were named, and where."""
+    inserted: dict[KeyPath, set[str]] = attrs.field(factory=dict, init=False)
+    """What was put in from outside of the file, and where; never shown."""
+    _path: KeyPath = attrs.field(default=(), init=False)
+    """Of the text that is looked at."""
 
     def resolve(self, value: Any, path: KeyPath = ()) -> Any:
         """The value with every reference resolved; those that cannot be are noted in ``problems``."""
@@ -70,6 +77,7 @@ class Interpolation:
     def _text(self, text: str, path: KeyPath) -> str:
         if "${" not in text:
             return text
+        self._path = path
 
         def put_in(match: re.Match[str]) -> str:
             if match.group() == "$${":
@@ -108,16 +116,23 @@ class Interpolation:
             shown = reference if not separator else f"{name}:-…"  # a default may be a secret
             raise _Unresolved(f"'${{{shown}}}' is no reference that the gateway knows", f"write one of {known}, or $${{ for plain text")
         value = self.environ.get(name)
+        self.named.setdefault(name, set()).add(self._path)
         if separator and not value:
             return default
         if value is None:
             raise _Unresolved(f"the environment variable '{name}' is not set", f"set it, or write ${{{name}:-default}}")
+        if not is_common(name):
+            self._put_in(value)
+        return value
+
+    def _put_in(self, value: str) -> str:
+        self.inserted.setdefault(self._path, set()).add(value)
         return value
 
     def _file(self, reference: str) -> str:
         path = settled(self.folder, reference)
         try:
-            return regular_text(Path(path), _MAX_FILE).removesuffix("\n").removesuffix("\r")
+            return self._put_in(regular_text(Path(path), _MAX_FILE).removesuffix("\n").removesuffix("\r"))
         except Unreadable as why:
             raise _Unresolved(f"the file '{path}' cannot be read: {why}", "name a readable text file that holds only the value") from None
 

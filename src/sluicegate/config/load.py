@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from .interpolate import Interpolation
 from .mend import Known, mend
 from .model import Config, Loaded
 from .namespaces import Namespaces
+from .origins import Named, backend_at
 from .planned import Finding, take
 from .problem import ConfigError, Origin, Problem, dotted, line_of, origin_of
 from .structure import Rejected, structure
@@ -80,6 +82,7 @@ def _assemble(
     interpolation = Interpolation(document.name, document.lines, environ, folder or Path.cwd())
     draft.tree = interpolation.resolve(draft.tree)
     draft.problems += interpolation.problems
+    draft.named.take(interpolation, partial(backend_at, draft.tree))
     draft.note(wrong)
     if folder is not None:
         settle_folders(draft.tree, folder)
@@ -103,6 +106,7 @@ class _Draft:
     """Where a backend comes from, for those that are not in the file itself."""
     left_out: list[Imported] = attrs.field(factory=list)
     """Clients' files, for what could not be taken of them."""
+    named: Named = attrs.field(factory=Named)
     import_failed: bool = False
     """Whether a client's file has mistakes, so that nobody knows how many backends there are."""
 
@@ -123,6 +127,8 @@ class _Draft:
         self.problems += imported.problems
         self.import_failed = self.import_failed or bool(imported.problems or imported.left_out)
         self.left_out.append(imported)
+        for name, interpolation in imported.interpolations:
+            self.named.take_server(name, interpolation)
         self.notes.append(f"Imported {len(imported.tables)} backends from {imported.document.name}")
         backends = self.tree.setdefault("backends", [])
         if not isinstance(backends, list):
@@ -163,6 +169,7 @@ class _Draft:
         config = self._structured()
         if config is not None:
             config = attrs.evolve(config, source=source, planned=tuple(planned))
+            config = attrs.evolve(config, variables=self.named.variables, inserted=frozenset(self.named.inserted))
             known = Known(self.problems)
             found = self.placed([*check.file_rules(config), *_only_in_python(config)])
             self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]

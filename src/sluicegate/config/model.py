@@ -150,6 +150,14 @@ class Config:
     """The file it came from; never written back."""
     planned: tuple[Problem, ...] = ()
     """Keys of the file that are understood but not built. They stay here, so that nobody runs without, say, the ``auth`` that was asked for."""
+    variables: Mapping[str, frozenset[str]] = attrs.field(factory=dict, eq=False)
+    """The variables that files name in ``${…}``, and the backends in whose tables they do; an empty name is any other table."""
+    inserted: frozenset[str] = attrs.field(default=frozenset(), repr=False, eq=False)
+    """What was put in for ``${…}`` and may be secret."""
+
+    def withheld_from(self, backend: str) -> frozenset[str]:
+        """Variables that are named elsewhere in the files and not in this backend's table: they are not its business."""
+        return frozenset(name for name, users in self.variables.items() if backend not in users)
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from .homes import NOT_FROM_FILES, home_of, keys_of
+from .inheritance import Inherit
 from .interpolate import Inserted
 from .model import AliasConfig, Config
 from .nearest import instead_of_unknown
@@ -91,6 +92,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(bool, _flag)
     converter.register_structure_hook_func(lambda kind: str(kind).startswith("typing.Literal"), _choice)
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook_func(lambda kind: kind == Inherit, lambda value, _: _inherit(value))
     converter.register_structure_hook_func(lambda kind: kind == Only, lambda value, _: _only(value))
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
     converter.register_structure_hook_factory(attrs.has, functools.partial(_class_hook, converter))
@@ -191,6 +193,15 @@ def _only(value: Any) -> str | tuple[str, ...]:
         what = "this is none of the words that are known" if isinstance(value, str) else f"{_called(value)} says nothing about calls"
         raise _Wrong(what, 'write "safe", "all", or a list of the backend\'s tools: ["look", "find"]')
     return str(value)
+
+
+def _inherit(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, list):
+        return _texts(value)
+    try:
+        return _flag(value, bool)
+    except _Wrong as error:
+        raise _Wrong(f"{_called(value)} names no variables", 'write a list of names, such as ["AWS_*"], or true or false') from error
 
 
 def _table_of_texts(value: Any) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from .inheritance import inherited
 from .model import BackendConfig, Config, TimeoutConfig
 
-__all__ = ["features", "summary"]
+__all__ = ["environments", "features", "summary"]
 
 
-def summary(config: Config, warnings: Iterable[str] = ()) -> str:
-    """Several lines, without a newline at the end."""
-    return "\n".join(_lines(config, tuple(warnings)))
+def summary(config: Config, warnings: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> str:
+    """Several lines, without a newline at the end; with the gateway's environment also the names that each command will see of it."""
+    return "\n".join(_lines(config, tuple(warnings), environ))
 
 
 def features(backend: BackendConfig, left: int = 100) -> tuple[str, ...]:
@@ -43,7 +44,7 @@ def features(backend: BackendConfig, left: int = 100) -> tuple[str, ...]:
     return tuple(name for name, present in found.items() if present)
 
 
-def _lines(config: Config, warnings: tuple[str, ...]) -> Iterator[str]:
+def _lines(config: Config, warnings: tuple[str, ...], environ: Mapping[str, str] | None) -> Iterator[str]:
     listen = config.proxy.listen
     yield "Config OK"
     yield ""
@@ -57,10 +58,33 @@ def _lines(config: Config, warnings: tuple[str, ...]) -> Iterator[str]:
     yield f"  Auth:     {_auth(config)}"
     if config.observability.metrics.enabled:
         yield "  Metrics:  enabled"
+    if environ is not None:
+        yield from _environments(config, environ)
     if warnings:
         yield ""
         yield "  Warnings:"
         yield from (f"    - {warning}" for warning in warnings)
+
+
+def environments(config: Config, environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names of the variables that each command will see, by backend: never a value."""
+    return {
+        backend.name: sorted(inherited(backend.inherit_env, environ, config.withheld_from(backend.name)).keys() | backend.env.keys())
+        for backend in config.backends
+        if backend.transport == "stdio" and backend.enabled
+    }
+
+
+def _environments(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    seen = environments(config, environ)
+    if seen:
+        yield "  Commands see:"
+    for backend in config.backends:
+        if backend.name in seen and backend.inherit_env is True:
+            kept = sorted(environ.keys() - seen[backend.name])
+            yield f"    - {backend.name}: everything" + (f" but {', '.join(kept)}" if kept else "")
+        elif backend.name in seen:
+            yield f"    - {backend.name}: {', '.join(seen[backend.name])}"
 
 
 def _auth(config: Config) -> str:

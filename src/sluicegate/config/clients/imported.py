@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..documents import Document
+from ..interpolate import Interpolation
 from ..problem import KeyPath, Problem, dotted, line_of
 
 __all__ = ["Imported", "LeftOut"]
@@ -40,6 +41,8 @@ class Imported:
     warnings: list[str] = attrs.field(factory=list)
     problems: list[Problem] = attrs.field(factory=list)
     """What is wrong with the file as a whole."""
+    interpolations: list[tuple[str, Interpolation]] = attrs.field(factory=list)
+    """By the names of servers, what was put in for each."""
     left_out: list[Problem] = attrs.field(factory=list)
     """What is wrong with servers that therefore have no table."""
 

@@ -15,6 +15,7 @@ import attrs
 from ..documents import Document, Unreadable, read, text_of
 from ..folders import settled
 from ..interpolate import Interpolation
+from ..origins import Watched
 from ..problem import KeyPath, Problem, dotted
 from .alone import problems_alone
 from .carried import headers_of, variables_of, warn_of_idle
@@ -117,7 +118,10 @@ def _switched_off(server: Server, said: Said, folder: Path) -> dict[str, Any] | 
 def _table(imported: Imported, server: Server, said: Said, environ: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """One server as a table of ``[[backends]]``; raises `LeftOut`."""
     client, path = server.client, server.path
-    said.resolve(client, Interpolation(imported.document.name, imported.document.lines, environ, folder, clients_file=True))
+    environ = Watched(environ)
+    interpolation = Interpolation(imported.document.name, imported.document.lines, environ, folder, clients_file=True)
+    imported.interpolations.append((server.name, interpolation))
+    said.resolve(client, interpolation)
     table = {"name": server.name} | reach_of(said, client, path, server.name, imported)
     warn_of_idle(said, table["transport"], imported)
     if table["transport"] == "stdio":

@@ -1,0 +1,49 @@
+"""Known secrets are blotted out of what was written by others, before an operator reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import quote
+
+__all__ = ["Blot", "blotting", "unblotted"]
+
+Blot = Callable[[str], str]
+"""The same text without the secrets in it."""
+
+HIDDEN = "***"
+SHORTEST = 6
+"""Characters; a shorter secret would blot words that are none, and can be guessed anyway."""
+SHORTEST_LINE = 16
+"""Characters of one line of a key that has several."""
+
+
+def unblotted(text: str) -> str:
+    """For where nothing is secret."""
+    return text
+
+
+def blotting(secrets: Iterable[str]) -> Blot:
+    """What takes these secrets out of a text, however they are escaped in it."""
+    forms = {form for secret in secrets for piece in _pieces(secret) for form in _forms(piece)}
+    if not forms:
+        return unblotted
+    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    return lambda text: pattern.sub(HIDDEN, text)
+
+
+def _pieces(secret: str) -> list[str]:
+    lines = [line for line in secret.splitlines() if len(line) >= SHORTEST_LINE]
+    return [piece for piece in (secret, secret.strip(), *lines) if len(piece) >= SHORTEST]
+
+
+def _forms(piece: str) -> set[str]:
+    return {
+        piece,
+        json.dumps(piece)[1:-1],
+        json.dumps(piece, ensure_ascii=False)[1:-1],
+        repr(piece)[1:-1],
+        quote(piece),
+        quote(piece, safe=""),
+    }
