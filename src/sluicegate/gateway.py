@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 
 import trio
@@ -24,7 +24,7 @@ from .guards import limit_layer
 from .http1.doors import Doors
 from .identity.bearer import BearerTokens
 from .nurseries import Nurseries, open_nurseries
-from .observe.access import Lines
+from .observe.access import Lines, Sink
 from .observe.exposition import Exposition
 from .observe.metrics import Counts
 from .outside import Outside
@@ -57,7 +57,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
     outside: Outside | None = None,
     servers: Mapping[str, object] | None = None,
     layers: Mapping[str, Sequence[Layer]] | None = None,
-    access_log: Callable[[bytes], Awaitable[None]] | None = None,
+    access_log: Callable[[bytes], Awaitable[None]] | Sink | None = None,
     on_list_changed: Sequence[Callable[[str], None]] = (),
     faults: FaultKit | None = None,
 ) -> AsyncGenerator[Gateway, None]:
@@ -70,7 +70,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         outside: how to start processes, open HTTP and listen; the real ones by default.
         servers: server objects and connectors for backends whose transport is ``inprocess``, by name.
         layers: policies of the program's own, per backend, innermost first.
-        access_log: takes batches of whole lines, one JSON object a call; without it there is no access log.
+        access_log: takes batches of whole lines, one JSON object a call, or a `Sink` that has a writer; without it there is no access log.
         on_list_changed: called with the notification's method when a list has changed.
         faults: makes backends fail on purpose, see `sluicegate.testing.injector.Faults`.
 
@@ -83,10 +83,10 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         raise RuntimeError(NOT_ON_TRIO)
     if found := problems(config):
         raise ConfigError(found)
-    lines = Lines(access_log) if access_log is not None and config.observability.access_log.enabled else None
+    lines = _access_lines(access_log) if config.observability.access_log.enabled else None
     failure: Exception | None = None
     async with (
-        lines.writing() if lines is not None else nullcontext(),  # outermost, because calls that are cut at the end are told of as well
+        _writing(lines),  # outermost, because calls that are cut at the end are told of as well
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
         gateway, fleet = _build(
@@ -108,6 +108,14 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         raise failure
 
 
+def _access_lines(given: Callable[[bytes], Awaitable[None]] | Sink | None) -> Sink | None:
+    return Lines(given) if callable(given) else given
+
+
+def _writing(lines: Sink | None) -> AbstractAsyncContextManager[None]:
+    return lines.writing() if isinstance(lines, Lines) else nullcontext()
+
+
 def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None:
     """Called from the middle of a backend's life, which a bug in the program's own function must not end."""
     for method in sorted(methods):
@@ -124,7 +132,7 @@ def _build(
     outside: Outside,
     servers: dict[str, object],
     layers: Mapping[str, Sequence[Layer]],
-    lines: Lines | None,
+    lines: Sink | None,
     faults: FaultKit | None,
 ) -> tuple[Gateway, Fleet]:
     """Put the parts together; nothing runs yet."""

@@ -13,7 +13,7 @@ import trio
 from .config.model import BackendConfig
 from .guards import Guards, Surroundings, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
 from .kept import Kept
-from .observe.access import AccessLog, Lines
+from .observe.access import AccessLog, Sink
 from .observe.metrics import Counts, Metrics
 from .policies.budget import Budgeted
 from .policies.compose import chain, stack
@@ -27,7 +27,7 @@ from .routing.split import Canary, Schedule, Split
 __all__ = ["assemble", "canaries", "describe", "edge", "guarded", "own", "route", "stand_ins", "target"]
 
 
-def edge(router: Handler, *, lines: Lines | None, counts: Counts | None, wall: Callable[[], float], limit: Layer | None = None) -> Handler:
+def edge(router: Handler, *, lines: Sink | None, counts: Counts | None, wall: Callable[[], float], limit: Layer | None = None) -> Handler:
     """Once per client call, before anything is known about where it goes."""
     return stack(
         (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too

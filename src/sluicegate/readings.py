@@ -8,7 +8,7 @@ from .backends.backend import Backend, State
 from .fleet import Fleet
 from .frontends.session_table import SessionTable
 from .http1.doors import Doors
-from .observe.access import Lines
+from .observe.access import Sink
 from .observe.exposition import Family
 from .policies.mirror import Shadow
 from .readings_of_policies import of_policies
@@ -16,7 +16,7 @@ from .readings_of_policies import of_policies
 __all__ = ["readings"]
 
 
-def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Lines | None) -> Iterator[Family]:
+def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Sink | None) -> Iterator[Family]:
     """All of it; ``lines`` is None where there is no access log."""
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)

@@ -9,7 +9,8 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
-from sluicegate.observe.access import FAREWELL_SECONDS, MOST_LINES, AccessLog, Lines
+from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, Lines
+from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.protocol import faults
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, Reset

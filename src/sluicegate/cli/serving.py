@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -10,16 +9,20 @@ from contextlib import asynccontextmanager
 
 import attrs
 import click
+import msgspec
 import trio
 
 from ..config.model import Config, ListenConfig
+from ..config.secrets import secrets_of
 from ..events import get_logger
 from ..faulting import FaultKit
 from ..fleet import BackendFailed
 from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
 from ..gateway import Gateway, open_gateway
-from ..observe.log import configure
+from ..observe.access import Beside, TextForm
+from ..observe.log import logging_to
+from ..protocol.blot import blotting
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
 from .memory import give_memory_back, settle_memory
@@ -76,34 +79,26 @@ async def listen_to_signals() -> AsyncIterator[Signals]:
 
 def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None = None) -> int:
     """Serve until stdin ends or a signal comes; the exit code."""
-    configure(config.observability.log_level, json=config.observability.json_logs)
-    if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
-        log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
+    observability = config.observability
+    blot = blotting(secrets_of(config))
+    with logging_to(sys.stderr.fileno(), observability.log_level, json=observability.json_logs, blot=blot) as buffer:
+        if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
+            log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
+        if faults is not None:
+            log.warning("backends are made to fail on purpose; the same seed and order of calls give the same faults", **faults.health())
+        calls = Beside(buffer, msgspec.json.encode if observability.json_logs else TextForm())
 
-    if faults is not None:
-        log.warning("backends are made to fail on purpose; the same seed and order of calls give the same faults", **faults.health())
+        async def main() -> int:
+            async with listen_to_signals() as signals:
+                try:
+                    async with open_gateway(config, strict=strict, access_log=calls, faults=faults) as gateway:
+                        settle_memory()
+                        await (_serve_stdio if stdio else _serve_http)(gateway, signals)
+                except BackendFailed as error:
+                    raise click.ClickException(blot(str(error))) from None
+            return 1 if signals.cut else 0
 
-    async def main() -> int:
-        async with listen_to_signals() as signals:
-            try:
-                async with open_gateway(config, strict=strict, access_log=_to_stderr, faults=faults) as gateway:
-                    settle_memory()
-                    await (_serve_stdio if stdio else _serve_http)(gateway, signals)
-            except BackendFailed as error:
-                raise click.ClickException(str(error)) from None
-        return 1 if signals.cut else 0
-
-    return trio.run(main)
-
-
-async def _to_stderr(lines: bytes) -> None:
-    """Write the access log beside the events. In a thread, because nobody may be reading; whoever closes does not wait for that."""
-    await trio.to_thread.run_sync(_write_all, sys.stderr.fileno(), lines, abandon_on_cancel=True)
-
-
-def _write_all(number: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(number, data) :]
+        return trio.run(main)
 
 
 async def _serve_http(gateway: Gateway, signals: Signals) -> None:
@@ -150,7 +145,6 @@ async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
 
 def connect(url: str, headers: Mapping[str, str]) -> None:
     """Bridge stdin and stdout to a running gateway until stdin ends or a signal comes."""
-    configure("warning")
 
     async def main() -> None:
         async with listen_to_signals() as signals, trio.open_nursery() as nursery:
@@ -164,4 +158,5 @@ def connect(url: str, headers: Mapping[str, str]) -> None:
             await signals.wait()
             nursery.cancel_scope.cancel(reason="a signal, or the end of stdin")
 
-    trio.run(main)
+    with logging_to(sys.stderr.fileno(), "warning"):
+        trio.run(main)

@@ -1,31 +1,37 @@
-"""The access log: one line of JSON for every call, encoded once and written in batches."""
+"""The access log: one line for every call, encoded once and written in batches."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Protocol
 
 import attrs
 import msgspec
 import trio
 
-from ..events import get_logger
+from ..events import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
+from .buffer import Buffer
+from .times import stamp
 
-__all__ = ["AccessLog", "Lines"]
+__all__ = ["AccessLog", "Beside", "Line", "Lines", "Sink", "TextForm"]
 
 log = get_logger("sluicegate.access")
 
-FAREWELL_SECONDS = 2.0
+FAREWELL_SECONDS = 1.0
 """How long what is waiting may take to be written, once no more will come."""
 PAUSE_SECONDS = 0.05
 """Between two batches. Writing takes a turn in a thread, which costs as much for one line as for hundreds."""
-MOST_LINES = 10_000
-"""Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
+
+Encode = Callable[["Line"], bytes]
+"""Makes a line of text of it."""
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
+class Line(msgspec.Struct, omit_defaults=True):
+    """What there is to say about one call."""
+
     time: float
     event: str
     method: str
@@ -38,25 +44,66 @@ class _Line(msgspec.Struct, omit_defaults=True):
     session: str = ""
 
 
+class Sink(Protocol):
+    """Where lines go."""
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost."""
+        ...
+
+    @property
+    def encode(self) -> Encode:
+        """The form that they have there."""
+        ...
+
+    def put(self, line: bytes) -> None:
+        """Add one line without its line break; never blocks."""
+        ...
+
+
+@attrs.frozen(eq=False)
+class Beside:
+    """Puts lines into a buffer that others fill and somebody else empties: the daemon's log."""
+
+    buffer: Buffer
+    encode: Encode
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost, of whatever kind."""
+        return self.buffer.dropped
+
+    def put(self, line: bytes) -> None:
+        """Add one line without its line break; never blocks."""
+        self.buffer.put(line)
+
+
 @attrs.define(eq=False)
 class Lines:
-    """A bounded buffer in front of something that may be slow."""
+    """A buffer, and the task that hands its lines to something that may be slow."""
 
     write: Callable[[bytes], Awaitable[None]]
     """Writes whole lines; runs in one task."""
-    dropped: int = attrs.field(default=0, init=False)
-    """Lines that were lost."""
-    _told: int = attrs.field(default=0, init=False)
-    """How many of those the log itself has told of."""
-    _waiting: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MOST_LINES), init=False)
+    encode: Encode = msgspec.json.encode
+    buffer: Buffer = attrs.field(factory=Buffer, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _end: trio.Event = attrs.field(factory=trio.Event, init=False)
     """No more lines will come."""
 
+    def __attrs_post_init__(self) -> None:
+        self.buffer.on_news = self._wake
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost."""
+        return self.buffer.dropped
+
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
-        self.dropped += len(self._waiting) == MOST_LINES
-        self._waiting.append(line)
+        self.buffer.put(line)
+
+    def _wake(self) -> None:
         self._news.set()
 
     @asynccontextmanager
@@ -74,7 +121,7 @@ class Lines:
 
     async def _run(self, writer: trio.CancelScope) -> None:
         with writer:
-            while self._waiting or not self._end.is_set():
+            while len(self.buffer) or not self._end.is_set():
                 await self._news.wait()
                 if not self._end.is_set():
                     self._news = trio.Event()
@@ -85,18 +132,14 @@ class Lines:
 
     async def flush(self) -> None:
         """Write what is waiting."""
-        if self._waiting:
-            count = len(self._waiting)
-            first = [msgspec.json.encode({"event": "lost lines", "lost": self.dropped - self._told})] if self.dropped > self._told else []
-            batch = b"\n".join([*first, *self._waiting]) + b"\n"
-            self._waiting.clear()
-            told = self.dropped
+        batch = self.buffer.take()
+        if batch is not None:
             try:
-                await self.write(batch)
-                self._told = told
+                await self.write(batch.data)
+                self.buffer.wrote(batch)
             except Exception as error:  # a full disk must not end the gateway; the next line that can be written tells
-                self.dropped += count
-                log.exception("the access log cannot be written", lines=count, error=repr(error))
+                self.buffer.failed(batch)
+                log.exception("the access log cannot be written", lines=batch.count, error=repr(error))
 
 
 @attrs.frozen
@@ -104,7 +147,7 @@ class AccessLog:
     """Tells of each call who asked for what, which backend answered, after how many attempts and in what time."""
 
     inner: Handler
-    lines: Lines
+    lines: Sink
     wall: Callable[[], float]
 
     async def __call__(self, call: Call) -> Reply:
@@ -121,7 +164,7 @@ class AccessLog:
             return reply
         finally:
             hops = call.trail.hops
-            line = _Line(
+            line = Line(
                 self.wall(),
                 "call",
                 call.method,
@@ -133,4 +176,30 @@ class AccessLog:
                 call.caller.principal,
                 call.caller.session[:8],
             )
-            self.lines.put(msgspec.json.encode(line))
+            self.lines.put(self.lines.encode(line))
+
+
+@attrs.define(eq=False)
+class TextForm:
+    """Makes lines that look like those of the events beside which they stand."""
+
+    _second: int = attrs.field(default=-1, init=False)
+    _begin: str = attrs.field(default="", init=False)
+    """The time up to that second, which many lines have in common."""
+
+    def __call__(self, line: Line) -> bytes:
+        """The line, encoded."""
+        second = int(line.time)
+        if second != self._second:
+            self._second, self._begin = second, stamp(second).partition(".")[0]
+        about = _about(line.method, line.target, line.backend, line.principal, line.session)
+        micros = int((line.time - second) * 1e6)
+        text = f"{self._begin}.{micros:06d}Z [info     ] call [sluicegate.access] outcome={line.outcome} ms={line.ms} attempts={line.attempts}{about}"
+        return text.encode(errors="backslashreplace")
+
+
+@lru_cache(1024)
+def _about(method: str, target: str, backend: str, principal: str, session: str) -> str:
+    """What many lines have in common."""
+    fields = {"method": method, "target": target, "backend": backend, "principal": principal, "session": session}
+    return "".join(f" {name}={quoted(value)}" for name, value in fields.items() if value)

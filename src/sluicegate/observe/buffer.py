@@ -1,0 +1,83 @@
+"""The one kind of buffer that lines of a log wait in: bounded, never in the way, and it knows what it lost."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import attrs
+import msgspec
+
+__all__ = ["MOST_LINES", "Buffer"]
+
+MOST_LINES = 10_000
+"""Lines that may wait for a slow reader of the log; the oldest are dropped, and their number is told."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Of all of them together."""
+
+
+def _lost(count: int) -> bytes:
+    return msgspec.json.encode({"event": "lost lines", "lost": count})
+
+
+@attrs.define(eq=False)
+class Buffer:
+    """Lines on their way to something that may be slow, full or gone. Filled from one thread and emptied from another."""
+
+    on_news: Callable[[], None] = lambda: None
+    """Called after each line; must not block."""
+    lost: Callable[[int], bytes] = _lost
+    """The line that says how many were lost."""
+    dropped: int = attrs.field(default=0, init=False)
+    """Lines that were lost."""
+    _told: int = attrs.field(default=0, init=False)
+    """How many of those the log itself has told of."""
+    _waiting: deque[bytes] = attrs.field(factory=deque, init=False)
+    _size: int = attrs.field(default=0, init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, line: bytes) -> None:
+        """Add one line without its line break; never blocks."""
+        with self._lock:
+            self._waiting.append(line)
+            self._size += len(line)
+            while len(self._waiting) > MOST_LINES or self._size > MOST_BYTES:
+                self._size -= len(self._waiting.popleft())
+                self.dropped += 1
+        self.on_news()
+
+    def take(self) -> Batch | None:
+        """Everything that waits, behind a line about what was lost; None if there is nothing to write."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            lines = tuple(self._waiting)
+            self._waiting.clear()
+            self._size = 0
+            told = self.dropped
+            first = (self.lost(told - self._told),) if told > self._told else ()
+        return Batch(b"\n".join((*first, *lines)) + b"\n", len(lines), told)
+
+    def wrote(self, batch: Batch) -> None:
+        """A batch was written."""
+        self._told = batch.told
+
+    def failed(self, batch: Batch) -> None:
+        """A batch was not: its lines are lost, and the next one that can be written tells."""
+        with self._lock:
+            self.dropped += batch.count
+
+
+@attrs.frozen
+class Batch:
+    """What is written at once."""
+
+    data: bytes
+    count: int
+    """Lines of it that were put in."""
+    told: int
+    """Lost lines that are known once it is written."""

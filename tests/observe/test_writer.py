@@ -1,0 +1,206 @@
+"""The daemon's log: through one buffer, and whatever happens at its other end is nobody's business inside."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sluicegate.events import get_logger
+from sluicegate.observe.buffer import MOST_LINES, Buffer
+from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
+from sluicegate.protocol.blot import blotting
+
+log = get_logger("sluicegate.test")
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Both ends, reading first."""
+    read, write = os.pipe()
+    try:
+        yield read, write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def read_all(descriptor: int) -> bytes:
+    os.set_blocking(descriptor, False)
+    found = b""
+    try:
+        while data := os.read(descriptor, 65_536):
+            found += data
+    except BlockingIOError:
+        pass
+    return found
+
+
+def fill(descriptor: int) -> None:
+    os.set_blocking(descriptor, False)
+    try:
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(descriptor, True)
+
+
+def test_events_prints_and_other_lines_are_written_in_their_order() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info", wall=lambda: 0.0) as buffer:
+            log.info("it is here", backend="a", why="two words")
+            sys.stderr.write("a warning of somebody's\n")
+            buffer.put(b"a call")
+            sys.stderr.write("half a line")
+        lines = read_all(read).decode().splitlines()
+    assert lines[0].split() == [
+        "1970-01-01T00:00:00.000000Z",
+        "[info",
+        "]",
+        "it",
+        "is",
+        "here",
+        "[sluicegate.test]",
+        "backend=a",
+        "why='two",
+        "words'",
+    ]
+    assert lines[1:] == ["a warning of somebody's", "a call", "half a line"]
+
+
+def test_a_pipe_that_nobody_reads_costs_lines_and_one_second_at_the_end() -> None:
+    with pipe() as (_, write):
+        fill(write)
+        began = time.monotonic()
+        with logging_to(write, "info"):
+            for number in range(200):
+                log.info("told", backend=str(number))
+                sys.stderr.write("x" * 100 + "\n")
+            inside = time.monotonic() - began
+            began = time.monotonic()
+        waited = time.monotonic() - began
+        os.write(write, b"nobody waits for this")
+    assert inside < 0.5
+    assert FAREWELL_SECONDS <= waited < FAREWELL_SECONDS + 0.5
+
+
+def test_what_was_lost_is_told_once_when_somebody_reads_again() -> None:
+    buffer = Buffer(lost=lambda count: b"lost %d" % count)
+    for number in range(MOST_LINES + 7):
+        buffer.put(b"%d" % number)
+    batch = buffer.take()
+    assert batch is not None
+    assert batch.data.split(b"\n")[:2] == [b"lost 7", b"7"]
+    buffer.failed(batch)
+    buffer.put(b"next")
+    again = buffer.take()
+    assert again is not None
+    assert again.data == b"lost %d\nnext\n" % (MOST_LINES + 7)
+    buffer.wrote(again)
+    buffer.put(b"more")
+    last = buffer.take()
+    assert last is not None
+    assert last.data == b"more\n"
+    assert buffer.take() is None
+
+
+def test_the_buffer_is_bounded_in_bytes_too() -> None:
+    buffer = Buffer()
+    for _ in range(100):
+        buffer.put(b"x" * 1024 * 1024)
+    batch = buffer.take()
+    assert batch is not None
+    assert len(batch.data) < 9 * 1024 * 1024
+    assert buffer.dropped == 92
+
+
+def test_a_pipe_whose_reader_has_gone_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        with logging_to(write, "info"):
+            log.warning("nobody reads this")
+    finally:
+        os.close(write)
+
+
+def test_a_full_disk_is_no_error() -> None:
+    full = os.open("/dev/full" if sys.platform == "linux" else os.devnull, os.O_WRONLY)
+    try:
+        with logging_to(full, "info"):
+            log.warning("there is no room for this")
+    finally:
+        os.close(full)
+
+
+def test_it_can_be_json() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info", json=True, wall=lambda: 0.0):
+            log.info("it is here", backend="a")
+        (line,) = map(json.loads, read_all(read).splitlines())
+    assert line == {
+        "event": "it is here",
+        "backend": "a",
+        "level": "info",
+        "logger": "sluicegate.test",
+        "timestamp": "1970-01-01T00:00:00.000000Z",
+    }
+
+
+def test_a_clock_beyond_the_calendar_costs_no_line() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info", wall=lambda: 1e12):
+            log.info("it is late")
+        assert b"1000000000000.000000 [info     ] it is late" in read_all(read)
+
+
+def test_known_secrets_are_in_no_field_and_no_traceback() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info", blot=blotting(["hunter2-hunter2"])):
+            try:
+                int("hunter2-hunter2")
+            except ValueError:
+                log.exception(
+                    "it failed with hunter2-hunter2", backend="x hunter2-hunter2", parts=["hunter2-hunter2"], deep={"a": "hunter2-hunter2"}
+                )
+            logging.getLogger("library").warning("says %s", "hunter2-hunter2")
+        text = read_all(read)
+    assert b"hunter2" not in text
+    assert text.count(b"***") >= 6
+
+
+def test_repeated_lines_are_collapsed_and_the_rest_is_told_at_the_end() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info"):
+            for _ in range(50):
+                log.warning("it failed", backend="a")
+        lines = read_all(read).splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith(b"repeated=49")
+
+
+def test_a_count_is_told_when_its_minute_is_over_though_nothing_else_happens() -> None:
+    now = [0.0]
+    with pipe() as (read, write), logging_to(write, "info", clock=lambda: now[0]) as buffer:
+        log.warning("it failed", backend="a")
+        log.warning("it failed", backend="a")
+        now[0] = 60.0
+        buffer.on_news()
+        for _ in range(200):
+            if b"repeated=1" in (text := os.read(read, 65_536)):
+                break
+        assert b"repeated=1" in text
+
+
+def test_nothing_is_left_behind() -> None:
+    handlers, printed = logging.getLogger().handlers[:], sys.stderr
+    with pipe() as (_, write), logging_to(write, "info"):
+        assert sys.stderr is not printed
+    assert sys.stderr is printed
+    assert logging.getLogger().handlers == handlers
+    assert not [thread for thread in threading.enumerate() if thread.name == "sluicegate log"]
