@@ -23,7 +23,7 @@ from .frontends.endpoint import Endpoint, Limits
 from .guards import limit_layer
 from .http1.doors import Doors
 from .identity.bearer import BearerTokens
-from .nurseries import Nurseries, open_nurseries
+from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .observe.access import Lines, Sink
 from .observe.exposition import Exposition
 from .observe.metrics import Counts
@@ -84,8 +84,9 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
     if found := problems(config):
         raise ConfigError(found)
     lines = _access_lines(access_log) if config.observability.access_log.enabled else None
-    failure: Exception | None = None
+    failure: BaseException | None = None
     async with (
+        interrupts_as_they_came(),
         _writing(lines),  # outermost, because calls that are cut at the end are told of as well
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
@@ -99,7 +100,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
             nurseries.sessions.start_soon(gateway.app.sessions.sweep)
             await fleet.start(strict=strict)
             yield gateway
-        except Exception as error:  # noqa: BLE001  raised again below, as it came and not in five groups, once nothing runs any more
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  raised again below, as it came and not in five groups
             failure = error
             nurseries.backends.cancel_scope.cancel()
         finally:

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-__all__ = ["CLOSING_SECONDS", "Nurseries", "open_nurseries"]
+__all__ = ["CLOSING_SECONDS", "Nurseries", "interrupts_as_they_came", "open_nurseries"]
 
 CLOSING_SECONDS = 2.0
 """How long client connections may take to carry away the last replies, after the last call has ended."""
@@ -47,6 +47,21 @@ async def open_nurseries(grace: float) -> AsyncGenerator[Nurseries, None]:
         _stage(_within(grace)) as calls,
     ):
         yield Nurseries(backends, background, sessions, connections, calls)
+
+
+@asynccontextmanager
+async def interrupts_as_they_came() -> AsyncGenerator[None, None]:
+    """Let what ends a program leave as itself, whichever task it has struck: no program looks for it in groups of groups."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        found: BaseException | None = group.subgroup((KeyboardInterrupt, SystemExit))
+        if found is None:
+            raise
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        assert found is not None
+        raise found from group
 
 
 @asynccontextmanager

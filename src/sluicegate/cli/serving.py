@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -25,6 +25,7 @@ from ..observe.log import logging_to
 from ..protocol.blot import blotting
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
+from .first_signals import FirstSignals, ends
 from .memory import give_memory_back, settle_memory
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
@@ -44,7 +45,7 @@ class Signals:
 
     async def watch(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         """Listen until cancelled."""
-        with trio.open_signal_receiver(*_ends()) as received:
+        with trio.open_signal_receiver(*ends()) as received:
             task_status.started()
             async for number in received:
                 if not self.can_stop:
@@ -60,19 +61,14 @@ class Signals:
         await self.stop.wait()
 
 
-def _ends() -> Iterator[signal.Signals]:
-    """The signals that ask for an end in good order. A closed terminal does, but not under nohup."""
-    yield from (signal.SIGINT, signal.SIGTERM)
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        yield signal.SIGHUP
-
-
 @asynccontextmanager
 async def listen_to_signals() -> AsyncIterator[Signals]:
     """SIGTERM, SIGINT and a terminal that closes are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block."""
-    signals = Signals()
+    signals, first = Signals(), signal.getsignal(signal.SIGTERM)
     async with trio.open_nursery() as nursery:
         await nursery.start(signals.watch, nursery.cancel_scope)
+        if isinstance(first, FirstSignals):
+            first.over = True
         yield signals
         nursery.cancel_scope.cancel(reason="done")
 

@@ -11,7 +11,6 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from email.utils import formatdate
 from typing import Any, cast
 
 import attrs
@@ -22,6 +21,7 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from ..events import get_logger
 from ..http1.accepting import accept_all
+from ..http1.dates import date_headers
 from ..http1.doors import Doors
 from ..http1.forwarded import peer_of
 from ..http1.guests import Guests
@@ -171,4 +171,4 @@ class _Words(Config):
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002  the same for both
         """What every answer carries: the date, and not what we are made of."""
-        return [(b"date", formatdate(self._wall(), usegmt=True).encode("ascii"))]
+        return date_headers(self._wall())

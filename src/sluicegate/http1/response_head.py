@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
 import attrs
 
+from .dates import date_headers
 from .requests import Refusal
 
 __all__ = [
@@ -54,10 +54,10 @@ class DateLine:
     _line: bytes = attrs.field(default=b"", init=False)
 
     def __call__(self) -> bytes:
-        """The line for this second."""
+        """The line for this second; nothing if the clock is beyond the calendar."""
         second = int(self.wall())
         if second != self._second:
-            self._second, self._line = second, f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+            self._second, self._line = second, b"".join(b"%b: %b\r\n" % header for header in date_headers(second))
         return self._line
 
 
