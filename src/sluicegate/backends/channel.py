@@ -109,6 +109,11 @@ class ChannelSession:
         return self._why
 
     @property
+    def is_open(self) -> bool:
+        """Whether the other end is there, as far as is known."""
+        return not self._closed.is_set()
+
+    @property
     def in_flight(self) -> int:
         """Calls that wait for an answer."""
         return len(self._pending)

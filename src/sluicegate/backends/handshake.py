@@ -12,6 +12,7 @@ from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, r
 from ..protocol.offers import KINDS, Flaw, Hello, Item, Listed, ListKind, Offer
 from ..protocol.why import Why
 from .lists import Page, joined, read_page
+from .negotiation import Negotiation, refusal
 from .session import BackendSession
 
 __all__ = ["HandshakeFailed", "read_list", "read_offer", "shake_hands"]
@@ -30,31 +31,35 @@ _EMPTY_CURSOR = b'""'
 class HandshakeFailed(Exception):
     """The backend was reached, but no conversation came about; the message says why, to the operator."""
 
-    def __init__(self, why: Why) -> None:
+    def __init__(self, why: Why, *, lasting: bool = False) -> None:
         super().__init__(str(why))
         self.why = why
+        self.lasting = lasting
+        """The next try would fail in the same way."""
 
 
-async def shake_hands(session: BackendSession, *, name: str, version: str) -> Hello:
+async def shake_hands(session: BackendSession, *, name: str, version: str, negotiation: Negotiation | None = None) -> Hello:
     """Send ``initialize`` and ``notifications/initialized``; raises `HandshakeFailed`.
 
     A shared session declares no client capabilities, because nobody stands behind it who could be asked (P-70).
     """
-    params: Params = {
-        "protocolVersion": Raw(encode(eras.NEWEST)),
-        "capabilities": Raw(b"{}"),
-        "clientInfo": Raw(encode({"name": name, "version": version})),
-    }
-    reply = await session.request(Call("initialize", "initialize", params))
+    asked = Negotiation() if negotiation is None else negotiation
+    params: Params = {"capabilities": Raw(b"{}"), "clientInfo": Raw(encode({"name": name, "version": version}))}
+    for _ in eras.LEGACY:
+        reply = await session.request(Call("initialize", "initialize", {"protocolVersion": Raw(encode(asked.offered))} | params))
+        if reply.fault is None or not asked.step(reply.fault):
+            break
     if reply.fault is not None:
-        raise HandshakeFailed(reply.fault.why)
+        raise HandshakeFailed(refusal(reply.fault), lasting=reply.fault.lasting)
     members = decode_object(reply.result)
     if isinstance(members, Malformed):
         raise HandshakeFailed(Why("its answer to initialize is no object"))
     spoken = read_text(members, "protocolVersion")
     if spoken not in eras.LEGACY:
         what = "it wants to speak a protocol that this gateway does not"
-        raise HandshakeFailed(Why(what, f"it wants to speak protocol {spoken!r}; this gateway speaks {', '.join(eras.LEGACY)}"))
+        raise HandshakeFailed(
+            Why(what, f"it wants to speak protocol {spoken!r}; this gateway speaks {', '.join(eras.LEGACY)}"), lasting=True
+        )
     session.tell("notifications/initialized", {})
     return Hello(
         spoken,

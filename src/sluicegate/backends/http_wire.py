@@ -21,6 +21,7 @@ from ..protocol.headers import EVENT_STREAM, JSON
 from ..protocol.messages import Raw
 from ..protocol.why import Why
 from .http_coding import CODING, inflater_for, read_inflated
+from .http_refusals import what_is_missing
 from .http_retry_after import retry_after
 from .unasked import in_pieces, is_quick
 
@@ -169,17 +170,19 @@ class Wire:
         status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
         hint = "check the backend's headers and bearer_token" if status in {401, 403} else ""
-        message = f"backend '{self.backend}' answered HTTP {status}"
+        missing = what_is_missing(answer)
+        why = Why("", shown) if missing is None else missing
+        why = why.after(f"backend '{self.backend}' answered HTTP {status}")
         fault = Fault(
             Cause.TRANSPORT,
             INTERNAL_ERROR,
-            message,
+            why.public,
             "http_status",
             self.backend,
             hint,
             started=not 400 <= status < 500,
             details={"status": Raw(b"%d" % status)},
-            for_operator=f"{message}: {shown}" if shown else "",
+            for_operator=why.operator,
         )
         return self.judged(answer, fault)
 
@@ -194,6 +197,8 @@ class Wire:
         status = answer.status
         if status not in {_TOO_MANY, _NO_ROOM}:
             lasts = 400 <= status < 500 and status not in _MAY_PASS
+            if fault.raw is not None and (missing := what_is_missing(answer)) is not None:
+                fault = attrs.evolve(fault, for_operator=f"{missing.operator}; it says: {fault.told}")
             return attrs.evolve(fault, lasting=True, is_about_call=status in _ABOUT_CALL) if lasts else fault
         cause = Cause.OVERLOAD if status == _TOO_MANY else Cause.TRANSPORT
         seconds = retry_after(answer.header(b"retry-after"), answer.header(b"date"), self.wall())

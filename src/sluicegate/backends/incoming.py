@@ -13,6 +13,7 @@ from ..protocol.offers import KINDS
 from ..protocol.why import Why
 from .mapping import answer_key, answer_to_backend, own_number, progress_token, reply_from
 from .overheard import overheard
+from .unreadable import described
 
 __all__ = ["NOBODY", "Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
 
@@ -110,7 +111,7 @@ def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls, about
         if waiting is not None:
             why = Why("it is no message of the protocol" if message.code == INVALID_REQUEST else message.message, message.message)
             waiting.settle(Reply.failed(faults.unreadable(desk.backend, why)))
-        desk.complain(f"{message.message}: {bytes(data)[:80]!r}")
+        desk.complain(described(message, data))
 
 
 def _notice(note: Notification, desk: Desk, calls: Calls, about: int) -> None:

@@ -26,6 +26,7 @@ from .lines import Lines, Oversized
 from .outbox import Outbox
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
 from .unasked import in_pieces
+from .unreadable import parted, shown
 
 __all__ = ["StdioConnector"]
 
@@ -135,6 +136,7 @@ class _Pipes:
     last_words: deque[str] = attrs.field(factory=lambda: deque(maxlen=LAST_WORDS), init=False)
     ending: trio.Event = attrs.field(factory=trio.Event, init=False)
     """The conversation cannot go on."""
+    _told_of_text: bool = attrs.field(default=False, init=False)
     what: str = attrs.field(default="", init=False)
     """What the child did to end it, should it still run."""
 
@@ -178,7 +180,15 @@ class _Pipes:
         if isinstance(line, Oversized):
             self._refuse(line)
         elif line and not line.isspace():
-            self.session.receive(line)
+            self.session.receive(line if line[:1] == b"{" else self._without_text(line))
+
+    def _without_text(self, line: bytes) -> bytes:
+        """The message behind what else stands on its line, if there is one; that is told of once."""
+        text, message = parted(line)
+        if text and not self._told_of_text:
+            self._told_of_text = True
+            log.warning("backend writes something before a message on its line; it is skipped", backend=self.backend, text=shown(text))
+        return message
 
     def _refuse(self, line: Oversized) -> None:
         what = f"a line of {line.size} bytes; the limit is {self.limit}"

@@ -19,6 +19,8 @@ from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
 from .backend import Backend, Phase, State
 from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
+from .negotiation import Negotiation
+from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed
 
 __all__ = ["Restarts", "Supervisor"]
@@ -57,6 +59,11 @@ class Supervisor:
     name: str = "sluicegate"
     """How the gateway introduces itself."""
     version: str = "0"
+    _patience: Patience = attrs.field(default=attrs.Factory(lambda self: Patience(self.connect_seconds), takes_self=True), init=False)
+    _negotiation: Negotiation = attrs.field(factory=Negotiation, init=False)
+    _noticed: Noticed = attrs.field(default=NOTHING_ODD, init=False)
+    _lasting: bool = attrs.field(default=False, init=False)
+    """The last start failed in a way that the next one would, too."""
     _crashes: deque[float] = attrs.field(factory=deque, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _looping: bool = attrs.field(default=False, init=False)
@@ -82,7 +89,9 @@ class Supervisor:
         if was_ready and now - self.backend.since >= self.restarts.crash_window_seconds:
             self._looping = False  # it has stayed up for long enough
         self._looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
-        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping)
+        slower = self._patience.refused(lasting=self._lasting)
+        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping or slower > 0)
+        pause *= max(slower, 1.0)
         self.backend.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(
             "backend is down",
@@ -98,27 +107,33 @@ class Supervisor:
         backend = self.backend
         backend.phase = Phase.CONNECT
         cause = NOTHING
-        began = trio.current_time()
-        with trio.CancelScope(deadline=began + self.connect_seconds) as starting:
+        self._noticed, self._lasting = NOTHING_ODD, False
+        with trio.CancelScope(deadline=trio.current_time() + self._patience.seconds) as starting:
             try:
                 cause = await self._serve(starting)
             except* (ConnectFailed, HandshakeFailed) as group:
-                causes = [error.why for error in _leaves(group) if isinstance(error, ConnectFailed | HandshakeFailed)]
-                cause = Why("; ".join(cause.public for cause in causes), "; ".join(cause.operator for cause in causes))
+                errors = [error for error in _leaves(group) if isinstance(error, ConnectFailed | HandshakeFailed)]
+                self._lasting = any(isinstance(error, HandshakeFailed) and error.lasting for error in errors)
+                why = Why("; ".join(error.why.public for error in errors), "; ".join(error.why.operator for error in errors))
+                cause = self._noticed.added_to(why)
             except* Exception:  # a bug in a reader or a writer restarts this backend, loudly, and no other
                 log.exception("bug in the session of a backend", backend=backend.name)
                 cause = Why("internal error in its session; the log has the traceback")
         if starting.cancelled_caught:
-            cause = Why(f"no answer within {self.connect_seconds:g} s while trying to {backend.phase.value}")
+            cause = self._patience.ran_out(backend.phase.value, self._noticed)
         return starting.deadline == float("inf"), cause
 
     async def _serve(self, starting: trio.CancelScope) -> Why:
         backend = self.backend
         async with backend.connector(backend) as session:
             backend.phase = Phase.INITIALIZE
-            hello = await shake_hands(session, name=self.name, version=self.version)
-            offer = await read_offer(session, hello, backend=backend.name, strict=backend.strict)
+            try:
+                hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation)
+                offer = await read_offer(session, hello, backend=backend.name, strict=backend.strict)
+            finally:
+                self._noticed = Noticed.of(session)
             starting.deadline = float("inf")
+            self._patience.ready()
             try:
                 return await self._while_open(session, offer)
             finally:
