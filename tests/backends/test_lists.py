@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.lists import AT_ONCE, MOST_FLAWS, Page, joined, read_page
+from sluicegate.protocol.members import MOST_ENTRIES
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
 
@@ -51,6 +52,23 @@ async def test_what_stands_for_no_cursor_is_none(cursor: Any, read: bytes | None
     page = await page_of({"tools": [GOOD], "nextCursor": cursor})
 
     assert read == (None if page.cursor is None else bytes(page.cursor))
+
+
+async def test_of_very_many_entries_only_some_are_listed_and_that_is_told() -> None:
+    entries = b",".join(b'{"name":"%d","inputSchema":{"type":"object"}}' % number for number in range(MOST_ENTRIES + 5))
+
+    listed = (await read_page(Raw(b'{"tools":[%b]}' % entries), TOOLS)).listed
+
+    assert [item.key for item in listed.items] == [str(number) for number in range(MOST_ENTRIES)]
+    assert [flaw.what for flaw in listed.flaws] == [f"there are more than {MOST_ENTRIES} on a page; the others are not listed"]
+
+
+async def test_a_tool_that_demands_thousands_of_arguments_is_left_out() -> None:
+    schema = {"type": "object", "required": [str(number) for number in range(10_000)]}
+
+    listed = (await page_of({"tools": [GOOD, {"name": "greedy", "inputSchema": schema}]})).listed
+
+    assert [(flaw.name, "more than 512 entries" in flaw.what) for flaw in listed.flaws] == [("greedy", True)]
 
 
 async def test_of_very_many_flaws_only_some_are_told_of() -> None:

@@ -13,7 +13,7 @@ from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, Lines
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.protocol import faults
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Delay, Reset
+from sluicegate.testing.script import Answer, Delay, Reset, ToolFails
 
 
 class Page:
@@ -44,6 +44,18 @@ async def test_a_line_names_the_backend_that_answered_the_attempts_and_the_time(
         "attempts": 2,
         "ms": 3000.0,
     }
+
+
+async def test_a_tool_that_says_that_it_failed_is_told_apart(autojump_clock: trio.testing.MockClock) -> None:
+    """A call that was answered, but not with what was asked for; a text that speaks of an error says nothing."""
+    page, backend = Page(), ScriptedBackend(ToolFails("no such file"), Answer('"isError":true'))
+    async with open_gateway(
+        Builder("x").backend("b", backend.connector).config(), servers={"b": backend.connector}, access_log=page.write
+    ) as gateway:
+        await gateway.settled()
+        for _ in range(2):
+            await gateway.call_tool("b_echo")
+    assert [(line["outcome"], line["backend"]) for line in page.lines] == [("tool_error", "b"), ("ok", "b")]
 
 
 async def test_a_bug_is_told_as_one(autojump_clock: trio.testing.MockClock) -> None:

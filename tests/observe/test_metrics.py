@@ -16,6 +16,7 @@ from sluicegate.protocol.messages import Raw
 ANSWERS = [
     # the answer, its outcome, its status
     (Reply(), "ok", "ok"),
+    (Reply(Raw(b'{"content":[],"isError":true}')), "tool_error", "ok"),
     (Reply.failed(faults.unknown_name("tool", "x")), "unknown_tool", "error"),
     (Reply.failed(faults.timed_out("x", 5)), "timeout", "error"),
     (Reply.failed(faults.backend_error("b", Raw(b'{"code":-32000,"message":"no"}'))), "error", "error"),

@@ -142,7 +142,7 @@ class Backend:
                 reply = Reply.failed(self.absence())
             else:
                 reply = await session.request(call)
-            outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            outcome = reply.outcome(call.method)
             if reply.fault is not None and reply.fault.hides_something and session is not None:  # who is down was told of already
                 reply = Reply.failed(self._tell(call, reply.fault))
             return reply

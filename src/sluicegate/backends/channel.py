@@ -145,7 +145,7 @@ class ChannelSession:
             about: the number of the call that the transport itself says it is about; a pipe says none.
         """
         if not self._closed.is_set():
-            for message, raw in messages_in(data):
+            for message, raw in messages_in(data, self.backend):
                 deliver(message, raw, self, self, about)
 
     def notification(self, method: str, params: Params) -> None:

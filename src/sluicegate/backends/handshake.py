@@ -8,6 +8,7 @@ from ..events import get_logger
 from ..protocol import eras
 from ..protocol.calls import Call
 from ..protocol.faults import Cause, Fault
+from ..protocol.members import MOST_ENTRIES
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, Flaw, Hello, Item, Listed, ListKind, Offer
 from ..protocol.why import Why
@@ -123,7 +124,7 @@ async def read_list(session: BackendSession, kind: ListKind, *, backend: str, st
         if cursor is None:
             return joined(pages, kind)
         size += len(bytes(reply.result))
-        if bytes(cursor) in seen or size >= MOST_BYTES:
+        if bytes(cursor) in seen or size >= MOST_BYTES or len(found) >= MOST_ENTRIES:
             break
         seen.add(bytes(cursor))
         params = {"cursor": cursor}

@@ -116,7 +116,7 @@ class HttpExchange:
         body = self.wire.read_now(answer) if answer.complete and not answer.header(CODING) else await self.wire.read(answer)
         if isinstance(body, Fault):
             return body
-        for message, data in messages_in(body) if body else ():
+        for message, data in messages_in(body, self.wire.backend) if body else ():
             if is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
                 deliver(message, data, self.owner, self, self.number)
         if self._reply is not None:
@@ -140,7 +140,7 @@ class HttpExchange:
         if isinstance(event, OversizedEvent):
             self._reply = Reply.failed(self.wire.too_large())
         elif event.data:
-            for message, data in messages_in(event.data):
+            for message, data in messages_in(event.data, self.wire.backend):
                 deliver(message, data, self.owner, self, self.number)
 
     def _look_for_loss(self, status: int, fault: Fault) -> None:

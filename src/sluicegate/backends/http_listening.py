@@ -103,7 +103,7 @@ class Listening:
                 if isinstance(event, OversizedEvent):
                     log.warning("backend sent an event that is too large; it is dropped", backend=self.wire.backend, limit=event.limit)
                 elif event.data:
-                    for message, data in messages_in(event.data):
+                    for message, data in messages_in(event.data, self.wire.backend):
                         deliver(message, data, self.desk, self)
             self._last_id, self._retry = parser.last_id, parser.retry_seconds
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..events import get_logger
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply
-from ..protocol.errors import INVALID_REQUEST
+from ..protocol.errors import INVALID_REQUEST, PARSE_ERROR
+from ..protocol.halves import with_whole_characters
 from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
 from ..protocol.offers import KINDS
 from ..protocol.why import Why
@@ -16,6 +18,8 @@ from .overheard import overheard
 from .unreadable import described
 
 __all__ = ["NOBODY", "Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+
+log = get_logger("sluicegate.backend")
 
 NOBODY = -1
 """The number of no call."""
@@ -76,11 +80,19 @@ class Desk(Protocol):
         ...
 
 
-def messages_in(data: bytes) -> list[tuple[Message, bytes | Raw]]:
-    """The one message in a line, a body or an event, or the members of a batch, which 2025-03-26 allows (P-22)."""
+def messages_in(data: bytes, backend: str) -> list[tuple[Message, bytes | Raw]]:
+    """The one message in a line, a body or an event, or the members of a batch, which 2025-03-26 allows (P-22).
+
+    Half of a surrogate pair, which JavaScript writes where it has cut a text, becomes U+FFFD: it costs a character, and not the answer.
+    """
     message = decode(data)
-    members = decode_batch(data) if isinstance(message, Malformed) and is_batch(data) else None
-    if not isinstance(members, list):
+    if not isinstance(message, Malformed):
+        return [(message, data)]
+    members = decode_batch(data) if is_batch(data) else message
+    if isinstance(members, Malformed) and members.code == PARSE_ERROR and (mended := with_whole_characters(data)) is not None:
+        log.warning("backend sends half a character; U+FFFD stands in its place", backend=backend)
+        return messages_in(mended, backend)
+    if isinstance(members, Malformed):
         return [(message, data)]
     return [(decode(bytes(member)), member) for member in members]
 

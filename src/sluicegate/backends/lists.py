@@ -6,16 +6,17 @@ import attrs
 import msgspec
 import trio
 
+from ..protocol.members import MOST_ENTRIES, decode_array
 from ..protocol.messages import Malformed, Params, Raw, decode_object, read_text
 from ..protocol.offers import Flaw, Item, Listed, ListKind
 from .shapes import Hopeless, well_formed
 
 __all__ = ["Page", "joined", "read_page"]
 
-_array = msgspec.json.Decoder(list[Raw])
-
 AT_ONCE = 64
 """Entries after which others get their turn; one of the usual size takes 10 µs."""
+BYTES_AT_ONCE = 16 * 1024
+"""The same in bytes; an entry may be of any size."""
 MOST_FLAWS = 100
 """Of one list that are told of one by one."""
 MOST_PHRASES = 3
@@ -41,8 +42,11 @@ async def read_page(result: Raw, kind: ListKind, *, strict: bool = False) -> Pag
         return Page(Listed((), (Flaw(kind.name, "", f"{members.message}; nothing of it is listed"),)))
     entries, flaws = _entries(members, kind)
     items: list[Item] = []
+    size = 0
     for number, entry in enumerate(entries):
-        if number % AT_ONCE == 0:
+        size += memoryview(entry).nbytes
+        if number % AT_ONCE == 0 or size > BYTES_AT_ONCE:
+            size = 0
             await trio.lowlevel.checkpoint()
         item, flaw = _read(entry, kind, strict=strict)
         if item is not None:
@@ -68,9 +72,12 @@ def _entries(members: Params, kind: ListKind) -> tuple[list[Raw], list[Flaw]]:
     if raw is None or bytes(raw) in (b"null", b"{}"):
         return [], [Flaw(kind.name, "", f"{kind.member} is {'missing' if raw is None else bytes(raw).decode()}, so nothing is listed")]
     try:
-        return _array.decode(raw), []
+        entries = decode_array(raw)
     except (msgspec.DecodeError, RecursionError):
         return [], [Flaw(kind.name, "", f"{kind.member} is no list; nothing of it is listed")]
+    if len(entries) <= MOST_ENTRIES:
+        return entries, []
+    return entries[:MOST_ENTRIES], [Flaw(kind.name, "", f"there are more than {MOST_ENTRIES} on a page; the others are not listed")]
 
 
 def _read(entry: Raw, kind: ListKind, *, strict: bool) -> tuple[Item | None, Flaw | None]:

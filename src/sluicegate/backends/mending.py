@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from ..protocol.members import MOST_MEMBERS, decode_array
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, text
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
 Look = Callable[[Raw, str, list[str]], Raw | None]
 """From a value, the path to it, and what was said so far, to what becomes of it."""
 
-_array = msgspec.json.Decoder(list[Raw])
 _any = msgspec.json.Decoder()
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)")
 
@@ -77,7 +77,7 @@ def object_of(known: Mapping[str, Look]) -> Look:
 def entries_of(raw: Raw) -> list[Raw] | None:
     """The entries of a list, or None if it is none."""
     try:
-        return _array.decode(raw)
+        return decode_array(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
 
@@ -93,6 +93,9 @@ def each(one: Look) -> Look:
             alone = True
         else:
             alone = False
+        if len(entries) > MOST_MEMBERS:
+            said.append(f"{at} has more than {MOST_MEMBERS} entries")
+            return None
         kept = [_entry(one, entry, f"{at}[{index}]", said) for index, entry in enumerate(entries)]
         if not alone and all(new is old for new, old in zip(kept, entries, strict=True)):
             return raw

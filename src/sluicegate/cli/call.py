@@ -36,7 +36,7 @@ def command(name: str, arguments: str, target: Target, *, as_json: bool) -> int:
 
     result = target.ask(question)
     if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
     else:
         _print_text(result)
     return 1 if result.get("isError") else 0

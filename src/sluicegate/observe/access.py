@@ -156,7 +156,7 @@ class AccessLog:
         outcome = "cancelled"
         try:
             reply = await self.inner(call)
-            outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            outcome = reply.outcome(call.method)
         except Exception:
             outcome = "bug"
             raise

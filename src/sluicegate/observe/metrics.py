@@ -13,6 +13,7 @@ import trio
 
 from ..protocol.calls import NAMED_BY, Call, Handler, Hop, Reply
 from ..protocol.offers import KINDS
+from ..protocol.reply import TOOL_ERROR
 
 __all__ = ["BOUNDS", "Counts", "Durations", "Metrics", "status_of"]
 
@@ -83,7 +84,9 @@ class Counts:
 
 
 def status_of(outcome: str) -> str:
-    """The seed's own label: ``ok`` or ``error``; a call that its caller took back is neither."""
+    """The seed's own label: ``ok`` or ``error``; a call that its caller took back is neither. A tool that says that it failed has answered."""
+    if outcome == TOOL_ERROR:
+        return "ok"
     return outcome if outcome in ("ok", "cancelled") else "error"
 
 
@@ -101,7 +104,7 @@ class Metrics:
         outcome = "cancelled"
         try:
             reply = await self.inner(call)
-            outcome = "ok" if reply.fault is None else reply.fault.reason or "error"
+            outcome = reply.outcome(call.method)
         except Exception:
             outcome = "bug"
             raise

@@ -1,4 +1,4 @@
-"""A call on its way through the gateway, and the answer on its way back."""
+"""A call on its way through the gateway, and the way home of what is told about it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import attrs
 import msgspec
 import trio
 
-from .faults import Fault, cannot_ask
+from .faults import cannot_ask
 from .messages import EMPTY, Params, Raw, encode, read_text
+from .reply import Reply
+from .values import read_object
 
 __all__ = [
     "NAMED_BY",
@@ -28,43 +30,6 @@ __all__ = [
     "Silent",
     "Trail",
 ]
-
-
-class _Text(msgspec.Struct):
-    text: str = ""
-
-
-class _Content(msgspec.Struct):
-    content: list[_Text] = []
-
-
-@attrs.frozen(eq=False)
-class Reply:
-    """The one answer of a call: a raw result, or a fault."""
-
-    result: Raw = EMPTY
-    fault: Fault | None = None
-
-    @classmethod
-    def failed(cls, fault: Fault) -> Reply:
-        """An answer that says why there is no result."""
-        return cls(fault=fault)
-
-    @classmethod
-    def saying(cls, text: str, *, is_error: bool = False) -> Reply:
-        """A tool's result of one text: for handlers and policies of one's own, and for tests."""
-        result: dict[str, object] = {"content": [{"type": "text", "text": text}]}
-        return cls(Raw(encode(result | {"isError": True} if is_error else result)))
-
-    @property
-    def text(self) -> str:
-        """The text parts of a tool's result, joined; for people and tests."""
-        return "".join(part.text for part in msgspec.json.decode(self.result, type=_Content).content)
-
-    @property
-    def value(self) -> dict[str, object]:
-        """The decoded result; for people and tests, never on the way of a call."""
-        return msgspec.json.decode(self.result, type=dict[str, object])
 
 
 class Back(Protocol):
@@ -183,8 +148,8 @@ class Call:
     def arguments(self) -> dict[str, object]:
         """What a tool or a prompt is called with, decoded; empty where there is no object. A policy that looks decodes it each time."""
         try:
-            return msgspec.json.decode(self.params.get("arguments", EMPTY), type=dict[str, object])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return read_object(self.params.get("arguments", EMPTY))
+        except (TypeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
 
     def with_arguments(self, arguments: Mapping[str, object]) -> Call:

@@ -6,11 +6,31 @@ count that ends it at the first member too many; what a small one can hold is co
 
 from __future__ import annotations
 
+import threading
+from functools import cache
+
 import msgspec
 
 from .errors import INVALID_REQUEST, PARSE_ERROR
+from .halves import find_half
 
-__all__ = ["MOST_MEMBERS", "SMALL", "TOO_MANY", "Malformed", "Params", "Raw", "decode_object", "is_null", "read_text", "text"]
+__all__ = [
+    "MOST_ENTRIES",
+    "MOST_MEMBERS",
+    "SMALL",
+    "TOO_MANY",
+    "Bound",
+    "Malformed",
+    "Params",
+    "Raw",
+    "TooMany",
+    "decode_array",
+    "decode_object",
+    "is_null",
+    "no_json",
+    "read_text",
+    "text",
+]
 
 Raw = msgspec.Raw
 Params = dict[str, Raw]
@@ -18,6 +38,8 @@ Params = dict[str, Raw]
 
 MOST_MEMBERS = 512
 """Members of a level that we read, the same one twice counted twice. What lies below, such as a tool's arguments, may have any number."""
+MOST_ENTRIES = 10_000
+"""Entries of an array that we read: what comes after them in a list is left out, and in a result it is left as it came."""
 SMALL = 16 * 1024
 """Bytes that cannot hold so many members that a dict of them takes long: 3 000 in 0.3 ms."""
 TOO_MANY = f"an object that the gateway reads has more than {MOST_MEMBERS} members"
@@ -31,17 +53,40 @@ class Malformed(msgspec.Struct, frozen=True):
     id: bytes = b"null"
 
 
+class TooMany(Exception):
+    """There is more in a document than anybody needs."""
+
+
+class Bound(threading.local):
+    """How many more of something a decoder may make; gateways may run in several threads."""
+
+    left = 0
+
+    def take(self) -> None:
+        """Count one more; raises `TooMany`."""
+        self.left -= 1
+        if self.left < 0:
+            raise TooMany
+
+
 class _Key(str):
     """A key that is counted; msgspec asks the hook only for types that it does not know."""
 
     __slots__ = ()
 
 
-class _TooManyMembers(Exception):
-    pass
+_bound = Bound()
 
 
+def _counted(_kind: type, key: str) -> _Key:
+    _bound.take()
+    return _Key(key)
+
+
+_ABSENT = Raw(b"")
 _object = msgspec.json.Decoder(dict[str, Raw])
+_counted_object = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=_counted)
+_array = msgspec.json.Decoder(list[Raw])
 _any = msgspec.json.Decoder()
 
 
@@ -59,41 +104,44 @@ def decode_object(data: bytes | Raw) -> Params | Malformed:
         return Malformed(PARSE_ERROR, "the message is not valid UTF-8")
     except RecursionError:
         return Malformed(PARSE_ERROR, "the message is nested too deeply")
-    except _TooManyMembers:
+    except TooMany:
         return Malformed(INVALID_REQUEST, TOO_MANY)
     except msgspec.ValidationError:
         return Malformed(INVALID_REQUEST, "a message must be a JSON object")
     except msgspec.DecodeError as error:
-        return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
+        return no_json(bytes(data), error)
     return members if len(members) <= MOST_MEMBERS else Malformed(INVALID_REQUEST, TOO_MANY)
 
 
-class _Counter:
-    """Reads one large object at a time, and gives up at the first member too many."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.decoder = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=self._counted)
-
-    def _counted(self, _kind: type, key: str) -> _Key:
-        self.count += 1
-        if self.count > MOST_MEMBERS:
-            raise _TooManyMembers
-        return _Key(key)
-
-
-_idle = [_Counter()]
-"""A decoder takes 3 µs to make. Each is used by one reader at a time: gateways may run in several threads."""
+def no_json(data: bytes, error: msgspec.DecodeError) -> Malformed:
+    """Why something cannot be read; of half a character our decoder says that the document is cut off."""
+    place = find_half(data)
+    if place is None:
+        return Malformed(PARSE_ERROR, f"not valid JSON: {error}")
+    half = data[place : place + 6].decode()
+    return Malformed(
+        PARSE_ERROR, f"a text has half of a surrogate pair ({half}, byte {place}), which is no character: write whole ones, or \\ufffd"
+    )
 
 
 def _count(data: bytes | Raw) -> Params:
     """The members of a large object; raises at the first one too many."""
-    counter = _idle.pop() if _idle else _Counter()
-    counter.count = 0
-    try:
-        return {str(key): raw for key, raw in counter.decoder.decode(data).items()}
-    finally:
-        _idle.append(counter)
+    _bound.left = MOST_MEMBERS
+    return {str(key): raw for key, raw in _counted_object.decode(data).items()}
+
+
+def decode_array(raw: Raw) -> list[Raw]:
+    """The entries of an array; of very many the first `MOST_ENTRIES` and one more, which says so. Raises as msgspec does."""
+    if memoryview(raw).nbytes <= SMALL or bytes(raw).count(b",") < MOST_ENTRIES:
+        return _array.decode(raw)
+    return [entry for entry in msgspec.structs.astuple(_long_array().decode(raw)) if entry is not _ABSENT]
+
+
+@cache
+def _long_array() -> msgspec.json.Decoder[msgspec.Struct]:
+    """Takes so many entries and passes over all others, which costs next to nothing. It takes 20 ms to make, and is seldom needed."""
+    fields = [(f"_{number}", Raw, _ABSENT) for number in range(MOST_ENTRIES + 1)]
+    return msgspec.json.Decoder(msgspec.defstruct("LongArray", fields, array_like=True, gc=False))
 
 
 def is_null(raw: Raw) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import cast
 
 from ..protocol.messages import decode_object
 from ..protocol.offers import ListKind
+from ..protocol.values import read_value
 from .catalogue import Catalogue
 
 __all__ = ["listed"]
@@ -18,5 +19,5 @@ def listed(catalogue: Catalogue, kind: ListKind) -> list[dict[str, object]]:
     for page in (pages.first, *pages.rest.values()):
         members = decode_object(page.result)
         assert isinstance(members, dict)  # we have encoded it ourselves
-        items += msgspec.json.decode(members[kind.member], type=list[dict[str, object]])
+        items += cast("list[dict[str, object]]", read_value(members[kind.member]))
     return items

@@ -13,27 +13,13 @@ import msgspec
 from ..protocol.calls import Reply
 from ..protocol.errors import RESOURCE_NOT_FOUND
 from ..protocol.faults import Fault
+from ..protocol.members import MOST_ENTRIES, decode_array
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 
 __all__ = ["Mapping", "with_mapped_links", "with_mapped_uris"]
 
 Mapping = Callable[[str], str]
 """From a backend's URI to the one that clients use."""
-
-_array = msgspec.json.Decoder(list[Raw])
-
-
-class _Block(msgspec.Struct):
-    type: object = None
-
-
-class _Content(msgspec.Struct):
-    content: list[_Block] = []
-
-
-_content = msgspec.json.Decoder(_Content)
-_HOLDERS = ("resource", "resource_link")
-"""Types of content blocks that hold a URI."""
 
 
 def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
@@ -42,18 +28,10 @@ def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
         fault = _fault(method, reply.fault, mapping)
         return reply if fault is reply.fault else attrs.evolve(reply, fault=fault)
     place = _PLACES.get(method)
-    if place is None or (method == "tools/call" and not _holds_resource(reply.result)):
+    if place is None or (method == "tools/call" and not reply.tool_result.may_hold_uris):
         return reply
     result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
     return reply if result is None else attrs.evolve(reply, result=result)
-
-
-def _holds_resource(result: Raw) -> bool:
-    """Whether a tool's result may hold a URI; most do not. Reading the types of its blocks is quicker than looking for the key in the text."""
-    try:
-        return any(block.type in _HOLDERS for block in _content.decode(result).content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return True  # it has another shape; whoever looks at every block will see
 
 
 Change = Callable[[Raw], Raw | None]
@@ -70,10 +48,12 @@ def _member(raw: Raw, key: str, change: Change) -> Raw | None:
 
 
 def _entries(raw: Raw, mapping: Mapping, entry: Callable[[Raw, Mapping], Raw | None]) -> Raw | None:
-    """A list with those entries changed that hold a URI."""
+    """A list with those entries changed that hold a URI; one with very many is left as it came."""
     try:
-        entries = _array.decode(raw)
+        entries = decode_array(raw)
     except (msgspec.DecodeError, RecursionError):
+        return None
+    if len(entries) > MOST_ENTRIES:
         return None
     changed = [entry(item, mapping) for item in entries]
     if all(item is None for item in changed):

@@ -1,0 +1,69 @@
+"""The answer to a call, on its way back."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+from .fault import Fault
+from .messages import EMPTY, Raw, encode
+from .tool_results import ToolResult, read_tool_result
+from .values import read_object
+
+__all__ = ["TOOL_ERROR", "Reply"]
+
+TOOL_ERROR = "tool_error"
+"""The outcome of a tool that has answered that it failed."""
+
+
+class _Text(msgspec.Struct):
+    text: str = ""
+
+
+class _Content(msgspec.Struct):
+    content: list[_Text] = []
+
+
+@attrs.frozen(eq=False)
+class Reply:
+    """The one answer of a call: a raw result, or a fault."""
+
+    result: Raw = EMPTY
+    fault: Fault | None = None
+    _tool_result: ToolResult | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def tool_result(self) -> ToolResult:
+        """What a tool's result says about itself; looked at once, by whoever asks first."""
+        found = self._tool_result
+        if found is None:
+            found = read_tool_result(self.result)
+            object.__setattr__(self, "_tool_result", found)
+        return found
+
+    def outcome(self, method: str) -> str:
+        """In one word: ``ok``, ``tool_error``, or the reason of the fault; ``error`` is a backend's own."""
+        if self.fault is not None:
+            return self.fault.reason or "error"
+        return TOOL_ERROR if method == "tools/call" and self.tool_result.is_error else "ok"
+
+    @classmethod
+    def failed(cls, fault: Fault) -> Reply:
+        """An answer that says why there is no result."""
+        return cls(fault=fault)
+
+    @classmethod
+    def saying(cls, text: str, *, is_error: bool = False) -> Reply:
+        """A tool's result of one text: for handlers and policies of one's own, and for tests."""
+        result: dict[str, object] = {"content": [{"type": "text", "text": text}]}
+        return cls(Raw(encode(result | {"isError": True} if is_error else result)))
+
+    @property
+    def text(self) -> str:
+        """The text parts of a tool's result, joined; for people and tests."""
+        return "".join(part.text for part in msgspec.json.decode(self.result, type=_Content).content)
+
+    @property
+    def value(self) -> dict[str, object]:
+        """The decoded result; for people and tests, never on the way of a call."""
+        return read_object(self.result)
