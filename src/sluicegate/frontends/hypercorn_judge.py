@@ -1,16 +1,14 @@
-"""Which requests are refused before the application hears of them: the rules of our own server, behind the parsers of others."""
+"""Which HTTP/2 requests are refused before the application hears of them: the rules of our own server, behind the parser of another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import h11
-
 from ..http1.framing import Refused
-from ..http1.head import JUDGED, HeadLimits, check_host, read_head, read_line, split_target
+from ..http1.head import HeadLimits, check_host, split_target
 
-__all__ = ["Limited", "judge_http1", "judge_http2"]
+__all__ = ["Limited", "judge_http2"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -20,21 +18,6 @@ class Limited(Protocol):
 
     limits: HeadLimits
     on_refused: Callable[[int, str], None]
-
-
-def judge_http1(request: h11.Request, limits: HeadLimits) -> bytes:
-    """The target as an application wants it: path and query; raises `Refused`."""
-    headers = [(bytes(name), bytes(value)) for name, value in request.headers]
-    _judge_size(headers, limits)
-    line = read_line(b"%b %b HTTP/%b\r\n" % (request.method, request.target, request.http_version), 0, limits)
-    if line is None:
-        raise Refused(400, "malformed request line")
-    judged: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in JUDGED:
-            judged.setdefault(name, []).append(value)
-    found, _ = read_head(line, headers, judged)
-    return found.raw_path + (b"?" + found.query if found.query else b"")
 
 
 def judge_http2(headers: Headers, limits: HeadLimits) -> None:

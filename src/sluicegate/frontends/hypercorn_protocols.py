@@ -12,7 +12,7 @@ import attrs
 import h11
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
@@ -21,7 +21,8 @@ from hypercorn.typing import ConnectionState
 
 from ..http1.framing import Refused
 from .hypercorn_http2 import Http2
-from .hypercorn_judge import Limited, judge_http1
+from .hypercorn_judge import Limited
+from .hypercorn_strict import StrictConnection
 from .hypercorn_tasks import Tasks
 
 __all__ = ["Http1", "Talk", "Version"]
@@ -64,16 +65,6 @@ class Version(Protocol):
         ...
 
 
-class Patient(h11.Connection):
-    """Reads nothing behind a last request, so that its answer comes before anybody complains."""
-
-    def next_event(self) -> Any:
-        """What came next."""
-        if self.their_state is not h11.MUST_CLOSE or not self.trailing_data[0]:
-            return super().next_event()
-        return h11.PAUSED if self.our_state in {h11.SEND_RESPONSE, h11.SEND_BODY} else h11.NEED_DATA
-
-
 class Http1(H11Protocol):
     """HTTP/1.1."""
 
@@ -82,12 +73,12 @@ class Http1(H11Protocol):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.connection = Patient(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        self.connection: StrictConnection = StrictConnection(cast("Limited", self.config).limits)
 
     @property
     def reads_body(self) -> bool:
         """Whether a request's body is still to come, or the rest of something that is no request."""
-        return cast("h11.Connection", self.connection).their_state in {h11.SEND_BODY, h11.ERROR}
+        return self.connection.their_state in {h11.SEND_BODY, h11.ERROR}
 
     def is_idle_after(self, event: Updated | None) -> bool:
         """Whether there is no request now: here the event is right."""
@@ -107,18 +98,20 @@ class Http1(H11Protocol):
             await super()._check_protocol(event)  # raises
 
     async def _create_stream(self, request: h11.Request) -> None:
-        """Begin a request, unless our own server would refuse it, which is stricter than h11."""
-        limited = cast("Limited", self.config)
-        try:
-            target = judge_http1(request, limited.limits)
-        except Refused as refused:
-            limited.on_refused(refused.status, str(refused))
-            await self._send_error_response(refused.status)
-            await self.send(Closed())
-        else:
-            headers = [(name, value) for name, value in request.headers if name != b"upgrade"]  # an offer, which nobody has to take
-            version = request.http_version
-            await super()._create_stream(h11.Request(method=request.method, target=target, headers=headers, http_version=version))
+        """Begin a request, with the target as an application wants it."""
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]  # an offer, which nobody has to take
+        target, version = self.connection.target, request.http_version
+        await super()._create_stream(h11.Request(method=request.method, target=target, headers=headers, http_version=version))
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Refuse a request, and say why, as our own server does."""
+        refused = self.connection.refused or Refused(status_code, "malformed request")
+        cast("Limited", self.config).on_refused(refused.status, refused.reason)
+        body = f"{refused.reason}\n".encode()
+        head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)), CLOSE]
+        await self._send_h11_event(h11.Response(status_code=refused.status, headers=[*head, *self.config.response_headers("h11")]))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
 
 
 @attrs.define(eq=False)
