@@ -27,7 +27,7 @@ __all__ = ["bridge"]
 
 log = get_logger("sluicegate.bridge")
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 FAREWELL_SECONDS = 2.0
 CHUNK = 65536

@@ -11,13 +11,14 @@ import attrs
 from ..events import get_logger
 from ..protocol.batches import is_batch
 from ..protocol.events import EventParser, OversizedEvent
+from ..protocol.headers import EVENT_STREAM, media_type
 from ..protocol.messages import Malformed, Message, Raw, Request, Response, decode, decode_object, encode_notification
 from ..protocol.offers import KINDS
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["LONGEST_MESSAGE", "Answer", "DeliveryFailed", "changes_after", "failure_of", "read_body", "read_events"]
+__all__ = ["LONGEST_MESSAGE", "Answer", "DeliveryFailed", "changes_after", "failure_of", "read_answer", "read_body", "read_events"]
 
 log = get_logger("sluicegate.bridge")
 
@@ -92,6 +93,22 @@ async def read_events(response: httpx2.Response) -> AsyncGenerator[tuple[bytes, 
                 if isinstance(event, OversizedEvent):
                     raise DeliveryFailed(f"the gateway sent an event of more than {event.limit} bytes")
                 yield event.data, event.id
+
+
+async def read_answer(response: httpx2.Response, answer: Answer) -> None:
+    """Pass on what a POST brought; afterwards the answer is complete, or can be resumed."""
+    if response.status_code == 200 and media_type(response.headers.get("content-type", "")) == EVENT_STREAM:
+        await answer.take_all(read_events(response))
+        if not answer.complete and not answer.last_id:
+            raise DeliveryFailed("the gateway's answer ended before it was complete")
+        return
+    body = await read_body(response)
+    if response.status_code >= 300:
+        raise failure_of(response.status_code, body)
+    if body:
+        await answer.take(body)
+    if not answer.complete:
+        raise DeliveryFailed(f"what answered (HTTP {response.status_code}) gave no reply to the request")
 
 
 def failure_of(status: int, body: bytes) -> DeliveryFailed:

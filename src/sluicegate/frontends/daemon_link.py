@@ -10,9 +10,10 @@ import attrs
 import trio
 
 from ..events import get_logger
-from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID, media_type
+from ..protocol.addresses import public_part
+from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
 from ..protocol.messages import decode
-from .daemon_answer import Answer, DeliveryFailed, changes_after, failure_of, read_body, read_events
+from .daemon_answer import Answer, DeliveryFailed, changes_after, failure_of, read_answer, read_body, read_events
 from .unreachable import is_untrusted, reason
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ __all__ = ["DaemonLink"]
 
 log = get_logger("sluicegate.bridge")
 
-PATIENCE_SECONDS = 60.0
-"""How long one message waits for a daemon that is away."""
+PATIENCE_SECONDS = 45.0
+"""How long a message waits for a daemon that is away; most clients wait 60 for an answer, and must hear of it before."""
+FIRST_PATIENCE_SECONDS = 14.0
+"""How long a client's ``initialize`` does: nobody may ever have listened there. An attempt that began then may take some seconds more."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 _FORGETFUL = "the gateway forgets its sessions at once"
 
@@ -83,6 +86,8 @@ class DaemonLink:
     ready: bytes = attrs.field(default=b"", init=False)
     """Its ``notifications/initialized``."""
     _seat: _Seat = attrs.field(factory=_Seat, init=False)
+    _is_away: bool = attrs.field(default=False, init=False)
+    """It was told that the daemon is away, and has not been back since."""
     _reopening: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def open(self, line: bytes) -> None:
@@ -157,9 +162,28 @@ class DaemonLink:
 
     # -- attempts
 
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again while the daemon is away; whoever looks at our stderr hears of it at once."""
+        seconds = PATIENCE_SECONDS if self._seat.session else FIRST_PATIENCE_SECONDS
+        deadline, pause, url = trio.current_time() + seconds, FIRST_PAUSE, public_part(self.url)
+        while True:
+            try:
+                result = await attempt()
+            except _Away as away:
+                if not self._is_away:
+                    log.warning("the gateway cannot be reached, and is tried again", url=url, why=str(away), seconds=seconds)
+                self._is_away = True
+                if trio.current_time() + pause > deadline:
+                    raise DeliveryFailed(f"the gateway at {url} cannot be reached ({away}); is it running?") from None
+            else:
+                self._is_away = False
+                return result
+            await trio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
     async def _post_patiently(self, line: bytes, seat: _Seat, emit: Callable[[bytes], Awaitable[None]]) -> _Seat:
         answer = Answer(emit, decode(line))
-        return await _with_patience(self.url, lambda: self._post(line, answer, seat))
+        return await self._patiently(lambda: self._post(line, answer, seat))
 
     async def _post(self, line: bytes, answer: Answer, seat: _Seat) -> _Seat:
         import httpx2
@@ -168,7 +192,7 @@ class DaemonLink:
             async with self.http.stream("POST", self.url, content=line, headers=seat.headers()) as response:
                 seat.check(response.status_code)
                 seat = seat.after(response)
-                await _read_answer(response, answer)
+                await read_answer(response, answer)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise _unreachable(error) from None
         except httpx2.HTTPError as error:
@@ -191,7 +215,7 @@ class DaemonLink:
                 raise _Away("the stream ended early")
 
         try:
-            await _with_patience(self.url, attempt)
+            await self._patiently(attempt)
         except _Forgotten:
             raise DeliveryFailed("the gateway went away before it answered; whether the call was carried out is not known") from None
 
@@ -217,31 +241,3 @@ class DaemonLink:
 def _unreachable(error: Exception) -> Exception:
     """What to raise where no connection came about: a daemon that is away may come back, one that is not trusted stays so."""
     return DeliveryFailed(f"cannot talk to the gateway: {reason(error)}") if is_untrusted(error) else _Away(reason(error))
-
-
-async def _with_patience(url: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    deadline, pause = trio.current_time() + PATIENCE_SECONDS, FIRST_PAUSE
-    while True:
-        try:
-            return await attempt()
-        except _Away as away:
-            if trio.current_time() + pause > deadline:
-                raise DeliveryFailed(f"the gateway at {url} cannot be reached ({away}); is it running?") from None
-        await trio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
-
-
-async def _read_answer(response: httpx2.Response, answer: Answer) -> None:
-    """Pass on what a POST brought; afterwards the answer is complete, or can be resumed."""
-    if response.status_code == 200 and media_type(response.headers.get("content-type", "")) == EVENT_STREAM:
-        await answer.take_all(read_events(response))
-        if not answer.complete and not answer.last_id:
-            raise DeliveryFailed("the gateway's answer ended before it was complete")
-        return
-    body = await read_body(response)
-    if response.status_code >= 300:
-        raise failure_of(response.status_code, body)
-    if body:
-        await answer.take(body)
-    if not answer.complete:
-        raise DeliveryFailed(f"what answered (HTTP {response.status_code}) gave no reply to the request")
