@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Self, cast
 
+import attrs
 import structlog
 
-__all__ = ["Event", "Logger", "get_logger", "quoted"]
+__all__ = ["Event", "Logger", "Seldom", "get_logger", "quoted"]
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -68,3 +69,31 @@ def get_logger(name: str) -> Logger:
         cache_logger_on_first_use=True,
     )
     return cast("Logger", wrapped)
+
+
+@attrs.define(eq=False)
+class Seldom:
+    """Says whether it is time to tell again of something that may happen very often, at the cost of a look into a dict."""
+
+    seconds: float = 60.0
+    """It is told of so often."""
+    most: int = 64
+    """Different things that are remembered; of those there may be any number."""
+    _told: dict[Hashable, tuple[float, int]] = attrs.field(factory=dict, init=False)
+    """When each was told of last, and how often it has happened since."""
+
+    def turn(self, what: Hashable, now: float) -> int | None:
+        """How often it has happened since it was told of; None if it is not to be told of now. ``now`` is in seconds, of any clock."""
+        at, passed_over = self._told.pop(what, (float("-inf"), 0))
+        is_due = now - at >= self.seconds
+        if not is_due or len(self._told) < self.most or self._make_room(now):
+            self._told[what] = (now, 0) if is_due else (at, passed_over + 1)
+            return passed_over if is_due else None
+        return None
+
+    def _make_room(self, now: float) -> bool:
+        """Forget what was told of long ago; whether there was such a thing."""
+        old = [what for what, (at, _) in self._told.items() if now - at >= self.seconds]
+        for what in old:
+            del self._told[what]
+        return bool(old)

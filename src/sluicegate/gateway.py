@@ -27,6 +27,7 @@ from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .observe.access import Lines, Sink
 from .observe.exposition import Exposition
 from .observe.metrics import Counts
+from .observe.refusals import Refusals
 from .outside import Outside
 from .pipeline import edge, own
 from .protocol.addresses import is_loopback
@@ -151,6 +152,7 @@ def _build(
         lambda: gateway.settled(),  # noqa: PLW0108  the gateway is made a few lines further down
         nurseries.calls,
         sources,
+        refused=Refusals(counts),
         limits=_limits(config),
         around_own=partial(own, counts=counts, limit=limit),
     )
@@ -158,7 +160,6 @@ def _build(
     gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, doors, fleet, nurseries)
     fleet.on_change = gateway.announce
     if counts is not None:
-        endpoint.refused = counts.refused
         gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
     return gateway, fleet
 

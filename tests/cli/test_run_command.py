@@ -41,6 +41,13 @@ def test_a_log_level_that_is_none_is_a_wrong_command_line(sluicegate: Command, g
     assert sluicegate("run", "-c", str(gate), "--log-level", "loud")[0] == 2
 
 
+@pytest.mark.parametrize("host", ["", "http://gate.example", "gate.example/mcp"])
+def test_a_host_that_is_none_is_a_wrong_command_line(sluicegate: Command, gate: Path, host: str) -> None:
+    code, _, err = sluicegate("run", "-c", str(gate), "--allowed-host", host)
+    assert code == 2
+    assert "NAME:PORT" in err
+
+
 def test_a_configuration_with_errors_is_not_run(sluicegate: Command, gate: Path) -> None:
     gate.write_text(gate.read_text().replace("transport", "transprot"))
     code, out, err = sluicegate("run", "-c", str(gate))

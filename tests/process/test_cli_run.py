@@ -132,6 +132,18 @@ def calling(session: Session, name: str) -> tuple[list[object], threading.Thread
     return answers, caller
 
 
+def test_a_host_may_be_named_where_there_is_no_configuration_and_another_is_told_of(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text('{"mcpServers": {"time": {"command": "true"}}}')
+    with running("--from-mcp-json", str(file), "--port", "0", "--allowed-host", "mcp.example.com") as daemon:
+        url = address(daemon)
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        for host, status in (("mcp.example.com", 400), ("other.example.com", 400)):
+            assert httpx2.post(f"{url}/mcp", json=hello, headers={"Host": host}, timeout=PATIENCE).status_code == status
+        assert "security.allowed_hosts" in daemon.wait_for(r".*other\.example\.com.*")[0]
+        assert not any("mcp.example.com" in line for line in daemon.lines)
+
+
 @pytest.mark.parametrize("server", ["native", "hypercorn"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order_and_leaves_no_child(gate: Path, number: signal.Signals, server: str) -> None:

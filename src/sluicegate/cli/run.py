@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import attrs
 import click
 
-from ..config.check import refuse_open_bind
+from ..config.check import is_host, refuse_open_bind
 from ..config.check_listen import host_rules
 from ..config.model import Config
 from ..config.problem import ConfigError
@@ -29,6 +29,7 @@ class _Overrides:
     host: str | None
     port: int | None
     log_level: Level | None
+    allowed_hosts: tuple[str, ...]
 
     def apply(self, config: Config) -> Config:
         """The configuration with what was given on the command line."""
@@ -41,7 +42,15 @@ class _Overrides:
             listen = attrs.evolve(listen, port=self.port)
         if self.log_level is not None:
             observability = attrs.evolve(observability, log_level=self.log_level)
-        return attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=listen), observability=observability)
+        security = attrs.evolve(config.security, allowed_hosts=(*config.security.allowed_hosts, *self.allowed_hosts))
+        return attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=listen), observability=observability, security=security)
+
+
+def _expect_hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if not is_host(host):
+            raise click.BadParameter(f"{host!r} is no value of a Host header; write NAME or NAME:PORT.")
+    return hosts
 
 
 @click.command("run", short_help="Serve until a signal says otherwise.")
@@ -52,6 +61,14 @@ class _Overrides:
 @click.option("--host", envvar="SLUICEGATE_HOST", show_envvar=True, help="Listen there instead.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), envvar="SLUICEGATE_PORT", show_envvar=True, help="Listen there instead; 0 takes a free one."
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    callback=_expect_hosts,
+    help="Answer to this Host, too, as with security.allowed_hosts; may be given often.",
 )
 @click.option(
     "--log-level",
@@ -70,6 +87,7 @@ def command(  # noqa: PLR0913  one for each option
     insecure_no_auth: bool,
     host: str | None,
     port: int | None,
+    allowed_hosts: tuple[str, ...],
     log_level: Level | None,
     faults: str | None,
     seed: str | None,
@@ -81,7 +99,7 @@ def command(  # noqa: PLR0913  one for each option
     if seed is not None and faults is None:
         raise click.UsageError("--seed goes with --faults")
     loaded = choice.load_runnable()
-    config = _Overrides(host, port, log_level).apply(loaded.config)
+    config = _Overrides(host, port, log_level, allowed_hosts).apply(loaded.config)
     problems = [] if host is None else list(host_rules(host))
     if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth, hosts=_inherited(config))):
         problems.append(refused)

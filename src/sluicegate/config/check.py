@@ -18,7 +18,7 @@ from .check_policies import proxy_policy_rules
 from .model import Config
 from .problem import Problem
 
-__all__ = ["file_rules", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
+__all__ = ["file_rules", "is_host", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
@@ -69,6 +69,11 @@ def warnings(config: Config) -> list[Problem]:
                 _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
             )
     return found
+
+
+def is_host(text: str) -> bool:
+    """Whether a text can stand in ``security.allowed_hosts``."""
+    return _HOST.fullmatch(text) is not None
 
 
 def refuse_open_bind(config: Config, insecure: bool = False, *, hosts: Iterable[str] | None = None) -> Problem | None:
@@ -133,7 +138,7 @@ def _limits(config: Config) -> Iterator[Problem]:
 
 def _lists(config: Config) -> Iterator[Problem]:
     for index, host in enumerate(config.security.allowed_hosts):
-        if not _HOST.fullmatch(host):
+        if not is_host(host):
             yield _at(
                 f"security.allowed_hosts[{index}]",
                 f"'{host}' is no value of a Host header",

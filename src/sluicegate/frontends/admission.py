@@ -24,7 +24,7 @@ class Admission:
     on_loopback: bool = True
     """Whether only this machine can connect: then a foreign ``Host`` can only be a trick."""
     allowed_hosts: Sequence[str] = ()
-    """``name`` (any port) or ``name:port``; where there are some, only those (and this machine's own names on loopback)."""
+    """``name`` or ``name:*`` (any port), ``name:port``, or ``*``; where there are some, only those (and this machine's own names on loopback)."""
     allowed_origins: Sequence[str] = ()
     """``scheme://host[:port]``, or ``*``; pages of this machine are always allowed."""
 
@@ -39,7 +39,7 @@ class Admission:
             return False
         if self.on_loopback and is_local:
             return True
-        return any(allowed.lower() in (host, name, f"[{name}]") for allowed in self.allowed_hosts)
+        return any(allowed.lower().removesuffix(":*") in ("*", host, name, f"[{name}]") for allowed in self.allowed_hosts)
 
     def allows_origin(self, values: Sequence[bytes]) -> bool:
         """Whether a request with these ``Origin`` headers may come in; programs send none."""

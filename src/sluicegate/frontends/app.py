@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import attrs
+import trio
 
+from ..events import Seldom, get_logger
 from ..identity.bearer import Refused
 from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
-from .request import HttpRequest, Receive, Scope, Send
+from .request import Headers, HttpRequest, Receive, Scope, Send
 from .session_table import SessionTable
 from .streamable_http import StreamableHttp
 from .wishes import WISH, Wishes, may_wish
 
 __all__ = ["App", "Identity"]
+
+log = get_logger("sluicegate.frontend")
 
 _ENDPOINTS = frozenset({"/", "/mcp", "/mcp/"})
 _PROBES = frozenset({"/health", "/livez", "/readyz"})
@@ -49,6 +54,7 @@ class App:
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
     """Its owner runs `SessionTable.sweep`."""
+    _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -80,8 +86,10 @@ class App:
         if http.path in _PROBES:
             await self._probe(http)
         elif not self.admission.allows_host(http.all(b"host")):
+            self._advise(http, b"host", "security.allowed_hosts, or run --allowed-host")
             await self._forbid(http, 400, "Host not allowed")
         elif not self.admission.allows_origin(http.all(b"origin")):
+            self._advise(http, b"origin", "security.allowed_origins")
             await self._forbid(http, 403, "Cross-origin requests not allowed")
         else:
             if origin := http.all(b"origin"):
@@ -120,24 +128,38 @@ class App:
         with wished:
             await self._mcp(http, principal)
 
-    async def _forbid(self, http: HttpRequest, status: int, message: str) -> None:
+    async def _forbid(self, http: HttpRequest, status: int, message: str, headers: Headers | None = None) -> None:
         self.endpoint.refused(status, message)
-        await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8")
+        await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8", headers=headers)
+
+    def _advise(self, http: HttpRequest, header: bytes, setting: str) -> None:
+        """Say now and then who was refused by a header, and what would let him in."""
+        name = header.decode().capitalize()
+        if self._seldom.turn(name, trio.current_time()) is not None:
+            log.warning(
+                "a request was refused for a header that a setting can allow", kind=name, value=_shown(http.all(header)), setting=setting
+            )
 
     async def _show(self, http: HttpRequest, metrics: Callable[[], Awaitable[bytes]]) -> None:
         if http.method in ("GET", "HEAD"):
             await http.respond(200, await metrics(), kind=KIND)
         else:
-            await http.respond(405, headers=[(b"allow", b"GET, HEAD")])
+            await self._forbid(http, 405, "/metrics is there for GET and HEAD", [(b"allow", b"GET, HEAD")])
 
     async def _probe(self, http: HttpRequest) -> None:
         """``/health`` and ``/livez``: the process answers; ``/readyz``: it can do its work."""
         if http.method not in ("GET", "HEAD"):
-            await http.respond(405, headers=[(b"allow", b"GET, HEAD")])
+            await self._forbid(http, 405, "probes are there for GET and HEAD", [(b"allow", b"GET, HEAD")])
         elif http.path == "/readyz" and (self.draining or not self.is_ready()):
             await http.respond(503, b'{"status":"draining"}' if self.draining else b'{"status":"no backend is up"}')
         else:
             await http.respond(200, encode({"status": "ok"} | ({} if self.wishes is None else {"faults": self.wishes.health()})))
+
+
+def _shown(values: Sequence[bytes]) -> str:
+    """A header's value, for the operator who is to allow it; nothing else can be meant by what does not look like one."""
+    text = values[0].decode("latin-1").strip() if len(values) == 1 else ""
+    return text if re.fullmatch(r"[A-Za-z0-9.:/\[\]_-]{1,100}", text) else "unreadable" if values else "none"
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -127,7 +127,11 @@ class _Server:
     async def carry(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end; a bug in here costs this connection only."""
         peer = peer_of(getattr(stream, "transport_stream", stream), self.settings.trusted)
-        if self._context.terminated.is_set() or not self._doors.enter(peer, self.guests.end_an_idle_one):
+        if self._context.terminated.is_set():
+            await trio.aclose_forcefully(stream)
+            return
+        if not self._doors.enter(peer, self.guests.end_an_idle_one):
+            self._doors.tell_of_refused(peer, trio.current_time())
             await trio.aclose_forcefully(stream)
             return
         state = self.lifespan.state or {}

@@ -129,8 +129,20 @@ class Http2(H2Protocol):
             judge_http2(event.headers or [], limited.limits)
         except Refused as refused:
             limited.on_refused(refused.status, str(refused))
-            head = [(b":status", b"%d" % refused.status), (b"content-length", b"0")]
-            with suppress(ProtocolError):
-                self.connection.send_headers(event.stream_id, head, end_stream=True)
+            with suppress(ProtocolError):  # taken back already
+                self._say_why(event.stream_id, refused)
             return True
         return False
+
+    def _say_why(self, stream_id: int, refused: Refused) -> None:
+        body = f"{refused.reason}\n".encode()
+        if self.connection.local_flow_control_window(stream_id) < len(body):  # it wants to hear no reasons
+            body = b""
+        head = [
+            (b":status", b"%d" % refused.status),
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        self.connection.send_headers(stream_id, head, end_stream=not body)
+        if body:
+            self.connection.send_data(stream_id, body, end_stream=True)

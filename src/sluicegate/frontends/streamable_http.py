@@ -197,7 +197,9 @@ class StreamableHttp:
         version = http.one(b"mcp-protocol-version")
         if version is not None and version not in LEGACY:
             data = {"supported": LEGACY, "requested": version}
-            await self._refuse(http, 400, INVALID_REQUEST, f"Unsupported protocol version: {version}", id=id, data=data)
+            await self._refuse(
+                http, 400, INVALID_REQUEST, f"Unsupported protocol version: {version!r}; send one of {', '.join(LEGACY)}", id=id, data=data
+            )
             return None
         session_id = http.one(b"mcp-session-id")
         if session_id is None:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import attrs
 
+from ..events import Seldom, get_logger
 from .forwarded import Peer
 
 __all__ = ["Doors"]
+
+log = get_logger("sluicegate.http1")
 
 
 @attrs.define(eq=False)
@@ -21,6 +24,7 @@ class Doors:
     inside: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
     """Connections that were turned away, ever."""
+    _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _peers: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def enter(self, peer: Peer, make_room: Callable[[], bool] = lambda: False) -> bool:
@@ -36,6 +40,14 @@ class Doors:
         if network:
             self._peers[network] = self._peers.get(network, 0) + 1
         return True
+
+    def tell_of_refused(self, peer: Peer, now: float) -> None:
+        """Say now and then that some find no room; ``now`` in seconds, of any clock."""
+        network = peer.network if self.most_per_peer else ""
+        of_peer = bool(network) and self._peers.get(network, 0) >= self.most_per_peer
+        what = "a client has all the connections that one may have" if of_peer else "there is no room for another connection"
+        if self._seldom.turn(what, now) is not None:
+            log.warning(what, peer=peer.network, inside=self.inside, refused=self.refused)
 
     def leave(self, peer: Peer) -> None:
         """It has ended."""

@@ -147,6 +147,7 @@ class _Server:
             if self._doors.enter(peer, self.guests.end_an_idle_one):
                 await self._converse(stream, peer)
             else:
+                self._doors.tell_of_refused(peer, trio.current_time())
                 await self._turn_away(stream)
         except* Exception as bugs:
             log.exception("a connection failed", exc_info=bugs)
