@@ -238,7 +238,7 @@ async def test_a_head_that_cannot_be_sent_is_a_bug_of_the_application(autojump_c
         answer = await client.answer()
         assert (answer.status, answer.headers["connection"], answer.body) == (500, "close", b"Internal Server Error\n")
         assert await client.rest() == b""
-    assert [record.message for record in caplog.records] == ["an application failed"]
+    assert [record.msg for record in caplog.records] == ["an application failed"]
 
 
 async def test_framing_is_not_for_the_application_to_write(autojump_clock: object) -> None:
