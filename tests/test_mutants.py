@@ -19,11 +19,13 @@ BUGGY = {
     "budget": "the budget of further attempts",
     "concurrency": "so many calls at a time",
     "deadline": "those of calls and of attempts",
+    "edge": "where the process ends, and what bounds stand on",
     "failover": "who is asked next",
     "fault": "what may be done about a failure",
     "gate": "what breaker and outlier detection are told",
     "health": "pings, and calls in their place",
     "hedge": "copies of slow calls, and their timer",
+    "http1": "connections, between one message and the next",
     "latencies": "the delay that is found out",
     "mirror": "copies that nobody waits for",
     "order": "how all of them are put together",
@@ -32,6 +34,7 @@ BUGGY = {
     "repeatable": "which calls may run twice",
     "retry": "attempts one after the other",
     "split": "the share of a canary",
+    "waking": "who waits, and is never or always woken",
     "window": "the outcomes that a breaker looks at",
 }
 """What a bug can be in: the first word of its name."""

@@ -96,3 +96,35 @@ async def test_nothing_leaves_before_there_is_a_writer_or_after_the_end(autojump
         pipe.outbox.close()
         pipe.outbox.put(a_letter(b"late"))
     assert pipe.taken == b"early"
+
+
+async def test_a_message_that_left_in_two_parts_takes_no_room_any_more(autojump_clock: object) -> None:
+    """However many there were: what is counted when a rest has to wait is given back when it leaves, and not a byte more."""
+    pipe = Pipe(Outbox(most_bytes=100))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.write)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(5):
+            pipe.room = 10
+            pipe.outbox.put(a_letter(b"x" * 110))
+            assert (pipe.outbox.is_full, pipe.outbox.is_bursting) == (True, False)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (pipe.outbox.is_full, pipe.outbox.is_bursting) == (False, False)
+        pipe.outbox.send_now = None
+        for size, is_full in ((99, False), (1, True)):
+            pipe.outbox.put(a_letter(b"x" * size))
+            assert pipe.outbox.is_full is is_full
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_message_that_was_taken_back_takes_no_room_any_more(autojump_clock: object) -> None:
+    outbox = Outbox(most=3, most_bytes=100)
+    letters = [a_letter(b"x" * 49), a_letter(b"x" * 50), a_letter(b"x")]
+    for letter in letters:
+        outbox.put(letter)
+    for letter in letters[1:]:
+        outbox.take_back(letter)
+    assert len(outbox) == 1
+    for size, is_full in ((50, False), (1, True)):
+        outbox.put(a_letter(b"x" * size))
+        assert outbox.is_full is is_full

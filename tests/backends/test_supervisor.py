@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -197,3 +197,52 @@ async def test_stopping_in_mid_call_leaves_nothing_behind(autojump_clock: trio.t
         await trio.testing.wait_all_tasks_blocked()
         assert scripted.cancelled == [1]
     assert scripted.sessions == []
+
+
+class Lists(dict[str, list[Mapping[str, object]]]):
+    """What a backend offers; counts how often its tools are asked for."""
+
+    asked = 0
+
+    def __getitem__(self, member: str) -> list[Mapping[str, object]]:
+        self.asked += member == "tools"
+        return super().__getitem__(member)
+
+
+async def test_a_list_that_changed_once_is_read_once(autojump_clock: trio.testing.MockClock) -> None:
+    """Not again and again, and not by the next session either, which has read it as it began."""
+    scripted = ScriptedBackend(tools=["one"])
+    lists = scripted.lists = Lists(scripted.lists)
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        assert lists.asked == 1
+        scripted.notify("notifications/tools/list_changed")
+        await trio.sleep(100)
+        assert lists.asked == 2
+        for _ in range(2):  # the second one comes while it rests
+            scripted.notify("notifications/tools/list_changed")
+            await trio.testing.wait_all_tasks_blocked()
+        assert lists.asked == 3
+        scripted.crash()
+        await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
+        await ready(watched)
+        await trio.sleep(100)
+        assert lists.asked == 4
+
+
+async def test_between_two_readings_of_lists_that_always_change_there_is_a_rest(autojump_clock: trio.testing.MockClock) -> None:
+    """A server that says whenever it is read that its list has changed is read twice a second."""
+    scripted = ScriptedBackend(tools=["one"])
+
+    class Restless(Lists):
+        def __getitem__(self, member: str) -> list[Mapping[str, object]]:
+            if member == "tools":
+                assert self.asked < 1000
+                scripted.notify("notifications/tools/list_changed")
+            return super().__getitem__(member)
+
+    lists = scripted.lists = Restless(scripted.lists)
+    async with supervised(scripted.connector) as watched:
+        await ready(watched)
+        await trio.sleep(9.75)
+        assert lists.asked == 1 + 20

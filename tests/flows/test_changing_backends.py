@@ -378,3 +378,24 @@ async def test_a_primary_with_a_stand_in_cannot_go_before_it_and_nothing_has_cha
         assert [list(gateway.backends), len(first.sessions), len(second.sessions)] == [["a", "b"], 1, 1]
         assert await gateway.remove_backend("b")
         assert await gateway.remove_backend("a")
+
+
+async def test_who_comes_later_under_a_name_has_no_layers_of_who_had_it_before(autojump_clock: Clock) -> None:
+    seen: list[str] = []
+
+    def telling(inner: Handler) -> Handler:
+        async def told(call: Call) -> Reply:
+            seen.append(call.target)
+            return await inner(call)
+
+        return told
+
+    config = Builder("x").backend("a", one("t").connector).config()
+    async with open_gateway(config, servers={"a": one("t").connector}, layers={"a": [telling]}) as gateway:
+        await gateway.settled()
+        assert (await gateway.call_tool("a_t")).fault is None
+        assert seen == ["a_t"]
+        await gateway.remove_backend("a")
+        await gateway.add_backend(named("a"), one("t").connector)
+        assert (await gateway.call_tool("a_t")).fault is None
+        assert seen == ["a_t"]

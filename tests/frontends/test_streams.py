@@ -314,3 +314,25 @@ async def test_a_line_waits_for_news_the_end_or_the_time(autojump_clock: object)
     gone.set()
     assert await line.wait()
     assert line.lost
+
+
+@pytest.mark.parametrize("server", ["ours", "another"])
+async def test_whoever_reads_a_stream_is_woken_by_all_that_is_put_into_it_and_by_its_end(server: str, autojump_clock: object) -> None:
+    log, woken = EventLog(1), list[tuple[float, int, bool]]()
+    line = log.reader = Line(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None)
+
+    async def read() -> None:
+        while not log.ended:
+            assert await line.wait()
+            woken.append((trio.current_time(), log.last, log.ended))
+
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await trio.sleep(1)
+            log.put(b"note")
+            await trio.sleep(1)
+            log.put(b"reply", is_note=False)
+            await trio.sleep(1)
+            log.end()
+    assert woken == [(1, 1, False), (2, 2, False), (3, 2, True)]

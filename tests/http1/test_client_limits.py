@@ -37,9 +37,8 @@ async def client_of(far: FarSide, settings: ClientSettings | None = None) -> Asy
     ],
 )
 async def test_what_is_no_answer_leaves_the_outcome_unknown_and_is_not_sent_again(
-    said: bytes, why: str, autojump_clock: trio.testing.MockClock
+    said: bytes, why: str, far: FarSide, autojump_clock: trio.testing.MockClock
 ) -> None:
-    far = FarSide()
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -63,8 +62,9 @@ async def test_what_is_no_answer_leaves_the_outcome_unknown_and_is_not_sent_agai
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nzz\r\n", "no HTTP"),
     ],
 )
-async def test_what_came_before_the_break_is_handed_out_first(said: bytes, why: str, autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_what_came_before_the_break_is_handed_out_first(
+    said: bytes, why: str, far: FarSide, autojump_clock: trio.testing.MockClock
+) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -102,8 +102,7 @@ async def test_a_server_that_does_not_read_breaks_the_request_in_time(autojump_c
         assert client.busy == 0
 
 
-async def test_an_answer_may_take_any_time(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_an_answer_may_take_any_time(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -208,8 +207,7 @@ async def test_a_request_that_did_not_leave_and_has_no_answer_is_broken(autojump
             await client.request(b"POST", b"/", b"", b"x" * 100_000)
 
 
-async def test_what_is_hurried_breaks_in_time_unless_it_ends(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_what_is_hurried_breaks_in_time_unless_it_ends(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -284,8 +282,7 @@ async def test_a_cut_reaches_who_is_connecting(autojump_clock: trio.testing.Mock
         assert (client.busy, trio.current_time()) == (0, 1.0)
 
 
-async def test_a_cut_that_comes_just_when_the_connection_stands_is_not_lost(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_a_cut_that_comes_just_when_the_connection_stands_is_not_lost(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
 
     async def and_then_cut(host: str, port: int) -> trio.abc.Stream:
         stream = await far.open_stream(host, port)

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 import trio
@@ -56,8 +57,7 @@ async def answer_all(far: FarSide) -> None:
             nursery.start_soon(carry, talk, number)
 
 
-async def test_a_request_leaves_in_one_piece_and_its_answer_comes_back(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_a_request_leaves_in_one_piece_and_its_answer_comes_back(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -74,8 +74,10 @@ async def test_a_request_leaves_in_one_piece_and_its_answer_comes_back(autojump_
     assert far.dialled == [("far.test", 80)]
 
 
-async def test_an_empty_body_has_a_length_and_no_body_has_none(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    far, heard = FarSide(), list[bytes]()
+async def test_an_empty_body_has_a_length_and_no_body_has_none(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    heard = list[bytes]()
 
     async def play() -> None:
         talk = await far.accept()
@@ -95,8 +97,9 @@ async def test_an_empty_body_has_a_length_and_no_body_has_none(autojump_clock: t
     ]
 
 
-async def test_one_connection_carries_one_request_after_the_other(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    far = FarSide()
+async def test_one_connection_carries_one_request_after_the_other(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     nursery.start_soon(answer_all, far)
     async with client_of(far) as client:
         assert [await get(client) for _ in range(5)] == [b"1"] * 5
@@ -105,9 +108,9 @@ async def test_one_connection_carries_one_request_after_the_other(autojump_clock
 
 
 async def test_requests_at_once_have_a_connection_each_and_the_last_used_is_used_next(
-    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    far, got = FarSide(), list[bytes]()
+    got = list[bytes]()
     nursery.start_soon(answer_all, far)
     async with client_of(far) as client:
 
@@ -126,8 +129,7 @@ async def test_requests_at_once_have_a_connection_each_and_the_last_used_is_used
     nursery.cancel_scope.cancel()
 
 
-async def test_an_idle_connection_is_closed_after_four_seconds(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_an_idle_connection_is_closed_after_four_seconds(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -145,8 +147,9 @@ async def test_an_idle_connection_is_closed_after_four_seconds(autojump_clock: t
         await get(client)
 
 
-async def test_no_more_connections_are_kept_than_the_settings_say(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    far = FarSide()
+async def test_no_more_connections_are_kept_than_the_settings_say(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     nursery.start_soon(answer_all, far)
     async with client_of(far, ClientSettings(most_idle=3)) as client:
         async with trio.open_nursery() as requests:
@@ -186,8 +189,9 @@ async def ends_by_closing(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("play", [closes, speaks_up, says_more, says_close, is_old, ends_by_closing])
-async def test_a_connection_that_has_more_to_say_or_ends_is_not_used_again(play: Play, autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_a_connection_that_has_more_to_say_or_ends_is_not_used_again(
+    play: Play, far: FarSide, autojump_clock: trio.testing.MockClock
+) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def serve() -> None:
@@ -206,8 +210,7 @@ async def test_a_connection_that_has_more_to_say_or_ends_is_not_used_again(play:
     assert len(far.ends) == 2
 
 
-async def test_a_body_is_handed_out_as_it_comes(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_a_body_is_handed_out_as_it_comes(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -230,8 +233,7 @@ async def test_a_body_is_handed_out_as_it_comes(autojump_clock: trio.testing.Moc
         assert await response.receive() == b""
 
 
-async def test_receiving_can_be_cancelled_and_taken_up_again(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_receiving_can_be_cancelled_and_taken_up_again(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -257,8 +259,9 @@ async def test_receiving_can_be_cancelled_and_taken_up_again(autojump_clock: tri
         (b"GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     ],
 )
-async def test_a_response_without_a_body_is_complete_at_once(method: bytes, answer: bytes, autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_a_response_without_a_body_is_complete_at_once(
+    method: bytes, answer: bytes, far: FarSide, autojump_clock: trio.testing.MockClock
+) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -294,8 +297,9 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end(autojump_clock: trio
     assert 10_000 < sent < 14_000
 
 
-async def test_a_small_body_over_the_limit_is_refused_as_well(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    far = FarSide()
+async def test_a_small_body_over_the_limit_is_refused_as_well(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     nursery.start_soon(answer_all, far)
     async with client_of(far) as client:
         response = await client.request(b"GET", b"/")
@@ -304,8 +308,7 @@ async def test_a_small_body_over_the_limit_is_refused_as_well(autojump_clock: tr
     nursery.cancel_scope.cancel()
 
 
-async def test_closing_a_response_that_is_not_complete_closes_its_connection(autojump_clock: trio.testing.MockClock) -> None:
-    far = FarSide()
+async def test_closing_a_response_that_is_not_complete_closes_its_connection(far: FarSide, autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(far) as client, trio.open_nursery() as nursery:
 
         async def play() -> None:
@@ -332,8 +335,9 @@ async def test_nobody_at_the_address_means_that_nothing_was_sent(autojump_clock:
         assert client.busy == 0
 
 
-async def test_a_response_keeps_its_head_when_its_connection_goes_on(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    far = FarSide()
+async def test_a_response_keeps_its_head_when_its_connection_goes_on(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     nursery.start_soon(answer_all, far)
     async with client_of(far) as client:
         first = await client.request(b"GET", b"/")
@@ -361,3 +365,48 @@ async def test_a_body_in_small_pieces_takes_no_more_memory_than_its_size(autojum
         peak = tracemalloc.get_traced_memory()[1] - before
         tracemalloc.stop()
         assert peak < 5 * size
+
+
+async def test_the_answer_to_another_request_may_take_longer_than_a_connection_is_kept(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """The time of an idle connection is over when it is used again, also where the request left at once and no other time began."""
+
+    async def play() -> None:
+        talk = await far.accept()
+        for pause in (0, 0, 100):
+            await talk.hear()
+            await trio.sleep(pause)
+            await talk.answer(b"%d" % pause)
+
+    nursery.start_soon(play)
+    async with client_of(far) as client:
+        assert [await get(client) for _ in range(3)] == [b"0", b"0", b"100"]
+        assert (len(far.ends), client.idle) == (1, 1)
+
+
+async def test_whoever_waits_on_a_connection_whose_time_is_over_is_told_why(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Whatever the time was for; without a reason he would ask again, and again."""
+
+    async def play() -> None:
+        talk = await far.accept()
+        await talk.hear()
+        await talk.answer()
+        await talk.hear()
+
+    nursery.start_soon(play)
+    async with client_of(far) as client:
+        await get(client)
+        (kept,) = client._idle
+        request = partial(client.request, b"GET", b"/")
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(expect_broken, request)
+            await settle()
+            client.keeper.watch(kept, trio.current_time())
+
+
+async def expect_broken(request: Callable[[], Awaitable[Response]]) -> None:
+    with pytest.raises(Broken, match=r"\w"):
+        await request()

@@ -134,6 +134,27 @@ async def test_the_time_that_an_application_takes_is_not_the_clients(autojump_cl
         assert (await client.answer()).body == b"4"
 
 
+async def test_the_time_in_which_a_body_has_to_come_stands_still_while_the_application_works(autojump_clock: object) -> None:
+    """It has waited for the first piece; what it does with it takes longer than the client would have for the next."""
+
+    async def working(scope: Scope, receive: Receive, send: Send) -> None:
+        async def slowly() -> object:
+            message = await receive()
+            await trio.sleep(100)
+            return message
+
+        await ok(scope, slowly, send)  # type: ignore[arg-type]
+
+    async with open_front(only_http(working)) as front:
+        client = await front.dial()
+        await client.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+        for _ in range(2):
+            await trio.sleep(1)
+            await client.say(b"a")
+            await trio.sleep(50)
+        assert (await client.answer()).body == b"2"
+
+
 def endless(pieces: list[int], ends: list[float], size: int = 10_000) -> ASGIApp:
     """Sends until it is told that nobody listens."""
 

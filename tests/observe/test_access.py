@@ -12,6 +12,8 @@ from sluicegate import Builder, Call, Reply, open_gateway
 from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, Lines
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.protocol import faults
+from sluicegate.protocol.calls import Caller
+from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Reset, ToolFails
 
@@ -131,3 +133,19 @@ async def test_a_log_that_nobody_reads_holds_up_the_end_for_a_moment_only(autoju
         await gateway.settled()
         assert (await gateway.call_tool("b_echo")).fault is None
     assert trio.current_time() == 1 + FAREWELL_SECONDS
+
+
+async def test_a_line_shows_whose_session_it_was_and_not_the_key_to_it(autojump_clock: trio.testing.MockClock) -> None:
+    """Who reads the log could use the session, had he its whole id."""
+    page = Page()
+    lines = Lines(page.write)
+    caller = Caller("2025-11-25", principal="anna", session="abcdefgh-and-the-secret-rest")
+
+    async def answer(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(Raw(b"{}"))
+
+    await AccessLog(answer, lines, lambda: 7.0)(Call("tools/call", "t", {}, caller))
+    await lines.flush()
+    (line,) = page.lines
+    assert (line["principal"], line["session"]) == ("anna", "abcdefgh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -74,6 +75,21 @@ async def test_its_permissions_are_those_that_were_configured(tmp_path: Path) ->
     path = tmp_path / "gate.sock"
     async with listening(ListenConfig(unix=str(path), unix_mode="660")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+async def test_nobody_can_connect_before_the_permissions_are_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is there for a moment with those of the umask."""
+    path, refused, chmod = tmp_path / "gate.sock", list[int](), os.chmod
+
+    def trying(name: str, mode: int) -> None:
+        with socket.socket(socket.AF_UNIX) as stranger:
+            refused.append(stranger.connect_ex(name))
+        chmod(name, mode)
+
+    monkeypatch.setattr(os, "chmod", trying)
+    (listener,) = await listen_unix(str(path), 0o600)
+    await listener.aclose()
+    assert refused == [errno.ECONNREFUSED]
 
 
 async def test_a_socket_that_a_killed_process_left_behind_is_replaced(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ class Client:
         self._idle[connection] = None
         if self._turns.are_awaited:
             self._turns.call_next()
-        self.keeper.watch(connection, trio.current_time() + self.settings.idle_seconds)
+        connection.set_deadline(trio.current_time() + self.settings.idle_seconds, "it was not used any more")
 
     def let_go(self, connection: Connection) -> None:
         """A connection has ended."""

@@ -90,8 +90,7 @@ class Connection:
 
     async def send(self, rest: memoryview, body: bytes, seconds: float) -> None:
         """Send the rest within that time. A server that does not read to the end may have answered already, so that is no failure yet."""
-        self.why = SLOW
-        self.keeper.watch(self, trio.current_time() + seconds)
+        self.set_deadline(trio.current_time() + seconds, SLOW)
         if body or self.quick is not None:
             await self._send_and_listen(rest, body)
         else:
@@ -163,16 +162,19 @@ class Connection:
     def hurry(self, seconds: float) -> None:
         """Let the response end within that time."""
         if not self.ended:
-            self.why = "the answer took too long to end"
-            self.keeper.watch(self, min(self.expires_at, trio.current_time() + seconds))
+            self.set_deadline(min(self.expires_at, trio.current_time() + seconds), "the answer took too long to end")
 
     def end(self, why: str) -> None:
         """Close it, as soon as the timekeeper gets round to it; at once for all who ask."""
         if not self.ended:
-            self.why = why
             self.ended = True
             self.home.let_go(self)
-            self.keeper.watch(self, AT_ONCE)
+            self.set_deadline(AT_ONCE, why)
+
+    def set_deadline(self, moment: float, why: str) -> None:
+        """Give it a deadline, and the words for whoever waits for it then: without words he would wait on."""
+        self.why = why
+        self.keeper.watch(self, moment)
 
     async def expire(self) -> None:
         """The deadline has passed."""

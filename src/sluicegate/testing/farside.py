@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import attrs
 import trio
 import trio.testing
 
-from .wire import BUFFER, MemoryStream, memory_pair
+from .wire import BUFFER, memory_pair
 
 __all__ = ["FarSide", "Talk"]
+
+Ends = tuple[trio.abc.Stream, trio.abc.Stream]
 
 MOST_READ = 65536
 
@@ -76,7 +79,9 @@ class FarSide:
     """Whether connections are refused."""
     dialled: list[tuple[str, int]] = attrs.field(factory=list, init=False)
     """Host and port of every attempt to connect."""
-    ends: list[MemoryStream] = attrs.field(factory=list, init=False)
+    pair: Callable[[int], Ends] = memory_pair
+    """Makes both ends of a connection, the client's first."""
+    ends: list[trio.abc.Stream] = attrs.field(factory=list, init=False)
     """The client's ends of all connections."""
     _send: trio.MemorySendChannel[Talk] = attrs.field(init=False)
     _receive: trio.MemoryReceiveChannel[Talk] = attrs.field(init=False)
@@ -87,15 +92,15 @@ class FarSide:
     @property
     def open(self) -> int:
         """Connections that the client has not closed."""
-        return len([end for end in self.ends if not end.closed])
+        return len([end for end in self.ends if not _is_closed(end)])
 
-    async def open_stream(self, host: str, port: int) -> MemoryStream:
+    async def open_stream(self, host: str, port: int) -> trio.abc.Stream:
         """Connect; raises ``OSError`` while it is down."""
         self.dialled.append((host, port))
         await trio.lowlevel.checkpoint()
         if self.down:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-        ours, theirs = memory_pair(self.buffer)
+        ours, theirs = self.pair(self.buffer)
         self.ends.append(ours)
         self._send.send_nowait(Talk(theirs))
         return ours
@@ -103,3 +108,7 @@ class FarSide:
     async def accept(self) -> Talk:
         """The next connection."""
         return await self._receive.receive()
+
+
+def _is_closed(end: trio.abc.Stream) -> bool:
+    return end.socket.fileno() < 0 if isinstance(end, trio.SocketStream) else bool(getattr(end, "closed", False))
