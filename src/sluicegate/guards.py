@@ -24,7 +24,7 @@ from .policies.outlier import Group, Outlier, OutlierSettings
 from .policies.rate import Bucket, RateLimit
 from .policies.repeatable import repeatable
 from .policies.retry import Retry, RetrySettings
-from .protocol.calls import Handler, Layer
+from .protocol.calls import WORK, Handler, Layer
 
 __all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "restarts_of", "retry_layer"]
 
@@ -172,11 +172,12 @@ def _outlier(config: BackendConfig) -> Outlier | None:
 
 
 def limit_layer(given: RateLimitConfig | None, backend: str = "") -> Layer | None:
-    """So many calls in so much time; what is made of one layer shares one bucket."""
+    """So many calls in so much time; what is made of one layer shares one bucket. A backend's is for work alone (RES-0c), the gateway's for all."""
     if given is None:
         return None
     bucket = Bucket(given.requests, given.period_seconds, given.burst)
-    return lambda inner: RateLimit(inner, bucket, given.max_wait_seconds, backend)
+    only = WORK if backend else None
+    return lambda inner: RateLimit(inner, bucket, given.max_wait_seconds, backend, only)
 
 
 def queue_layer(config: BackendConfig) -> Layer | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import trio
 
+from sluicegate.policies.deadline import Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import Call, Hop, Reply
 from sluicegate.protocol.faults import Cause, Fault
 
 REPLY = Reply()
@@ -90,3 +91,20 @@ async def test_a_scope_that_ends_sooner_still_does(autojump_clock: object) -> No
 
     assert failed(await Lifetime(CallDeadline(works, 3))(call)).cause is Cause.TIMEOUT
     assert trio.current_time() == 2
+
+
+async def test_who_had_a_call_when_it_was_cut_is_named_and_not_who_had_refused_it_since(autojump_clock: object) -> None:
+    """RES-E10: of several attempts the one that was cut, else the last; nobody where none came so far."""
+
+    async def tried(call: Call) -> Reply:
+        call.trail.hops += [Hop("first", "connection_lost", 1.0), Hop("slow", "cancelled", 0.0), Hop("down", "backend_unavailable", 0.0)]
+        return await works(call)
+
+    async def failed_before(call: Call) -> Reply:
+        call.trail.hops += [Hop("first", "connection_lost", 1.0), Hop("second", "error", 0.0)]
+        return await works(call)
+
+    assert failed(await Lifetime(CallDeadline(tried, 3))(a_call())).backend == "slow"
+    assert failed(await Deadline(tried, 3)(a_call())).backend == "slow"
+    assert failed(await Lifetime(CallDeadline(failed_before, 3))(a_call())).backend == "second"
+    assert failed(await Lifetime(CallDeadline(waits, 3))(a_call())).backend == ""

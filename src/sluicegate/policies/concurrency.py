@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import WORK, Call, Handler, Reply
 
 __all__ = ["Concurrency"]
 
@@ -39,7 +39,9 @@ class Concurrency:
         return len(self._queue)
 
     async def __call__(self, call: Call) -> Reply:
-        """Run the call as soon as there is a place for it; a free one is taken without a checkpoint."""
+        """Run the call as soon as there is a place for it; a free one is taken without a checkpoint. What is no work takes none (RES-0c)."""
+        if call.method not in WORK:
+            return await self.inner(call)
         if self.running < self.most:
             self.running += 1
         elif len(self._queue) >= self.max_queue:

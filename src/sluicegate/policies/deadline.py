@@ -22,7 +22,7 @@ class Deadline:
         """Run the call, or answer with a timeout; a call that never left for a backend was overload."""
         with trio.move_on_after(self.seconds):
             return await self.inner(call)
-        return Reply.failed(expired(call, self.seconds, "", sent=call.trail.sent))
+        return Reply.failed(expired(call, self.seconds, call.trail.holder, sent=call.trail.sent))
 
 
 @attrs.frozen

@@ -28,7 +28,7 @@ class Lifetime:
         trail = call.trail
         if trail.cut:
             return Reply.failed(faults.cancelled(trail.cut))
-        return Reply.failed(expired(call, trail.allowed, "", sent=trail.sent))
+        return Reply.failed(expired(call, trail.allowed, trail.holder, sent=trail.sent))
 
 
 @attrs.frozen

@@ -10,14 +10,12 @@ import attrs
 import trio
 
 from ..events import get_logger
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 
 __all__ = ["Mirror", "Shadow"]
 
 log = get_logger("sluicegate.mirror")
-
-METHODS = frozenset({"tools/call", "resources/read", "prompts/get"})
 
 
 @attrs.define(eq=False)
@@ -87,7 +85,7 @@ class Mirror:
 
     async def __call__(self, call: Call) -> Reply:
         """Start the copies that are due, then run the call itself."""
-        if call.method in METHODS and not call.trail.mirrored:
+        if call.method in WORK and not call.trail.mirrored:
             call.trail.mirrored = True  # decided by the first attempt, also where no copy was due
             for shadow in self.shadows:
                 if shadow.wants():

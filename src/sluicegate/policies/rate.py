@@ -101,12 +101,16 @@ class RateLimit:
     max_wait_seconds: float
     backend: str = ""
     """Empty where the limit is that of the whole gateway."""
+    only: frozenset[str] | None = None
+    """Methods that take a token; None is every one."""
     refused: int = attrs.field(default=0, init=False)
     waited: int = attrs.field(default=0, init=False)
     """Calls that had to wait for their turn."""
 
     async def __call__(self, call: Call) -> Reply:
         """Take a token, at once or within the time that the call may wait, and run the call."""
+        if self.only is not None and call.method not in self.only:
+            return await self.inner(call)
         if not self.bucket.take():
             seconds = self.bucket.due - trio.current_time()
             if not self._may_wait(seconds):

@@ -19,6 +19,7 @@ __all__ = [
     "OURSELVES",
     "READS",
     "SILENT",
+    "WORK",
     "Allowance",
     "Back",
     "Call",
@@ -122,6 +123,12 @@ class Trail:
     allowance: Allowance | None = None
     """Every attempt beyond the first is drawn from it; None is as many as the policies want."""
 
+    @property
+    def holder(self) -> str:
+        """The backend that had the call when it was cut, or had it last; empty if none ever had it (RES-E10)."""
+        cut = (hop.backend for hop in reversed(self.hops) if hop.outcome == "cancelled")
+        return next(cut, self.hops[-1].backend if self.hops else "")
+
 
 @attrs.define(eq=False)
 class Call:
@@ -182,6 +189,9 @@ NAMED_BY = {
     "resources/unsubscribe": "uri",
 }
 """The parameter that says what a method is about."""
+
+WORK = frozenset({"tools/call", "resources/read", "prompts/get"})
+"""Methods that have a backend do something. What a person's typing brings about, a completion for each key, is not counted among them."""
 
 READS = frozenset({"resources/read", "prompts/get", "completion/complete"})
 """Methods that change nothing, whoever answers them."""
