@@ -318,7 +318,9 @@ async def test_an_absent_and_a_hanging_backend_come_in_when_they_can_and_hold_up
         assert "no answer within" not in daemon.log, "the hanging one is still waited for"
         await daemon.logged("backend is down")
         answer = await client.call("absent_echo")
-        assert f"command '{absent}' does not exist" in answer["error"]["message"]
+        assert answer["error"]["data"]["reason"] == "backend_unavailable"
+        assert str(absent) not in str(answer), "where its program is looked for is for the operator"
+        assert f"command '{absent}' does not exist" in daemon.log
         await daemon.logged(r'"hanging".*no answer within 4 s|no answer within 4 s.*"hanging"')
         async with client.http.stream("GET", client.url, headers=client.headers) as news:
             assert news.status_code == 200

@@ -53,7 +53,7 @@ REQUESTS: list[tuple[str, dict[str, object]]] = [
         {"ref": {"type": "ref/prompt", "name": "completable-prompt"}, "argument": {"name": "department", "value": "E"}},
     ),
 ]
-URI = re.compile(rb'"(?:all_)?(demo://[^"]*)"')
+URI = re.compile(rb'"(?:all\+)?(demo://[^"]*)"')
 TIME = re.compile(rb"[0-9]{1,2}:[0-9]{2}:[0-9]{2} ?[AP]M|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 
 
@@ -117,7 +117,7 @@ def namespaced(method: str, params: dict[str, object]) -> dict[str, object]:
         assert isinstance(ref, dict)
         return params | {"ref": ref | {"name": f"all_{ref['name']}"}}
     key = "uri" if method == "resources/read" else "name"
-    return params | {key: f"all_{params[key]}"}
+    return params | {key: f"all{'+' if key == 'uri' else '_'}{params[key]}"}
 
 
 def localised(answer: bytes) -> bytes:
@@ -173,4 +173,4 @@ async def test_lists_keep_every_member_of_every_item_but_the_name() -> None:
                 expected = await directly(session, f"{kind}/list", {})
                 reply = await gateway.endpoint.handle(Call(f"{kind}/list", f"{kind}/list", {}))
                 assert reply.fault is None
-                assert expected == bytes(reply.result).replace(b'"name":"all_', b'"name":"').replace(b'"uri":"all_', b'"uri":"')
+                assert expected == bytes(reply.result).replace(b'"name":"all_', b'"name":"').replace(b'"uri":"all+', b'"uri":"')

@@ -101,7 +101,10 @@ async def all_that_is_listed(client: Client) -> dict[str, list[dict[str, object]
 def namespaced(listed: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
     """The same lists under the names of a client of the gateway."""
     named = ("name", "uri", "uri_template")
-    return {kind: [item | {key: f"all_{item[key]}" for key in named if key in item} for item in items] for kind, items in listed.items()}
+    return {
+        kind: [item | {key: f"all{'+' if 'uri' in key else '_'}{item[key]}" for key in named if key in item} for item in items]
+        for kind, items in listed.items()
+    }
 
 
 async def run_long(client: Client) -> None:
