@@ -16,7 +16,7 @@ from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
 from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, NoPlace, SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Line
-from sluicegate.protocol.calls import Call, Caller, Reply
+from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Notification
 from sluicegate.sources import Sources
 
@@ -211,7 +211,7 @@ async def test_large_requests_without_an_answer_have_a_bound(
         return Reply()
 
     tools["long"] = long
-    monkeypatch.setattr("sluicegate.frontends.session_table.MOST_OPEN_BYTES", 3 * PART * 70_000)
+    monkeypatch.setattr("sluicegate.frontends.session_table.MOST_OPEN_BYTES", 6 * 70_000)
     gate.rebuild(tokens=("one", "two"), limits=Limits(max_body_size=1_000_000))
     one, two = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
     mine, theirs = [await gate.open(**one) for _ in range(3)], await gate.open(**two)
@@ -231,12 +231,13 @@ async def test_large_requests_without_an_answer_have_a_bound(
     assert gate.app.sessions._open_bytes == 0
 
 
-@pytest.mark.parametrize("size", [MOST_OPEN_BYTES // PART, MOST_OPEN_BYTES // PART + 1])
-async def test_a_large_request_alone_has_room_up_to_a_quarter(size: int) -> None:
-    table = SessionTable(Limits(), Sources.seeded(1))
-    session = Session(Caller("2025-11-25"), Limits())
-    await trio.lowlevel.checkpoint()
-    assert table.may_hold(session, size) is (size <= MOST_OPEN_BYTES // PART)
+async def test_of_the_room_for_large_requests_one_has_half_and_the_next_half_of_the_rest(autojump_clock: object) -> None:
+    home = house(10)
+    for who, most in (("a", MOST_OPEN_BYTES // 2), ("b", MOST_OPEN_BYTES // 4), ("c", MOST_OPEN_BYTES // 8)):
+        session, held = home.open(who), 0
+        while home.table.may_hold(session, 1 << 20):
+            held += 1 << 20
+        assert held == most
 
 
 async def test_answers_that_are_kept_for_one_do_not_crowd_out_those_for_others(autojump_clock: object) -> None:

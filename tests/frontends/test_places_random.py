@@ -105,7 +105,7 @@ class Town:
             self.table.keep(session, log)
 
     def hold(self) -> None:
-        size = self.chance.choice([70_000, 4_000_000, MOST_OPEN_BYTES // PART])
+        size = self.chance.choice([70_000, 4_000_000, MOST_OPEN_BYTES // 3])
         if (session := self.some()) and self.table.may_hold(session, size):
             self.holding.append((session, size))
 

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from sluicegate.http1.forwarded import Peer, peer_of, seen_through
+from sluicegate.http1.forwarded import Peer, network_behind, peer_of, seen_through
 from sluicegate.testing.wire import memory_pair
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1"))
@@ -46,6 +46,21 @@ def test_the_client_is_the_last_one_that_is_no_proxy(headers: list[tuple[bytes, 
 )
 def test_the_scheme_is_what_the_nearest_proxy_says(value: bytes, scheme: str) -> None:
     assert seen_through(PROXY, [(b"x-forwarded-proto", value)], TRUSTED) == (("10.0.0.1", 1234), scheme)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "network"),
+    [
+        (PROXY, xff("192.0.2.1"), "192.0.2.1"),
+        (PROXY, xff("2001:db8::1"), "2001:0db8:0000:0000"),
+        (PROXY, [], ""),
+        (Peer(None, None, is_proxy=True), xff("192.0.2.1"), "192.0.2.1"),
+        (Peer(("192.0.2.9", 1)), xff("192.0.2.1"), "192.0.2.9"),
+        (Peer(), [], ""),
+    ],
+)
+def test_a_request_comes_from_the_network_that_a_trusted_proxy_names(peer: Peer, headers: list[tuple[bytes, bytes]], network: str) -> None:
+    assert network_behind(peer, headers, TRUSTED) == network
 
 
 def test_a_stream_in_memory_has_no_addresses() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 import trio
@@ -12,7 +13,9 @@ from sluicegate.http1.doors import Doors
 from sluicegate.http1.forwarded import Peer
 from sluicegate.http1.head import HeadLimits
 from sluicegate.http1.lifespan import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.response_head import DateLine
 from sluicegate.http1.server import HangUp, ServerSettings
+from sluicegate.http1.serving import Serving
 from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 
@@ -458,3 +461,14 @@ async def test_bodies_that_do_not_end_are_bounded_together(autojump_clock: objec
             await trio.testing.wait_all_tasks_blocked()
         assert not any(client.stream.is_readable for client in others[1:]), "nothing of those that have ended is counted any more"
     assert caplog.records == []
+
+
+def test_one_network_may_hold_half_of_all_bodies_and_the_next_one_half_of_the_rest() -> None:
+    serving = Serving(cast("Any", None), ServerSettings(most_held=1000), DateLine(lambda: 0.0), cast("Any", None))
+    for network, most in (("10.0.0.1", 501), ("10.0.0.2", 250)):
+        while not serving.is_full(network):
+            serving.hold(network, 1)
+        assert serving.held_by[network] == most
+    for network, held in list(serving.held_by.items()):
+        serving.hold(network, -held)
+    assert (serving.held, serving.held_by) == (0, {})

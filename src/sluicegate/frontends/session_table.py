@@ -27,9 +27,9 @@ log = get_logger("sluicegate.frontend")
 MOST_KEPT_BYTES = 64 * 1024 * 1024
 """Finished answers of all sessions together that wait for clients to come back for them."""
 MOST_OPEN_BYTES = 256 * 1024 * 1024
-"""Large requests of all sessions together that have no answer yet."""
+"""Large requests of all sessions together that have no answer yet. Of these one owner may have as much as is left for all: alone half of it."""
 PART = 4
-"""Of each of the two, and of the orphans, one owner has at most one part in so many."""
+"""Of what is kept, and of the orphans, one owner has at most one part in so many."""
 WEIGHT = 2048
 """About how many bytes of memory an answer takes that is kept, beside what it says."""
 SWEEP_BATCH = 256
@@ -137,7 +137,7 @@ class SessionTable:
     def may_hold(self, session: Session, size: int) -> bool:
         """Whether there is room for a large request of so many bytes; then it counts until `let_go`."""
         owner = session.owner
-        if owner.open_bytes + size > MOST_OPEN_BYTES // PART or self._open_bytes + size > MOST_OPEN_BYTES:
+        if owner.open_bytes + size > MOST_OPEN_BYTES - self._open_bytes:
             return False
         owner.open_bytes += size
         self._open_bytes += size

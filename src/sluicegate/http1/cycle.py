@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from ..events import get_logger
-from .forwarded import seen_through
+from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
 from .head import Request
 from .lifespan import Message, Scope
@@ -59,6 +59,8 @@ class Cycle:
     """Bytes of the body that the application has."""
     _held: int = attrs.field(default=0, init=False)
     """Of these, those that are counted by `Serving.held`."""
+    _network: str = attrs.field(default="", init=False)
+    """Whose they are."""
     _continued: bool = attrs.field(default=False, init=False)
     _pace: Pace | None = attrs.field(default=None, init=False)
     _bell: trio.Event | None = attrs.field(default=None, init=False)
@@ -177,7 +179,7 @@ class Cycle:
                 await connection.out.send(CONTINUE)
         settings, timekeeper = connection.serving.settings, connection.serving.timekeeper
         self._hold(self._taken)
-        if connection.serving.held > settings.most_held and self._taken > settings.read_ahead:
+        if self._taken > settings.read_ahead and connection.serving.is_full(self._network):
             self.give_up(TOO_MUCH)
         if self._pace is None:
             self._pace = Pace(settings.body_seconds, int(settings.body_seconds * settings.min_rate))
@@ -191,7 +193,10 @@ class Cycle:
 
     def _hold(self, size: int) -> None:
         """Count what the application has of a body that is not complete."""
-        self.connection.serving.held += size - self._held
+        serving = self.connection.serving
+        if size and not self._held:
+            self._network = network_behind(self.connection.peer, self.request.headers, serving.settings.trusted)
+        serving.hold(self._network, size - self._held)
         self._held = size
 
     async def _news(self) -> None:

@@ -12,7 +12,7 @@ import trio
 from .settings import Networks
 from .sockets import QuickSocket
 
-__all__ = ["Peer", "network_of", "peer_of", "seen_through"]
+__all__ = ["Peer", "network_behind", "network_of", "peer_of", "seen_through"]
 
 Address = tuple[str, int]
 
@@ -34,6 +34,14 @@ class Peer:
     def network(self) -> str:
         """What connections are counted by; "" is not counted. An IPv6 customer has a whole /64 network."""
         return "" if self.client is None or self.is_proxy else network_of(self.client[0])
+
+
+def network_behind(peer: Peer, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> str:
+    """The network that a request comes from: the peer's, or behind a trusted proxy that of the client whom it names; "" if it names none."""
+    if not peer.is_proxy:
+        return peer.network
+    client, _ = seen_through(peer, headers, trusted)
+    return "" if client is None or client == peer.client else network_of(client[0])
 
 
 def network_of(client: str) -> str:

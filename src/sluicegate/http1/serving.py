@@ -26,5 +26,19 @@ class Serving:
     heads: KnownHeads[RequestLine] = attrs.field(factory=KnownHeads, init=False)
     held: int = attrs.field(default=0, init=False)
     """Bytes that applications have of bodies which are not complete."""
+    held_by: dict[str, int] = attrs.field(factory=dict, init=False)
+    """Of these, those of each network that is known."""
     closing: bool = attrs.field(default=False, init=False)
     """Each connection ends after the response it is at."""
+
+    def hold(self, network: str, size: int) -> None:
+        """An application has so many bytes more, or less, of the body that somebody in that network sends."""
+        self.held += size
+        if network and size:
+            left = self.held_by[network] = self.held_by.get(network, 0) + size
+            if not left:
+                del self.held_by[network]
+
+    def is_full(self, network: str) -> bool:
+        """Whether that network has no room for large bodies: it may have as much as is left for all others, alone half of it."""
+        return self.held_by.get(network, 0) > self.settings.most_held - self.held

@@ -33,7 +33,8 @@ class ServerSettings:
     read_ahead: int = 65_536
     """Bytes of bodies that nobody took yet; with more than that, nothing is read."""
     most_held: int = 256 * 1024 * 1024
-    """Bytes of bodies that are not complete, in all applications together; with more than that, a body larger than `read_ahead` is refused."""
+    """Bytes of bodies that are not complete, in all applications together; with more than that, a body larger than `read_ahead` is refused.
+    So it is where one network has more than is left for all others."""
     max_connections: int = 4096
     """When there are as many, an idle one makes room for the next, or else that is turned away."""
     takes_waiting: bool = True
