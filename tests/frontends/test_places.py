@@ -196,11 +196,22 @@ async def test_names_of_capabilities_take_no_memory(gate: Any, talk: Any) -> Non
     assert {session.caller.capabilities for session in gate.app.sessions._sessions.values()} == {frozenset({"sampling", "roots"})}
 
 
-async def test_a_client_that_can_do_too_much_is_refused(gate: Any, talk: Any) -> None:
+@pytest.mark.parametrize(
+    ("capabilities", "word"),
+    [
+        ({"experimental": {"x": "y" * LARGEST_CAPABILITIES}}, "65536 bytes"),
+        ({f"x{number}": {} for number in range(513)}, "512 members"),
+        ([], "must be an object"),
+        (None, "must be an object"),
+    ],
+)
+async def test_a_client_that_can_do_too_much_is_refused(gate: Any, talk: Any, capabilities: object, word: str) -> None:
     opening = talk.opening()
-    opening["params"]["capabilities"] = {"experimental": {"x": "y" * LARGEST_CAPABILITIES}}
+    opening["params"]["capabilities"] = capabilities
     gate.rebuild(limits=Limits(max_body_size=100_000))
-    assert (await gate.post(opening)).json()["error"]["code"] == -32602
+    error = (await gate.post(opening)).json()["error"]
+    assert error["code"] == -32602
+    assert word in error["message"]
 
 
 async def test_large_requests_without_an_answer_have_a_bound(

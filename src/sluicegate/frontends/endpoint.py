@@ -12,6 +12,7 @@ from ..protocol import faults
 from ..protocol.calls import Call, Handler, Layer, Reply
 from ..protocol.eras import negotiate
 from ..protocol.log_levels import LEVELS
+from ..protocol.members import TOO_MANY
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..routing.catalogue import Directory
@@ -149,7 +150,8 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     raw = params.get("capabilities", EMPTY)
     capabilities = decode_object(raw)
     if isinstance(capabilities, Malformed):
-        return faults.client_mistake('"capabilities" must be an object')
+        why = TOO_MANY if capabilities.message == TOO_MANY else "it must be an object"
+        return faults.client_mistake(f'"capabilities" cannot be read: {why}')
     if len(bytes(raw)) > LARGEST_CAPABILITIES:
         return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
     return Opening(negotiate(asked), _known(frozenset(CAPABILITIES & capabilities.keys())))
