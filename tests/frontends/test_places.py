@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tracemalloc
 from functools import partial
@@ -13,6 +14,7 @@ import trio
 
 from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
+from sluicegate.frontends.request import HttpRequest
 from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, NoPlace, SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Line
@@ -280,6 +282,17 @@ async def test_answers_that_are_kept_weigh_more_than_what_they_say(autojump_cloc
             log.end()
             home.table.keep(session, log)
     assert sum(len(session.kept) for session in sessions) < 10_000
+
+
+async def test_an_answer_that_is_kept_does_not_hold_the_connection_that_it_began_on(gate: Any, talk: Any, autojump_clock: object) -> None:
+    session = await gate.open()
+    for name, seconds in (("chatty", 1), ("chatty", 10)):  # while it goes on, and when it has ended
+        async with gate.stream("POST", session, talk.calling(name, seconds)) as stream:
+            await stream.next()
+        await trio.sleep(seconds)
+        gc.collect()
+        assert [one for one in gc.get_objects() if isinstance(one, HttpRequest)] == []
+    assert len(gate.app.sessions.find(session, "").answers) == 2
 
 
 async def test_calls_without_a_connection_have_a_share_too(

@@ -12,7 +12,7 @@ import attrs
 import h11
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Event, RawData, Updated
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
@@ -83,6 +83,12 @@ class Http1(H11Protocol):
     def is_idle_after(self, event: Updated | None) -> bool:
         """Whether there is no request now: here the event is right."""
         return event is not None and event.idle
+
+    async def handle(self, event: Event) -> None:
+        """Take what came."""
+        await super().handle(event)
+        if isinstance(event, Closed):
+            self.connection.close()
 
     async def leave(self) -> None:
         """There is no word for it."""

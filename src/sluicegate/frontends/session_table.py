@@ -20,12 +20,14 @@ from .owners import Owner, Owners
 from .sessions import Session
 from .stream import EventLog
 
-__all__ = ["NoPlace", "SessionTable"]
+__all__ = ["LARGE", "NoPlace", "SessionTable"]
 
 log = get_logger("sluicegate.frontend")
 
 MOST_KEPT_BYTES = 64 * 1024 * 1024
 """Finished answers of all sessions together that wait for clients to come back for them."""
+LARGE = 65_536
+"""Bytes of a request that counts until it has its answer. Smaller ones are bounded by their number."""
 MOST_OPEN_BYTES = 256 * 1024 * 1024
 """Large requests of all sessions together that have no answer yet. Of these one owner may have as much as is left for all: alone half of it."""
 PART = 4
@@ -74,11 +76,11 @@ class SessionTable:
     def open(self, opening: Opening, principal: str, network: str = "") -> Session | NoPlace:
         """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end."""
         owner, now = self.owners.of(principal, network), trio.current_time()
-        has_share = any(owner.key) and len(owner) >= self.limits.share_of_sessions
-        if not has_share and len(self._sessions) < self.limits.max_sessions:
+        is_at_share = any(owner.key) and len(owner) >= self.limits.share_of_sessions
+        if not is_at_share and len(self._sessions) < self.limits.max_sessions:
             return self._begin(opening, principal, owner)
-        gives_way = owner.first_to_go(now) if has_share else self.owners.who_gives_way(owner, self.limits.max_sessions, now)
-        if gives_way is None and has_share:
+        gives_way = owner.first_to_go(now) if is_at_share else self.owners.who_gives_way(owner, self.limits.max_sessions, now)
+        if gives_way is None and is_at_share:
             return NoPlace(429, f"you have {len(owner)} sessions, and all of them are in use; end some with DELETE")
         if gives_way is None:
             return NoPlace(503, "there are too many sessions, and all of them are in use")

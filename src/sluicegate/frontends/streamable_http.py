@@ -9,13 +9,12 @@ from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, decode
-from ..protocol.parts import LARGE
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .formats import accepted, is_json
 from .mirrored import contradiction
 from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
-from .session_table import NoPlace, SessionTable
+from .session_table import LARGE, NoPlace, SessionTable
 from .sessions import Session
 from .stream import read_event_id
 
