@@ -1,0 +1,168 @@
+"""Which tests run through which line, found out once: a plugin of pytest that writes it down, and what reads it.
+
+Sources change after that. A line that was not there then is taken for its neighbours, so a map grows stale slowly; ``--map`` makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Generator, Iterable
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import attrs
+import coverage
+import pytest
+from coverage.numbits import numbits_to_nums
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "sluicegate"
+CACHE = ROOT / ".cache" / "mutants"
+TESTS = ("tests/http1", "tests/protocol", "tests/routing", "tests/backends", "tests/frontends", "tests/cli", "tests/flows")
+"""Those of the rooms that bugs are drawn from, and of whole gateways. What only a random world would notice should be noticed elsewhere."""
+FOLDER = "SLUICEGATE_MUTANTS_MAP"
+"""The variable that tells the plugin where to write."""
+
+
+class Recorder:
+    """Coverage with a context for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.coverage = coverage.Coverage(
+            data_file=str(folder / f"lines.{worker}"), source=[str(SOURCE)], config_file=False, messages=False
+        )
+        self.seconds: dict[str, float] = {}
+        self.path = folder / f"seconds.{worker}.json"
+        self.coverage.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """What runs now belongs to this test."""
+        self.coverage.switch_context(item.nodeid)
+        try:
+            return (yield)
+        finally:
+            self.coverage.switch_context("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """How long it took."""
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Write it all down."""
+        self.coverage.stop()
+        self.coverage.save()
+        self.path.write_text(json.dumps(self.seconds), encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record, where something runs and somebody asked for it."""
+    if FOLDER in os.environ and not config.getoption("numprocesses", None):
+        config.pluginmanager.register(Recorder(Path(os.environ[FOLDER])), "mutants-recorder")
+
+
+@attrs.frozen
+class Touch:
+    """A test that runs through a line."""
+
+    test: str
+    seconds: float
+    lines: int
+    """So many in all; the fewer, the more it is about this one."""
+
+
+@attrs.define
+class Touched:
+    """The map of one moment."""
+
+    folder: Path
+    seconds: dict[str, float] = attrs.field(init=False)
+    _widths: dict[str, int] = attrs.field(init=False)
+    _files: dict[str, tuple[list[str], dict[int, list[str]]]] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.seconds = {}
+        for path in self.folder.glob("seconds.*.json"):
+            self.seconds.update(json.loads(path.read_text(encoding="utf-8")))
+        self._widths = defaultdict(int)
+        for connection in self._connections():
+            for context, bits in connection.execute("select c.context, l.numbits from line_bits l join context c on c.id = l.context_id"):
+                self._widths[context] += int.from_bytes(bits, "little").bit_count()
+
+    def _connections(self) -> Iterable[sqlite3.Connection]:
+        for path in sorted(self.folder.glob("lines.*")):
+            connection = sqlite3.connect(path)
+            yield connection
+            connection.close()
+
+    def of(self, path: Path, line: int, function: range) -> list[Touch]:
+        """The tests that run through a line of a file, the most special ones first; where none does, as on import, those that run through it at all."""
+        then, lines = self._file(path)
+        now = path.read_text(encoding="utf-8").splitlines()
+        place = _moved(then, now)
+        tests = set(lines.get(place.get(line, 0), ()))
+        if not tests:
+            tests = {test for number in function for test in lines.get(place.get(number, 0), ())}
+        if not tests:
+            tests = {test for some in lines.values() for test in some}
+        room = path.relative_to(SOURCE).parts[0]
+        found = [Touch(test, self.seconds.get(test, 0.2), self._widths[test]) for test in tests if test]
+        return sorted(found, key=lambda touch: (f"tests/{room}/" not in touch.test, touch.lines * (0.05 + touch.seconds), touch.test))
+
+    def _file(self, path: Path) -> tuple[list[str], dict[int, list[str]]]:
+        name = str(path.relative_to(SOURCE))
+        if name not in self._files:
+            lines: dict[int, list[str]] = defaultdict(list)
+            query = (
+                "select c.context, l.numbits from line_bits l join context c on c.id = l.context_id join file f on f.id = l.file_id "
+                "where f.path like ?"
+            )
+            for connection in self._connections():
+                for context, bits in connection.execute(query, (f"%/src/sluicegate/{name}",)):
+                    for number in numbits_to_nums(bits):
+                        lines[number].append(context)
+            then = self.folder / "src" / name
+            self._files[name] = (then.read_text(encoding="utf-8").splitlines() if then.exists() else [], lines)
+        return self._files[name]
+
+
+def _moved(then: list[str], now: list[str]) -> dict[int, int]:
+    """From lines of today to those of the day of the map."""
+    place: dict[int, int] = {}
+    for kind, first, last, begin, end in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
+        for number in range(begin, end):
+            offset = number - begin if kind == "equal" else min(number - begin, max(last - first - 1, 0))
+            place[number + 1] = first + offset + 1
+    return place
+
+
+def draw_map(*, anew: bool, processes: int) -> Touched:
+    """The map that is there, or a new one: one run of their tests in memory."""
+    folder = CACHE / "map"
+    if anew or not (folder / "whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(SOURCE, folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        print("finding out which tests run through which line; that takes some minutes, once", flush=True)
+        options = [
+            "-q",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "scripts.mutation.touched",
+            "-n",
+            str(processes),
+            "--tb=no",
+            *TESTS,
+        ]
+        subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, env=os.environ | {FOLDER: str(folder)}, check=False)
+        (folder / "whole").touch()
+    return Touched(folder)
