@@ -11,7 +11,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 TARGETS = ROOT / "tests" / "fuzz"
-INSTRUMENTED = ["sluicegate.http1", "sluicegate.protocol"]
+INSTRUMENTED = ["sluicegate.http1", "sluicegate.protocol", "sluicegate.backends.lines", "sluicegate.routing"]
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     except ImportError:
         print("atheris has no wheel for this Python or this machine, so nothing is fuzzed; CPython 3.11 to 3.13 on Linux x86-64 has one")
         return
+    sys.path.insert(0, str(ROOT))  # for what the targets share
     with atheris.instrument_imports(include=INSTRUMENTED):
         target = load(TARGETS / f"{arguments.target}.py")
     corpus = ROOT / ".cache" / "fuzz" / arguments.target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from time import process_time
 
 import msgspec
 import pytest
@@ -12,8 +13,10 @@ import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http_forgotten import memory_of
 from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
@@ -182,3 +185,12 @@ async def test_the_words_of_a_stream_count_as_those_of_a_body(autojump_clock: tr
     async with session_with(ScriptedEndpoint(on={"tools/call": lost_once})) as session:
         reply = await session.request(call())
         assert msgspec.json.decode(reply.result) == {}
+
+
+def test_an_error_is_read_in_a_time_that_grows_with_its_length_alone() -> None:
+    fault = backend_error("b", Raw(b'{"code":-32600,"message":"%b"}' % (b"expect" * 100_000)))
+    began = process_time()
+
+    memory_of(400, fault, has_id=True, unnamed=True)
+
+    assert process_time() - began < 1  # 15 ms; an hour where the beginning of a word was looked for at each letter

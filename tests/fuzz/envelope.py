@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgspec
+from tests.fuzz.timing import in_time
 
 from sluicegate.protocol.batches import MOST_MEMBERS, decode_batch, is_batch, read_batch
 from sluicegate.protocol.keys import ENVELOPE
@@ -97,6 +98,7 @@ SEEDS = [
 
 def check(data: bytes) -> None:
     """Raises `AssertionError` for a finding; anything else that it raises is one, too."""
+    in_time(work, data, head=0)
     check_message(data)
     batch = decode_batch(data)
     members = read_batch(data)
@@ -110,6 +112,13 @@ def check(data: bytes) -> None:
         assert not any(isinstance(member, Request) and member.method == "initialize" for member in members)
         for member in batch[:4]:
             check_message(bytes(member))
+
+
+def work(data: bytes) -> None:
+    """All that we do to it."""
+    decode(data)
+    read_batch(data)
+    compact(data)
 
 
 def check_message(data: bytes) -> None:

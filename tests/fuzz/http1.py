@@ -15,6 +15,7 @@ from typing import NamedTuple
 import attrs
 import h11
 import httptools
+from tests.fuzz.timing import in_time
 
 from sluicegate.http1.head import RequestLine
 from sluicegate.http1.repeated import KnownHeads
@@ -72,6 +73,7 @@ SEEDS = list(seeds())
 def check(data: bytes) -> None:
     """Raises `AssertionError` for a finding."""
     kind, payload = data[:1], data[1:]
+    in_time(work, data)
     size = payload[0] % 7 + 2 if payload else 1
     if kind < b"\x01":
         check_requests(payload, size, HeadLimits())
@@ -79,6 +81,14 @@ def check(data: bytes) -> None:
         check_requests(payload, size, NARROW)
     else:
         check_response(payload, size, METHODS[(kind[0] - 2) % len(METHODS)])
+
+
+def work(data: bytes) -> None:
+    """All that we do to it."""
+    if data[:1] <= b"\x01":
+        read_requests([data[1:]], HeadLimits())
+    else:
+        read_response([data[1:]], METHODS[(data[0] - 2) % len(METHODS)])
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from tests.fuzz.timing import in_time
+
 from sluicegate.protocol.events import Event, EventParser, OversizedEvent, format_event
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
@@ -58,6 +60,7 @@ SEEDS = [
 def check(data: bytes) -> None:
     """Raises `AssertionError` for a finding."""
     kind, stream = data[:1], data[1:]
+    in_time(lambda longer: (format_event(longer), list(EventParser(UNLIMITED).feed(longer[1:]))), data)
     if kind == b"\x02":
         check_writing(stream)
         return

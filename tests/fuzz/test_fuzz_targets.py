@@ -7,8 +7,9 @@ import runpy
 from pathlib import Path
 
 import pytest
+from tests.fuzz.timing import PUMPED, check, pumped
 
-TARGETS = ("envelope", "http1", "sse")
+TARGETS = ("envelope", "http1", "lines", "patterns", "sse")
 
 
 def changed(data: bytes, seeds: list[bytes], tokens: tuple[bytes, ...], chance: random.Random) -> bytes:
@@ -48,3 +49,16 @@ def test_blind_changes_of_the_seeds_hold(target: str) -> None:
             module["check"](data)
         except Exception as error:
             raise AssertionError(f"{target} fails for {data!r}") from error
+
+
+def test_what_grows_faster_than_its_input_is_a_finding() -> None:
+    with pytest.raises(AssertionError, match="8192 bytes take"):
+        check(lambda data: sum(range(len(data) ** 2)), bytes(8192))
+
+
+def test_an_input_is_pumped_up_between_its_ends() -> None:
+    long = pumped(b"\x01abc\n\n\ndef")
+
+    assert long[:1] == b"\x01"
+    assert PUMPED < len(long) < PUMPED + 100
+    assert pumped(b"\x01") == b"\x01"

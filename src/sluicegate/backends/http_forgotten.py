@@ -28,7 +28,8 @@ class Memory(enum.Enum):
 
 _SESSION = re.compile(r"session", re.IGNORECASE)
 _BEGIN_ANEW = re.compile(
-    r"not (been |yet )?initiali[sz]ed|uninitiali[sz]ed|expect\w* (an? )?[\"'`]?initiali[sz]e|initiali[sz]e (request|first)", re.IGNORECASE
+    r"not (been |yet )?initiali[sz]ed|uninitiali[sz]ed|expect(s|ed|ing)? (an? )?[\"'`]?initiali[sz]e|initiali[sz]e (request|first)",
+    re.IGNORECASE,
 )
 """Servers without ids, too, say so after a restart."""
 _NOT_READY = re.compile(r"\b(server|session|client|connection)\b( is| was| has)? (not|un)|initiali[sz]e request", re.IGNORECASE)

@@ -20,7 +20,8 @@ _STRING = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'
 _MEMBER = rb"\s*+(%b)\s*+:\s*+(%b|-?[0-9][0-9.eE+-]*+|true|false|null)\s*+" % (_STRING, _STRING)
 _PLAIN = re.compile(_MEMBER)
 _HEAD = re.compile(rb"\s*+\{((?:%b,)++)" % _MEMBER)
-_TAIL = re.compile(rb",((?:%b,)*+%b)\}\s*+\Z" % (_MEMBER, _MEMBER))
+_RUN = re.compile(rb",((?:%b,)*+%b)(?P<end>\}\s*+\Z)?" % (_MEMBER, _MEMBER))
+"""Plain members within an end; the last of these runs may lead up to the end of the message. Read once: beginning again at each comma takes 4 ms."""
 _ANSWER = re.compile(rb"\s*+\{(?:%b,)*+\s*+\"(?:result|error)\"\s*+:" % _MEMBER)
 """The beginning of a response: what is not plain in one is the first of these."""
 
@@ -51,7 +52,8 @@ class Oversized:
 
     def _plain(self) -> dict[bytes, bytes]:
         """The plain members at both ends, by their keys as they are spelled."""
-        ends = (_HEAD.match(self.head), _TAIL.search(self.tail))
+        runs = list(_RUN.finditer(self.tail))
+        ends = (_HEAD.match(self.head), runs[-1] if runs and runs[-1]["end"] else None)
         return {member[1]: member[2] for end in ends if end is not None for member in _PLAIN.finditer(end[1])}
 
 
