@@ -19,6 +19,7 @@ import attrs
 from .against import against, difference_goals, difference_notes, show_difference
 from .attack import SMALL, WHOLE, attack, attack_goals, show_attack
 from .drain import drain, drain_goals
+from .floods import KINDS, QUICK, THOROUGH, flood_goals, floods, show_floods
 from .goals import Goal, show_goals
 from .logged import compare, comparison_goals, comparison_notes, show_comparison
 from .peers import open_peers
@@ -96,6 +97,7 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--startup", action="store_true", help="instead, only the time until it listens, and of `sluicegate check`")
     instead.add_argument("--profile", nargs="?", const="http", choices=SHAPES, help="instead, show where the time of a call goes")
     instead.add_argument("--attack", action="store_true", help="instead, what clients that hurt do to the others")
+    parser.add_argument("--kind", choices=["clients", *KINDS], action="append", help="of --attack, only this one")
     instead.add_argument("--drain", action="store_true", help="instead, SIGTERM under load")
     instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
@@ -166,9 +168,18 @@ def profiles(folder: Path, arguments: argparse.Namespace) -> Findings:
 
 
 def attacks(folder: Path, arguments: argparse.Namespace) -> Findings:
-    """Let clients do what hurts."""
-    found = attack(folder, SMALL if arguments.quick else WHOLE)
-    return Findings(show_attack(found), {"attack": found}, attack_goals(found), notes=found["notes"])
+    """Let clients and backends do what hurts."""
+    kinds: list[str] = arguments.kind or ["clients", *KINDS]
+    found = Findings("", {}, [])
+    if "clients" in kinds:
+        one = attack(folder, SMALL if arguments.quick else WHOLE)
+        found = Findings(show_attack(one), {"attack": one}, attack_goals(one), notes=one["notes"])
+    if names := [kind for kind in kinds if kind in KINDS]:
+        others = floods(folder, QUICK if arguments.quick else THOROUGH, names)
+        found.shown = "\n\n".join(filter(None, (found.shown, show_floods(others))))
+        found.facts |= {"floods": others}
+        found.goals += flood_goals(others)
+    return found
 
 
 def drains(folder: Path, arguments: argparse.Namespace) -> Findings:

@@ -18,7 +18,7 @@ from .processes import Failed
 from .sessions import open_sessions
 from .targets import Target
 
-__all__ = ["Callers", "attacking", "calling"]
+__all__ = ["Callers", "attacking", "calling", "hurting"]
 
 HERE = Path(__file__).parent
 PATIENCE = 90.0
@@ -62,6 +62,14 @@ def attacking(target: Target, numbers: dict[str, int]) -> Iterator[Callers]:
     (session,) = target.sessions_for(1)
     amounts = [text for kind, number in numbers.items() for text in (f"--{kind}", str(number))]
     with _running("attackers.py", [*amounts, "--", target.url, session, target.tool("large")], "all there") as callers:
+        yield callers
+
+
+@contextmanager
+def hurting(target: Target, kind: str, tool: str, amount: int) -> Iterator[Callers]:
+    """Requests that hurt, of one kind; ``tool`` is what is called, where something is, for ``amount`` of what it does."""
+    (session,) = open_sessions(target.url, 1)
+    with _running("hurting_client.py", ["--amount", str(amount), "--", kind, target.url, session, tool], "started") as callers:
         yield callers
 
 

@@ -83,11 +83,18 @@ class Program:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str | Path], folder: Path, *, port: int = 0, env: Mapping[str, str] | None = None, says: str = ""
+    name: str,
+    command: Sequence[str | Path],
+    folder: Path,
+    *,
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    says: str = "",
+    stderr: int | None = None,
 ) -> Iterator[Program]:
     """Start a program in a process group of its own; ready when it listens on ``port``, or has written what matches ``says``: the URL it serves.
 
-    The whole group is gone at the end of the block.
+    The whole group is gone at the end of the block. What it writes is in its log, unless there is a descriptor for ``stderr``.
     """
     log = folder / f"{name.replace(' ', '-').replace('/', '-')}.log"
     began = time.monotonic()
@@ -96,7 +103,7 @@ def running(
             list(map(str, command)),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=output,
+            stderr=output if stderr is None else stderr,
             env={**os.environ, **(env or {})},
             start_new_session=True,
         )

@@ -41,7 +41,7 @@ def missed(found: Json) -> list[str]:
 
 def test_clients_that_hurt_are_ended_in_time_and_leave_nothing_behind(tmp_path: Path) -> None:
     """Some drip bytes, some stop reading, some reset, some are idle; no healthy call suffers, twice."""
-    found = bench(tmp_path, "--attack", "--quick")
+    found = bench(tmp_path, "--attack", "--quick", "--kind", "clients")
 
     assert missed(found) == []
     attack = found["attack"]
@@ -51,6 +51,18 @@ def test_clients_that_hurt_are_ended_in_time_and_leave_nothing_behind(tmp_path: 
         assert one["p99"] < 2000
         assert list(one["answers"]) == ["HTTP/1.1 408 Request Timeout"]
         assert set(one["held"]) == {"drippers in the head", "drippers in the body", "stalled", "resetters", "idle"}
+
+
+@pytest.mark.parametrize("kind", ["unread log", "long names", "sessions", "members", "pings", "questions", "chatter", "deep"])
+def test_inputs_that_hurt_cost_nobody_else_anything(tmp_path: Path, kind: str) -> None:
+    """Memory and the log stay within their bounds, no healthy call goes wrong, and what hurts is answered."""
+    found = bench(tmp_path, "--attack", "--quick", "--kind", kind)
+
+    assert missed(found) == []
+    (attack,) = found["floods"][kind]["attacks"]
+    assert attack["calls"] > 50
+    assert attack["p99"] < 1000
+    assert attack["livez"] < 1000
 
 
 def test_sigterm_under_load_cuts_no_call_that_ends_in_time_and_takes_no_new_one(tmp_path: Path) -> None:
