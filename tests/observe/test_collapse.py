@@ -85,8 +85,8 @@ def test_a_backend_that_writes_much_is_cut_to_a_rate_and_what_is_left_out_is_tol
         desk.now = float(second)
         desk.collapse.due()
         for _ in range(1000):
-            desk.say("stderr", "sluicegate.backend.stderr", logging.INFO, backend="loud", line="x")
-        desk.say("stderr", "sluicegate.backend.stderr", logging.INFO, backend="quiet", line="y")
+            desk.say("stderr", "sluicegate.backend.message", logging.INFO, backend="loud", line="x")
+        desk.say("stderr", "sluicegate.backend.message", logging.INFO, backend="quiet", line="y")
     desk.collapse.finish()
     loud = [count for event, backend, count in desk.shown if backend == "loud" and event == "stderr"]
     told = [count for event, backend, count in desk.shown if event == "lines of a backend were left out"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -21,7 +20,8 @@ from ..protocol.blot import Blot, unblotted
 from ..protocol.messages import compact
 from ..protocol.why import Why
 from .channel import ChannelSession
-from .diagnosis import how_it_ended, printable, why_not_started
+from .complaints import Complaints
+from .diagnosis import how_it_ended, why_not_started
 from .lines import Lines, Oversized
 from .outbox import Outbox
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
@@ -30,10 +30,8 @@ from .unreadable import parted, shown
 
 __all__ = ["StdioConnector"]
 
-log = get_logger("sluicegate.backend.stderr")
+log = get_logger("sluicegate.backend")
 
-LAST_WORDS = 20
-"""Lines of stderr that are kept for the message about the end."""
 LAST_WORDS_SECONDS = 0.25
 """How long, after the child has ended, what it wrote before may take to arrive: a grandchild may hold the pipes open for ever."""
 NOT_STARTED = "its command could not be started"
@@ -76,7 +74,7 @@ class StdioConnector:
         pumps = trio.CancelScope(shield=True)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size, self.blot).run, pumps)
+                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size, Complaints(self.name, self.blot)).run, pumps)
                 try:
                     yield session
                 finally:
@@ -132,8 +130,7 @@ class _Pipes:
     child: Child
     session: ChannelSession
     limit: int
-    blot: Blot
-    last_words: deque[str] = attrs.field(factory=lambda: deque(maxlen=LAST_WORDS), init=False)
+    complaints: Complaints
     ending: trio.Event = attrs.field(factory=trio.Event, init=False)
     """The conversation cannot go on."""
     _told_of_text: bool = attrs.field(default=False, init=False)
@@ -159,7 +156,8 @@ class _Pipes:
             nursery.start_soon(self._listen)
             await self.ending.wait()
             nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
-        self.session.close(how_it_ended(self.child.returncode, self.what, self.last_words))
+        self.complaints.finish()
+        self.session.close(how_it_ended(self.child.returncode, self.what, self.complaints.last_words))
 
     async def _wait(self) -> None:
         await self.child.wait()
@@ -203,10 +201,7 @@ class _Pipes:
         await _read_lines(self.child.stderr, LONGEST_COMPLAINT, self._hear)
 
     def _hear(self, line: bytes | Oversized) -> None:
-        text = self.blot(printable(line.head if isinstance(line, Oversized) else line))
-        if text:
-            self.last_words.append(text)
-            log.info("stderr", backend=self.backend, line=text)
+        self.complaints.take(line.head if isinstance(line, Oversized) else line)
 
 
 async def _read_lines(stream: trio.abc.ReceiveStream, limit: int, take: Callable[[bytes | Oversized], None]) -> None:

@@ -14,10 +14,10 @@ import attrs
 
 __all__ = ["TALK", "Collapse"]
 
-TALK = frozenset({"sluicegate.backend.stderr", "sluicegate.backend.message"})
-"""Loggers of what backends write: each of their lines is another one, so these have a rate instead."""
-EXACT = frozenset({"sluicegate.faults"})
-"""Loggers that somebody has asked for, to read every line."""
+TALK = frozenset({"sluicegate.backend.message"})
+"""Loggers of what backends say: each of their lines is another one, so these have a rate instead."""
+EXACT = frozenset({"sluicegate.faults", "sluicegate.backend.stderr"})
+"""Loggers whose every line is shown: somebody has asked for them, or they have a rate already."""
 CHANGES = frozenset({"sluicegate.supervisor", "sluicegate.health", "sluicegate.breaker", "sluicegate.outlier"})
 """Loggers of what a backend goes through: ready, down and ready again is no repetition, as long as it is not for ever."""
 MOST_CHANGES = 10
