@@ -305,7 +305,7 @@ async def test_a_lifespan_that_breaks_later_costs_nobody_an_answer(autojump_cloc
         client = await front.dial()
         await client.say(GET)
         assert (await client.answer()).status == 200
-    assert [record.message for record in caplog.records] == ["an application's lifespan failed"]
+    assert [record.msg for record in caplog.records] == ["an application's lifespan failed"]
 
 
 async def test_a_send_that_was_cut_in_the_middle_is_the_last(autojump_clock: object) -> None:

@@ -147,7 +147,7 @@ async def test_a_starlette_application_is_served(caplog: pytest.LogCaptureFixtur
             assert (await client.get("/")).status_code == 200
         assert site.events == ["up"]
     assert site.events == ["up", "down"]
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["an application failed"]
+    assert [record.msg for record in caplog.records if record.levelname == "ERROR"] == ["an application failed"]
 
 
 async def test_many_connections_carry_many_requests() -> None:
