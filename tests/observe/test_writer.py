@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
+
 from sluicegate.events import get_logger
 from sluicegate.observe.buffer import MOST_LINES, Buffer
 from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
@@ -169,6 +171,7 @@ def test_known_secrets_are_in_no_field_and_no_traceback() -> None:
                     "it failed with hunter2-hunter2", backend="x hunter2-hunter2", parts=["hunter2-hunter2"], deep={"a": "hunter2-hunter2"}
                 )
             logging.getLogger("library").warning("says %s", "hunter2-hunter2")
+            sys.stderr.write("a warning about hunter2-hunter2\n")
         text = read_all(read)
     assert b"hunter2" not in text
     assert text.count(b"***") >= 6
@@ -204,3 +207,32 @@ def test_nothing_is_left_behind() -> None:
     assert sys.stderr is printed
     assert logging.getLogger().handlers == handlers
     assert not [thread for thread in threading.enumerate() if thread.name == "sluicegate log"]
+
+
+class Broken:
+    """A value that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("not today")
+
+    __repr__ = __str__
+
+
+def test_a_record_that_cannot_be_shown_ends_nothing() -> None:
+    now = [0.0]
+    with pipe() as (read, write):
+        with logging_to(write, "info", clock=lambda: now[0]) as buffer:
+            log.info("odd", value=Broken())
+            log.info("odd", value=Broken())
+            now[0] = 60.0
+            buffer.on_news()
+            time.sleep(0.2)
+            log.info("and on it goes")
+        assert b"and on it goes" in read_all(read)
+
+
+def test_what_click_prints_goes_the_same_way() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info"):
+            click.echo("a warning of the command's", err=True)
+        assert read_all(read) == b"a warning of the command's\n"

@@ -75,7 +75,7 @@ def logging_to(
     handler = _Handler(_formatter(json=json, colors=os.isatty(descriptor), blot=blot, wall=wall), buffer, clock)
     before = _install(handler, level)
     writer = LogWriter(descriptor, buffer, handler.due)
-    printed, sys.stderr = sys.stderr, Printed(buffer, descriptor)
+    printed, sys.stderr = sys.stderr, Printed(buffer, descriptor, blot)
     writer.start()
     try:
         yield buffer
@@ -128,7 +128,10 @@ class _Handler(logging.Handler):
             self.collapse.finish()
 
     def _show(self, record: logging.LogRecord) -> None:
-        self.buffer.put(self.format(record).encode(errors="backslashreplace"))
+        try:
+            self.buffer.put(self.format(record).encode(errors="backslashreplace"))
+        except Exception:  # noqa: BLE001  one record that cannot be shown must not end the writer, who asks for what is due
+            self.handleError(record)
 
 
 def _formatter(*, json: bool, colors: bool, blot: Blot, wall: Callable[[], float]) -> logging.Formatter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 
+from ..protocol.blot import Blot, unblotted
 from .buffer import Buffer
 
 __all__ = ["Printed"]
@@ -16,9 +17,10 @@ LONGEST_LINE = 65_536
 class Printed(io.TextIOBase):
     """Stands in the place of ``sys.stderr``; its lines go into the log's buffer."""
 
-    def __init__(self, buffer: Buffer, descriptor: int) -> None:
+    def __init__(self, buffer: Buffer, descriptor: int, blot: Blot = unblotted) -> None:
         self._buffer_of_log = buffer
         self._descriptor = descriptor
+        self._blot = blot
         self._rest = ""
 
     @property
@@ -53,4 +55,4 @@ class Printed(io.TextIOBase):
             self._rest = ""
 
     def _pass_on(self, line: str) -> None:
-        self._buffer_of_log.put(line.encode(errors="backslashreplace"))
+        self._buffer_of_log.put(self._blot(line).encode(errors="backslashreplace"))
