@@ -188,6 +188,7 @@ def _limits(config: Config) -> Limits:
         max_sessions=security.max_sessions,
         max_sessions_per_principal=security.max_sessions_per_principal,
         session_idle_seconds=security.session_idle_seconds,
+        max_streams=config.proxy.listen.max_connections,
         max_streams_per_session=security.max_streams_per_session,
         orphan_seconds=security.orphan_seconds,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
@@ -168,6 +170,25 @@ async def test_the_network_is_that_of_the_client_that_a_trusted_proxy_names(gate
         sessions.append(await gate.open())
     statuses = [(await gate.post(PING, session)).status_code for session in sessions]
     assert statuses == [404, 200, 200, 404, 200]
+
+
+async def test_one_owner_leaves_as_many_connections_as_it_has_streams(gate: Any, talk: Any, autojump_clock: object) -> None:
+    gate.rebuild(tokens=("one", "two"), limits=Limits(max_streams=8))
+    one, two = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
+    mine, theirs = [await gate.open(**one) for _ in range(3)], await gate.open(**two)
+    async with AsyncExitStack() as streams:
+        for number in range(4):
+            await streams.enter_async_context(gate.stream("GET", mine[number % 3], **one))
+        refused = await gate.http.get("/mcp", headers={"accept": "text/event-stream", "mcp-session-id": mine[0]} | one)
+        assert (refused.status_code, "4 open streams" in refused.json()["error"]["message"]) == (429, True)
+        for _ in range(2):
+            await streams.enter_async_context(gate.stream("GET", theirs, **two))
+        assert gate.app.sessions.streams == 6
+    await trio.testing.wait_all_tasks_blocked()
+    assert gate.app.sessions.streams == 0
+    assert [owner.streams for owner in gate.app.sessions.owners] == [0, 0]
+    async with gate.stream("GET", mine[0], **one) as stream:
+        assert stream.response.status_code == 200
 
 
 async def test_an_owner_is_forgotten_with_its_last_session(autojump_clock: object) -> None:

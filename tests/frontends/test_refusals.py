@@ -105,5 +105,6 @@ async def test_every_refusal_says_why_is_told_of_and_gives_nothing_away(watched:
         assert TOKEN not in answer.text
         assert session not in answer.text
     assert len(lines(caplog)) == len(answers)
+    assert session not in repr(watched.app.sessions)
     everything = json.dumps([[str(value) for value in vars(record).values()] for record in caplog.records])
     assert [secret for secret in (TOKEN, session, stolen, "private") if secret in everything] == []

@@ -107,8 +107,7 @@ class PostAnswer:
         assert self.log is not None
         if self.log.reader is not None:
             self.log.reader.hang_up()
-        self.session.lines.add(http.line)
-        self.session.streams.add(http.line)
+        self.table.begin_stream(self.session, http.line)
         self._left = False
         for exchange in self._exchanges:
             self.session.orphans.pop(exchange, None)
@@ -150,7 +149,8 @@ class PostAnswer:
         """A connection is done with; another one may have taken over."""
         self._line = None
         self.session.lines.discard(line)
-        self.session.streams.discard(line)
+        if line in self.session.streams:
+            self.table.end_stream(self.session, line)
         self.session.touch()
         if self.log is not None:
             if self.log.reader not in (line, None):
@@ -179,11 +179,10 @@ class PostAnswer:
                 exchange.expire(now + seconds, why)
 
 
-async def listen(http: HttpRequest, session: Session, after: int | None, headers: Headers) -> None:
+async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None, headers: Headers) -> None:
     """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
     log, line = session.news, http.line
-    session.lines.add(line)
-    session.streams.add(line)
+    table.begin_stream(session, line)
     session.listeners.append(line)
     log.reader = line
     try:
@@ -196,8 +195,7 @@ async def listen(http: HttpRequest, session: Session, after: int | None, headers
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
     finally:
-        session.lines.discard(line)
-        session.streams.discard(line)
+        table.end_stream(session, line)
         session.listeners.remove(line)
         session.touch()
         log.reader = session.listeners[-1] if session.listeners else None

@@ -38,6 +38,8 @@ class Limits:
     session_idle_seconds: float = 1800
     max_streams_per_session: int = 64
     """GET streams that may be open, and answers that may wait for a client to come back for them."""
+    max_streams: int = 4096
+    """Connections that there may be: one owner may open streams on as many as are left for all others, so alone on half of them."""
     max_calls_per_session: int = 1024
     orphan_seconds: float = 60
     """How long a call goes on whose connection is gone, in case its client comes back for the answer."""

@@ -55,6 +55,8 @@ class Owner:
     kept: OrderedDict[EventLog, None] = attrs.field(factory=OrderedDict, init=False)
     """Finished answers that wait for a client to come back for them, oldest first; the table's bookkeeping, as what follows."""
     kept_bytes: int = attrs.field(default=0, init=False)
+    streams: int = attrs.field(default=0, init=False)
+    """Connections that were opened with GET."""
     open_bytes: int = attrs.field(default=0, init=False)
     """Of large requests that have no answer yet."""
     _fresh: OrderedDict[Place, None] = attrs.field(factory=OrderedDict, init=False)

@@ -18,7 +18,7 @@ from .endpoint import Limits, Opening
 from .exchange import Exchange
 from .owners import Owner, Owners
 from .sessions import Session
-from .stream import EventLog
+from .stream import EventLog, Line
 
 __all__ = ["LARGE", "NoPlace", "SessionTable"]
 
@@ -57,8 +57,10 @@ class SessionTable:
     """Whether clients are told of a capability."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""
+    streams: int = attrs.field(default=0, init=False)
+    """How many streams clients keep open with GET."""
     owners: Owners = attrs.field(factory=Owners, init=False)
-    _sessions: dict[str, Session] = attrs.field(factory=dict, init=False)
+    _sessions: dict[str, Session] = attrs.field(factory=dict, init=False, repr=False)
     _kept: OrderedDict[EventLog, tuple[float, Session]] = attrs.field(factory=OrderedDict, init=False)
     """Finished answers: since when, and whose; oldest first."""
     _kept_bytes: int = attrs.field(default=0, init=False)
@@ -68,10 +70,24 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    @property
-    def streams(self) -> int:
-        """How many streams clients keep open with GET."""
-        return sum(len(session.streams) for session in self._sessions.values())
+    def may_stream(self, session: Session) -> bool:
+        """Whether its owner may have one more stream: each keeps a connection, and he may have as many as are left for all others."""
+        owner = session.owner
+        return not any(owner.key) or owner.streams < self.limits.max_streams - self.streams
+
+    def begin_stream(self, session: Session, line: Line) -> None:
+        """A connection that was opened with GET carries news, or an answer."""
+        session.lines.add(line)
+        session.streams.add(line)
+        session.owner.streams += 1
+        self.streams += 1
+
+    def end_stream(self, session: Session, line: Line) -> None:
+        """It does no more."""
+        session.lines.discard(line)
+        session.streams.remove(line)
+        session.owner.streams -= 1
+        self.streams -= 1
 
     def open(self, opening: Opening, principal: str, network: str = "") -> Session | NoPlace:
         """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end."""

@@ -160,15 +160,18 @@ class StreamableHttp:
         if session is None:
             return
         if len(session.streams) >= self.endpoint.limits.max_streams_per_session:
-            await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.streams)} open streams")
+            await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.streams)} open streams; close one")
+            return
+        if not self.table.may_stream(session):
+            await self._refuse(http, 429, INVALID_REQUEST, f"you have {session.owner.streams} open streams; close one")
             return
         resumed = http.one(b"last-event-id")
         if not resumed:
-            await listen(http, session, None, _version_header(session))
+            await listen(http, session, self.table, None, _version_header(session))
             return
         place = read_event_id(resumed)
         if place is not None and place[0] == 0:
-            await listen(http, session, place[1], _version_header(session))
+            await listen(http, session, self.table, place[1], _version_header(session))
         elif place is not None and place[0] in session.answers:
             await session.answers[place[0]].resume(http, place[1])
         else:

@@ -76,7 +76,8 @@ class Caller:
     era: str
     capabilities: frozenset[str] = frozenset()
     principal: str = ""
-    session: str = ""
+    session: str = attrs.field(default="", repr=False)
+    """Who knows it may act in the session, so nothing may show it whole."""
 
 
 OURSELVES = Caller("")
