@@ -27,7 +27,10 @@ async def test_a_client_on_the_typescript_sdk_is_served_as_by_the_server_itself(
             nursery.cancel_scope.cancel()
     said = json.loads(done.stdout)
     assert said["protocol"] == "2025-11-25"
-    assert said["capabilities"] == {kind: {"listChanged": True} for kind in ("tools", "resources", "prompts")} | {"completions": {}}
+    assert said["capabilities"] == {kind: {"listChanged": True} for kind in ("tools", "resources", "prompts")} | {
+        "completions": {},
+        "logging": {},
+    }
     assert {"all_echo", "all_get-sum"} <= set(said["tools"])
     assert said["echo"] == "Echo: grüezi"
     assert said["progress"] == [1, 2, 3, 4]
