@@ -17,7 +17,8 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 @pytest.fixture
-def watched(gate: Any) -> Any:
+def watched(gate: Any, caplog: pytest.LogCaptureFixture) -> Any:
+    caplog.set_level("INFO", "sluicegate")
     gate.endpoint.refused = Refusals()
     return gate
 

@@ -12,6 +12,8 @@ __all__ = ["Refusals"]
 
 log = get_logger("sluicegate.refused")
 
+LOUD = frozenset({401, 403, 408, 413, 429, 431, 503})
+"""Statuses that somebody may have to do something about. Of others every second client brings about one, to find out what is there."""
 LONGEST = 200
 """Characters of a reason in the log."""
 
@@ -31,4 +33,5 @@ class Refusals:
         what = plain.strip()[:LONGEST] + ("…" if quote else "")
         more = self._seldom.turn((status, what), trio.current_time())
         if more is not None:
-            log.warning("requests are refused", status=status, reason=what, **({"not_told": more} if more else {}))
+            tell = log.warning if status in LOUD else log.info
+            tell("requests are refused", status=status, reason=what, **({"not_told": more} if more else {}))
