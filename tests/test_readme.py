@@ -43,6 +43,7 @@ ONLY_EXIST = {
     "scripts/demo": "what it shows is tested in tests/process",
     "scripts/test": "it is what runs this test",
     "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
+    "scripts/peers": "takes minutes, and installs dozens of packages of PyPI and npm",
     "scripts/parity": "looks at the tests",
     "scripts/mutants": "takes minutes, and changes a copy of the source",
     "scripts/soak": "takes minutes; tests/properties plays 200 worlds of it",

@@ -1,0 +1,52 @@
+"""Pinned packages under ``.cache/peers``, installed once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from .servers import NPM, Server
+
+__all__ = ["CACHE", "node_modules", "program", "python_for"]
+
+CACHE = Path(".cache/peers").absolute()
+CLIENTS = {
+    "@modelcontextprotocol/sdk": "1.32.2",
+    "@modelcontextprotocol/client": "2.4.0",
+    "@ai-sdk/mcp": "2.0.99",
+}
+
+
+def node_modules() -> Path:
+    """All packages of npm, servers and clients."""
+    folder = CACHE / "npm"
+    wanted = json.dumps({"private": True, "dependencies": NPM | CLIENTS})
+    stamp = folder / "stamp"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print("installing packages of npm", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(wanted)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        stamp.write_text(wanted)
+    return folder / "node_modules"
+
+
+def python_for(name: str, requirements: tuple[str, ...]) -> Path:
+    """The folder of programs of an environment with these requirements."""
+    folder = CACHE / name
+    wanted = "\n".join((*requirements, sys.version, str(folder)))
+    stamp = folder / "stamp"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"installing {' '.join(requirements)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements], check=True)
+        stamp.write_text(wanted)
+    return folder / "bin"
+
+
+def program(server: Server) -> list[str]:
+    """Its command, installed."""
+    folder = python_for(f"server-{server.name}", server.python) if server.python else node_modules() / ".bin"
+    return [str(folder / server.command[0]), *server.command[1:]]
