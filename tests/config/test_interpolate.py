@@ -72,6 +72,24 @@ def test_a_file_is_read_without_its_last_newline(tmp_path: Path) -> None:
     assert resolver(Path("/")).resolve(f"${{file:{tmp_path}/token}}") == "one\ntwo"
 
 
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (" \t pad \t ", " \t pad \t "),
+        ("pad \n", "pad "),
+        ("\n\npad\n\n", "\n\npad\n"),
+        ("pad\r\n\r\n", "pad\r\n"),
+        ("\n", ""),
+        ("pad\r", "pad"),
+        ("", ""),
+    ],
+)
+def test_nothing_of_a_file_but_one_newline_at_its_end_is_left_out(content: str, value: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(content, newline="")
+
+    assert value == resolver(tmp_path).resolve("${file:token}")
+
+
 def test_a_clients_file_may_name_the_kind_and_the_folders(tmp_path: Path) -> None:
     folder = tmp_path / ".vscode"
     interpolation = resolver(folder, clients_file=True)

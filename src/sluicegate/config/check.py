@@ -6,7 +6,6 @@ Nothing is started, resolved or connected here. Every rule says what to write in
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..protocol.addresses import is_loopback
@@ -162,10 +161,10 @@ def _auth(config: Config) -> Iterator[Problem]:
     for index, token in enumerate(tokens):
         if not is_token(token):
             yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
-    for token, count in Counter(tokens).items():
-        if count > 1 and token:
-            places = [index for index, other in enumerate(tokens) if other == token]
-            yield _at(f"auth.tokens[{places[1]}]", f"duplicate bearer token: the same as tokens[{places[0]}]", "keep one of the two")
+    first: dict[str, int] = {}
+    for index, token in enumerate(tokens):
+        if token and first.setdefault(token, index) != index:
+            yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")
 
 
 def _at(path: str, what: str, instead: str) -> Problem:

@@ -20,19 +20,25 @@ from .problem import Problem
 __all__ = ["backend_rules", "backend_warnings"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]*")
+_LONGEST_NAMESPACE = 128
+"""Characters; names of tools are shortened to half of that."""
+_LONGEST_PATTERN = 8192
+"""Characters; no name and no URI that is compared is longer."""
+_DEEPEST_PATTERN = 100
+"""Braces in braces."""
 _DIMENSIONS = ("tools", "resources", "prompts")
 
 
 def backend_rules(config: Config) -> Iterator[Problem]:
     """What is wrong with the backends."""
     yield from _together(config)
-    for index, backend in enumerate(config.backends):
+    for (index, backend), of_its_role in zip(enumerate(config.backends), role_rules(config.backends), strict=True):
         check = _Backend(index, backend)
         yield from check.identity()
         yield from reach_rules(index, backend)
         yield from check.numbers()
         yield from check.visibility()
-        yield from role_rules(config, index)
+        yield from of_its_role
         yield from policy_rules(index, backend)
 
 
@@ -40,9 +46,9 @@ def backend_warnings(config: Config) -> Iterator[Problem]:
     """What can run but has no effect, or another than was probably meant."""
     if config.backends and not any(backend.enabled for backend in config.backends):
         yield Problem(None, None, "backends", "no backend is enabled, so there is nothing to offer", "enable one")
-    for index, backend in enumerate(config.backends):
+    for (index, backend), of_its_role in zip(enumerate(config.backends), role_warnings(config.backends), strict=True):
         yield from _Backend(index, backend).idle()
-        yield from role_warnings(config, index)
+        yield from of_its_role
         yield from policy_warnings(index, backend)
 
 
@@ -61,7 +67,7 @@ def _together(config: Config) -> Iterator[Problem]:
         seen.setdefault(backend.name, index)
         spaces.setdefault(backend.effective_namespace, index)
     if config.proxy.separator:
-        for short, long in ambiguous(spaces, config.proxy.separator):
+        for short, long in ambiguous((space for space in spaces if len(space) <= _LONGEST_NAMESPACE), config.proxy.separator):
             what = f"Ambiguous namespace prefixes: '{long}{config.proxy.separator}' begins with '{short}{config.proxy.separator}'"
             instead = "give one of them another namespace, or choose another proxy.separator"
             yield Problem(None, None, _space(spaces[long], config.backends[spaces[long]]), what, instead)
@@ -85,6 +91,8 @@ class _Backend:
             yield self._at("name", "a backend's name must be visible text", "write a short word")
         elif space == "proxy":
             yield self._at(key, "the name 'proxy' is reserved for the gateway's own tools", "choose another name or namespace")
+        elif len(space) > _LONGEST_NAMESPACE:
+            yield self._at(key, f"the namespace has over {_LONGEST_NAMESPACE} characters", "choose a short one, or set namespace")
         elif not _NAMESPACE.fullmatch(space):
             instead = "use letters, digits, '-' and '_'" + (", or set namespace" if key == "name" else "")
             yield self._at(key, f"'{space}' cannot stand before a tool's name", instead)
@@ -129,6 +137,10 @@ class _Backend:
                 yield self._at(key, f"duplicate alias '{alias.to}'", "give each name an alias of its own")
 
     def _pattern(self, key: str, pattern: str) -> Iterator[Problem]:
+        if len(pattern) > _LONGEST_PATTERN or pattern.count("{") > _DEEPEST_PATTERN:
+            what = f"the pattern has over {_LONGEST_PATTERN} characters or {_DEEPEST_PATTERN} braces"
+            yield self._at(key, what, "write several shorter ones")
+            return
         try:
             Pattern.parse(pattern)
         except BadPattern as error:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .documents import Unreadable
 from .problem import Problem
+from .regular_files import regular_bytes
 
 __all__ = ["unreadable_files"]
+
+_LARGEST = 16 * 1024 * 1024
+"""Bytes; all authorities of the web together are a quarter of a MiB."""
 
 
 def unreadable_files(table: str, **files: str | None) -> list[Problem]:
@@ -23,10 +28,7 @@ def _hindrance(path: str) -> str:
     if not path:
         return "the name is empty"
     try:
-        with Path(path).open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        return error.strerror or "it is no file"
-    except ValueError:
-        return "impossible name"
+        regular_bytes(Path(path), _LARGEST)
+    except Unreadable as why:
+        return str(why)
     return ""

@@ -149,8 +149,10 @@ def _only(table: str, only: Only) -> Iterator[tuple[str, str, str]]:
         if only not in ("safe", "all"):  # a file cannot say that, but a program can
             yield f"{table}.only", "this is none of the words that are known", 'write "safe", "all", or a tuple of the backend\'s tools'
         return
+    seen: set[str] = set()
     for number, tool in enumerate(only):
         if not tool:
             yield f"{table}.only[{number}]", "a tool's name must not be empty", "write the backend's own name of the tool"
-        elif tool in only[:number]:
+        elif tool in seen:
             yield f"{table}.only[{number}]", f"'{tool}' is in the list twice", "keep one of them"
+        seen.add(tool)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
 from .backends import BackendConfig, TimeoutConfig
-from .model import Config
-from .nearest import nearest
+from .nearest import names_shown, nearest
 from .problem import Problem
 
 __all__ = ["role_rules", "role_warnings"]
@@ -16,32 +15,50 @@ __all__ = ["role_rules", "role_warnings"]
 _ROLES = {"failover_for": "stand-in", "canary_of": "canary", "mirror_of": "mirror"}
 """The keys that name another backend, and what one is that has it."""
 _SHOWN = (*(f"{verb}_{kind}" for verb in ("expose", "hide") for kind in ("tools", "resources", "prompts")), "aliases")
+_MANY = 200
 _DEFAULTS = BackendConfig(name="", transport="stdio")
 
 
-def role_rules(config: Config, index: int) -> Iterator[Problem]:
-    """What is wrong with the part of the backend at that place beside others."""
-    role = _Role(config, index, config.backends[index])
-    yield from role.numbers()
-    yield from role.only_one()
-    for key in _ROLES:
-        yield from role.reference(key)
-    yield from role.shares()
+def role_rules(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
+    """What is wrong with the part of each backend beside the others, one list for each."""
+    group = _Group.of(backends)
+    for index, backend in enumerate(backends):
+        role = _Role(group, index, backend)
+        yield [*role.numbers(), *role.only_one(), *(found for key in _ROLES for found in role.reference(key)), *role.shares()]
 
 
-def role_warnings(config: Config, index: int) -> Iterator[Problem]:
-    """What it says of its part and has no effect."""
-    role = _Role(config, index, config.backends[index])
-    yield from role.without_role()
-    yield from role.of_the_primary()
-    yield from role.not_enabled()
+def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
+    """What each says of its part and has no effect."""
+    group = _Group.of(backends)
+    for index, backend in enumerate(backends):
+        role = _Role(group, index, backend)
+        yield [*role.without_role(), *role.of_the_primary(), *role.not_enabled()]
+
+
+@attrs.frozen
+class _Group:
+    """What is asked of all backends together, counted once."""
+
+    by_name: Mapping[str, BackendConfig]
+    given_away: Mapping[int, int]
+    """By the position of a canary, the percent of its primary's calls that it and those before it take."""
+
+    @classmethod
+    def of(cls, backends: Sequence[BackendConfig]) -> _Group:
+        given: dict[int, int] = {}
+        totals: dict[str, int] = {}
+        for index, backend in enumerate(backends):
+            if backend.canary_of is not None and backend.enabled:
+                totals[backend.canary_of] = totals.get(backend.canary_of, 0) + backend.weight
+                given[index] = totals[backend.canary_of]
+        return cls({backend.name: backend for backend in backends}, given)
 
 
 @attrs.frozen
 class _Role:
     """The rules for one backend."""
 
-    config: Config
+    group: _Group
     index: int
     backend: BackendConfig
 
@@ -65,7 +82,7 @@ class _Role:
         name = getattr(self.backend, key)
         if name is None:
             return
-        others = {other.name: other for other in self.config.backends}
+        others = self.group.by_name
         if name == self.backend.name:
             yield self._at(key, f"backend '{name}': {key} cannot reference itself", "name another backend")
         elif name not in others:
@@ -78,16 +95,15 @@ class _Role:
             yield self._at(key, f"'{name}' is a mirror itself", f"name its source '{others[name].mirror_of}'")
 
     def _known(self, name: str) -> str:
-        names = {other.name for other in self.config.backends} - {self.backend.name}
+        if len(self.group.by_name) > _MANY:  # comparing every name with every other would take minutes
+            return "name one of your backends"
+        names = self.group.by_name.keys() - {self.backend.name}
         close = nearest(name, names)
-        return f"did you mean '{close}'?" if close else f"name one of {', '.join(sorted(names)) or 'your backends'}"
+        return f"did you mean '{close}'?" if close else f"name one of {names_shown(names) or 'your backends'}"
 
     def shares(self) -> Iterator[Problem]:
         """More than everything cannot be given away; told once, at the canary where it becomes too much."""
-        if self.backend.canary_of is None or not self.backend.enabled:
-            return
-        group = [other for other in self.config.backends[: self.index + 1] if other.canary_of == self.backend.canary_of and other.enabled]
-        total = sum(other.weight for other in group)
+        total = self.group.given_away.get(self.index, 0)
         if total > 100 >= total - self.backend.weight:
             what = f"the canaries of '{self.backend.canary_of}' have weights of {total} % together"
             yield self._at("weight", what, "write shares that sum to at most 100; what is left is the primary's")
@@ -122,10 +138,10 @@ class _Role:
             yield self._at("retry.budget_percent", what, "set it on the primary")
 
     def not_enabled(self) -> Iterator[Problem]:
-        enabled = {other.name: other.enabled for other in self.config.backends}
         for key in _ROLES:
             name = getattr(self.backend, key)
-            if self.backend.enabled and not enabled.get(name or "", True):
+            other = self.group.by_name.get(name or "")
+            if self.backend.enabled and other is not None and not other.enabled:
                 yield self._at(key, f"'{name}' is not enabled", "enable it, or disable this one too")
 
     def _at(self, key: str, what: str, instead: str) -> Problem:

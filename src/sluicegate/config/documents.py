@@ -6,22 +6,18 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from . import jsonc, toml_lines
-from .problem import KeyPath, Problem, dotted
+from .depth import DEEP, MAX_DEPTH, too_deep
+from .problem import KeyPath, Problem, dotted, line_of
 
-if TYPE_CHECKING:
-    import yaml
-
-__all__ = ["Document", "Unreadable", "read", "text_of"]
+__all__ = ["MAX_FILE", "Document", "Unreadable", "read", "text_of"]
 
 MAX_FILE = 16 * 1024 * 1024
 """Bytes of a configuration; a longer file is not one, and may never end."""
-MAX_YAML = 100_000
-"""Values of a YAML document with its aliases written out; a few lines of aliases can make billions."""
 _PLAINER = {"Cannot overwrite a value": "a key is given twice", "but found another document": "there is a second document"}
 """What the parsers say, in words for an operator."""
 
@@ -60,18 +56,20 @@ def read(text: str, format: str, name: str) -> Document:
 
 
 def _toml(text: str, name: str) -> Document:
+    if (line := toml_lines.line_of_long_key(text)) is not None:
+        return _unreadable(name, "TOML", line, f"a key has over {MAX_DEPTH} parts")
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
+        at = re.search(r"at line (\d+)", str(error))
         what = re.sub(r" \(at .*\)$", "", str(error))
         last = text.count("\n") + 1
-        return _unreadable(name, "TOML", int(line[1]) if line else last, what)
+        return _unreadable(name, "TOML", int(at[1]) if at else last, what)
     except RecursionError:
-        return _unreadable(name, "TOML", None, "it is nested too deeply")
+        return _unreadable(name, "TOML", toml_lines.line_of_depth(text), DEEP)
     except ValueError as error:  # an integer of thousands of digits, an impossible date
         return _unreadable(name, "TOML", None, str(error))
-    return Document(name, value, toml_lines.lines(text))
+    return _not_too_deep(Document(name, value, toml_lines.lines(text)), "TOML")
 
 
 def _json(text: str, name: str) -> Document:
@@ -84,74 +82,21 @@ def _json(text: str, name: str) -> Document:
 
 
 def _yaml(text: str, name: str) -> Document:
-    import yaml  # 25 ms that a TOML file need not wait for
+    from . import yaml_nodes  # 25 ms that a TOML file need not wait for
 
-    lines: dict[str, int] = {}
-    repeated: list[tuple[KeyPath, int]] = []
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is not None:
-            if _yaml_size(node, {}) > MAX_YAML:
-                return _unreadable(name, "YAML", None, f"with its aliases written out it has over {MAX_YAML} values")
-            _walk_yaml(node, (), lines, repeated, set())
-        value = loader.construct_document(node) if node is not None else {}
-    except _Circle as circle:
-        return _unreadable(name, "YAML", circle.args[0], "an alias names what it stands in")
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        return _unreadable(name, "YAML", mark.line + 1 if mark else None, error.problem or error.context or "it cannot be read")
-    except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:  # an unprintable character, an impossible date, an odd merge
-        return _unreadable(name, "YAML", None, str(error).splitlines()[0])
-    except RecursionError:
-        return _unreadable(name, "YAML", None, "it is nested too deeply")
-    return Document(name, value, lines, tuple(_twice(name, path, line) for path, line in repeated))
+        value, lines, repeated = yaml_nodes.read(text)
+    except yaml_nodes.BadYaml as error:
+        return _unreadable(name, "YAML", error.line, error.what)
+    return _not_too_deep(Document(name, value, lines, tuple(_twice(name, path, line) for path, line in repeated)), "YAML")
 
 
-class _Circle(Exception):
-    """A value that contains itself; the line where it begins."""
-
-
-def _yaml_size(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """How many values a node is with every alias written out; raises `_Circle` where that never ends."""
-    import yaml
-
-    size = known.get(id(node), 0)
-    if size is None:
-        raise _Circle(node.start_mark.line + 1)
-    if size == 0:
-        known[id(node)] = None  # being counted
-        if isinstance(node, yaml.MappingNode):
-            size = 1 + sum(_yaml_size(key, known) + _yaml_size(item, known) for key, item in node.value)
-        elif isinstance(node, yaml.SequenceNode):
-            size = 1 + sum(_yaml_size(item, known) for item in node.value)
-        else:
-            size = 1
-        known[id(node)] = size
-    return size
-
-
-def _walk_yaml(node: yaml.Node, path: KeyPath, lines: dict[str, int], repeated: list[tuple[KeyPath, int]], seen: set[int]) -> None:
-    """Note the line of every key. A node that several aliases name is walked once."""
-    import yaml
-
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[dotted((*path, index))] = item.start_mark.line + 1
-            _walk_yaml(item, (*path, index), lines, repeated, seen)
-    elif isinstance(node, yaml.MappingNode):
-        here: set[str] = set()
-        for key, item in node.value:
-            step = (*path, str(key.value))
-            line = key.start_mark.line + 1
-            if str(key.value) in here:
-                repeated.append((step, line))
-            here.add(str(key.value))
-            lines[dotted(step)] = line
-            _walk_yaml(item, step, lines, repeated, seen)
+def _not_too_deep(document: Document, language: str) -> Document:
+    """The same, unless a key's dots or aliases make it deeper than what goes through it can go."""
+    path = too_deep(document.value)
+    if path is None:
+        return document
+    return _unreadable(document.name, language, line_of(dotted(path), document.lines), DEEP)
 
 
 def _unreadable(name: str, language: str, line: int | None, what: str) -> Document:

@@ -9,12 +9,16 @@ from typing import Any
 
 import attrs
 
+from .depth import DEEP, MAX_DEPTH
 from .problem import KeyPath, dotted
 
 __all__ = ["BadJson", "Jsonc", "read"]
 
+_MANY = 100
+"""Keys that stand twice; nobody reads on after as many."""
+# what is never closed goes on to the end, or every beginning of it would be tried
 _TOKEN = re.compile(
-    r'(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\],:])|(?P<space>\s+)|(?P<other>[^\s{}\[\],:"]+|.)',
+    r'(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<string>"(?:[^"\\]|\\.)*(?:"|\\?\Z))|(?P<mark>[{}\[\],:])|(?P<space>\s+)|(?P<other>[^\s{}\[\],:"/]+|.)',
     re.DOTALL,
 )
 
@@ -40,21 +44,41 @@ class Jsonc:
 
 def read(text: str) -> Jsonc:
     """Parse it; raises `BadJson` with the line in the original text."""
-    plain = _plain(text.removeprefix("\ufeff"))
+    text = text.removeprefix("\ufeff")
+    if (deep := _line_of_depth(text)) is not None:
+        raise BadJson(deep, DEEP)
+    plain = _plain(text)
     try:
         value = json.loads(plain)
     except json.JSONDecodeError as error:
         raise BadJson(error.lineno, error.msg) from None
-    except (RecursionError, ValueError):  # nested too deeply, or an integer of thousands of digits
-        raise BadJson(None, "it is nested too deeply or holds a number that is too long") from None
+    except ValueError:  # an integer of thousands of digits
+        raise BadJson(_line_of_long_number(plain), "a number is too long") from None
     lines: dict[str, int] = {}
     repeated: list[tuple[KeyPath, int]] = []
     for path, line in _keys(plain):
         key = dotted(path)
-        if key in lines and not any(path[: len(outer)] == outer for outer, _ in repeated):
+        if key in lines and len(repeated) < _MANY and not any(path[: len(outer)] == outer for outer, _ in repeated):
             repeated.append((path, line))
         lines[key] = line
     return Jsonc(value, lines, tuple(repeated))
+
+
+def _line_of_depth(text: str) -> int | None:
+    """The line on which a text is nested too deeply, if any is."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "mark":
+            depth += token.group() in "{["
+            depth -= token.group() in "}]"
+            if depth > MAX_DEPTH:
+                return text.count("\n", 0, token.start()) + 1
+    return None
+
+
+def _line_of_long_number(text: str) -> int | None:
+    found = re.search(r"\d{1000}", text)
+    return None if found is None else text.count("\n", 0, found.start()) + 1
 
 
 def _plain(text: str) -> str:
@@ -64,7 +88,7 @@ def _plain(text: str) -> str:
     before = ""
     for token in _TOKEN.finditer(text):
         part = token.group()
-        if token.lastgroup == "comment":
+        if token.lastgroup == "comment" and (part.startswith("//") or part.endswith("*/", 2)):
             part = re.sub(r"[^\n]", " ", part)
         elif token.lastgroup != "space":
             if part in {"]", "}"} and comma is not None:

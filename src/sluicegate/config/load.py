@@ -86,7 +86,9 @@ def _assemble(
     draft.note(wrong)
     if folder is not None:
         settle_folders(draft.tree, folder)
-    for path in (*draft.named_import(folder or Path.cwd()), *imports):
+    for path in draft.named_import(folder or Path.cwd()):
+        draft.take_in(read_servers(path, environ, may_be_a_pipe=False))
+    for path in imports:
         draft.take_in(read_servers(path, environ))
     draft.tell_of_those_left_out()
     plans = draft.placed(_as_problems(planned))

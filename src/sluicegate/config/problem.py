@@ -17,6 +17,8 @@ ENTRY = re.compile(r"backends\[(\d+)\]")
 """The beginning of a path that leads into a backend; its group is the position."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_MANY = 600
+"""Characters of a path or a sentence."""
 _LAST_STEP = re.compile(r'(?:\.?(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")|\[\d+\])$')
 
 
@@ -44,6 +46,11 @@ def line_of(path: str, lines: Mapping[str, int]) -> int | None:
     return None
 
 
+def _shown(text: str) -> str:
+    """A text that may hold a part of the file, as far as anybody reads it."""
+    return text if len(text) <= _MANY else f"{text[: _MANY // 2]}…{text[-_MANY // 2 :]}"
+
+
 @attrs.frozen
 class Problem:
     """One thing that is wrong; its text is one line."""
@@ -59,8 +66,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        text = ": ".join(part for part in (place, self.path, self.what) if part)
-        text = f"{text}; {self.instead}" if self.instead else text
+        text = ": ".join(part for part in (place, _shown(self.path), _shown(self.what)) if part)
+        text = f"{text}; {_shown(self.instead)}" if self.instead else text
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
 
 

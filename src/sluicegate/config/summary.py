@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from .inheritance import inherited
@@ -51,9 +52,11 @@ def _lines(config: Config, warnings: tuple[str, ...], environ: Mapping[str, str]
     yield f"  Proxy:    {config.proxy.name} v{config.proxy.version}"
     yield f"  Listen:   {listen.place}{'' if listen.tls is None else ' (TLS)'}"
     yield f"  Backends: {len(config.backends)}"
+    taken: Counter[str | None] = Counter()
     for backend in config.backends:
-        taken = sum(other.weight for other in config.backends if other.canary_of == backend.name and other.enabled)
-        present = ", ".join(features(backend, 100 - taken))
+        taken[backend.canary_of] += backend.weight if backend.enabled else 0
+    for backend in config.backends:
+        present = ", ".join(features(backend, 100 - taken[backend.name]))
         yield f"    - {backend.name} ({backend.transport})" + (f" [{present}]" if present else "")
     yield f"  Auth:     {_auth(config)}"
     if config.observability.metrics.enabled:

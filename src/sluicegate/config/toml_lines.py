@@ -9,15 +9,19 @@ import re
 import tomllib
 from collections.abc import Iterator
 
+from .depth import MAX_DEPTH
 from .problem import KeyPath, dotted
 
-__all__ = ["lines"]
+__all__ = ["line_of_depth", "line_of_long_key", "lines"]
 
-_STRING = r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''
+# what is never closed goes on to the end, or every beginning of it would be tried
+_STRING = r'"""(?:[^\\]|\\.)*?(?:"{3,5}|\\?\Z)|\'\'\'.*?(?:\'{3,5}|\Z)|"(?:[^"\\\n]|\\.)*(?:"|(?=\n)|\\?\Z)|\'[^\'\n]*(?:\'|(?=\n)|\Z)'
 _TOKEN = re.compile(
     rf"(?P<comment>\#[^\n]*)|(?P<string>{_STRING})|(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<newline>\n)|(?P<equals>=)|[^\#\"'\[\]{{}}\n=]+",
     re.DOTALL,
 )
+_KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?m)(?:^|[\[{{,])[ \t]*+{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}+")
 _STEP = re.compile(r"\s*(?:([A-Za-z0-9_-]+)|(\"(?:[^\"\\]|\\.)*\"|'[^']*'))\s*(?:\.|$)")
 
 
@@ -38,6 +42,22 @@ def lines(text: str) -> dict[str, int]:
             key = (*table, *_steps(statement))
             found[dotted(key)] = line
     return found
+
+
+def line_of_long_key(text: str) -> int | None:
+    """The line of a key of so many parts that it is nested too deeply; the parser takes the square of their number."""
+    found = _LONG_KEY.search(text)
+    return None if found is None else text.count("\n", 0, found.end()) + 1
+
+
+def line_of_depth(text: str) -> int | None:
+    """The line on which values are nested too deeply, if they are anywhere."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
+        if depth > MAX_DEPTH:
+            return text.count("\n", 0, token.start()) + 1
+    return None
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

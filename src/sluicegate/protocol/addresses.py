@@ -11,6 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 __all__ = ["is_address", "is_loopback", "public_part"]
 
 
+_HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]+)(?::\d*)?")
+
+
 @lru_cache(64)  # every request of a client names the same host
 def is_loopback(name: str) -> bool:
     """Whether a host name or an address, with or without brackets, stands for this machine alone."""
@@ -32,9 +35,17 @@ def is_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
 
 
 def public_part(url: str) -> str:
-    """A URL without what may be a secret in it: user, password, query and fragment."""
+    """A URL without what may be a secret in it: user, password, query and fragment.
+
+    A password may hold any sign, and an address may be written wrongly. So where what stands before the path is no host, everything up to
+    the last ``@`` is taken for user and password.
+    """
     try:
         parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        if _HOST.fullmatch(host):
+            return urlunsplit((parts.scheme, host, parts.path, "", ""))
     except ValueError:
-        return "…"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        pass
+    before_query = re.split(r"[?#]", url, maxsplit=1)[0]
+    return "…" + before_query.rpartition("@")[2] if "@" in before_query else "…"

@@ -56,13 +56,14 @@ def ambiguous(namespaces: Iterable[str], separator: str) -> list[tuple[str, str]
 
     ``redis`` and ``redis_ft`` are such a pair with the separator ``_``. The empty namespace has no prefix and is in no pair.
     """
-    ordered = sorted({namespace for namespace in namespaces if namespace}, key=lambda namespace: (len(namespace), namespace))
-    return [
-        (short, long)
-        for place, short in enumerate(ordered)
-        for long in ordered[place + 1 :]
-        if (long + separator).startswith(short + separator)
-    ]
+    pairs: list[tuple[str, str]] = []
+    around: list[str] = []  # those with whose prefixes the one before began; what begins alike stands together
+    for prefix in sorted({namespace + separator for namespace in namespaces if namespace}):
+        while around and not prefix.startswith(around[-1]):
+            around.pop()
+        pairs += ((short.removesuffix(separator), prefix.removesuffix(separator)) for short in around)
+        around.append(prefix)
+    return sorted(pairs, key=lambda pair: [(len(namespace), namespace) for namespace in pair])
 
 
 def shorten(name: str, limit: int) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 
 import attrs
 
-from ..documents import Document, Unreadable, read, text_of
+from ..documents import MAX_FILE, Document, Unreadable, read, text_of
 from ..folders import settled
 from ..interpolate import Interpolation
 from ..origins import Watched
 from ..problem import KeyPath, Problem, dotted
+from ..regular_files import regular_text
 from .alone import problems_alone
 from .carried import headers_of, variables_of, warn_of_idle
 from .filters import filters_of
@@ -44,10 +45,10 @@ _SAYS: Mapping[str, tuple[Meaning, ...]] = {
 """By key of ours, what a client says of it."""
 
 
-def read_servers(path: Path, environ: Mapping[str, str]) -> Imported:
-    """Read one file; what is wrong with it is in the result."""
+def read_servers(path: Path, environ: Mapping[str, str], *, may_be_a_pipe: bool = True) -> Imported:
+    """Read one file; what is wrong with it is in the result. Who names it on a command line may name a pipe, as ``<(…)`` does."""
     try:
-        text = text_of(path)
+        text = text_of(path) if may_be_a_pipe else regular_text(path, MAX_FILE)
     except Unreadable as why:
         problem = Problem(str(path), None, "", f"importing backends failed: the file cannot be read: {why}", "name a client's .mcp.json")
         return Imported(Document(str(path), None, {}), problems=[problem])
