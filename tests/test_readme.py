@@ -36,6 +36,7 @@ RUN_FOR_REAL = (
     "sluicegate list",
     "sluicegate call",
     "sluicegate explain",
+    "sluicegate example",
 )
 """Commands that end by themselves and reach nothing beyond this machine."""
 
@@ -178,18 +179,29 @@ def test_python_runs_on_trio(example: Example) -> None:
     program = example.text
     if not re.search(r"(trio|asyncio)\.run\(|\bplay\(", program):  # an excerpt from inside an async function
         program = f"import trio\nasync def main():\n{textwrap.indent(program, '    ')}\ntrio.run(main)\n"
-    run([sys.executable, "-W", "error", "-c", program])
+    run([sys.executable, "-W", "error", "-c", program], ROOT)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's folder, which is no checkout, with the file that the README begins with."""
+    made = tmp_path_factory.mktemp("reader")
+    (made / "gate.toml").write_text(run(["sluicegate", "example", "demo"], made), encoding="utf-8")
+    return made
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", of("console"), ids=str)
-def test_commands_do_what_the_readme_says(example: Example) -> None:
-    """Each is run as typed from the top of a checkout, or is known to be one that a test must not run."""
+def test_commands_do_what_the_readme_says(example: Example, folder: Path) -> None:
+    """Each is run as typed in a folder of the reader's, or is known to be one that a test must not run."""
     for command in commands(example.text):
         reason = next((why for start, why in ONLY_EXIST.items() if command.startswith(start)), None)
         if reason is None:
             assert command.startswith(RUN_FOR_REAL), f"line {example.line}: say in this file whether {command!r} can be run"
-            run(shlex.split(command))
+            line, _, file = command.partition(" > ")
+            said = run(shlex.split(line), folder)
+            if file:
+                (folder / file).write_text(said, encoding="utf-8")
         elif command.startswith("scripts/"):
             assert os.access(ROOT / command.split()[0], os.X_OK)
 
@@ -201,11 +213,12 @@ def commands(text: str) -> Iterator[str]:
             yield re.sub(r"\s+", " ", line[2:].partition("  #")[0].strip())
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: list[str], folder: Path) -> str:
+    """What the command prints."""
     assert shutil.which(arguments[0], path=PATH), f"{arguments[0]} is not installed"
     done = subprocess.run(
         arguments,
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"PATH": PATH},
         capture_output=True,
         text=True,
@@ -214,3 +227,4 @@ def run(arguments: list[str]) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{shlex.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout

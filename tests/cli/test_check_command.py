@@ -28,7 +28,7 @@ def test_all_errors_come_at_once_with_their_lines(sluicegate: Command, gate: Pat
 
 
 def test_what_is_not_built_yet_is_a_warning_here_and_an_error_in_run(sluicegate: Command, gate: Path) -> None:
-    gate.write_text(gate.read_text() + "[performance]\ncoalesce_requests = true\n[backends.cache]\nmax_entries = 3\n")
+    gate.write_text(gate.read_text() + "[performance]\ncoalesce_requests = true\n[backends.cache]\ntool_ttl_seconds = 3\n")
     code, out, _ = sluicegate("check", "-c", str(gate))
     assert code == 0
     assert "planned" in out

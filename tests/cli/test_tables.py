@@ -24,3 +24,46 @@ def test_a_person_gets_heads_and_all_of_a_long_cell_and_markup_is_text() -> None
     assert "TOOL" in text
     assert "a[bold]" in text
     assert text.count("w") == 300
+
+
+LOOK = [
+    ("time", "stdio", "2 tools"),
+    ("far-away", "http", "Connect failed: the command 'no-such-program' was not found; PATH is /usr/bin:/usr/local/bin:/opt/bin"),
+]
+
+
+def shown(width: int) -> list[str]:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    print_table(("BACKEND", "TRANSPORT", "OFFERS"), LOOK, console=console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_long_cell_goes_on_under_its_own_beginning_and_no_word_is_cut() -> None:
+    assert shown(64) == [
+        "BACKEND   TRANSPORT  OFFERS",
+        "time      stdio      2 tools",
+        "far-away  http       Connect failed: the command",
+        "                     'no-such-program' was not found; PATH is",
+        "                     /usr/bin:/usr/local/bin:/opt/bin",
+    ]
+    assert len(shown(400)) == 3
+
+
+def test_in_a_narrow_terminal_it_has_lines_of_its_own() -> None:
+    assert shown(40) == [
+        "BACKEND   TRANSPORT  OFFERS",
+        "time      stdio      2 tools",
+        "far-away  http",
+        "    Connect failed: the command",
+        "    'no-such-program' was not found;",
+        "    PATH is",
+        "    /usr/bin:/usr/local/bin:/opt/bin",
+    ]
+
+
+def test_others_words_cannot_move_the_cursor() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    print_table(("A", "B"), [("x\x1b[2J", "日本")], console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[1] == "x\ufffd[2J  日本"

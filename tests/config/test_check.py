@@ -70,7 +70,7 @@ WRONG = [
         "backends[2].failover_for",
         "'b' is a stand-in itself",
     ),  # V26
-    (config(stdio(failover_for="b"), stdio("b", failover_for="a")), "backends[0].failover_for", "'b' is a stand-in itself"),
+    (config(stdio(failover_for="b"), stdio("b", failover_for="a")), "backends[0].failover_for", "'a' and 'b' stand in for each other"),
     (config(stdio(), stdio("b", mirror_of="a"), stdio("c", mirror_of="b")), "backends[2].mirror_of", "'b' is a mirror itself"),
     (config(stdio(), stdio("b", failover_for="a"), stdio("c", mirror_of="b")), "backends[2].mirror_of", "'b' is a stand-in itself"),
     (config(stdio(), stdio("b", failover_for="a", mirror_of="a")), "backends[1].mirror_of", "cannot be a stand-in and a mirror at once"),

@@ -140,3 +140,35 @@ def test_the_summary_shows_what_each_canary_gets_and_what_is_left() -> None:
     assert "- b (stdio) [canary of a, 10 %]" in text
     assert "- c (stdio) [canary of a, 25 % of its callers]" in text
     assert "- d (stdio) [canary of a, 30 %, disabled]" in text
+
+
+def roles(**named: str) -> list[tuple[str, str]]:
+    """Backends by name and whom they stand in for (``x``), or mirror (``mirror_x``); where it is told, and what."""
+    backends = [
+        stdio(
+            name,
+            **({"mirror_of": other.removeprefix("mirror_")} if other.startswith("mirror_") else {"failover_for": other} if other else {}),
+        )
+        for name, other in named.items()
+    ]
+    return [(problem.path, f"{problem.what}; {problem.instead}") for problem in problems(config(*backends))]
+
+
+def test_backends_that_stand_in_for_each_other_get_one_message() -> None:
+    what = "'a' and 'b' stand in for each other, so that none of them is the primary; take failover_for out of the one that is"
+
+    assert roles(a="b", b="a") == [("backends[0].failover_for", what)]
+    assert roles(x="", a="b", b="a", c="a", d="c") == [("backends[1].failover_for", what)]
+    assert roles(d="c", c="a", a="b", b="a") == [("backends[2].failover_for", what)]
+
+
+def test_a_circle_of_more_is_told_once_too() -> None:
+    assert roles(a="b", b="c", c="a")[0][1].startswith("'a', 'b' and 'c' stand in for each other")
+    assert len(roles(a="b", b="c", c="a", d="e", e="d")) == 2
+    ((path, what),) = roles(a="mirror_b", b="mirror_a")
+    assert (path, what.partition(",")[0]) == ("backends[0].mirror_of", "'a' and 'b' name each other in mirror_of")
+
+
+def test_a_chain_that_ends_is_no_circle() -> None:
+    assert roles(a="", b="a", c="b") == [("backends[2].failover_for", "'b' is a stand-in itself; name its primary 'a'")]
+    assert roles(a="a") == [("backends[0].failover_for", "backend 'a': failover_for cannot reference itself; name another backend")]

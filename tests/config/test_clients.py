@@ -234,7 +234,7 @@ def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Pat
     assert told == [
         "4: mcpServers.unset.env.T: the environment variable 'UNSET_X' is not set; the server is left out; set it, or write ${UNSET_X:-default}",
         "5: mcpServers.asks.args[0]: '${input:key}' asks a person, and the gateway cannot; the server is left out; set an environment variable, and write ${env:NAME}",
-        "6: mcpServers.inside.type: a server of the type 'sdk' lives inside of its client; the server is left out; nothing can be done about it",
+        "6: mcpServers.inside.type: a server of the type 'sdk' lives inside of its client; the server is left out; take it out, or leave it to that client",
         "7: mcpServers.number.command: a number stands where a text is expected; the server is left out; put it in quotes",
         (
             "8: mcpServers.line.command: backend 'line': 'command' holds arguments, too, and no shell takes it apart; the server is left out; "

@@ -15,7 +15,7 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
-    (HEAD + BACKEND + "[backends.cache]\nmax_entries = 3\n", "backends[0].cache", 7),
+    (HEAD + BACKEND + "[backends.cache]\ntool_ttl_seconds = 3\n", "backends[0].cache", 7),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
     (HEAD + BACKEND + "default_args = { x = [1] }\n", "backends[0].default_args", 7),
     (HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nrename = { a = 'b' }\n", "backends[0].param_overrides", 7),
@@ -47,6 +47,14 @@ def test_a_plan_is_named_with_its_line_and_refuses_to_run(text: str, path: str, 
     [
         HEAD + "hot_reload = false\ntool_exposure = 'direct'\n" + BACKEND + "hide_destructive = false\nparam_overrides = []\n",
         HEAD + BACKEND + "[performance]\ncoalesce_requests = false\n[observability.tracing]\nendpoint = 'x'\n",
+        HEAD + BACKEND + "[performance]\n[observability]\naudit = false\ntracing = {}\n[cache]\n",
+        HEAD + BACKEND + "[cache]\nbackend = 'memory'\nprefix = 'x:'\nurl = 'x'\n",
+        HEAD + BACKEND + "[backends.cache]\n",
+        HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0\ntool_ttl_seconds = 0\nmax_entries = 500\n",
+        HEAD + BACKEND + "default_args = {}\ninject_args = [{ tool = 't', args = {}, overwrite = true }]\nforward_auth = false\n",
+        HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nhide = []\ndefaults = {}\nrename = {}\n",
+        HEAD + "tool_discovery = false\n" + BACKEND + "read_only_only = false\nhide_destructive = false\n",
+        "composite_tools = []\n" + HEAD + BACKEND + "[auth]\ntype = 'bearer'\ntokens = ['0123456789abcdef0123']\nscoped_tokens = []\n",
     ],
 )
 def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
@@ -81,6 +89,56 @@ def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> 
         parse(text, name="f")
 
     assert any(str(problem).startswith(error) for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "plan"),
+    [
+        (HEAD + BACKEND + "[cache]\nbackend = 'sqlite'\nurl = 'x'\n", "cache"),
+        (HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0.5\n", "backends[0].cache"),
+        (HEAD + BACKEND + "inject_args = [{ tool = 't', args = {} }, { tool = 'u', args = { a = 0 } }]\n", "backends[0].inject_args"),
+        (HEAD + BACKEND + "param_overrides = [{ tool = 't', hide = ['a'] }]\n", "backends[0].param_overrides"),
+        (HEAD + BACKEND + "[security]\nmax_argument_size = 0\n", "security.max_argument_size"),
+    ],
+)
+def test_a_key_that_says_something_asks_for_it(text: str, plan: str) -> None:
+    assert [plan] == [problem.path for problem in parse(text).planned]
+
+
+@pytest.mark.parametrize(("word", "level"), [("warn", "warning"), ("WARN", "warning"), ("trace", "debug"), ("debug", "debug")])
+def test_levels_of_the_log_have_other_names_elsewhere(word: str, level: str) -> None:
+    assert level == parse(HEAD + BACKEND + f"[observability]\nlog_level = '{word}'\n").config.observability.log_level
+
+
+def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
+    """Else it is mended for nothing."""
+    with pytest.raises(ConfigError) as caught:
+        parse(HEAD + BACKEND + "[auth]\ntype = 'jwt'\n", name="f")
+
+    assert {
+        "add issuer (it is planned, not built yet)",
+        "add audience (it is planned, not built yet)",
+        "add jwks_uri (it is planned, not built yet)",
+    } == {problem.instead for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (HEAD + BACKEND + "[auth]\ntype = 'bearer'\nsecret = 'x'\n", "f:9: auth.secret: unknown key 'secret'; write one of tokens, type"),
+        (
+            HEAD + BACKEND + "[auth]\ntype = 'bearer'\nscoped_token = []\n",
+            "f:9: auth.scoped_token: unknown key 'scoped_token'; did you mean 'scoped_tokens'? It is planned, not built yet",
+        ),
+        (HEAD + BACKEND + "[auth]\ntype = 'none'\n", 'f:8: auth.type: this is none of the values that are known; write "bearer"'),
+        (HEAD + BACKEND + "[observability]\nlevel_of_all = 1\n", "write one of access_log, json_logs, log_level, metrics"),
+    ],
+)
+def test_what_is_planned_is_none_to_choose(text: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, name="f")
+
+    assert any(error in str(problem) for problem in caught.value.problems), caught.value
 
 
 def test_a_gateway_whose_auth_is_planned_is_not_an_open_one() -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "listing",
     "show": "show",
     "connect": "connect",
+    "example": "example",
     "explain": "explain",
     "completion": "completion",
 }

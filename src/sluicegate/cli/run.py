@@ -9,7 +9,7 @@ import click
 
 from ..config.check import is_host, refuse_open_bind
 from ..config.check_listen import host_rules
-from ..config.model import Config
+from ..config.model import OTHER_WORDS, Config
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration
 from .memory import load_structlog
@@ -72,7 +72,8 @@ def _expect_hosts(_context: click.Context, _option: click.Parameter, hosts: tupl
 )
 @click.option(
     "--log-level",
-    type=click.Choice(get_args(Level)),
+    type=click.Choice([*get_args(Level), *OTHER_WORDS]),
+    callback=lambda _context, _option, word: OTHER_WORDS.get(word, word),
     envvar="SLUICEGATE_LOG_LEVEL",
     show_envvar=True,
     help="Log from there on instead.",

@@ -24,7 +24,8 @@ def role_rules(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
     group = _Group.of(backends)
     for index, backend in enumerate(backends):
         role = _Role(group, index, backend)
-        yield [*role.numbers(), *role.only_one(), *(found for key in _ROLES for found in role.reference(key)), *role.shares()]
+        named = role.circle() if index in group.circles else (found for key in _ROLES for found in role.reference(key))
+        yield [*role.numbers(), *role.only_one(), *named, *role.shares()]
 
 
 def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
@@ -43,6 +44,9 @@ class _Group:
     given_away: Mapping[int, int]
     """By the position of a canary, the percent of its primary's calls that it and those before it take."""
 
+    circles: Mapping[int, Sequence[str]]
+    """By position, all who lead back to themselves, and who leads into them; empty where it was told of another of them."""
+
     @classmethod
     def of(cls, backends: Sequence[BackendConfig]) -> _Group:
         given: dict[int, int] = {}
@@ -51,7 +55,30 @@ class _Group:
             if backend.canary_of is not None and backend.enabled:
                 totals[backend.canary_of] = totals.get(backend.canary_of, 0) + backend.weight
                 given[index] = totals[backend.canary_of]
-        return cls({backend.name: backend for backend in backends}, given)
+        return cls({backend.name: backend for backend in backends}, given, dict(_circles(backends)))
+
+
+def _circles(backends: Sequence[BackendConfig]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Who names somebody that leads to a circle: with all of the circle for the first in it, with nobody for the others."""
+    place = {backend.name: index for index, backend in enumerate(backends)}
+    names = [next((name for key in _ROLES if (name := getattr(backend, key)) is not None), None) for backend in backends]
+    after = [None if name is None or name == backend.name else place.get(name) for name, backend in zip(names, backends, strict=True)]
+    seen: dict[int, int] = {}
+    lost: set[int] = set()
+    for start in range(len(backends)):
+        way: list[int] = []
+        at: int | None = start
+        while at is not None and at not in seen:
+            seen[at] = start
+            way.append(at)
+            at = after[at]
+        if at is None or (seen[at] != start and at not in lost):
+            continue
+        lost.update(way)
+        circle = way[way.index(at) :] if seen[at] == start else []
+        yield from ((index, ()) for index in way if index != min(circle, default=None))
+        if circle:
+            yield min(circle), [backends[index].name for index in sorted(circle)]
 
 
 @attrs.frozen
@@ -93,6 +120,14 @@ class _Role:
             yield self._at(key, f"'{name}' is a canary itself", f"name its primary '{others[name].canary_of}'")
         elif others[name].mirror_of is not None and key != "failover_for":
             yield self._at(key, f"'{name}' is a mirror itself", f"name its source '{others[name].mirror_of}'")
+
+    def circle(self) -> Iterator[Problem]:
+        names = self.group.circles[self.index]
+        if names:
+            shown = f"{', '.join(repr(name) for name in names[:-1])} and {names[-1]!r}"
+            key = next(key for key in _ROLES if getattr(self.backend, key) is not None)
+            does = "stand in for each other" if key == "failover_for" else f"name each other in {key}"
+            yield self._at(key, f"{shown} {does}, so that none of them is the primary", f"take {key} out of the one that is")
 
     def _known(self, name: str) -> str:
         if len(self.group.by_name) > _MANY:  # comparing every name with every other would take minutes

@@ -26,6 +26,7 @@ from .policies import (
 from .problem import Origin, Problem, line_of, origin_of
 
 __all__ = [
+    "OTHER_WORDS",
     "AccessLogConfig",
     "AliasConfig",
     "BackendConfig",
@@ -51,6 +52,8 @@ __all__ = [
 ]
 
 MIB = 1024 * 1024
+OTHER_WORDS = {"warn": "warning", "trace": "debug"}
+"""What other programs call a level of the log; there is none below debug."""
 
 
 @attrs.frozen

@@ -26,12 +26,12 @@ def names_shown(names: Iterable[str]) -> str:
     return ", ".join(first) + more
 
 
-def instead_of_unknown(key: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown key."""
-    names = list(known)
-    close = nearest(key, names)
-    if close is None and len(names) > _MANY:
-        return "take it out; conf/reference.toml shows every key"
+def instead_of_unknown(key: str, known: Iterable[str], planned: Iterable[str] = ()) -> str:
+    """What to write instead of an unknown key. What is only planned is named where it may have been meant, and is none to choose."""
+    names, plans = list(known), list(planned)
+    close = nearest(key, [*names, *plans])
     if close is not None:
-        return f"did you mean '{close}'?"
+        return f"did you mean '{close}'?{' It is planned, not built yet' if close in plans else ''}"
+    if len(names) > _MANY:
+        return "take it out; 'sluicegate example reference' shows every key"
     return f"write one of {', '.join(sorted(names))}" if len(names) > 1 else f"write {''.join(names)}"

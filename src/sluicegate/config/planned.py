@@ -6,7 +6,7 @@ feature is off asks for nothing, and is no plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -69,8 +69,16 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "table": (dict, "a table"),
 }
-_OFF: Mapping[str, object] = {"tool_exposure": "direct"}
+_OFF: Mapping[str, object] = {"tool_exposure": "direct", "backend": "memory", "resource_ttl_seconds": 0, "tool_ttl_seconds": 0}
 """Values of the seed that mean what the gateway does anyway."""
+_SWITCHES: Mapping[str, frozenset[str]] = {
+    "performance": frozenset({"coalesce_requests"}),
+    "tracing": frozenset({"enabled"}),
+    "cache": frozenset({"backend", "resource_ttl_seconds", "tool_ttl_seconds"}),
+}
+"""By table, the keys that turn it on; the others only say how."""
+_ACTS: Mapping[str, frozenset[str]] = {"inject_args": frozenset({"args"}), "param_overrides": frozenset({"hide", "defaults", "rename"})}
+"""By list of tables, the keys without which an entry does nothing."""
 
 
 @attrs.frozen
@@ -95,7 +103,7 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
     auth = tree.get("auth")
     if isinstance(auth, dict) and isinstance(auth.get("type"), str) and auth["type"] in AUTH:
         kinds = AUTH[auth["type"]]
-        wrong += _mistakes(auth, kinds, ("auth",))
+        wrong += _of_a_plan(_mistakes(auth, kinds, ("auth",)))
         planned.append(Finding(("auth", "type"), f'auth type "{auth["type"]}" is planned, not built yet', 'use type = "bearer" until then'))
         del tree["auth"]
     for table in ("proxy", "auth", "security", "observability"):
@@ -112,7 +120,7 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
 def _without(table: dict[str, Any], path: KeyPath, planned: list[Finding], wrong: list[Finding]) -> dict[str, Any]:
     kinds = PLANNED[tuple(step for step in path if isinstance(step, str))]
     for key in table.keys() & kinds.keys():
-        mistakes = list(_mistakes(table[key], kinds[key], (*path, key)))
+        mistakes = list(_of_a_plan(_mistakes(table[key], kinds[key], (*path, key))))
         wrong += mistakes
         if not mistakes and _asks(key, table[key]):
             planned.append(Finding((*path, key), f"'{key}' is planned, not built yet", "leave it out until then"))
@@ -121,11 +129,18 @@ def _without(table: dict[str, Any], path: KeyPath, planned: list[Finding], wrong
 
 def _asks(key: str, value: Any) -> bool:
     """Whether anything would have to be built for this value."""
-    if value is False or value == [] or (key in _OFF and value == _OFF[key]):
+    if value is False or value in ([], {}) or (key in _OFF and value == _OFF[key]):
         return False
-    if key in {"performance", "tracing"}:
-        return any(_asks(inner, item) for inner, item in value.items() if inner in {"coalesce_requests", "enabled"})
+    if key in _SWITCHES:
+        return any(_asks(inner, item) for inner, item in value.items() if inner in _SWITCHES[key])
+    if key in _ACTS:
+        return any(entry.get(inner) for entry in value for inner in _ACTS[key])
     return True
+
+
+def _of_a_plan(mistakes: Iterable[Finding]) -> Iterator[Finding]:
+    """Whoever mends them should know that it will not run all the same."""
+    return (attrs.evolve(mistake, instead=f"{mistake.instead} (it is planned, not built yet)") for mistake in mistakes)
 
 
 def _mistakes(value: Any, kind: Kind, path: KeyPath) -> Iterator[Finding]:

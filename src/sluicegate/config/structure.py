@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from .homes import NOT_FROM_FILES, home_of, keys_of
 from .inheritance import Inherit
 from .interpolate import Inserted
-from .model import AliasConfig, Config
+from .model import OTHER_WORDS, AliasConfig, Config
 from .nearest import instead_of_unknown
 from .planned import Finding, keys_at
 from .policies import Only
@@ -172,6 +172,8 @@ def _flag(value: Any, _: Any) -> bool:
 
 def _choice(value: Any, kind: Any) -> Any:
     choices = get_args(kind)
+    if isinstance(value, str) and OTHER_WORDS.get(value.lower()) in choices:
+        return OTHER_WORDS[value.lower()]
     if not isinstance(value, str) or value not in choices:
         raise _Wrong(
             "this is none of the values that are known",
@@ -235,10 +237,10 @@ def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Ite
         for inner, entry in error.group_exceptions()[0]:
             yield from _findings(inner, (*path, entry.index), cls)
     elif isinstance(error, cattrs.ForbiddenExtraKeysError):
-        known = [*keys_of(error.cl), *keys_at(path)]
+        known, planned = keys_of(error.cl), keys_at(path)
         for key in sorted(map(str, error.extra_fields)):
             home = home_of(key, path)
-            instead = f"it belongs in {home}" if home else instead_of_unknown(key, known)
+            instead = f"it belongs in {home}" if home else instead_of_unknown(key, known, planned)
             yield Finding((*path, key), f"unknown key '{key}'", instead)
     elif isinstance(error, KeyError):
         yield Finding(path, f"the key '{path[-1]}' is missing", _ADD.get(str(path[-1]), f'add {path[-1]} = "…"'))

@@ -64,7 +64,7 @@ def _transport(said: Said, client: Client, path: KeyPath, name: str) -> str:
     else:
         plain = re.sub("[-_ ]", "", word.lower()) if isinstance(word, str) else ""
         if plain in _INSIDE:
-            raise LeftOut(at, f"a server of the type '{word}' lives inside of its client", "nothing can be done about it")
+            raise LeftOut(at, f"a server of the type '{word}' lives inside of its client", "take it out, or leave it to that client")
         transport = _TRANSPORTS.get(plain, "")
     if transport == "sse":
         what = "it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet"
