@@ -53,6 +53,7 @@ PROMISED = {
     "SG-107": "duplicate_id",
     "SG-108": "cannot_ask",
     "SG-109": "unknown_resource_template",
+    "SG-110": "name_too_long",
     "SG-201": "backend_unavailable",
     "SG-202": "redirected",
     "SG-301": "connection_lost",

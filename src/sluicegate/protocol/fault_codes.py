@@ -97,6 +97,11 @@ CODES = (
         "Look with `sluicegate list resources`.", "use a template from resources/templates/list",
     ),
     Code(
+        "SG-110", "name_too_long", Cause.CLIENT, INVALID_PARAMS, "The name is too long",
+        "A name may have 1 KiB and a URI 8 KiB; longer ones are compared with no pattern and sent to no backend.",
+        "Use a name or a URI from the list.", _NOTHING, "use a name or a URI from the list",
+    ),
+    Code(
         "SG-201", "backend_unavailable", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend is not there",
         "There is no live session with it: it is starting, restarting, stopped, or cannot be reached. The call was not sent.",
         "Try again in a while; the gateway connects anew by itself.", _LOG + " `failover_for` gives it a stand-in.",
