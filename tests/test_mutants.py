@@ -18,6 +18,7 @@ BUGGY = {
     "breaker": "the circuit breaker",
     "budget": "the budget of further attempts",
     "concurrency": "so many calls at a time",
+    "config": "what files say, and what of it may be shown",
     "deadline": "those of calls and of attempts",
     "edge": "where the process ends, and what bounds stand on",
     "failover": "who is asked next",
