@@ -14,13 +14,16 @@ from .documents import Unreadable
 __all__ = ["regular_bytes", "regular_text"]
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Opening a pipe would wait, too."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def regular_bytes(path: Path, most: int) -> bytes:
     """The whole content, at most ``most`` bytes, which are whole MiB; raises `Unreadable`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a pipe would wait, too
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Unreadable("it is a pipe, a socket or a device, not a regular file")
             content = file.read(most + 1)
     except OSError as error:

@@ -10,7 +10,7 @@ import attrs
 from ..problem import KeyPath
 from .formats import CLIENTS, Client
 
-__all__ = ["Holding", "Server", "holdings", "is_like_a_server", "members_of", "unknown_beside"]
+__all__ = ["Holding", "Server", "holdings", "unknown_beside"]
 
 _TELLING = frozenset({"command", "cmd", "url", "uri", "httpUrl", "serverUrl", "type", "transport", "transportType"})
 _UNSURE: frozenset[KeyPath] = frozenset({(), ("mcp",), ("mcp", "servers"), ("settings", "mcp", "servers"), ("extensions",)})
@@ -86,13 +86,13 @@ def unknown_beside(top: dict[Any, Any], found: list[Holding]) -> Iterator[str]:
             yield str(key)
 
 
-def members_of(entry: dict[Any, Any]) -> set[str]:
+def _members_of(entry: dict[Any, Any]) -> set[str]:
     """The members of a server, and dotted those one level deeper."""
     deeper = {f"{key}.{inner}" for key, value in entry.items() if isinstance(value, dict) for inner in value}
     return {str(key) for key in entry} | deeper
 
 
-def is_like_a_server(entry: Any) -> bool:
+def _is_like_a_server(entry: Any) -> bool:
     """Whether a value has what servers have."""
     return isinstance(entry, dict) and not _TELLING.isdisjoint(map(str, entry))
 
@@ -102,7 +102,7 @@ def _is_inside(path: KeyPath, outer: KeyPath) -> bool:
 
 
 def _holds_servers(value: Any) -> bool:
-    return isinstance(value, dict) and any(map(is_like_a_server, value.values()))
+    return isinstance(value, dict) and any(map(_is_like_a_server, value.values()))
 
 
 def _at(value: Any, holder: KeyPath, path: KeyPath, star: str | None) -> Iterator[tuple[KeyPath, Any, str | None]]:
@@ -128,7 +128,7 @@ def _whose(candidates: list[Client], value: Any, top: dict[Any, Any], file: str)
         if any(lists._list_at(top, place) is not None for place in (*client.excluded, *client.allowed)):  # noqa: SLF001  the same class
             return client
     entries = value.values() if isinstance(value, dict) else ()
-    members = {member for entry in entries if isinstance(entry, dict) for member in members_of(entry)}
+    members = {member for entry in entries if isinstance(entry, dict) for member in _members_of(entry)}
     return next((client for client in candidates if not client.marks.isdisjoint(members)), candidates[-1])
 
 
