@@ -102,6 +102,14 @@ def test_a_clients_file_may_name_the_kind_and_the_folders(tmp_path: Path) -> Non
     assert interpolation.problems == []
 
 
+def test_where_nobody_has_a_home_the_rest_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user of a container that no file names."""
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    monkeypatch.delenv("HOME")
+
+    assert resolver(tmp_path, clients_file=True).resolve("${HOME_TOWN}") == "Ulm"
+
+
 def test_what_an_editor_would_ask_for_is_a_problem(tmp_path: Path) -> None:
     interpolation = resolver(tmp_path, clients_file=True)
 

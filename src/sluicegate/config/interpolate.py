@@ -139,5 +139,5 @@ class Interpolation:
     def _editors(self) -> dict[str, str]:
         """What editors put in by themselves."""
         workspace = self.folder.parent if self.folder.name in {".vscode", ".cursor", ".claude"} else self.folder
-        known = {"workspaceFolder": str(workspace), "workspaceFolderBasename": workspace.name, "userHome": str(Path.home())}
+        known = {"workspaceFolder": str(workspace), "workspaceFolderBasename": workspace.name, "userHome": settled(self.folder, "~")}
         return known | dict.fromkeys(("pathSeparator", "/"), os.sep)
