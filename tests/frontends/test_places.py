@@ -143,6 +143,16 @@ async def test_nobody_loses_a_session_to_who_has_as_many(autojump_clock: object)
     assert sorted(len(owner) for owner in home.table.owners) == [4, 4, 4]
 
 
+async def test_busy_ones_do_not_hide_for_long_that_others_are_idle(autojump_clock: object) -> None:
+    home = house(200)
+    sessions = [home.open(f"user {number}") for number in range(200)]
+    for session in sessions[:190]:
+        stay(session)
+    answers = [home.ask(f"new {number}") for number in range(4)]
+    assert any(isinstance(answer, Session) for answer in answers)
+    assert not any(session.ended for session in sessions[:190])
+
+
 @pytest.mark.parametrize(("most", "share"), [(10_000, 2500), (100, 25), (40, 16), (1, 16)])
 def test_a_share_is_a_quarter_unless_it_is_configured(most: int, share: int) -> None:
     assert Limits(max_sessions=most).share_of_sessions == share

@@ -179,9 +179,12 @@ class Owners:
         for size in sorted(self._by_size, reverse=True):  # 10 000 sessions have at most 140 different sizes
             if size <= protected or looked >= LOOKED_AT:
                 break
-            some = list(islice(self._by_size[size], LOOKED_AT - looked))
+            owners = self._by_size[size]
+            some = list(islice(owners, LOOKED_AT - looked))
             looked += len(some)
             candidates = [place for owner in some if (place := owner.first_to_go(now)) is not None]
+            for owner in some:
+                owners[owner] = owners.pop(owner)  # the next time others are looked at: these may all be busy
             if candidates:
                 return min(candidates, key=lambda place: (not _is_abandoned(place, now), place.used_at))
         return to.first_to_go(now)
