@@ -108,7 +108,7 @@ def retry_layer(config: BackendConfig, around: Surroundings) -> Layer | None:
         return None
     settings = RetrySettings(given.max_retries, given.initial_backoff_ms / 1000, given.max_backoff_ms / 1000)
     may_repeat = repeatable(given.only, around.backend.is_safe)
-    return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"))
+    return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"), around.backend)
 
 
 def hedge_layer(config: BackendConfig, around: Surroundings) -> Layer | None:

@@ -34,6 +34,11 @@ class State(enum.Enum):
     STOPPED = "stopped"
 
 
+GIVEN_UP = (State.CRASH_LOOPING, State.STOPPED)
+LONGEST_RESTART = 30.0
+"""Seconds that calls may wait for a backend that was lost; one that is away for longer is down, and calls to it fail at once."""
+
+
 class Phase(enum.Enum):
     """How far an attempt to reach a backend came."""
 
@@ -71,6 +76,8 @@ class Backend:
     """Takes known secrets out of what the operator reads."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
+    down_since: float = attrs.field(factory=trio.current_time, init=False)
+    """When it was lost last, or began to start; of no interest while it is ready."""
     error: str = attrs.field(default="", init=False)
     """Why it is not ready, or why it was not before, in words for the operator; empty after a clean start."""
     told: str = attrs.field(default="", init=False)
@@ -103,6 +110,14 @@ class Backend:
     def is_up(self) -> bool:
         """Whether a call could be sent right now."""
         return self.session is not None
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether there is no session to send a call on, and one is about to be opened: it was lost or begun not long ago."""
+        if _serves(self):
+            return False
+        is_starting = self.state in (State.STARTING, State.RESTARTING) and trio.current_time() < self.down_since + LONGEST_RESTART
+        return self.state is State.READY or is_starting
 
     @property
     def is_available(self) -> bool:
@@ -177,7 +192,9 @@ class Backend:
             return
         change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())
         self.state, self.error, self.told, self.since = state, cause.operator, cause.public, change.at
-        if state in (State.CRASH_LOOPING, State.STOPPED):
+        if change.old is State.READY:
+            self.down_since = change.at
+        if state in GIVEN_UP:
             self.offer = None
         self.tick()
         self.on_change(change)
@@ -196,9 +213,21 @@ class Backend:
             self._news.set()
             self._news = None
 
+    async def wait_ready(self) -> None:
+        """Wait until it can be sent a call, is given up or removed, or has been away for `LONGEST_RESTART`."""
+        begun = trio.current_time() if self.state is State.READY else self.down_since
+        with trio.move_on_at(begun + LONGEST_RESTART):
+            await self.wait_for(lambda backend: _serves(backend) or backend.state in GIVEN_UP)
+        await trio.lowlevel.checkpoint()
+
     async def wait_for(self, condition: Callable[[Backend], bool]) -> None:
         """Wait until a condition on state, stale lists or calls in flight holds."""
         while not condition(self):
             if self._news is None:
                 self._news = trio.Event()
             await self._news.wait()
+
+
+def _serves(backend: Backend) -> bool:
+    """Whether it can be sent a call; a session that has just been lost is there for a moment longer."""
+    return backend.session is not None and bool(getattr(backend.session, "is_open", True))

@@ -98,6 +98,11 @@ class HttpSession:
         await self._closed.wait()
         return self._why
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes calls."""
+        return not self._closed.is_set()
+
     def close(self, why: Why) -> None:
         """Take no more calls. Those on their way are left alone until the session is left."""
         if not self._closed.is_set():

@@ -2,11 +2,15 @@
 
 The pause before each retry is drawn from the whole range up to a limit that doubles (full jitter): callers that failed together do not come
 back together. It lies inside of the deadline of the whole call: a retry that could only begin after it is not waited for.
+
+Retries are over within a second, and a restart takes longer. So a call waits once for a backend that is on its way back, unless another may be
+asked; the pause comes after that.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Protocol
 
 import attrs
 import trio
@@ -30,6 +34,21 @@ class RetrySettings:
     """No pause is longer, except for the time that somebody has asked for; that comes on top."""
 
 
+class Restarting(Protocol):
+    """A backend that may be away for a while."""
+
+    name: str
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it cannot be sent a call now, and is about to be there again."""
+        ...
+
+    async def wait_ready(self) -> None:
+        """Wait until it is there, or is not worth waiting for any more."""
+        ...
+
+
 @attrs.define(eq=False)
 class Retry:
     """Repeat a failed call until it succeeds, or another attempt makes no sense; then its last fault goes on unchanged."""
@@ -38,22 +57,27 @@ class Retry:
     settings: RetrySettings
     repeatable: Repeatable
     chance: random.Random
+    backend: Restarting | None = None
+    """Who is waited for; None if nobody is."""
     retried: int = attrs.field(default=0, init=False)
     """Attempts beyond the first."""
     exhausted: int = attrs.field(default=0, init=False)
     """Calls that failed although they might have been repeated: no attempt was left, no budget, or no time."""
     waiting: int = attrs.field(default=0, init=False)
-    """Calls that wait for their next attempt."""
+    """Calls that wait for their next attempt, or for the backend."""
 
     async def __call__(self, call: Call) -> Reply:
         """Run copies of the call, one after the other."""
         limit = self.settings.initial_seconds
         said: Reply | None = None
+        may_wait = self.backend is not None
         for _ in range(self.settings.max_retries):
             reply = await self.inner(call.copy())
             fault = reply.fault
             if fault is None or not self._may_repeat(call, fault):
                 return _told(said, reply)
+            if may_wait and not fault.lasting and await self._waits_for_restart(call):
+                may_wait = False
             pause = self._pause(limit, fault)
             if not _is_in_time(call, pause) or not _draws(call):
                 self.exhausted += 1
@@ -66,6 +90,19 @@ class Retry:
         if reply.fault is not None and self._may_repeat(call, reply.fault):
             self.exhausted += 1
         return _told(said, reply)
+
+    async def _waits_for_restart(self, call: Call) -> bool:
+        """Wait for the backend if it is on its way back and nobody else may be asked; whether there was something to wait for."""
+        backend, elsewhere = self.backend, call.trail.elsewhere
+        if backend is None or not backend.comes_back or (elsewhere is not None and elsewhere.can_take(call, backend.name)):
+            return False
+        self.waiting += 1
+        try:
+            with trio.move_on_at(call.trail.ends_at):
+                await backend.wait_ready()
+        finally:
+            self.waiting -= 1
+        return True
 
     async def _wait(self, pause: float) -> None:
         self.waiting += 1

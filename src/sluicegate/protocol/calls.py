@@ -24,6 +24,7 @@ __all__ = [
     "Back",
     "Call",
     "Caller",
+    "Elsewhere",
     "Handler",
     "Hop",
     "Layer",
@@ -102,6 +103,14 @@ class Allowance(Protocol):
         ...
 
 
+class Elsewhere(Protocol):
+    """The others who could answer a call."""
+
+    def can_take(self, call: Call, other_than: str) -> bool:
+        """Whether another than this backend may be asked now."""
+        ...
+
+
 @attrs.define(eq=False)
 class Trail:
     """What all copies of one client call share."""
@@ -121,6 +130,8 @@ class Trail:
     """Why somebody ended the call early, if its scope was not ended by the deadline."""
     last_resort: bool = False
     """Everybody else has been asked: those who are ejected from their group may be asked now, too."""
+    elsewhere: Elsewhere | None = None
+    """Those who stand in for each other, of whom one is asked; None if there is only one."""
     allowance: Allowance | None = None
     """Every attempt beyond the first is drawn from it; None is as many as the policies want."""
 

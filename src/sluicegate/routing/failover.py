@@ -63,6 +63,7 @@ class Failover:
     async def __call__(self, call: Call) -> Reply:
         """Try one after the other; if none is available, the primary says why."""
         primary = self.primary
+        call.trail.elsewhere = self
         if not primary.available():
             return await self._go_on(call, None, f"{primary.name} is not available")
         if primary.is_ejected():
@@ -86,6 +87,13 @@ class Failover:
                 said = reply
             cause = f"{candidate.name}: {reply.fault.told}"
         return await self.primary.handler(call.copy()) if said is None else said
+
+    def can_take(self, call: Call, other_than: str) -> bool:
+        """Whether another than this one makes sense to be asked now (implements `Elsewhere`)."""
+        return any(
+            other.name != other_than and other.available() and not other.is_ejected() and _may_have(other, call)
+            for other in (self.primary, *self.members)
+        )
 
     def _left(self, call: Call, asked: Candidate | None) -> Iterator[Candidate]:
         """Who is next, each looked at when its turn comes: while one is asked, others come and go. The gates of the ejected open for the last resort."""
