@@ -151,6 +151,7 @@ def _breaker(config: BackendConfig) -> Breaker | None:
         slow_rate=given.slow_call_rate_threshold,
         wait_seconds=given.wait_duration_seconds,
         permitted=given.permitted_calls_in_half_open,
+        count_tool_errors=given.count_tool_errors,
     )
     return Breaker(config.name, settings)
 
@@ -167,6 +168,7 @@ def _outlier(config: BackendConfig) -> Outlier | None:
         base_ejection_seconds=given.base_ejection_seconds,
         max_ejection_seconds=given.max_ejection_seconds,
         max_ejection_percent=given.max_ejection_percent,
+        count_tool_errors=given.count_tool_errors,
     )
     return Outlier(config.name, settings, Group())  # alone, until it serves
 
@@ -194,7 +196,12 @@ def health_of(config: BackendConfig) -> Health | None:
     if given is None:
         return None
     settings = HealthSettings(
-        given.interval_seconds, given.timeout_seconds, given.unhealthy_threshold, given.healthy_threshold, given.reconnect
+        given.interval_seconds,
+        given.timeout_seconds,
+        given.unhealthy_threshold,
+        given.healthy_threshold,
+        given.reconnect,
+        given.by_calls,
     )
     return Health(config.name, settings)
 

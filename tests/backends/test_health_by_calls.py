@@ -268,3 +268,18 @@ async def test_one_that_is_judged_by_its_calls_can_be_connected_to_anew(autojump
         await backend.wait_for(lambda backend: not backend.is_up)
         await backend.wait_for(lambda backend: backend.is_available)
         assert (backend.restarts, len(peer.sessions)) == (1, 2)
+
+
+async def test_a_front_that_answers_pings_for_a_dead_server_is_seen_by_its_calls_where_that_is_asked_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Some proxies go on answering what is not about their server; and some start a program for every ping."""
+    peer = Peer(knows_ping=True, error=b'{"code":-32603,"message":"Not connected"}')
+    seen: list[bool] = []
+    async with judged_by_calls(peer, by_calls=True) as backend:
+        for _ in range(3):
+            seen.append(backend.is_available)
+            await backend(Call("tools/call", "t", {}))
+        seen.append(backend.is_available)
+        await trio.sleep(60)
+    assert (seen, peer.pings) == ([True, True, True, False], [])

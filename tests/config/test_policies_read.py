@@ -51,6 +51,7 @@ slow_call_seconds = 3
 slow_call_rate_threshold = 0.8
 wait_duration_seconds = 15
 permitted_calls_in_half_open = 2
+count_tool_errors = true
 [backends.outlier_detection]
 consecutive_errors = 3
 success_rate_threshold = 0.9
@@ -59,6 +60,7 @@ interval_seconds = 5
 base_ejection_seconds = 10
 max_ejection_seconds = 100
 max_ejection_percent = 34
+count_tool_errors = true
 [backends.rate_limit]
 requests = 5
 [backends.concurrency]
@@ -71,6 +73,7 @@ timeout_seconds = 2
 unhealthy_threshold = 2
 healthy_threshold = 3
 reconnect = true
+by_calls = true
 [[backends]]
 name = "b"
 transport = "stdio"
@@ -92,11 +95,11 @@ def test_every_key_of_every_table_arrives() -> None:
     assert loaded.config.proxy.rate_limit == RateLimitConfig(1000, 60, 50, 0)
     assert a.retry == RetryConfig(2, 50, 2000, ("look", "find"), 20, 1.5)
     assert a.hedging == HedgingConfig(150, 95, 2, "all")
-    assert a.circuit_breaker == CircuitBreakerConfig(0.25, 10, 40, None, 3, 0.8, 15, 2)
-    assert a.outlier_detection == OutlierDetectionConfig(3, 0.9, 20, 5, 10, 100, 34)
+    assert a.circuit_breaker == CircuitBreakerConfig(0.25, 10, 40, None, 3, 0.8, 15, 2, count_tool_errors=True)
+    assert a.outlier_detection == OutlierDetectionConfig(3, 0.9, 20, 5, 10, 100, 34, count_tool_errors=True)
     assert a.rate_limit == RateLimitConfig(5)
     assert a.concurrency == ConcurrencyConfig(8, 16, 2)
-    assert a.health == HealthConfig(30, 2, 2, 3, reconnect=True)
+    assert a.health == HealthConfig(30, 2, 2, 3, reconnect=True, by_calls=True)
     assert (b.canary_of, b.weight, b.canary_sticky) == ("a", 15, True)
 
 

@@ -28,11 +28,11 @@ ODD: dict[str, Any] = {
     "timeout": TimeoutConfig(seconds=41, per_attempt_seconds=7),
     "retry": tables.RetryConfig(4, 150, 2500, ("this",), 30, 3),
     "hedging": tables.HedgingConfig(350, 90, 2, ("that",)),
-    "circuit_breaker": tables.CircuitBreakerConfig(0.4, 6, 9, None, 2.5, 0.7, 12, 2),
-    "outlier_detection": tables.OutlierDetectionConfig(6, 0.8, 11, 13, 14, 150, 60),
+    "circuit_breaker": tables.CircuitBreakerConfig(0.4, 6, 9, None, 2.5, 0.7, 12, 2, count_tool_errors=True),
+    "outlier_detection": tables.OutlierDetectionConfig(6, 0.8, 11, 13, 14, 150, 60, count_tool_errors=True),
     "rate_limit": tables.RateLimitConfig(17, 2, 19, 0.3),
     "concurrency": tables.ConcurrencyConfig(5, 23, 1.5),
-    "health": tables.HealthConfig(8, 3, 4, 2, reconnect=True),
+    "health": tables.HealthConfig(8, 3, 4, 2, reconnect=True, by_calls=True),
 }
 
 
@@ -56,9 +56,9 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
     assert hedge.settings == HedgeSettings(0.35, 2, 90)
     assert [hedge.repeatable(_calling(tool)) for tool in ("this", "that", "echo")] == [False, True, False]
     assert breaker is not None
-    assert (breaker.name, breaker.settings) == ("b", BreakerSettings(0.4, 6, 9, None, 2.5, 0.7, 12, 2))
+    assert (breaker.name, breaker.settings) == ("b", BreakerSettings(0.4, 6, 9, None, 2.5, 0.7, 12, 2, count_tool_errors=True))
     assert outlier is not None
-    assert (outlier.name, outlier.settings) == ("b", OutlierSettings(6, 0.8, 11, 13, 14, 150, 60))
+    assert (outlier.name, outlier.settings) == ("b", OutlierSettings(6, 0.8, 11, 13, 14, 150, 60, count_tool_errors=True))
     assert rate is not None
     assert (rate.bucket.requests, rate.bucket.period_seconds, rate.bucket.burst, rate.max_wait_seconds, rate.backend) == (
         17,
@@ -75,7 +75,7 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
     assert (attempt.seconds, attempt.backend) == (7, "b")
     health = gateway.backends["b"].health
     assert health is not None
-    assert attrs.astuple(health.settings) == (8, 3, 4, 2, True)
+    assert attrs.astuple(health.settings) == (8, 3, 4, 2, True, True)
 
 
 async def test_a_breaker_that_looks_at_a_span_of_time_is_told_how_long_it_is(autojump_clock: Clock) -> None:

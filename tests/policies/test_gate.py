@@ -413,3 +413,46 @@ async def test_calls_that_fail_late_do_not_count_after_it_has_opened(autojump_cl
 
     assert (breaker.opened, breaker.state, outlier.ejections, outlier.consecutive) == (1, CLOSED, 1, 0)
     assert breaker.calls == 0
+
+
+# -- tools that say that they failed
+
+
+class Failing:
+    """Answers with a result that says that the tool failed."""
+
+    async def __call__(self, call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply.saying("Not connected", is_error=True)
+
+
+@pytest.mark.parametrize(("asked", "state"), [(True, OPEN), (False, CLOSED)])
+async def test_a_breaker_counts_tools_that_failed_where_it_is_told_to(asked: bool, state: BreakerState) -> None:
+    breaker = a_breaker(minimum_calls=2, count_tool_errors=asked)
+    gate = Gate(Failing(), breaker)
+    for _ in range(2):
+        await outcome(gate)
+    assert breaker.state is state
+
+
+@pytest.mark.parametrize(("asked", "consecutive"), [(True, 2), (False, 0)])
+async def test_outlier_detection_counts_them_where_it_is_told_to_and_each_on_its_own(asked: bool, consecutive: int) -> None:
+    breaker, outlier = a_breaker(minimum_calls=2, count_tool_errors=not asked), an_outlier(count_tool_errors=asked)
+    gate = Gate(Failing(), breaker, outlier)
+    for _ in range(2):
+        await outcome(gate)
+    assert outlier.consecutive == consecutive
+    assert breaker.state is (CLOSED if asked else OPEN)
+
+
+async def test_only_results_of_tools_count_and_only_if_they_failed() -> None:
+    breaker = a_breaker(minimum_calls=1, count_tool_errors=True)
+
+    async def fine(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply.saying("isError", is_error=call.method != "tools/call")
+
+    gate = Gate(fine, breaker)
+    for method in ("tools/call", "prompts/get"):
+        assert (await gate(Call(method, "x", {}))).fault is None
+    assert breaker.state is CLOSED

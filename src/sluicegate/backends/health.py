@@ -3,6 +3,8 @@
 Health is a verdict on a live session. While there is none, `sluicegate.backends.backend.Backend.is_up` says all there is to say, and every
 new session begins healthy: its handshake was its first check.
 
+Calls judge from the beginning where that is asked for: a proxy may answer pings for a server that is dead, or start a program for each of them.
+
 A ping without an answer is no failure if the backend has answered a call since the ping before. One that is busy is not dead.
 A backend that answers ``ping`` with -32601 is judged by its calls until its session ends. Once such a backend is unhealthy nobody would send
 it a call and it could never recover; so one call in every interval may try: until that call begins, it passes for healthy.
@@ -43,6 +45,8 @@ class HealthSettings:
     healthy_threshold: int = 1
     reconnect: bool = False
     """Whether a session that becomes unhealthy is ended, so that the supervisor opens a new one."""
+    by_calls: bool = False
+    """Whether its calls are judged from the beginning and no pings are sent."""
 
 
 @attrs.frozen
@@ -102,7 +106,7 @@ class Health:
         """
         self._wake, self._end = wake, end
         self.failures = self.successes = 0
-        self.knows_ping, self._answered, self._trial_at = True, False, math.inf
+        self.knows_ping, self._answered, self._trial_at = not self.settings.by_calls, False, math.inf
         self.error = ""
         self.last_at = trio.current_time()
         if not self._healthy or not self.events:

@@ -72,6 +72,8 @@ class CircuitBreakerConfig:
     wait_duration_seconds: float = 30.0
     permitted_calls_in_half_open: int = 3
     """After the wait so many calls are let through; if all succeed it closes."""
+    count_tool_errors: bool = False
+    """Whether a tool's result that says that it failed (``isError``) is a failure; some proxies turn every error into such a result."""
 
 
 @attrs.frozen
@@ -90,6 +92,8 @@ class OutlierDetectionConfig:
     max_ejection_seconds: float = 300.0
     max_ejection_percent: float = 50.0
     """Of the backends that stand in for each other; at least one may be ejected, unless this is 0."""
+    count_tool_errors: bool = False
+    """The same as for ``circuit_breaker``."""
 
 
 @attrs.frozen
@@ -127,3 +131,5 @@ class HealthConfig:
     """As many successes in a row make it healthy again."""
     reconnect: bool = False
     """Whether a backend that becomes unhealthy is connected to anew; calls that are on their way are lost then."""
+    by_calls: bool = False
+    """Judge it by its calls, without pings: for proxies that answer pings for a dead server, or start a program for each of them."""

@@ -68,6 +68,8 @@ class BreakerSettings:
     wait_seconds: float = attrs.field(default=30.0, validator=ge(0))
     permitted: int = attrs.field(default=3, validator=ge(1))
     """Probes in half-open."""
+    count_tool_errors: bool = False
+    """Whether a tool's result that says that it failed is a failure."""
 
     def window(self) -> CountWindow | TimeWindow:
         """A new one."""

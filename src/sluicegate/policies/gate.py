@@ -2,7 +2,8 @@
 
 One layer for both, because they look at the same outcome. What tells nothing about the backend is no outcome: what never was sent, what its
 caller cut, and bugs of ours. What the deadline of the whole call cut is a failure, if the backend had most of that time. An answer is a
-success for both, also an error that does not speak against the backend, such as -32602.
+success for both, also an error that does not speak against the backend, such as -32602; a tool's result that says that it failed is one, too,
+but for who was told to count these as failures.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.fault import Cause, Fault
+from ..protocol.reply import TOOL_ERROR
 from .breaker import Breaker
 from .outlier import Outlier
 
@@ -35,6 +37,11 @@ class Gate:
     inner: Handler
     breaker: Breaker | None = None
     outlier: Outlier | None = None
+    _counts_tool_errors: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        asked = (policy.settings.count_tool_errors for policy in (self.breaker, self.outlier) if policy is not None)
+        object.__setattr__(self, "_counts_tool_errors", any(asked))
 
     async def __call__(self, call: Call) -> Reply:
         """Run the attempt, if neither of them objects."""
@@ -52,12 +59,13 @@ class Gate:
         finally:
             now = trio.current_time()
             bad = _ran_out(call, began, now) if reply is None else failed(reply.fault)
+            said_no = bad is False and reply is not None and self._counts_tool_errors and reply.outcome(call.method) == TOOL_ERROR
             if breaker is not None:
                 limit = breaker.settings.slow_seconds
                 slow = limit is not None and _seconds(call, began, now, bad) >= limit
-                breaker.record(permit, now, bad, slow)
+                breaker.record(permit, now, True if said_no and breaker.settings.count_tool_errors else bad, slow)
             if outlier is not None and bad is not None:
-                outlier.record(life, now, bad)
+                outlier.record(life, now, bad or (said_no and outlier.settings.count_tool_errors))
 
 
 def _ran_out(call: Call, began: float, now: float) -> bool | None:

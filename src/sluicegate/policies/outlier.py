@@ -38,6 +38,8 @@ class OutlierSettings:
     max_ejection_seconds: float = attrs.field(default=300.0, validator=ge(0))
     max_ejection_percent: float = attrs.field(default=50.0, validator=and_(ge(0), le(100)))
     """Of its group; see `Group`."""
+    count_tool_errors: bool = False
+    """Whether a tool's result that says that it failed is an error; `sluicegate.policies.gate.Gate` looks at that."""
 
 
 @attrs.define(eq=False)
