@@ -20,6 +20,7 @@ from .policies.compose import chain, stack
 from .policies.deadline import AttemptDeadline
 from .policies.lifetime import CallDeadline, Lifetime
 from .policies.mirror import Mirror, Shadow
+from .policies.quiet import Quiet
 from .protocol.calls import Handler, Layer
 from .routing.failover import Candidate, Failover
 from .routing.split import Canary, Schedule, Split
@@ -70,6 +71,7 @@ def guarded(config: BackendConfig, backend: Handler, around: Surroundings) -> Ha
     """The policies of one backend that remember something; from the hedge down, once per attempt. Made once in a backend's life."""
     attempt = config.timeout.per_attempt_seconds
     return stack(
+        Quiet if config.progress == "off" else None,
         retry_layer(config, around),
         hedge_layer(config, around),
         gate_layer(config),

@@ -13,6 +13,7 @@ import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.hypercorn import serve as serve_with_hypercorn
+from sluicegate.frontends.large_events import LARGEST
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.http1.server import serve as serve_natively
 from sluicegate.protocol.calls import Call, Reply
@@ -97,3 +98,29 @@ async def test_stdio_holds_it(large_gate: Any, talk: Any, autojump_clock: trio.t
             (answer,) = await client.next()
             assert answer["result"] == RESULT
         nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_that_becomes_an_event_over_a_mebibyte_is_told_of_once_for_each_tool(
+    gate: Any, talk: Any, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tool(size: int, *, notes: bool) -> Callable[[Call], Awaitable[Reply]]:
+        async def run(call: Call) -> Reply:
+            await trio.lowlevel.checkpoint()
+            if notes:
+                call.back.note(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}')
+            reply: Reply = talk.result("x" * size)
+            return reply
+
+        return run
+
+    gate.tools |= {
+        "one": tool(LARGEST, notes=True),
+        "two": tool(LARGEST, notes=True),
+        "small": tool(1000, notes=True),
+        "plain": tool(LARGEST, notes=False),
+    }
+    session = await gate.open()
+    for name in ("one", "one", "two", "small", "plain"):
+        assert len((await gate.post(talk.calling(name), session)).content) >= 1000
+    told = [record for record in caplog.records if "event over 1 MiB" in record.message]
+    assert [record.target for record in told] == ["one", "two"]  # type: ignore[attr-defined]

@@ -116,6 +116,8 @@ class BackendConfig:
     expose_prompts: tuple[str, ...] = ()
     hide_prompts: tuple[str, ...] = ()
     aliases: tuple[AliasConfig, ...] = ()
+    progress: Literal["auto", "off"] = "auto"
+    """Whether its progress and log lines reach callers; without any its answers over HTTP are plain JSON, which has no limit to its size."""
     fidelity: Literal["mended", "strict"] = "mended"
     """Whether its lists are offered as clients can read them, or as they came."""
     restart: RestartConfig = attrs.field(factory=RestartConfig)

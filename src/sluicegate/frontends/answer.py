@@ -62,6 +62,7 @@ class PostAnswer:
         if message is not None and self.log is None:
             self._replies.append(message)
         elif message is not None and self.log is not None:
+            self.table.large_events.look(len(message), self._exchanges)
             self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
             if self.held:

@@ -16,6 +16,7 @@ from ..sources import Sources
 from .chores import Chores
 from .endpoint import Limits, Opening
 from .exchange import Exchange
+from .large_events import LargeEvents
 from .owners import Owner, Owners
 from .sessions import Session
 from .stream import EventLog, Line
@@ -60,6 +61,7 @@ class SessionTable:
     streams: int = attrs.field(default=0, init=False)
     """How many streams clients keep open with GET."""
     owners: Owners = attrs.field(factory=Owners, init=False)
+    large_events: LargeEvents = attrs.field(factory=LargeEvents, init=False)
     _sessions: dict[str, Session] = attrs.field(factory=dict, init=False, repr=False)
     _kept: OrderedDict[EventLog, tuple[float, Session]] = attrs.field(factory=OrderedDict, init=False)
     """Finished answers: since when, and whose; oldest first."""

@@ -1,0 +1,50 @@
+"""Withhold what a backend says about a call while it runs: its answer is then one JSON document, however large, and no stream.
+
+A note before it makes a stream of events of an answer over HTTP, and there are clients that refuse an event of more than a mebibyte.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..protocol.calls import Back, Call, Handler, Reply
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+
+__all__ = ["Quiet"]
+
+
+@attrs.frozen(eq=False)
+class _Deaf:
+    """A back that drops notes, and passes questions on."""
+
+    back: Back
+
+    @property
+    def may_ask(self) -> bool:
+        return self.back.may_ask
+
+    def note(self, message: bytes) -> None:
+        """Drop it."""
+
+    async def ask(self, question: bytes) -> Reply:
+        return await self.back.ask(question)
+
+
+@attrs.frozen
+class Quiet:
+    """Ask the backend for no progress, and pass on no notes."""
+
+    inner: Handler
+
+    async def __call__(self, call: Call) -> Reply:
+        """Run the call, which is this backend's alone, without a progress token."""
+        call.params = _without_token(call.params)
+        call.back = _Deaf(call.back)
+        return await self.inner(call)
+
+
+def _without_token(params: Params) -> Params:
+    meta = decode_object(params["_meta"]) if "_meta" in params else {}
+    if isinstance(meta, Malformed) or "progressToken" not in meta:
+        return params
+    return params | {"_meta": Raw(encode({key: raw for key, raw in meta.items() if key != "progressToken"}))}
