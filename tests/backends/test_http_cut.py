@@ -92,3 +92,25 @@ async def test_a_cut_at_any_step_leaves_nothing_behind(cut: Cut, lose: bool, aut
         if await cut(step, lose=lose):
             break
     assert 5 < step < 299
+
+
+async def test_of_a_call_that_was_cut_while_it_waited_for_a_connection_the_backend_never_hears(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    endpoint = ScriptedEndpoint()
+    is_slow = False
+
+    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+        if is_slow:
+            await trio.sleep(2)
+        return await site.open_stream(host, port)
+
+    async with open_site(endpoint) as site, HttpConnector("web", "http://backend.test/mcp", {}, open_stream)(Heard()) as session:
+        await shake_hands(session, name="test", version="1")
+        await trio.sleep(10)  # no connection is kept for so long
+        is_slow = True
+        with trio.move_on_after(1):
+            await session.request(call())
+        await trio.sleep(10)
+        assert {"tools/call", "notifications/cancelled"} & set(endpoint.methods()) == set()
+        assert (await session.request(call())).fault is None

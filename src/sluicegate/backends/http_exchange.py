@@ -58,6 +58,8 @@ class HttpExchange:
     """Set if no connection came about."""
     token: Raw | None = attrs.field(default=None, init=False)
     """The caller's own progress token."""
+    left: bool = attrs.field(default=False, init=False)
+    """The backend may have heard of it."""
     memory: Memory = attrs.field(default=Memory.KNOWN, init=False)
     """Whether the backend still knows the session, as far as the answer tells."""
     _reply: Reply | None = attrs.field(default=None, init=False)
@@ -77,7 +79,7 @@ class HttpExchange:
         headers = self.conversation.posting + lines_of_call(call)
         call.sent_at = trio.current_time()
         call.trail.sent = True
-        answer = await self.wire.open(b"POST", headers, body, purpose=self.owner)
+        answer = await self.wire.open(b"POST", headers, body, purpose=self.owner, leaves=self._leave)
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer):
                 self.refused = answer
@@ -94,6 +96,9 @@ class HttpExchange:
         if self._reply is None and self._parser is not None and self._parser.last_id:
             broken = await self._resume(self._parser)
         return self._reply or Reply.failed(self._cut or broken or self._unanswered())
+
+    def _leave(self) -> None:
+        self.left = True
 
     def cut(self, why: Why) -> None:
         """Go no further; what is under way breaks with its connection."""

@@ -146,7 +146,7 @@ class HttpSession:
             return reply
         finally:
             del self.open[number]
-            if not answered and call.method != "initialize":  # which must never be cancelled (P-12)
+            if not answered and exchange.left and call.method != "initialize":  # which must never be cancelled (P-12)
                 self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
             if exchange.refused is not None or self._refused is not None or self._empty is not None:
                 self._after(exchange)

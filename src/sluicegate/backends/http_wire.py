@@ -12,6 +12,7 @@ from ..http1.client import Client
 from ..http1.client_failures import Broken, TooLarge, Unreachable
 from ..http1.client_head import encode_headers
 from ..http1.client_response import Response
+from ..http1.client_turns import Leaves
 from ..http1.content_coding import Inflater, Undecodable
 from ..http1.origin import Address
 from ..protocol import faults
@@ -74,7 +75,9 @@ class Wire:
     wall: Callable[[], float] = time.time
     """Time of day, for a moment that an answer names without naming its own."""
 
-    async def open(self, method: bytes, headers: bytes, body: bytes | None = None, *, purpose: object = None) -> Response | Fault:
+    async def open(
+        self, method: bytes, headers: bytes, body: bytes | None = None, *, purpose: object = None, leaves: Leaves = None
+    ) -> Response | Fault:
         """Send one request and wait for the head of the answer, whatever its status. The caller closes the answer.
 
         Args:
@@ -82,11 +85,12 @@ class Wire:
             headers: lines beyond those that every request carries.
             body: None where there is none.
             purpose: what the request can be cut by.
+            leaves: called when its first byte is about to leave.
         """
         address = self.address
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                answer = await self.client.request(method, address.target, self.headers + headers, body, purpose=purpose)
+                answer = await self.client.request(method, address.target, self.headers + headers, body, purpose=purpose, leaves=leaves)
             except Unreachable as error:
                 return faults.unreachable(self.backend, f"cannot connect to {self.address.origin}: {error}")
             except Broken as error:

@@ -19,7 +19,7 @@ from .client_connection import NEVER, SENT_APART, Connection, probe_of
 from .client_failures import Unreachable
 from .client_response import Response, begin_response
 from .client_settings import ClientSettings
-from .client_turns import Turns
+from .client_turns import Dialing, Leaves, Turns
 from .dialing import Dialer, Finish, dialer_to
 from .lane import Lane
 from .origin import Origin
@@ -30,15 +30,6 @@ from .timekeeper import Timekeeper
 from .tls import TlsFiles
 
 __all__ = ["Client", "open_client"]
-
-
-@attrs.define(eq=False)
-class _Dialing:
-    """A connection that does not stand yet."""
-
-    purpose: object
-    scope: trio.CancelScope
-    why: str
 
 
 @attrs.define(eq=False)
@@ -58,7 +49,7 @@ class Client:
     _busy: dict[Connection, None] = attrs.field(factory=dict, init=False)
     """In the order in which they were taken, as all that is looked through here: nothing may depend on where in memory a thing lies."""
     _ending: dict[Connection, None] = attrs.field(factory=dict, init=False)
-    _dialing: dict[_Dialing, None] = attrs.field(factory=dict, init=False)
+    _dialing: dict[Dialing, None] = attrs.field(factory=dict, init=False)
     _heads: KnownHeads[int] = attrs.field(factory=KnownHeads, init=False)
     _turns: Turns = attrs.field(factory=Turns, init=False)
     _why: str = attrs.field(default="", init=False)
@@ -75,7 +66,14 @@ class Client:
         return len(self._idle)
 
     async def request(
-        self, method: bytes, target: bytes, headers: bytes = b"", body: bytes | None = None, *, purpose: object = None
+        self,
+        method: bytes,
+        target: bytes,
+        headers: bytes = b"",
+        body: bytes | None = None,
+        *,
+        purpose: object = None,
+        leaves: Leaves = None,
     ) -> Response:
         """Send a request and wait for the head of its response, whatever its status; the caller reads the response to its end or closes it.
 
@@ -85,6 +83,7 @@ class Client:
             headers: lines from `encode_headers`. ``Host`` and ``Content-Length`` are added.
             body: None where there is none, which is not the same as an empty one.
             purpose: what `cut` can end it by.
+            leaves: called when there is a connection and the first byte is about to leave.
 
         Raises:
             Unreachable: nothing was sent.
@@ -92,6 +91,8 @@ class Client:
         """
         connection = self._reuse() or await self._connect(purpose)
         connection.purpose = purpose
+        if leaves is not None:
+            leaves()
         self._busy[connection] = None
         connection.parser.expect(method)
         connection.came = 0
@@ -151,7 +152,7 @@ class Client:
     async def _connect(self, purpose: object) -> Connection:
         """A connection, new or just come back; raises `Unreachable`."""
         seconds = self.settings.connect_seconds
-        dialing = _Dialing(purpose, trio.CancelScope(deadline=trio.current_time() + seconds), f"no connection within {seconds:g} s")
+        dialing = Dialing(purpose, trio.CancelScope(deadline=trio.current_time() + seconds), f"no connection within {seconds:g} s")
         if self._why:
             await trio.lowlevel.checkpoint()
             raise Unreachable(self._why)

@@ -7,14 +7,26 @@ we have stopped waiting. So many requests to one dead host would keep all others
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 import trio
 
-__all__ = ["Turns"]
+__all__ = ["Dialing", "Leaves", "Turns"]
 
+Leaves = Callable[[], None] | None
+"""Called when a request has its connection and is about to leave."""
 FEW = 4
 """Attempts at once before one has worked; a tenth of Trio's threads."""
+
+
+@attrs.define(eq=False)
+class Dialing:
+    """A connection that does not stand yet."""
+
+    purpose: object
+    scope: trio.CancelScope
+    why: str
 
 
 @attrs.define(eq=False)
