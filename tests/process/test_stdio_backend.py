@@ -259,3 +259,34 @@ async def test_when_the_gateway_is_killed_nothing_of_the_tree_is_left(habits: tu
 async def until_gone(group: int) -> None:
     while is_group_alive(group):  # noqa: ASYNC110  strangers by now: there is nothing of them to wait on
         await trio.sleep(0.02)
+
+
+async def test_a_deep_answer_costs_its_call_at_once_and_no_other(tmp_path: Path) -> None:
+    async with opened(odd(cwd=str(tmp_path))) as session:
+        reply = await session.request(a_call("deep"))
+        assert reply.fault is not None
+        assert reply.fault.reason == "bad_answer"
+        assert (await session.request(a_call("x"))).fault is None
+
+
+async def test_what_stands_before_an_answer_on_its_line_is_skipped(tmp_path: Path) -> None:
+    async with opened(odd(cwd=str(tmp_path))) as session:
+        assert (await session.request(a_call("banner"))).value == {"saw": "banner"}
+
+
+async def test_a_flood_of_questions_ends_the_session_while_others_get_their_turns(tmp_path: Path) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with opened(odd(cwd=str(tmp_path))) as session, trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        reply = await session.request(a_call("flood"))
+        nursery.cancel_scope.cancel()
+    assert reply.fault is not None
+    assert "requests that nobody asked for" in reply.fault.message
+    assert turns > 20

@@ -29,6 +29,25 @@ def huge(head: bytes, tail: bytes) -> None:
     MOUTH.flush()
 
 
+def deep(number: int) -> None:
+    MOUTH.write(b'{"jsonrpc":"2.0","id":%d,"result":{"deep":%s%s}}\n' % (number, b"[" * 2000, b"]" * 2000))
+    MOUTH.flush()
+
+
+def flood(_number: int) -> None:
+    for _ in range(200):
+        MOUTH.write(b'{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}\n' * 1000)
+        MOUTH.flush()
+
+
+def banner(number: int) -> None:
+    MOUTH.write(b"\x1b[2K\rworking... ")
+    answer(number, {"saw": "banner"})
+
+
+ODDITIES = {"deep": deep, "flood": flood, "banner": banner}
+
+
 def act(number: int, method: str) -> None:
     if method == "garbage":
         MOUTH.write(b"Server v1.0 ready\n\x00\xff\xfe\n{\n[]\nnull\n" + b"[" * 100_000 + b"\n")
@@ -44,6 +63,8 @@ def act(number: int, method: str) -> None:
     elif method == "exit":
         sys.stderr.write("giving up\n")
         sys.exit(7)
+    elif method in ODDITIES:
+        ODDITIES[method](number)
     elif method != "hang":
         answer(number, {"saw": method, "pid": os.getpid(), "cwd": str(Path.cwd()), "env": os.environ.get("ODD")})
 
