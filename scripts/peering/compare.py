@@ -54,25 +54,24 @@ def differences(names: Names, direct: Got, through: Got) -> list[str]:
     """Where the two are not the same, a phrase each."""
     found = [phrase for kind in KINDS for phrase in _of_list(names, kind, direct[kind.member], through[kind.member])]
     for number, (one, other) in enumerate(zip(direct["asked"], through["asked"], strict=True), 1):
-        bare = _unsigned(one)
-        if bare != other:
-            found.append(f"question {number}: {_apart(bare, other)}")
-        elif bare != one:
-            found.append(UNSIGNED)
+        bare = _of_old_era(one), _of_old_era(other)
+        if bare[0] != bare[1]:
+            found.append(f"question {number}: {_apart(*bare)}")
+        elif one != other:
+            found.append(OTHER_ERA)
     return found
 
 
-UNSIGNED = "answers are not signed"
+OTHER_ERA = "an answer has none of the members that are new in 2026-07-28"
+_NEW_MEMBERS = ("resultType", "ttlMs", "cacheScope")
 _SIGNATURE = "io.modelcontextprotocol/serverInfo"
 
 
-def _unsigned(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer without its server's name, which those of 2026-07-28 have and older ones do not."""
-    meta = answer.get("_meta", {})
-    if _SIGNATURE not in meta:
-        return answer
-    rest = {key: value for key, value in meta.items() if key != _SIGNATURE}
-    return {key: value for key, value in answer.items() if key != "_meta"} | ({"_meta": rest} if rest else {})
+def _of_old_era(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without what 2026-07-28 has put around results: what kind it is, how long it holds, and whose it is."""
+    meta = {key: value for key, value in answer.get("_meta", {}).items() if key != _SIGNATURE}
+    rest = {key: value for key, value in answer.items() if key != "_meta" and key not in _NEW_MEMBERS}
+    return rest | ({"_meta": meta} if meta else {})
 
 
 def _of_list(names: Names, kind: ListKind, direct: Any, through: Any) -> list[str]:

@@ -16,7 +16,7 @@ class Explained:
     server: str
     client: str
     shows: str
-    """Regular expressions, of which the first two match whole."""
+    """Regular expressions all three; the first two match whole."""
     reason: str
 
 
@@ -24,8 +24,14 @@ EXPLAINED = (
     Explained(
         ".*",
         "python-2.3|fastmcp-4.2|typescript-2|ai-sdk",
-        "answers are not signed",
-        "same but for _meta: directly both speak 2026-07-28, in which answers have the server's name",
+        "none of the members that are new in 2026-07-28",
+        "same but for what 2026-07-28 puts around results (whose, what kind, for how long); the gateway speaks 2025-11-25",
+    ),
+    Explained(
+        "thinking",
+        ".*",
+        "thoughtHistoryLength",
+        "same but for a number: one process serves all clients of the gateway, and this one counts what all have thought",
     ),
     Explained(
         "excel|duckdb",
