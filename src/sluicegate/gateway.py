@@ -98,7 +98,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
-            nurseries.sessions.start_soon(gateway.app.sessions.sweep)
+            gateway.app.begin(nurseries.sessions)
             await fleet.start(strict=strict)
             yield gateway
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  raised again below, as it came and not in five groups

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from ..events import Seldom, get_logger
+from ..http1.lane import Lane
 from ..identity.bearer import Refused
 from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
@@ -53,19 +54,26 @@ class App:
     wishes: Wishes | None = None
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
-    """Its owner runs `SessionTable.sweep`."""
+    """Swept once `begin` was called."""
+    lane: Lane = attrs.field(factory=Lane, init=False)
+    """Large requests take turns, once `begin` was called."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares)
-        self._mcp = StreamableHttp(self.endpoint, self.sessions)
+        self._mcp = StreamableHttp(self.endpoint, self.sessions, self.lane)
         self.endpoint.directory.subscribe(self.sessions.announce)
 
     @property
     def draining(self) -> bool:
         """Whether no new requests are taken."""
         return self._mcp.draining
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Start what goes on beside the requests."""
+        nursery.start_soon(self.sessions.sweep)
+        nursery.start_soon(self.lane.run)
 
     def drain(self) -> None:
         """Take no new requests and end the GET streams; what is running may finish."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from ..http1.lane import Lane
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
@@ -27,6 +28,7 @@ class StreamableHttp:
 
     endpoint: Endpoint
     table: SessionTable
+    lane: Lane
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. Notifications are: who cancels a call shortens the drain."""
 
@@ -54,6 +56,8 @@ class StreamableHttp:
         body = await self._read_body(http)
         if body is None:
             return
+        if len(body) >= LARGE and not self.lane.enter():  # four mebibytes take as many milliseconds to read, and many may come at once
+            await self.lane.wait()
         if self.draining and not isinstance(decode(body), Notification):
             await self.refuse_new(http)
         elif is_batch(body):

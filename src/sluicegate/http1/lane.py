@@ -25,8 +25,8 @@ class Lane:
 
     _taken: bool = attrs.field(default=False, init=False)
     """Somebody has passed in this round, or will in the next."""
-    _ended: bool = attrs.field(default=False, init=False)
-    """Nobody calls any more, so everybody may pass."""
+    _ended: bool = attrs.field(default=True, init=False)
+    """Nobody calls, because `run` has not begun or has ended; so everybody may pass."""
     _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
     _work: Bell = attrs.field(factory=Bell, init=False)
 
@@ -50,6 +50,7 @@ class Lane:
 
     async def run(self) -> None:
         """Call one after the other until cancelled; then nobody has to wait any more."""
+        self._ended = False
         try:
             while True:
                 if self._queue:
