@@ -14,6 +14,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterable
 from difflib import SequenceMatcher
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import attrs
@@ -24,17 +26,21 @@ from coverage.numbits import numbits_to_nums
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sluicegate"
 CACHE = ROOT / ".cache" / "mutants"
-TESTS = ("tests/http1", "tests/protocol", "tests/routing", "tests/backends", "tests/frontends", "tests/cli", "tests/flows")
-"""Those of the rooms that bugs are drawn from, and of whole gateways. What only a random world would notice should be noticed elsewhere."""
+TESTS = ("http1", "protocol", "routing", "backends", "frontends", "cli", "observe", "flows")
+REAL = ("process/test_stdio_backend.py", "process/test_listening.py", "process/test_http1_client.py", "process/test_http1_server.py")
+"""Folders of the rooms that bugs are drawn from, and of whole gateways; and files whose outside is real, but whose gateway is in the same process.
+What only a random world would notice should be noticed elsewhere."""
 FOLDER = "SLUICEGATE_MUTANTS_MAP"
 """The variable that tells the plugin where to write."""
+STAMP = "SLUICEGATE_MUTANTS_STAMP"
+"""The one that keeps apart what later runs add."""
 
 
 class Recorder:
     """Coverage with a context for each test."""
 
     def __init__(self, folder: Path) -> None:
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main") + "." + os.environ.get(STAMP, "")
         self.coverage = coverage.Coverage(
             data_file=str(folder / f"lines.{worker}"), source=[str(SOURCE)], config_file=False, messages=False
         )
@@ -107,13 +113,13 @@ class Touched:
         then, lines = self._file(path)
         now = path.read_text(encoding="utf-8").splitlines()
         place = _moved(then, now)
-        tests = set(lines.get(place.get(line, 0), ()))
-        if not tests:
-            tests = {test for number in function for test in lines.get(place.get(number, 0), ())}
-        if not tests:
-            tests = {test for some in lines.values() for test in some}
+        around = [lines[place[number]] for number in function if place.get(number, 0) in lines]
+        candidates = (lines.get(place.get(line, 0), ()), chain(*around), chain(*lines.values()))
+        tests = next((tests for some in candidates if (tests := set(some) - {""})), set[str]())  # "" is what an import runs through
         room = path.relative_to(SOURCE).parts[0]
-        found = [Touch(test, self.seconds.get(test, 0.2), self._widths[test]) for test in tests if test]
+        found = [
+            Touch(test, self.seconds.get(test, 0.05), self._widths[test]) for test in tests if (ROOT / test.partition("::")[0]).exists()
+        ]
         return sorted(found, key=lambda touch: (f"tests/{room}/" not in touch.test, touch.lines * (0.05 + touch.seconds), touch.test))
 
     def _file(self, path: Path) -> tuple[list[str], dict[int, list[str]]]:
@@ -144,25 +150,22 @@ def _moved(then: list[str], now: list[str]) -> dict[int, int]:
 
 
 def draw_map(*, anew: bool, processes: int) -> Touched:
-    """The map that is there, or a new one: one run of their tests in memory."""
+    """The map, made anew or brought up to date: test files that are new or other than they were are run once."""
     folder = CACHE / "map"
-    if anew or not (folder / "whole").exists():
+    if anew or not (folder / "src").exists():
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(SOURCE, folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        print("finding out which tests run through which line; that takes some minutes, once", flush=True)
-        options = [
-            "-q",
-            "-m",
-            "not slow",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "scripts.mutation.touched",
-            "-n",
-            str(processes),
-            "--tb=no",
-            *TESTS,
-        ]
-        subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, env=os.environ | {FOLDER: str(folder)}, check=False)
-        (folder / "whole").touch()
+    known = folder / "tests.json"
+    before = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+    files = [path for room in TESTS for path in (ROOT / "tests" / room).rglob("test_*.py")] + [ROOT / "tests" / name for name in REAL]
+    now = {str(path.relative_to(ROOT)): sha256(path.read_bytes()).hexdigest() for path in files}
+    unknown = [name for name in sorted(now) if before.get(name) != now[name]]
+    if unknown:
+        print(
+            f"finding out which lines {len(unknown)} test files run through; once, and where all are new it takes some minutes", flush=True
+        )
+        options = ["-q", "-p", "no:cacheprovider", "-p", "scripts.mutation.touched", "-n", str(processes), "--tb=no"]
+        environment = os.environ | {FOLDER: str(folder), STAMP: str(len(list(folder.glob("lines.*"))))}
+        subprocess.run([sys.executable, "-m", "pytest", *options, *unknown], cwd=ROOT, env=environment, check=False)
+        known.write_text(json.dumps(now), encoding="utf-8")
     return Touched(folder)

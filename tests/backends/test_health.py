@@ -353,3 +353,16 @@ def expected(settings: HealthSettings, flips: list[int], called: list[int]) -> l
         healthy = found[-1][1]
         if (healthy and bad >= settings.unhealthy_threshold) or (not healthy and good >= settings.healthy_threshold):
             found.append((judged, not healthy))
+
+
+async def test_what_was_seen_last_is_told_with_its_moment_and_one_answer_clears_the_error(autojump_clock: trio.testing.MockClock) -> None:
+    """A failure that did not suffice to make it unhealthy is no news any more after the next answer."""
+    peer = Peer(silent=True)
+    async with supervised(peer) as backend:
+        health = health_of(backend)
+        await trio.sleep_until(16)
+        assert (health.failures, health.last_at, health.error != "") == (1, 15, True)
+        peer.silent = False
+        await trio.sleep_until(21)
+        assert (health.failures, health.last_at, health.error) == (0, 20, "")
+        assert changes(backend) == [(0, True)]

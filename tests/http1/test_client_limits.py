@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from sluicegate.http1.client import Client, open_client
+from sluicegate.http1.client_connection import SENT_APART
 from sluicegate.http1.client_failures import Broken, Unreachable
 from sluicegate.http1.client_settings import ClientSettings
 from sluicegate.http1.origin import parse_address
@@ -116,6 +117,25 @@ async def test_an_answer_may_take_any_time(far: FarSide, autojump_clock: trio.te
         nursery.start_soon(play)
         response = await client.request(b"GET", b"/")
         assert await response.read(10) == b"0123456789"
+
+
+@pytest.mark.parametrize("size", [10, SENT_APART, 300_000])
+async def test_the_answer_to_a_request_that_had_to_be_sent_in_time_may_take_any_time(
+    size: int, far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """The time for sending is over when all is sent, whichever way it went."""
+
+    async def play() -> None:
+        talk = await far.accept()
+        await talk.hear()
+        await trio.sleep(80_000)
+        await talk.answer(b"late")
+
+    nursery.start_soon(play)
+    async with client_of(far) as client:
+        response = await client.request(b"POST", b"/", b"", b"x" * size)
+        assert await response.read(10) == b"late"
+        assert trio.current_time() == 80_000
 
 
 @pytest.mark.parametrize("whole", [False, True])

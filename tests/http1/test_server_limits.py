@@ -52,7 +52,7 @@ async def drip(client: HandClient, data: bytes, *, seconds: float, size: int = 1
         await trio.sleep(seconds)
 
 
-async def test_an_idle_connection_ends_without_a_word(autojump_clock: object) -> None:
+async def test_an_idle_connection_ends_without_a_word(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
     async with open_front(only_http(ok)) as front:
         silent, used = await front.dial(), await front.dial()
         await trio.sleep(50)
@@ -62,6 +62,27 @@ async def test_an_idle_connection_ends_without_a_word(autojump_clock: object) ->
         assert trio.current_time() == 75
         assert await used.rest() == b""
         assert trio.current_time() == 125
+    assert caplog.records == []
+
+
+async def test_a_client_that_has_gone_is_refused_nothing(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody hears it, so it is not counted either."""
+    refusals: list[tuple[int, str]] = []
+    settings = ServerSettings(on_refused=lambda status, reason: refusals.append((status, reason)))
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await trio.sleep(1)
+        await ok(scope, receive, send)
+
+    async with open_front(only_http(slow), settings) as front:
+        for gone in (True, False):
+            client = await front.dial()
+            await client.say(GET + b"nonsense\r\n\r\n")
+            if gone:
+                await client.close()
+            await trio.sleep(1000)
+    assert [status for status, _ in refusals] == [400]
+    assert caplog.records == []
 
 
 async def test_a_head_that_drips_is_refused_in_time(autojump_clock: object, nursery: trio.Nursery) -> None:

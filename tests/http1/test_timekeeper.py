@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import attrs
+import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.timekeeper import FEW_STALE, NEVER, Timekeeper
+from sluicegate.http1.timekeeper import AT_ONCE, FEW_STALE, NEVER, PAUSE_SECONDS, Timekeeper
 
 
 @attrs.define(eq=False)
@@ -108,3 +110,27 @@ async def test_a_deadline_that_moves_to_and_fro_does_not_pile_up(autojump_clock:
     assert alarm.expired == []
     assert keeper.planned <= 2 * FEW_STALE
     nursery.cancel_scope.cancel()
+
+
+async def test_of_many_that_are_due_some_expire_in_one_go_and_the_others_after_a_pause(
+    autojump_clock: object, nursery: trio.Nursery
+) -> None:
+    keeper, alarms = Timekeeper(), [Alarm() for _ in range(2 * AT_ONCE + 1)]
+    nursery.start_soon(keeper.run)
+    for alarm in alarms:
+        keeper.watch(alarm, 5)
+    await trio.sleep(10)
+    goes = Counter(alarm.expired[0] for alarm in alarms)
+    assert list(goes.values()) == [AT_ONCE, AT_ONCE, 1]
+    assert list(goes) == pytest.approx([5, 5 + PAUSE_SECONDS, 5 + 2 * PAUSE_SECONDS])
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_few_looks_that_nobody_needs_are_kept_and_one_more_clears_them_away() -> None:
+    keeper, alarm = Timekeeper(), Alarm()
+    await trio.lowlevel.checkpoint()
+    for moved in range(FEW_STALE + 1):
+        keeper.watch(alarm, 1000 - moved)
+        assert keeper.planned == moved + 1
+    keeper.watch(alarm, 1)
+    assert keeper.planned <= 2
