@@ -283,3 +283,19 @@ async def test_a_bug_costs_one_call(gate: Any, talk: Any, caplog: pytest.LogCapt
     assert answer.json()["error"]["code"] == -32603
     assert "a bug cost one call" in caplog.text
     assert (await gate.post(talk.calling("echo"), session)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json, text/event-stream", "application/json"),
+        ("application/json", "application/json"),
+        ("text/event-stream", "text/event-stream"),
+    ],
+)
+async def test_initialize_is_answered_in_one_piece_unless_the_client_takes_streams_only(
+    gate: Any, talk: Any, accept: str, kind: str, autojump_clock: object
+) -> None:
+    answer = await gate.post(talk.opening(), accept=accept)
+    assert (answer.status_code, answer.headers["content-type"], bool(answer.headers["mcp-session-id"])) == (200, kind, True)
+    assert '"protocolVersion":"2025-11-25"' in answer.text

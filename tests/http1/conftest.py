@@ -20,8 +20,9 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """How a connection is made. What one of two sockets of a process sends is at the other at once, so a virtual clock does no harm."""
     with ExitStack() as opened:
 
-        def socket_pair(_buffer: int) -> tuple[trio.SocketStream, trio.SocketStream]:
+        def socket_pair(buffer: int) -> tuple[trio.SocketStream, trio.SocketStream]:
             here, there = socket.socketpair()
+            here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)  # the kernel has a least of its own, some KiB
             opened.callback(there.close)  # the far side of these tests does not hang up
             return trio.SocketStream(trio.socket.from_stdlib_socket(here)), trio.SocketStream(trio.socket.from_stdlib_socket(there))
 

@@ -135,6 +135,23 @@ async def test_a_proxy_that_wants_to_know_who_we_are_says_so_in_clear_text_too(a
             await client.request(b"GET", b"/")
 
 
+async def test_a_refusal_of_a_proxy_that_does_not_end_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide()
+    async with client_of(far, "http://far.test", "proxy.test:3128") as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.hear()
+            await talk.stream.send_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 100\r\n\r\nwho")
+            await talk.wait_gone()
+            assert trio.current_time() == 0
+
+        nursery.start_soon(play)
+        with pytest.raises(Unreachable, match="wants a user and a password"):
+            await client.request(b"GET", b"/")
+        assert (client.busy, client.idle) == (0, 0)
+
+
 @pytest.mark.parametrize("down", [False, True])
 async def test_a_proxy_that_is_not_there_or_silent_is_named_or_bounded(down: bool, autojump_clock: trio.testing.MockClock) -> None:
     far = FarSide(down=down)

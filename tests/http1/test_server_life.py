@@ -305,7 +305,7 @@ async def test_a_lifespan_that_breaks_later_costs_nobody_an_answer(autojump_cloc
         client = await front.dial()
         await client.say(GET)
         assert (await client.answer()).status == 200
-    assert [record.msg for record in caplog.records] == ["an application's lifespan failed"]
+    assert [record.message for record in caplog.records] == ["an application's lifespan failed"]
 
 
 async def test_a_send_that_was_cut_in_the_middle_is_the_last(autojump_clock: object) -> None:
@@ -396,3 +396,27 @@ async def test_a_server_can_be_ended_at_every_step(
             break
     assert finished
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("asked", [GET, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"], ids=["whole", "half"])
+async def test_whoever_could_not_send_hears_at_once_that_nobody_waits(autojump_clock: object, asked: bytes) -> None:
+    """Its client is there and does not read; an application that asks once more must not wait for it."""
+    heard: list[tuple[str, float]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"a" * 10_000, "more_body": True})
+        except OSError:
+            failed_at = trio.current_time()
+        heard.append(((await receive())["type"], trio.current_time() - failed_at))
+        with pytest.raises(OSError, match="nobody waits"):
+            await send({"type": "http.response.body"})
+
+    async with open_front(only_http(app)) as front:
+        client = await front.dial()
+        await client.say(asked)
+        await trio.sleep(1000)
+        assert heard == [("http.disconnect", 0)]

@@ -145,14 +145,14 @@ class Cycle:
     async def receive(self) -> Message:
         """The next piece of the body; after its end, wait until the client has gone or the response is complete."""
         request = self.request
-        if not self._delivered and self.failure is None:
+        if not (self._delivered or self._told) and self.failure is None:
             if not request.body and not request.complete:
                 await self._wait_for_body()
             elif not request.complete or self._taken:
                 await trio.lowlevel.checkpoint()
             if request.body or request.complete:
                 return self._take()
-        while self._delivered and not self.response.finished and not self.connection.gone:
+        while self._delivered and not (self._told or self.response.finished or self.connection.gone):
             await self._news()
         self._told = True
         await trio.lowlevel.checkpoint()
