@@ -66,10 +66,8 @@ class Change:
     text: str
     line: int
     what: str
-    function: range
-    """The lines of the function around it, or of the statement where there is none."""
-    inside: bool
-    """Whether there is one."""
+    function: range | None
+    """The lines of the function around it, if there is one."""
 
     def applied(self, source: bytes) -> bytes:
         """The source with the bug."""
@@ -101,8 +99,7 @@ class _Finder(ast.NodeVisitor):
 
     def _change(self, node: ast.expr | ast.stmt, text: str, what: str) -> None:
         begin, end = self._span(node)
-        function = self._around[-1] if self._around else range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        self.found.append(Change(begin, end, text, node.lineno, what, function, bool(self._around)))
+        self.found.append(Change(begin, end, text, node.lineno, what, self._around[-1] if self._around else None))
 
     # ------------------------------------------------------------------ what is left out
 

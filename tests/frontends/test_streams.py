@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -336,3 +337,16 @@ async def test_whoever_reads_a_stream_is_woken_by_all_that_is_put_into_it_and_by
             await trio.sleep(1)
             log.end()
     assert woken == [(1, 1, False), (2, 2, False), (3, 2, True)]
+
+
+async def test_a_line_of_our_own_server_waits_for_news_the_end_or_the_time(autojump_clock: object) -> None:
+    told: list[Callable[[], None]] = []
+    line = Line(trio.sleep_forever, told.append)
+    assert not await line.wait(5)
+    line.ring()
+    assert await line.wait(5)
+    assert (trio.current_time(), line.is_open) == (5, True)
+    (lose,) = told
+    lose()
+    assert await line.wait()
+    assert (line.lost, trio.current_time()) == (True, 5)

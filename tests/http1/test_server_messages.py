@@ -270,7 +270,17 @@ async def says_nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
 
 
-@pytest.mark.parametrize("app", [fails, fails_after_the_start, says_nothing, saying(body(b"x")), saying({"type": "http.nonsense"})])
+@pytest.mark.parametrize(
+    "app",
+    [
+        fails,
+        fails_after_the_start,
+        says_nothing,
+        saying(body(b"x")),
+        saying(start(), start(), body(b"x")),
+        saying({"type": "http.nonsense"}),
+    ],
+)
 async def test_a_bug_before_anything_was_sent_is_told(autojump_clock: object, app: ASGIApp, caplog: Any) -> None:
     async with open_front(only_http(app)) as front:
         client = await front.dial()
