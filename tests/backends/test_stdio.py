@@ -265,3 +265,9 @@ async def test_a_command_that_no_system_can_start_says_so() -> None:
     with pytest.raises(ConnectFailed, match="command 'x' cannot be started: embedded null byte"):
         async with StdioConnector("b", "x", ("a\0b",), open_process=open_process)(Heard()):
             raise AssertionError
+
+
+def test_what_a_command_is_given_does_not_stand_in_its_repr() -> None:
+    """Arguments and variables hold tokens, and whatever has a repr gets into a log one day."""
+    spec = ProcessSpec("/bin/tool", ("--token=s3cret",), {"TOKEN": "s3cret"}, "/srv")
+    assert repr(spec) == "ProcessSpec(command='/bin/tool', cwd='/srv')"

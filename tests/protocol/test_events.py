@@ -13,6 +13,7 @@ CASES = [
     (b"data: a\ndata: b\n\n", [Event(b"a\nb")]),
     (b"data: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", [Event(b"a\nb"), Event(b"c")]),
     (b"\xef\xbb\xbfdata: x\n\n", [Event(b"x")]),
+    (b"data: x\n\n\xef\xbb\xbfdata: y\n\n", [Event(b"x")]),  # only at the beginning of a stream
     (b": hello\n\ndata: x\n\n", [Event(b"x")]),
     (b"event: ping\ndata: x\n\ndata: y\n\n", [Event(b"x", "ping"), Event(b"y")]),
     (b"id: 1\ndata: x\n\ndata: y\n\n", [Event(b"x", id="1"), Event(b"y", id="1")]),
