@@ -75,6 +75,13 @@ def test_every_change_of_the_source_is_python_and_is_one(operators: ModuleType) 
         ast.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("x = 1", True), ("with a as b:", False), ("for a in b:\n    pass\nbreak", False), ("x = 1\0", False)]
+)
+def test_what_nobody_can_load_is_not_drawn(operators: ModuleType, text: str, is_one: bool) -> None:
+    assert operators.is_python(text.encode()) is is_one
+
+
 def test_what_is_called_equivalent_can_still_be_made_and_has_a_reason(operators: ModuleType) -> None:
     named = tomllib.loads((ROOT / "tests" / "mutants" / "equivalent.toml").read_text(encoding="utf-8"))["equivalent"]
 

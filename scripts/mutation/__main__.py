@@ -10,12 +10,13 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import attrs
 
-from .operators import Change, changes
+from .operators import Change, changes, is_python
 from .touched import ROOT, SOURCE, Touched, draw_map
 from .trial import Trial, Verdict, at_once, preload
 
@@ -39,6 +40,11 @@ class Bug:
     def name(self) -> str:
         """File and kind."""
         return f"{self.path.relative_to(SOURCE)}: {self.change.what}"
+
+    @property
+    def room(self) -> str:
+        """Where it is."""
+        return self.path.relative_to(SOURCE).parts[0]
 
     def source(self) -> bytes:
         """The file with the bug."""
@@ -79,7 +85,7 @@ def drawn(number: int, seed: int, rooms: tuple[str, ...]) -> list[Bug]:
         if len(found) == number:
             break
         before, after = bug.lines()
-        if (str(bug.path.relative_to(SOURCE)), " ".join(before), " ".join(after)) not in known:
+        if (str(bug.path.relative_to(SOURCE)), " ".join(before), " ".join(after)) not in known and is_python(bug.source()):
             found.append(bug)
     return found
 
@@ -115,21 +121,30 @@ def main() -> int:
     preload()
     began = time.monotonic()
     trials = [(bug, trial_of(bug, touched)) for bug in drawn(options.generated, options.seed, tuple(options.rooms))]
-    unread = [bug for bug, trial in trials if not trial.tests]
-    survivors = Counter[str]()
-    for bug in unread:
+    survivors = [bug for bug, trial in trials if not trial.tests]
+    for bug in survivors:
         print(f"{bug.name}: NO TEST runs through it\n{bug.diff()}", flush=True)
-        survivors[bug.path.relative_to(SOURCE).parts[0]] += 1
     tried = [((bug, trial), trial) for bug, trial in trials if trial.tests]
     for (bug, trial), verdict in at_once(tried, options.at_once):
         print(told(bug, trial, verdict), flush=True)
-        survivors[bug.path.relative_to(SOURCE).parts[0]] += not verdict.caught
-    share = 100 * survivors.total() / max(1, len(trials))
-    rooms = ", ".join(f"{room} {number}" for room, number in sorted(survivors.items()) if number)
-    print(
-        f"\nseed {options.seed}: {survivors.total()} of {len(trials)} survive, {share:.1f} % ({rooms or 'none'}), {time.monotonic() - began:.0f} s"
-    )
+        if not verdict.caught:
+            survivors.append(bug)
+    every = [bug for bug, _ in trials]
+    share = 100 * len(survivors) / max(1, len(every))
+    for line in chain(
+        shares("room", every, survivors, lambda bug: bug.room), shares("kind", every, survivors, lambda bug: bug.change.what)
+    ):
+        print(line)
+    print(f"\nseed {options.seed}: {len(survivors)} of {len(every)} survive, {share:.1f} %, {time.monotonic() - began:.0f} s")
     return 0 if share <= GOAL else 1
+
+
+def shares(title: str, every: Iterable[Bug], survivors: Iterable[Bug], key: Callable[[Bug], str]) -> Iterator[str]:
+    """How many survive of how many, by room or by kind; the worst first."""
+    all_of, left = Counter(map(key, every)), Counter(map(key, survivors))
+    yield f"\n{title:28} survive  drawn"
+    for name in sorted(all_of, key=lambda name: (-left[name], name)):
+        yield f"{name:28} {left[name]:7}  {all_of[name]:5}"
 
 
 if __name__ == "__main__":

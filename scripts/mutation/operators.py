@@ -10,7 +10,7 @@ import ast
 
 import attrs
 
-__all__ = ["Change", "changes"]
+__all__ = ["Change", "changes", "is_python"]
 
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=",
@@ -289,3 +289,12 @@ def changes(source: bytes) -> list[Change]:
     finder = _Finder(source)
     finder.visit(ast.parse(source))
     return sorted(finder.found, key=lambda change: (change.begin, change.end, change.text))
+
+
+def is_python(source: bytes) -> bool:
+    """Whether it could be loaded; what nobody can load proves nothing about the tests."""
+    try:
+        compile(source, "drawn", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
