@@ -60,6 +60,7 @@ FORGOTTEN: dict[str, tuple[int, Error | bytes]] = {
     "422, in a message": (422, error(-32600, "expected an initialize request", id=None)),
     "401 names the session": (401, b'{"error":"invalid session"}'),
     "410 names the session": (410, b"Session expired"),
+    "200, -32600 names a session": (200, error(-32600, "Bad Request: no valid session")),
     "200, -32600 names the session": (200, error(-32600, "missing or invalid Mcp-Session-Id")),
     "200, -32002, not initialized": (200, error(-32002, "Server not initialized")),
     "200, -32600, not initialized": (200, error(-32600, "Invalid Request: the server was not initialized")),
@@ -107,6 +108,10 @@ OWN_ERRORS: dict[str, tuple[int, Error | bytes]] = {
     "a resource that is not there": (200, error(-32002, "Resource not found")),
     "a database that is not initialized": (200, error(-32002, "Database not initialized")),
     "a session of a tool's own": (200, error(-32000, "no such browser session")),
+    "a browser's session that is not initialized": (200, error(-32600, "Browser session not initialized; call open_browser first")),
+    "a client of a tool's own": (200, error(-32600, "The Redis client is not initialized")),
+    "a connection of a tool's own": (200, error(-32002, "database connection was not initialized")),
+    "a session among what it was given": (400, error(-32602, "Invalid arguments: session_id is required")),
     "an invalid request": (200, error(-32600, "Invalid Request")),
     "a method that is not there": (404, error(-32601, "Method not found")),
     "no access": (401, b"invalid_token"),
@@ -145,6 +150,73 @@ async def test_where_nobody_knows_whether_it_was_run_only_what_does_no_harm_is_s
         assert endpoint.methods().count(method) == times
         assert (await session.request(call())).fault is None
     assert endpoint.methods().count("initialize") == 2
+
+
+async def test_a_stream_that_has_spoken_of_the_call_and_then_loses_the_session_is_in_doubt(autojump_clock: trio.testing.MockClock) -> None:
+    """The tool ran when the session was ended, and it must not run twice."""
+
+    async def ended(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "half of it is paid"}})
+        await answer.event(answer.response(**error(-32001, "Session not found", id=None)))
+        await answer.end()
+
+    endpoint = ScriptedEndpoint(on={"tools/call": ended})
+    async with session_with(endpoint) as session:
+        assert (await session.request(call())).fault is not None
+        assert endpoint.methods().count("tools/call") == 1
+        await session.request(call("ping"))
+    assert endpoint.methods().count("initialize") == 2
+
+
+@pytest.mark.parametrize("as_stream", [False, True])
+async def test_an_error_without_an_id_behind_the_calls_own_changes_nothing_about_it(
+    as_stream: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def twice(answer: Answer) -> None:
+        both = [answer.response(**error(-32005, "mine")), answer.response(**error(-32005, "gone", id=None))]
+        if as_stream:
+            await answer.stream()
+            await answer.event(both)
+            await answer.end()
+        else:
+            await answer.json(both)
+
+    endpoint = ScriptedEndpoint(on={"tools/call": twice})
+    async with session_with(endpoint) as session:
+        assert (await session.request(call())).fault is not None
+    assert endpoint.methods().count("tools/call") == 1
+    assert endpoint.methods().count("initialize") == 1
+
+
+async def test_a_session_that_the_call_itself_speaks_of_is_not_the_protocols(autojump_clock: trio.testing.MockClock) -> None:
+    """A caller who names a shell that is gone must not cost all others the session that they share."""
+
+    async def no_shell(answer: Answer) -> None:
+        await answer.json(answer.response(**error(-32600, "Session not found")))
+
+    endpoint = ScriptedEndpoint(on={"tools/call": no_shell})
+    async with session_with(endpoint) as session:
+        params = {"name": Raw(b'"send_keys"'), "arguments": Raw(b'{"sessionId":"7"}')}
+        fault = (await session.request(Call("tools/call", "send_keys", params))).fault
+    assert fault is not None
+    assert fault.message == "Session not found"
+    assert endpoint.methods().count("tools/call") == 1
+    assert endpoint.methods().count("initialize") == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_what_is_in_doubt_is_no_call_that_was_not_begun(status: int, autojump_clock: trio.testing.MockClock) -> None:
+    """Else a policy, which may repeat whatever did not begin, would run the tool twice."""
+
+    async def terminated(answer: Answer) -> None:
+        await answer.json(answer.response(**error(-32603, "Session terminated")), status)
+
+    async with session_with(ScriptedEndpoint(on={"tools/call": terminated})) as session:
+        fault = (await session.request(call())).fault
+    assert fault is not None
+    assert fault.started
+    assert not fault.may_be_repeated(safe=False)
 
 
 async def test_a_server_without_ids_that_has_restarted_is_initialized_anew(autojump_clock: trio.testing.MockClock) -> None:

@@ -13,10 +13,10 @@ from ..protocol.calls import Call, Reply
 from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
-from ..protocol.messages import Malformed, Raw, encode_request
+from ..protocol.messages import Malformed, Message, Raw, encode_request
 from ..protocol.why import Why
 from .http_conversation import Conversation, lines_of_call
-from .http_forgotten import Memory, is_harmless, memory_of
+from .http_forgotten import Memory, is_harmless, memory_of, speaks_of_session
 from .http_wire import CODING, Wire
 from .incoming import Desk, deliver, messages_in
 from .mapping import own_key, with_own_token
@@ -65,6 +65,8 @@ class HttpExchange:
     _reply: Reply | None = attrs.field(default=None, init=False)
     _unnamed: bool = attrs.field(default=False, init=False)
     """The reply came without an id: it is about the POST, and not from what the call reached."""
+    _has_spoken: bool = attrs.field(default=False, init=False)
+    """Something came before the reply, so the call was not refused at the door."""
     _pause: trio.CancelScope | None = attrs.field(default=None, init=False)
     """Set while it waits before it resumes a stream."""
     _cut: Fault | None = attrs.field(default=None, init=False)
@@ -123,7 +125,7 @@ class HttpExchange:
             return body
         for message, data in messages_in(body, self.wire.backend) if body else ():
             if is_success or not isinstance(message, Malformed):  # the page that comes with a refusal need not be a message
-                deliver(message, data, self.owner, self, self.number)
+                self._deliver(message, data)
         if self._reply is not None:
             if self._reply.fault is not None:
                 self._reply = Reply.failed(self.wire.judged(answer, self._reply.fault))
@@ -146,14 +148,26 @@ class HttpExchange:
             self._reply = Reply.failed(self.wire.too_large())
         elif event.data:
             for message, data in messages_in(event.data, self.wire.backend):
-                deliver(message, data, self.owner, self, self.number)
+                self._deliver(message, data)
+
+    def _deliver(self, message: Message, data: bytes | Raw) -> None:
+        deliver(message, data, self.owner, self, self.number)
+        if self._reply is None:
+            self._has_spoken = True
 
     def _look_for_loss(self, status: int, fault: Fault) -> None:
         """Note what an error says about the session."""
-        memory = memory_of(status, fault, has_id=bool(self.conversation.session_id), unnamed=self._unnamed)
+        if self.call.method == "initialize":
+            return
+        has_id, own = bool(self.conversation.session_id), speaks_of_session(self.call)
+        memory = memory_of(status, fault, has_id=has_id, unnamed=self._unnamed, own_session=own)
+        if memory is Memory.FORGOTTEN and self._has_spoken:
+            memory = Memory.IN_DOUBT
         if memory is Memory.IN_DOUBT and is_harmless(self.call):
             memory = Memory.FORGOTTEN
-        self.memory = memory if self.call.method != "initialize" else Memory.KNOWN
+        if memory is Memory.IN_DOUBT:  # whatever its status says of calls that were not begun
+            self._reply = Reply.failed(attrs.evolve(fault, started=True))
+        self.memory = memory
 
     async def _resume(self, parser: EventParser) -> Fault | None:
         """Fetch the rest of a stream whose events had ids (P-63): the backend still works on the call, so nothing is sent twice."""
@@ -196,7 +210,8 @@ class HttpExchange:
 
     def waiting(self, key: int | str | None) -> HttpExchange | None:
         """This call; an error without an id, too, can only be about what this POST carried."""
-        self._unnamed = key is None
+        if self._reply is None:
+            self._unnamed = key is None
         return self.reporting(self.number if key is None else own_key(key))
 
     def reporting(self, number: int) -> HttpExchange | None:
