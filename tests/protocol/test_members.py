@@ -10,7 +10,7 @@ import pytest
 from sluicegate.backends.mapping import answer_key
 from sluicegate.protocol.batches import MOST_BYTES, decode_batch
 from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
-from sluicegate.protocol.members import MOST_ENTRIES, MOST_MEMBERS, SMALL, decode_array, decode_object, is_null
+from sluicegate.protocol.members import MOST_ENTRIES, MOST_MEMBERS, SMALL, decode_array, decode_object, is_null, read_text
 from sluicegate.protocol.messages import Malformed, Notification, Raw, Request, Response, decode, encode_request
 from sluicegate.protocol.tool_results import read_tool_result
 
@@ -63,6 +63,30 @@ def test_a_message_with_very_many_members_is_refused_and_says_where(where: str, 
     assert message.code == INVALID_REQUEST
     assert f"{MOST_MEMBERS} members" in message.message
     assert named in message.message
+
+
+WRONG: dict[str, bytes] = {
+    # a member that should be a text or an id, and is something large
+    "the version": b'{"jsonrpc":%b,"id":7,"method":"x"}',
+    "the method": b'{"jsonrpc":"2.0","id":7,"method":%b}',
+    "the id": b'{"jsonrpc":"2.0","id":%b,"method":"x"}',
+    "an answer's id": b'{"jsonrpc":"2.0","id":%b,"result":{}}',
+}
+
+
+@pytest.mark.parametrize("where", WRONG)
+@pytest.mark.parametrize("entry", [b"{}", b"[]", b'"a"', b"1"])
+def test_nothing_is_made_of_what_is_no_text(where: str, entry: bytes) -> None:
+    """A value of a million parts took a quarter of a second, only to find that it is no text."""
+    data = WRONG[where] % (b"[" + b",".join([entry] * 300_000) + b"]")
+    assert isinstance(decode(data), Malformed)
+    assert peak(lambda: decode(data)) < 2 * len(data) + 100_000
+
+
+def test_what_a_call_is_about_is_not_made_a_value_where_it_is_no_text() -> None:
+    raw = Raw(b"[" + b",".join([b"{}"] * 300_000) + b"]")
+    assert read_text({"name": raw}, "name") is None
+    assert peak(lambda: read_text({"name": raw}, "name")) < 100_000
 
 
 @pytest.mark.parametrize("where", CROWDED)

@@ -34,7 +34,7 @@ __all__ = [
 Look = Callable[[Raw, str, list[str]], Raw | None]
 """From a value, the path to it, and what was said so far, to what becomes of it."""
 
-_any = msgspec.json.Decoder()
+_number = msgspec.json.Decoder(int | float)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)")
 
 
@@ -153,10 +153,8 @@ def number(*, whole: bool = False, share: bool = False) -> Look:
 
     def fits(raw: Raw) -> bool:
         try:
-            value = _any.decode(raw)
+            value = _number.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
-        if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return not (whole and value % 1) and (not share or 0 <= value <= 1)
 
