@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -236,3 +237,49 @@ def test_what_click_prints_goes_the_same_way() -> None:
         with logging_to(write, "info"):
             click.echo("a warning of the command's", err=True)
         assert read_all(read) == b"a warning of the command's\n"
+
+
+class Farewell:
+    """Prints when the garbage collector finds it."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.buffer, self.itself = buffer, self
+
+    def __del__(self) -> None:
+        self.buffer.put(b"farewell")
+
+
+def test_what_the_garbage_collector_ends_may_print_in_the_middle_of_any_step() -> None:
+    buffer, found = Buffer(lost=lambda count: b"lost %d" % count), 0
+
+    def work() -> None:
+        nonlocal found
+        for step in range(1, 60):  # after how many objects the collector runs
+            for _ in range(30):
+                buffer.put(b"x")
+            buffer.dropped += 1
+            Farewell(buffer)
+            gc.set_threshold(step)
+            gc.enable()
+            batch = buffer.take()
+            buffer.put(b"y")
+            gc.disable()
+            gc.collect()
+            rest = buffer.take()
+            assert batch is not None
+            assert rest is not None
+            found += (batch.data + rest.data).count(b"farewell")
+
+    before = gc.get_threshold()
+    gc.disable()
+    gc.freeze()  # what is there already need not be looked at
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join(20)
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+        gc.enable()
+    assert not thread.is_alive(), "it waits for itself"
+    assert found == 59

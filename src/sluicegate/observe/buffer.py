@@ -23,7 +23,10 @@ def _lost(count: int) -> bytes:
 
 @attrs.define(eq=False)
 class Buffer:
-    """Lines on their way to something that may be slow, full or gone. Filled from one thread and emptied from another."""
+    """Lines on their way to something that may be slow, full or gone. Filled from one thread and emptied from another.
+
+    The garbage collector may run anywhere in here, and what it ends may print: that adds a line in the middle of adding or taking others.
+    """
 
     on_news: Callable[[], None] = lambda: None
     """Called after each line; must not block."""
@@ -35,7 +38,7 @@ class Buffer:
     """How many of those the log itself has told of."""
     _waiting: deque[bytes] = attrs.field(factory=deque, init=False)
     _size: int = attrs.field(default=0, init=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -52,14 +55,14 @@ class Buffer:
 
     def take(self) -> Batch | None:
         """Everything that waits, behind a line about what was lost; None if there is nothing to write."""
+        following: deque[bytes] = deque()
         with self._lock:
-            if not self._waiting:
-                return None
-            lines = tuple(self._waiting)
-            self._waiting.clear()
+            lines, self._waiting = self._waiting, following
             self._size = 0
             told = self.dropped
-            first = (self.lost(told - self._told),) if told > self._told else ()
+        if not lines:
+            return None
+        first = (self.lost(told - self._told),) if told > self._told else ()
         return Batch(b"\n".join((*first, *lines)) + b"\n", len(lines), told)
 
     def wrote(self, batch: Batch) -> None:

@@ -6,6 +6,8 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 import attrs
 
@@ -33,7 +35,9 @@ class LogWriter:
     buffer: Buffer
     due: Callable[[], float | None] = _nothing_due
     """Puts in what has become due; seconds until it wants to be asked again, None if only new lines matter."""
-    _news: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _news: SimpleQueue[None] = attrs.field(factory=SimpleQueue, init=False)
+    """An event would do, but for the garbage collector: what that ends may print, and nobody may set an event in the middle of setting it."""
+    _is_awake: bool = attrs.field(default=False, init=False)
     _end: threading.Event = attrs.field(factory=threading.Event, init=False)
     _thread: threading.Thread = attrs.field(init=False)
 
@@ -47,20 +51,22 @@ class LogWriter:
 
     def wake(self) -> None:
         """There is something to write."""
-        if not self._news.is_set():
-            self._news.set()
+        if not self._is_awake:
+            self._is_awake = True
+            self._news.put(None)
 
     def close(self, seconds: float) -> bool:
         """Write what is waiting, within that time; whether all of it was."""
         self._end.set()
-        self._news.set()
+        self._news.put(None)
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
-            self._news.wait(self.due())
-            self._news.clear()
+            with suppress(Empty):
+                self._news.get(timeout=self.due())
+            self._is_awake = False
             ending = self._end.is_set()
             written = self._write()
             if ending:
