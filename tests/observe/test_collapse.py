@@ -74,7 +74,7 @@ def test_memory_is_bounded_and_nothing_uncounted() -> None:
 def test_a_traceback_that_is_held_back_keeps_nothing_alive() -> None:
     desk = Desk()
     record = logging.makeLogRecord({"name": "x", "msg": "bug", "exc_info": (ValueError, ValueError("x"), None)})
-    desk.say("bug", name="x", level=record.levelno)
+    desk.say("bug", name="x", level=record.levelno, exc_info=record.exc_info)
     desk.collapse.take(record)
     assert record.exc_info is None
 
@@ -111,3 +111,40 @@ def test_faults_on_purpose_are_all_told() -> None:
     for _ in range(50):
         desk.say("fault injected", "sluicegate.faults", backend="a", fault="delay")
     assert len(desk.shown) == 50
+
+
+def test_another_bug_under_the_same_words_is_shown_with_its_own_traceback() -> None:
+    desk = Desk()
+
+    def first() -> None:
+        raise ValueError("one")
+
+    def second() -> None:
+        raise ValueError("two")
+
+    def third() -> None:
+        raise ExceptionGroup("several", [KeyError("three")])
+
+    for bug in (first, second, third, first, second, third):
+        try:
+            bug()
+        except* (ValueError, KeyError) as error:  # as the one place does that turns bugs into replies
+            desk.say("a bug cost one call", level=logging.ERROR, exc_info=(type(error), error, error.__traceback__))
+    assert len(desk.shown) == 3
+    desk.collapse.finish()
+    assert [count for _, _, count in desk.shown] == [None, None, None, 1, 1, 1]
+
+
+def test_every_item_of_a_backends_list_that_is_not_as_it_should_be_is_named() -> None:
+    desk = Desk()
+    items: list[object] = []
+    collapse = Collapse(lambda record: items.append(getattr(record, "item", None)), lambda: 0.0)
+    for number in range(20):
+        fields = {"name": "sluicegate.routing", "msg": "it is left out", "levelno": logging.WARNING, "backend": "a", "item": number}
+        collapse.take(logging.makeLogRecord(fields))
+    assert items == list(range(20))
+    for number in range(10_000):
+        desk.say(f"a name is long; it is listed as {number}", "sluicegate.routing", backend="a", item=str(number))
+    desk.collapse.finish()
+    assert len(desk.shown) == BURST + 1, "however a backend words it"
+    assert desk.shown[-1] == ("lines of a backend were left out", "a", 10_000 - BURST)

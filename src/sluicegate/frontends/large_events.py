@@ -11,7 +11,7 @@ from .exchange import Exchange
 
 __all__ = ["LARGEST", "LargeEvents"]
 
-log = get_logger("sluicegate.frontend")
+log = get_logger("sluicegate.frontend.large")
 
 LARGEST = 1024 * 1024
 """Bytes of an event that every client takes; the Python SDK's refuses more, and takes any size as plain JSON."""

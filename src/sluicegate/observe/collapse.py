@@ -14,8 +14,8 @@ import attrs
 
 __all__ = ["TALK", "Collapse"]
 
-TALK = frozenset({"sluicegate.backend.message"})
-"""Loggers of what backends say: each of their lines is another one, so these have a rate instead."""
+TALK = frozenset({"sluicegate.backend.message", "sluicegate.routing", "sluicegate.frontend.large"})
+"""Loggers of what backends say and list: each of their lines tells of another thing, so these have a rate instead."""
 EXACT = frozenset({"sluicegate.faults", "sluicegate.backend.stderr"})
 """Loggers whose every line is shown: somebody has asked for them, or they have a rate already."""
 CHANGES = frozenset({"sluicegate.supervisor", "sluicegate.health", "sluicegate.breaker", "sluicegate.outlier"})
@@ -138,7 +138,7 @@ class Collapse:
         if talk.last is not None:
             told = logging.makeLogRecord({**vars(talk.last), "msg": "lines of a backend were left out", "levelno": logging.WARNING})
             told.levelname, told.left_out = "WARNING", talk.held
-            for field in ("line", "said", "severity"):
+            for field in ("line", "said", "severity", "kind", "item", "target", "bytes", "hint"):
                 vars(told).pop(field, None)
             talk.held, talk.last = 0, None
             self.show(told)
@@ -151,4 +151,18 @@ def _kind_of(record: logging.LogRecord) -> Hashable:
         record.levelno,
         str.__str__(record.msg) if isinstance(record.msg, str) else "",
         *(str(fields[name])[:LONGEST_VALUE] for name in _IDENTIFY if name in fields),
+        _bug_of(record),
     )
+
+
+def _bug_of(record: logging.LogRecord) -> Hashable:
+    """Which bug a traceback shows: another one under the same words must not be taken for it. As many as there are lines of code."""
+    error = record.exc_info[1] if record.exc_info else None
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is None:
+        return None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return type(error), None if trace is None else (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
