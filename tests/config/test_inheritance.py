@@ -136,5 +136,24 @@ def test_the_secrets_of_a_file_are_known(tmp_path: Path) -> None:
     assert not secrets & {"https://user:pass-word@web.test/mcp?key=query-key", "gate", "git"}
 
 
+def test_the_names_and_addresses_that_a_log_is_read_by_are_no_secrets(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text("""\
+[proxy]
+name = "gateway"
+[proxy.listen]
+host = "127.0.0.2"
+[[backends]]
+name = "database"
+transport = "stdio"
+command = "x"
+env = { HOST = "127.0.0.1", OWN = "127.0.0.2", BASE = "localhost", MODE = "database", FOR = "gateway", API = "api.example.test", KEY = "hunter2-x" }
+[[backends]]
+name = "web"
+transport = "http"
+url = "http://api.example.test/mcp"
+""")
+    assert secrets_of(load(tmp_path / "gate.toml", environ={}).config) - {""} == {"hunter2-x"}
+
+
 def test_a_configuration_does_not_print_them() -> None:
     assert "token-of-git" not in repr(read())

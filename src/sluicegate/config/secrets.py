@@ -12,6 +12,8 @@ from .model import BackendConfig, Config
 
 __all__ = ["blots_of", "secrets_of"]
 
+_LOCAL = ("localhost", "127.0.0.1", "0.0.0.0")  # noqa: S104  nobody listens there for this
+
 
 def blots_of(config: Config) -> Callable[[BackendConfig], Blot]:
     """What takes the secrets of a configuration out of a text: the same for all of its backends, another for one that came later."""
@@ -25,7 +27,22 @@ def secrets_of(config: Config, *more: BackendConfig) -> frozenset[str]:
     found.update(config.auth.tokens if config.auth is not None else ())
     for backend in (*config.backends, *more):
         found.update(_of_backend(backend))
-    return frozenset(found)
+    return frozenset(found) - _shown_by(config, *more)
+
+
+def _shown_by(config: Config, *more: BackendConfig) -> frozenset[str]:
+    """What a configuration is told by: with the name of a backend or the address of the gateway blotted out, nobody could read its log."""
+    backends = (*config.backends, *more)
+    names = {name for backend in backends for name in (backend.name, backend.namespace) if name}
+    hosts = {host for backend in backends if backend.url is not None and (host := _host(backend.url))}
+    return frozenset({config.proxy.name, config.proxy.listen.host, *_LOCAL, *names, *hosts})
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _of_backend(backend: BackendConfig) -> Iterator[str]:
