@@ -13,7 +13,8 @@ from urllib.parse import unquote
 __all__ = ["normal", "normal_glob", "readings", "served_by"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+|%")
+"""Encoded characters, or a per cent sign that begins none: together with what follows it, decoded, it could become one."""
 _RESERVED = frozenset("!#$&'()*+,/:;=?@[]%")
 """What means something else when it is encoded; everything else is written as it is in the normal form (the blank, and other scripts, too)."""
 _SLASHES = re.compile("/{2,}")
@@ -77,6 +78,8 @@ def served_by(reading: str) -> Iterator[str]:
 
 def _decoded(run: str, escape: str) -> str:
     """Encoded characters, those that may be written out; special ones of globs behind the ``escape``."""
+    if run == "%":
+        return "%25"
     text = bytes.fromhex(run.replace("%", "")).decode(errors="surrogateescape")
     return "".join(_char(char, escape) for char in text)
 
