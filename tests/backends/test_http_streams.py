@@ -9,6 +9,7 @@ import trio
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http_session import HttpSession
 from sluicegate.backends.session import BackendSession
 from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call
@@ -448,3 +449,40 @@ async def test_a_session_that_is_lost_before_its_standing_stream_was_ever_open_i
         await trio.sleep(5)
         assert (endpoint.methods().count("initialize"), tries) == (2, 2)
         assert CHANGED in heard.methods
+
+
+async def test_after_it_was_left_a_session_answers_nobody_and_leaves_no_connection(autojump_clock: trio.testing.MockClock) -> None:
+    """Also where the farewell is answered without an end."""
+
+    async def for_ever(answer: Answer) -> None:
+        await answer.stream()
+        await answer.wait_gone()
+
+    endpoint = ScriptedEndpoint(on={"DELETE": for_ever})
+    async with open_site(endpoint) as site:
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=10_000)
+        async with connector(Heard()) as session:
+            await shake_hands(session, name="test", version="1")
+            await trio.testing.wait_all_tasks_blocked()
+            assert isinstance(session, HttpSession)
+            await session.leave()
+            await trio.testing.wait_all_tasks_blocked()
+            assert (site.open, site.running, trio.current_time()) == (0, 0, 0.0)
+            seen = len(endpoint.seen)
+            session.respond(b'{"jsonrpc":"2.0","id":1,"result":{}}', "ping")
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(endpoint.seen) == seen
+
+
+async def test_a_stream_that_breaks_is_a_failure_before_the_answer_and_none_after_it(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.stream()
+        if answer.message["params"]["name"] == "x" and answer.message["id"] == 2:
+            await answer.event(answer.response(result={"ok": True}))
+        raise HangUp
+
+    async with bench(ScriptedEndpoint(on={"tools/call": talk}), Heard()) as session:
+        first, second = [await session.request(call(Heard())) for _ in range(2)]
+    assert (first.fault, first.value) == (None, {"ok": True})
+    assert second.fault is not None
+    assert "the connection was closed in the middle of the answer" in second.fault.told

@@ -410,3 +410,21 @@ async def test_whoever_waits_on_a_connection_whose_time_is_over_is_told_why(
 async def expect_broken(request: Callable[[], Awaitable[Response]]) -> None:
     with pytest.raises(Broken, match=r"\w"):
         await request()
+
+
+@pytest.mark.parametrize(("status", "is_success"), [(199, False), (200, True), (299, True), (300, False)])
+def test_a_success_is_a_status_from_200_to_299(status: int, is_success: bool) -> None:
+    assert Response(status, [], None).is_success is is_success
+
+
+async def test_each_piece_of_a_body_is_handed_out_once(far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    async with client_of(far) as client:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.hear()
+            await talk.answer(b"world")
+
+        nursery.start_soon(play)
+        response = await client.request(b"GET", b"/")
+        assert [await response.receive() for _ in range(3)] == [b"world", b"", b""]

@@ -203,3 +203,9 @@ def test_who_waits_for_a_100_is_seen_each_time(digits: bytes) -> None:
         parser.feed(head % (digits, b"abc"[: int(digits)]))
     parser.feed(head % ONCE)
     assert parser.requests[-1].expects_continue
+
+
+@pytest.mark.parametrize(("digits", "known"), [(MOST_DIGITS, True), (MOST_DIGITS + 1, False)])
+def test_a_length_of_so_many_digits_may_be_known(digits: int, known: bool) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\n" % (b"0" * digits)
+    assert (KnownHeads[Any]().find(head, 0) is not None) is known

@@ -121,3 +121,13 @@ def test_the_head_and_the_interim_answers_can_be_limited() -> None:
     parser.expect(b"GET")
     parser.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert parser.failure == "too many interim answers"
+
+
+@pytest.mark.parametrize(("length", "failure"), [(64, ""), (65, "head too large")])
+def test_each_first_line_has_the_limit_for_itself(length: int, failure: str) -> None:
+    """However many interim responses came before it in the same piece."""
+    parser = ResponseParser(max_head=64)
+    parser.expect(b"POST")
+    line = b"HTTP/1.1 200 " + b"x" * (length - 15) + b"\r\n"
+    parser.feed(b"HTTP/1.1 103 Early Hints\r\nLink: 0123456789\r\n\r\n" * 3 + line)
+    assert parser.failure == failure

@@ -1,0 +1,36 @@
+"""What the status and the head of a refusal tell about what an endpoint wants."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluicegate.backends.http_refusals import SSE_ONLY, what_is_missing
+from sluicegate.http1.client_response import Response
+
+PLACE = "https://a.test/.well-known/oauth-protected-resource"
+OAUTH = ("needs OAuth", f"needs OAuth: {PLACE}")
+
+
+def refusal(status: int, *challenges: str) -> Response:
+    return Response(status, [(b"server", b"x"), *((b"www-authenticate", challenge.encode()) for challenge in challenges)], None)
+
+
+@pytest.mark.parametrize(
+    ("status", "challenges", "told"),
+    [
+        (401, [f'Bearer resource_metadata="{PLACE}"'], OAUTH),
+        (403, [f'Bearer error="insufficient_scope", resource_metadata="{PLACE}"'], OAUTH),
+        (403, ["Basic realm=x", f"Bearer Resource_Metadata={PLACE}, scope=a"], OAUTH),
+        (401, ["Bearer"], None),
+        (401, [], None),
+        (400, [f'Bearer resource_metadata="{PLACE}"'], None),
+        (404, [f'Bearer resource_metadata="{PLACE}"'], None),
+        (401, ['Bearer resource_metadata="file:///etc/passwd"'], None),
+        (401, ['Bearer resource_metadata="https://' + "a" * 500 + '"'], ("needs OAuth", "needs OAuth: https://" + "a" * 500)),
+        (401, ['Bearer resource_metadata="https://' + "a" * 501 + '"'], None),
+        (405, [], (SSE_ONLY.public, SSE_ONLY.operator)),
+    ],
+)
+def test_a_refusal_tells_what_is_missing(status: int, challenges: list[str], told: tuple[str, str] | None) -> None:
+    why = what_is_missing(refusal(status, *challenges))
+    assert (None if why is None else (why.public, why.operator)) == told

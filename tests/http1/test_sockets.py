@@ -1,0 +1,88 @@
+"""Real sockets whose sending is not left to Trio."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from sluicegate.http1.sockets import QuickSocket, is_readable, quicken
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[QuickSocket, socket.socket]]:
+    """One end as we use it, and the other as the kernel has it."""
+    here, there = socket.socketpair()
+    quick = quicken(trio.SocketStream(trio.socket.from_stdlib_socket(here)))
+    assert isinstance(quick, QuickSocket)
+    with here, there:
+        yield quick, there
+
+
+async def filled(quick: QuickSocket) -> None:
+    while quick.send_now(b"x" * 65_536):
+        await trio.lowlevel.checkpoint()
+
+
+async def test_while_one_waits_for_room_nobody_else_may_send_or_wait(
+    ends: tuple[QuickSocket, socket.socket], nursery: trio.Nursery
+) -> None:
+    """Else a piece of one message would stand in the middle of another."""
+    quick, _ = ends
+    await filled(quick)
+    nursery.start_soon(quick.wait_send_all_might_not_block)
+    await trio.testing.wait_all_tasks_blocked()
+    with pytest.raises(trio.BusyResourceError):
+        quick.send_now(b"y")
+    with pytest.raises(trio.BusyResourceError):
+        await quick.wait_send_all_might_not_block()
+    nursery.cancel_scope.cancel()
+
+
+async def test_who_was_cut_while_it_waited_is_not_in_the_way_of_the_next(ends: tuple[QuickSocket, socket.socket]) -> None:
+    quick, there = ends
+    await filled(quick)
+    with trio.move_on_after(0.01):
+        await quick.wait_send_all_might_not_block()
+    while len(there.recv(1 << 20)) == 1 << 20:
+        pass
+    assert quick.send_now(b"y") == 1
+
+
+async def test_what_was_said_to_be_all_is_all(ends: tuple[QuickSocket, socket.socket]) -> None:
+    quick, there = ends
+    await quick.send_all(b"x")
+    await quick.send_eof()
+    with pytest.raises(trio.ClosedResourceError):
+        quick.send_now(b"y")
+    assert [there.recv(10), there.recv(10)] == [b"x", b""]
+
+
+def test_a_descriptor_over_a_thousand_is_looked_at_as_well() -> None:
+    """select(2) takes none from 1024 on, and a gateway has many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    here, there = socket.socketpair()
+    with here, there:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)) if hard != resource.RLIM_INFINITY else max(soft, 2048), hard)
+        )
+        try:
+            high = socket.socket(fileno=fcntl.fcntl(here.fileno(), fcntl.F_DUPFD, 1030))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with high:
+            assert not is_readable(_Stream(high))
+            os.write(there.fileno(), b"x")
+            assert is_readable(_Stream(high))
+
+
+class _Stream:
+    """As much of a stream as is looked at."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
