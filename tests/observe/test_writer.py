@@ -141,6 +141,18 @@ def test_a_full_disk_is_no_error() -> None:
         os.close(full)
 
 
+def test_nothing_that_others_name_moves_the_cursor_of_a_terminal() -> None:
+    with pipe() as (read, write):
+        with logging_to(write, "info"):
+            log.info("listed", item="\x1b[2Jred", way="\u202etxt", end="\x85x", name="größe")
+            logging.getLogger("library").error("says %s", "\x1b]0;title\x07\nand more")
+        text = read_all(read).decode()
+    assert text.replace("\n", "").isprintable()
+    assert "\\x1b[2Jred" in text
+    assert "größe" in text
+    assert text.count("\n") == 3
+
+
 def test_it_can_be_json() -> None:
     with pipe() as (read, write):
         with logging_to(write, "info", json=True, wall=lambda: 0.0):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ QUIET = ("httpx2", "httpcore2", "hypercorn", "mcp", "asyncio")
 FAREWELL_SECONDS = 1.0
 """How long the end of the process may wait for whoever reads the log."""
 
+_LETTERS = re.compile(r"[^ -~\t\n]+")
+"""What may be more than a letter."""
 _OURS = frozenset({"level", "timestamp", "logger"})
 """Fields in which no secret can be."""
 
@@ -159,6 +162,7 @@ def _formatter(*, json: bool, colors: bool, blot: Blot, wall: Callable[[], float
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             blotted,
+            *([] if json else [_legible]),
             renderer,
         ],
     )
@@ -168,6 +172,15 @@ def _event_alone(_logger: object, _method: str, fields: structlog.typing.EventDi
     """Ours carry their fields in the message, too, for whoever shows nothing else."""
     message = fields["_record"].msg
     return {**fields, "event": message.event} if isinstance(message, Event) else fields
+
+
+def _legible(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Nothing that would move a terminal's cursor, or hide: names are others' words. Tracebacks and messages may have several lines."""
+    return {key: _LETTERS.sub(_spelled, value) if isinstance(value, str) else value for key, value in fields.items()}
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in found[0])
 
 
 def _without_secrets(value: object, blot: Blot) -> object:
