@@ -42,6 +42,9 @@ WITHIN = ("file:///pub/{+path}", "https://api.example/open/{+path}")
 WORLDS = {
     "hide": table(Filter.parse(hide=["file:///secret/**", "https://api.example/shut/**"]), *ANYTHING),
     "hide, spelled otherwise": table(Filter.parse(hide=["FILE:/%73ecret//**", "https://me@API.example:443/shut/**"]), *ANYTHING),
+    "hide, and all of a URI in one expression": table(
+        Filter.parse(hide=["file:///secret/**", "https://api.example/shut/**"]), "file://{+path}", "https://{+url}"
+    ),
     "hide by expression": table(Filter.parse(hide=["re:^file:///secret/", "re:/shut/"]), *ANYTHING),
     "hide all but": table(Filter.parse(hide=["!{file:///pub,https://api.example/open}/**"]), *WITHIN),
     "expose": table(Filter.parse(expose=["file:///pub/**", "https://api.example/open/**"]), *WITHIN),
@@ -106,7 +109,7 @@ TRICKS: list[Callable[[str, int], str]] = [
     lambda uri, at: at_slash(uri, at, ("/./", "//", "/x/../", "/%2e/", "/x/%2E%2e/", "/;a/")[at % 6]),
     lambda uri, at: at_slash(uri, at, ("%2f", "\\", "%5C", "%252f", "%255c", "/.;/")[at % 6]),
     lambda uri, at: before_path(uri, ("pub/../", "open/%2e%2e/", "pub\\..\\", "pub%2f..%2f", "pub/..%00/", "pub/%c0%ae%c0%ae/")[at % 6]),
-    lambda uri, at: uri.replace("file:///", ("file:/", "file://localhost/", "FILE:////", "file://other/", "file:")[at % 5], 1),
+    lambda uri, at: uri.replace("file:///", ("file:/", "file://localhost/", "FILE:////", "file://other/", "file:", "file://")[at % 6], 1),
     lambda uri, at: uri.replace("api.example", ("API.EXAMPLE", "api.example:443", "api.example:", "u:p@api.example")[at % 4], 1),
     lambda uri, at: uri + ("#x", "?x=1", "/", "/.", "%00", "\n")[at % 6],
 ]
@@ -186,6 +189,7 @@ def test_what_is_hidden_is_hidden_as_it_stands(world: str, uri: str) -> None:
         "file:///Secret/k",
         "file:///secret/k#x",
         "file://elsewhere/secret/k",
+        "file://secret/k",
         "file:///pub/..;/secret/k",
         "file:///pub/.%00./secret/k",
         "file:///pub/%25252525252e/x",
@@ -202,6 +206,24 @@ def test_what_a_filtered_backend_does_not_list_is_not_sent_to_it() -> None:
 
     assert admits(of, "file:///pub/new")
     assert not admits(of, "file:///elsewhere/new")
+
+
+@pytest.mark.parametrize(
+    ("template", "uri"),
+    [
+        ("file://{path}", "file:///pub/new"),
+        ("file://{+path}", "file:///pub/new"),
+        ("file://{host}{+path}", "file:///pub/new"),
+        ("https://{+rest}", "https://api.example/open/new?q=1"),
+        ("https://{host}", "https://api.example"),
+    ],
+)
+def test_a_template_may_hold_a_whole_uri_in_its_last_expression(template: str, uri: str) -> None:
+    of = table(Filter.parse(hide=["file:///secret/**"]), template)
+
+    assert admits(of, uri)
+    assert not admits(of, "file:///secret/new")
+    assert not admits(of, "other://api.example/open")
 
 
 def test_a_hidden_template_that_says_more_about_a_uri_is_the_one_that_is_meant() -> None:

@@ -13,6 +13,8 @@ from .spellings import normal
 __all__ = ["Inventory"]
 
 _EXPRESSION = re.compile(r"\{[^{}]*\}")
+_OPEN = re.compile(r"[^:/?#]+://[^/?#]*\}")
+"""A template whose last expression goes on where its authority ends: the path of ``file://{path}`` is in it, and not the root."""
 
 
 @attrs.frozen
@@ -24,7 +26,10 @@ class _Template:
 
     @classmethod
     def parse(cls, template: str, *, shown: bool) -> _Template:
-        return cls(tuple(_EXPRESSION.split(normal(template))), shown)
+        text = normal(template)
+        if _OPEN.fullmatch(template):
+            text = text.removesuffix("/")
+        return cls(tuple(_EXPRESSION.split(text)), shown)
 
     @property
     def rank(self) -> tuple[int, bool]:

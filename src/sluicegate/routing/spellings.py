@@ -66,13 +66,17 @@ def readings(uri: str) -> tuple[str, ...] | None:
 def served_by(reading: str) -> Iterator[str]:
     """A reading, and all that is the same to a server that leaves parts of it out.
 
-    That is the fragment, parameters within the path, and a slash at its end; of a file also the host and the query.
+    That is the fragment, parameters within the path, and a slash at its end; of a file also the host and the query. There
+    a host may be taken for the beginning of the path, too.
     """
     bare = reading.partition("#")[0]
     if ";" in bare:
         bare = _arranged(_PARAMETERS.sub("", bare))
     if bare.startswith("file://"):
-        bare = "file:///" + bare[len("file://") :].partition("?")[0].partition("/")[2]
+        host, _, path = bare[len("file://") :].partition("?")[0].partition("/")
+        bare = f"file:///{path}"
+        if host:
+            yield from (whole := f"file:///{host}/{path}", whole.rstrip("/"))
     yield from dict.fromkeys((reading, bare, bare.rstrip("/"), bare.rstrip("/") + "/"))
 
 
