@@ -293,3 +293,17 @@ def test_what_leads_out_of_its_place_has_no_reading(uri: str) -> None:
 
 def test_dots_that_are_a_part_of_a_name_are_fine() -> None:
     assert readings("x://a.b/..c/d../.e/f...g?h=1..5") is not None
+
+
+@pytest.mark.parametrize("hidden", ["RE:/secret/**", "Re:(*", "re%3A*"])
+def test_a_scheme_that_looks_like_the_mark_of_an_expression_is_a_scheme(hidden: str) -> None:
+    seen = Visibility(resources=Filter.parse(hide=[hidden]))
+    assert seen.local_name(RESOURCES, "re:/open/x") == "re:/open/x"
+    if hidden.endswith("**"):
+        assert seen.local_name(RESOURCES, "re:/secret/x") is None
+        assert seen.local_name(RESOURCES, "RE:/secret/x") is None
+
+
+def test_a_set_in_a_glob_stays_a_set_of_single_characters() -> None:
+    seen = Visibility(resources=Filter.parse(hide=["x:/[%-0]", "x:/[]%]a", "x:/\\[%61"]))
+    assert [seen.local_name(RESOURCES, uri) for uri in ("x:/%25", "x:/+", "x:/]a", "x:/[a", "x:/b")] == ["x:/%25", None, None, None, "x:/b"]

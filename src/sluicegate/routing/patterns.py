@@ -36,18 +36,13 @@ class Pattern:
     def parse(cls, text: str) -> Pattern:
         """Read a pattern; raises `BadPattern`."""
         if text.startswith("re:"):
-            pattern = cls(text, None, text[3:], is_glob=False)
-            said = "invalid regex"
-        else:
-            glob = text.lstrip("!")
-            pattern = _Translation(text, glob).pattern(negated=(len(text) - len(glob)) % 2 == 1)
-            said = "invalid glob"
-        if pattern.exact is None:
-            try:
-                automaton(pattern.expression, folds=True)  # takes more room than the same with case
-            except NotLinear as error:
-                raise BadPattern(f"{said} in filter pattern {text!r}: {error}") from None
-        return pattern
+            return _tried(cls(text, None, text[3:], is_glob=False))
+        glob = text.lstrip("!")
+        return cls._of_glob(text, glob, negated=(len(text) - len(glob)) % 2 == 1)
+
+    @classmethod
+    def _of_glob(cls, text: str, glob: str, *, negated: bool) -> Pattern:
+        return _tried(_Translation(text, glob).pattern(negated=negated))
 
     def matches(self, name: str) -> bool:
         """Whether a name fits."""
@@ -57,8 +52,20 @@ class Pattern:
         """A glob in other words; an expression stays what it is."""
         if not self.is_glob:
             return self
-        glob = self.text.lstrip("!")
-        return Pattern.parse("!" * self.negated + rewrite(glob))
+        return Pattern._of_glob(
+            self.text, rewrite(self.text.lstrip("!")), negated=self.negated
+        )  # a scheme RE: is no expression now, either
+
+
+def _tried(pattern: Pattern) -> Pattern:
+    """The same; raises `BadPattern` where no automaton can be made of it."""
+    if pattern.exact is None:
+        try:
+            automaton(pattern.expression, folds=True)  # takes more room than the same with case
+        except NotLinear as error:
+            kind = "glob" if pattern.is_glob else "regex"
+            raise BadPattern(f"invalid {kind} in filter pattern {pattern.text!r}: {error}") from None
+    return pattern
 
 
 @attrs.frozen

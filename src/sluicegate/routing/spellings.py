@@ -15,6 +15,8 @@ __all__ = ["normal", "normal_glob", "readings", "served_by"]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+|%")
 """Encoded characters, or a per cent sign that begins none: together with what follows it, decoded, it could become one."""
+_IN_GLOB = re.compile(rf"\\.|\[[!^]?\]?(?:\\.|[^\]\\])*\]|{_ENCODED.pattern}", re.DOTALL)
+"""The same in a glob, or what means single characters there: one behind a backslash, or a set, which stay as they are."""
 _RESERVED = frozenset("!#$&'()*+,/:;=?@[]%")
 """What means something else when it is encoded; everything else is written as it is in the normal form (the blank, and other scripts, too)."""
 _SLASHES = re.compile("/{2,}")
@@ -37,7 +39,7 @@ def normal(uri: str) -> str:
 
 def normal_glob(glob: str) -> str:
     """A glob for normal forms: it fits them as the given one fits what its author would have written."""
-    text = _ENCODED.sub(lambda run: _decoded(run[0], "\\"), glob)
+    text = _IN_GLOB.sub(lambda run: _decoded(run[0], "\\") if run[0].startswith("%") else run[0], glob)
     scheme = _SCHEME.match(text)
     if scheme is None:
         return text
