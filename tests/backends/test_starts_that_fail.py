@@ -18,6 +18,7 @@ from sluicegate.backends.session import Connector
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.outside import ProcessSpec
+from sluicegate.protocol.blot import MOST_SHOWN
 from sluicegate.protocol.calls import Call
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.processes import ProcessTable
@@ -197,3 +198,17 @@ async def test_what_is_refused_for_good_is_asked_more_and_more_rarely(autojump_c
 async def test_trouble_that_may_pass_is_looked_after_as_always(autojump_clock: trio.testing.MockClock) -> None:
     _error, _told, tries = await refused(503)
     assert len(tries) > 1800 / 9
+
+
+async def test_a_refusal_of_any_length_is_kept_short(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
+    """The reason stays for as long as the backend is down, and whoever looks gets it whole."""
+
+    def refuses(answer: bytes) -> bytes:
+        error = {"code": -32000, "message": "no " * 1_000_000}
+        return json.dumps({"jsonrpc": "2.0", "id": json.loads(answer)["id"], "error": error}).encode() + b"\n"
+
+    async with supervised(stdio(nursery, server(refuses))) as (backend, changes):
+        await until(backend, State.RESTARTING)
+        assert backend.error.startswith("no no ")
+        assert len(backend.error) < MOST_SHOWN + 100
+    assert len(changes[0].cause) < MOST_SHOWN + 100

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+import pytest
 
 from sluicegate.events import get_logger
 from sluicegate.observe.buffer import MOST_LINES, Buffer
 from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
-from sluicegate.protocol.blot import blotting
+from sluicegate.protocol.blot import MOST_SHOWN, blotting
 
 log = get_logger("sluicegate.test")
 
@@ -188,6 +189,20 @@ def test_known_secrets_are_in_no_field_and_no_traceback() -> None:
         text = read_all(read)
     assert b"hunter2" not in text
     assert text.count(b"***") >= 6
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_a_very_long_text_is_cut_and_costs_no_other_line(json: bool) -> None:
+    text = "x" * (MOST_SHOWN - 10) + "hunter2-hunter2" * 1000 + "x" * 10_000_000
+    with pipe() as (read, write):
+        with logging_to(write, "info", json=json, blot=blotting(["hunter2-hunter2"])):
+            log.info("before")
+            log.warning("it said", error=text)
+        lines = read_all(read).decode().splitlines()
+    assert ["before" in line for line in lines] == [True, False]
+    assert len(lines[1]) < MOST_SHOWN + 300
+    assert "hunter" not in lines[1]
+    assert f"({len(text)} characters)" in lines[1]
 
 
 def test_repeated_lines_are_collapsed_and_the_rest_is_told_at_the_end() -> None:

@@ -11,7 +11,7 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
-from ..protocol.blot import Blot, unblotted
+from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import READS, Call, Caller, Hop, Reply
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
@@ -170,7 +170,7 @@ class Backend:
 
     def _tell(self, call: Call, fault: faults.Fault) -> faults.Fault:
         """Put into the log what callers are not told of a fault; the same fault without known secrets."""
-        told = attrs.evolve(fault, for_operator=self.blot(fault.for_operator))
+        told = attrs.evolve(fault, for_operator=shown(fault.for_operator, self.blot))
         log.warning("call failed", backend=self.name, method=call.method, reason=told.reason, error=told.told)
         return told
 
@@ -187,7 +187,7 @@ class Backend:
 
     def enter(self, state: State, cause: Why) -> None:
         """Change the state and tell who listens."""
-        cause = Why(cause.public, self.blot(cause.operator))
+        cause = Why(cause.public, shown(cause.operator, self.blot))
         if state is self.state and cause.operator == self.error:
             return
         change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from ..events import Event
-from ..protocol.blot import Blot, unblotted
+from ..protocol.blot import Blot, shown, unblotted
 from .buffer import Buffer
 from .collapse import Collapse
 from .printed import Printed
@@ -34,6 +34,8 @@ _LETTERS = re.compile(r"[^ -~\t\n]+")
 """What may be more than a letter."""
 _OURS = frozenset({"level", "timestamp", "logger"})
 """Fields in which no secret can be."""
+_TRACES = frozenset({"exception", "stack"})
+"""Fields that are shown whole, however long."""
 
 
 def configure(level: str = "info", *, json: bool = False, stream: TextIO | None = None) -> None:
@@ -145,7 +147,7 @@ def _formatter(*, json: bool, colors: bool, blot: Blot, wall: Callable[[], float
         renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
 
     def blotted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        return {key: value if key in _OURS else _without_secrets(value, blot) for key, value in fields.items()}
+        return {key: value if key in _OURS else _without_secrets(value, blot, whole=key in _TRACES) for key, value in fields.items()}
 
     def stamped(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {**fields, "timestamp": stamp(wall())}
@@ -183,9 +185,9 @@ def _spelled(found: re.Match[str]) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in found[0])
 
 
-def _without_secrets(value: object, blot: Blot) -> object:
+def _without_secrets(value: object, blot: Blot, *, whole: bool = False) -> object:
     if isinstance(value, str):
-        return blot(value)
+        return blot(value) if whole else shown(value, blot)
     if isinstance(value, list | tuple):
         return [_without_secrets(one, blot) for one in value]
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-__all__ = ["Blot", "blotting", "unblotted"]
+__all__ = ["MOST_SHOWN", "Blot", "blotting", "shown", "unblotted"]
 
 Blot = Callable[[str], str]
 """The same text without the secrets in it."""
@@ -17,6 +17,10 @@ SHORTEST = 6
 """Characters; a shorter secret would blot words that are none, and can be guessed anyway."""
 SHORTEST_LINE = 16
 """Characters of one line of a key that has several."""
+
+
+MOST_SHOWN = 16 * 1024
+"""Characters of a text that an operator is shown: peers write texts of any length."""
 
 
 def unblotted(text: str) -> str:
@@ -31,6 +35,13 @@ def blotting(secrets: Iterable[str]) -> Blot:
         return unblotted
     pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
     return lambda text: pattern.sub(HIDDEN, text)
+
+
+def shown(text: str, blot: Blot) -> str:
+    """The text without the secrets in it, cut where it is very long; what is cut off is not looked through."""
+    if len(text) <= MOST_SHOWN:
+        return blot(text)
+    return f"{blot(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]}… ({len(text)} characters)"
 
 
 def _pieces(secret: str) -> list[str]:
