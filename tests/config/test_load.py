@@ -264,11 +264,12 @@ def test_secrets_are_left_out_unless_asked_for() -> None:
     assert "hush" in dump(config, secrets=True)
 
 
-def test_reading_loads_neither_trio_nor_structlog() -> None:
+def test_reading_loads_neither_trio_nor_structlog_nor_what_nobody_asks_for() -> None:
     code = (
         "import sys; from sluicegate.config.load import parse; from sluicegate.config.summary import summary\n"
         f"summary(parse({HEAD + BACKEND!r}).config)\n"
-        "print({m.partition('.')[0] for m in sys.modules} & {'trio', 'structlog', 'mcp', 'yaml', 'pydantic', 'httpx2', 'hypercorn', 'starlette'})"
+        "print({m.partition('.')[0] for m in sys.modules} & {'trio', 'structlog', 'mcp', 'yaml', 'pydantic', 'httpx2', 'hypercorn', 'starlette'}"
+        " | {m for m in sys.modules if m.startswith('sluicegate.config.clients') or m in ('msgspec', 're2', 'sluicegate.protocol.messages')})"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from . import check
-from .clients.imported import Imported
-from .clients.reading import read_servers
 from .documents import Document, Unreadable, read, text_of
 from .dump import dump
 from .folders import settle_folders, settled
@@ -24,6 +22,9 @@ from .origins import Named, backend_at
 from .planned import Finding, take
 from .problem import ConfigError, Origin, Problem, dotted, line_of, origin_of
 from .structure import Rejected, structure
+
+if TYPE_CHECKING:
+    from .clients.imported import Imported
 
 __all__ = ["ConfigError", "Loaded", "Problem", "dump", "from_mcp_json", "load", "parse"]
 
@@ -87,12 +88,18 @@ def _assemble(
     if folder is not None:
         settle_folders(draft.tree, folder)
     for path in draft.named_import(folder or Path.cwd()):
-        draft.take_in(read_servers(path, environ, may_be_a_pipe=False))
+        draft.take_in(_servers(path, environ, may_be_a_pipe=False))
     for path in imports:
-        draft.take_in(read_servers(path, environ))
+        draft.take_in(_servers(path, environ, may_be_a_pipe=True))
     draft.tell_of_those_left_out()
     plans = draft.placed(_as_problems(planned))
     return draft.finish(source, plans)
+
+
+def _servers(path: Path, environ: Mapping[str, str], *, may_be_a_pipe: bool) -> Imported:
+    from .clients.reading import read_servers  # 10 ms, which only those pay who import something
+
+    return read_servers(path, environ, may_be_a_pipe=may_be_a_pipe)
 
 
 @attrs.define

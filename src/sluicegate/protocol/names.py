@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 
-from .offers import ListKind
 from .uris import Uris
+
+if TYPE_CHECKING:  # `sluicegate check` needs no messages, which take a fifth of its time to load
+    from .offers import ListKind
 
 __all__ = ["Names", "ambiguous", "fitting", "is_portable", "shorten"]
 
