@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -17,13 +19,22 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def operators() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("mutation_operators", ROOT / "scripts" / "mutation" / "operators.py")
+    yield from loaded("operators")
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[ModuleType]:
+    yield from loaded("trial")
+
+
+def loaded(name: str) -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location(f"mutation_{name}", ROOT / "scripts" / "mutation" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["mutation_operators"] = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
-    del sys.modules["mutation_operators"]
+    del sys.modules[spec.name]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +91,15 @@ def test_every_change_of_the_source_is_python_and_is_one(operators: ModuleType) 
 )
 def test_what_nobody_can_load_is_not_drawn(operators: ModuleType, text: str, is_one: bool) -> None:
     assert operators.is_python(text.encode()) is is_one
+
+
+def test_a_python_that_a_test_starts_has_the_bug_too(trial: ModuleType, tmp_path: Path) -> None:
+    good = tmp_path / "good.py"
+    good.write_text("word = 'sound'")
+    (tmp_path / "sitecustomize.py").write_text(trial.FOR_CHILDREN.format(path=str(good), source="word = 'a “bug”'".encode()))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONUTF8": "1"}
+    ran = subprocess.run([sys.executable, "-c", "import good; print(good.word)"], env=environment, capture_output=True, check=True)
+    assert ran.stdout.decode().strip() == "a “bug”"
 
 
 def test_what_is_called_equivalent_can_still_be_made_and_has_a_reason(operators: ModuleType) -> None:

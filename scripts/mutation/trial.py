@@ -1,6 +1,7 @@
 """One bug is tried in a fork of this process, in which all that is not ours is loaded already; so a trial takes a second or two.
 
-No file is changed: the one module with the bug is compiled from the changed text when a test imports it.
+No file is changed: the one module with the bug is compiled from the changed text when a test imports it, and likewise in every Python that a
+test starts, which hears of it from the ``sitecustomize`` module that it finds first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from types import CodeType
 from typing import TypeVar
 
@@ -59,6 +61,21 @@ PATIENCE = 60.0
 """Seconds for all of them, beside a multiple of what they usually take."""
 USUAL_TIMES = 6
 """This machine may have other things to do."""
+FOR_CHILDREN = """\
+import importlib.machinery
+
+_read = importlib.machinery.SourceFileLoader.get_code
+
+
+def _get_code(loader, name):
+    if loader.path == {path!r}:
+        return compile({source!r}, loader.path, "exec", dont_inherit=True)
+    return _read(loader, name)
+
+
+importlib.machinery.SourceFileLoader.get_code = _get_code
+"""
+"""The module that a Python of a test loads before all others."""
 
 
 @attrs.frozen
@@ -76,12 +93,15 @@ class Trial:
     path: Path
     source: bytes
     tests: Sequence[str]
+    """Those without ``::`` are whole files."""
     seconds: float
     """What these tests usually take."""
 
-    def run(self, tell: Callable[[str], None]) -> int:
-        """Run the tests until one fails; in a process of its own."""
+    def run(self, tell: Callable[[str], None], folder: Path) -> int:
+        """Run the tests until one fails; in a process of its own, with an empty folder."""
         compile(self.source, str(self.path), "exec")
+        (folder / "sitecustomize.py").write_text(FOR_CHILDREN.format(path=str(self.path), source=self.source), encoding="utf-8")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
         read = importlib.machinery.SourceFileLoader.get_code
 
         def get_code(loader: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
@@ -106,7 +126,11 @@ class _Chosen:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """In their order."""
-        items[:] = sorted((item for item in items if item.nodeid in self.place), key=lambda item: self.place[item.nodeid])
+        chosen = [(place, item) for item in items if (place := self._place(item.nodeid)) is not None]
+        items[:] = [item for _, item in sorted(chosen, key=lambda one: one[0])]
+
+    def _place(self, test: str) -> int | None:
+        return self.place.get(test, self.place.get(test.partition("::")[0]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """The first that fails is the last."""
@@ -151,7 +175,7 @@ class _Fork:
         return Verdict(json.loads(said.splitlines()[0]), caught=True)
 
 
-def _forked(trial: Trial) -> _Fork:
+def _forked(trial: Trial, folder: Path) -> _Fork:
     ours, theirs = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
@@ -165,7 +189,7 @@ def _forked(trial: Trial) -> _Fork:
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(nothing, number)
-        code = trial.run(lambda test: os.write(theirs, json.dumps(test).encode() + b"\n") and None)
+        code = trial.run(lambda test: os.write(theirs, json.dumps(test).encode() + b"\n") and None, folder)
     except BaseException as error:  # noqa: BLE001  the bug is in what has to be loaded first
         os.write(theirs, json.dumps(f"nothing loads: {error!r}").encode() + b"\n")
     finally:
@@ -175,15 +199,16 @@ def _forked(trial: Trial) -> _Fork:
 def at_once(trials: Iterable[tuple[T, Trial]], number: int) -> Iterator[tuple[T, Verdict]]:
     """Try them, so many at a time; in the order in which they are over."""
     waiting, running = iter(trials), dict[_Fork, T]()
-    while True:
-        while len(running) < number and (following := next(waiting, None)) is not None:
-            running[_forked(following[1])] = following[0]
-        if not running:
-            return
-        time.sleep(0.02)
-        for fork in list(running):
-            if (code := fork.is_over()) is not None:
-                yield running.pop(fork), fork.verdict(code)
+    with TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
+        while True:
+            while len(running) < number and (following := next(waiting, None)) is not None:
+                running[_forked(following[1], Path(mkdtemp(dir=folder)))] = following[0]
+            if not running:
+                return
+            time.sleep(0.02)
+            for fork in list(running):
+                if (code := fork.is_over()) is not None:
+                    yield running.pop(fork), fork.verdict(code)
 
 
 def preload() -> None:
