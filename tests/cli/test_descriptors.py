@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import socket
+import sys
+from pathlib import Path
 
 import pytest
 
-from sluicegate.cli.descriptors import OTHERS, allow_descriptors
+from sluicegate.cli.descriptors import OTHERS, allow_descriptors, open_standard_descriptors
 
 ENDLESS = resource.RLIM_INFINITY
 
@@ -34,3 +38,29 @@ def test_the_soft_limit_is_raised_as_far_as_it_must_and_may(
 
     assert allow_descriptors(1000) is enough
     assert asked == ([] if then is None else [then])
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+def test_a_standard_stream_that_is_closed_leads_nowhere(closed: tuple[int, ...]) -> None:
+    """Else the first socket would be taken for it. In a process of its own, which says in its exit code what is wrong."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            for number, name in enumerate(("stdin", "stdout", "stderr")):
+                if number in closed:
+                    os.close(number)
+                    setattr(sys, name, None)
+            open_standard_descriptors()
+            nothing = Path(os.devnull).stat()
+            code = sum(
+                1 << number
+                for number in closed
+                if not os.path.samestat(os.fstat(number), nothing)
+                or not os.get_inheritable(number)
+                or getattr(sys, ("stdin", "stdout", "stderr")[number]).fileno() != number
+            )
+            code += 8 * (socket.socket().fileno() < 3)
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

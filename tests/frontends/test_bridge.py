@@ -375,3 +375,26 @@ async def test_a_gateway_without_a_stream_for_news_is_not_asked_again(
     requests = gate.transport.requests
     await trio.sleep(100)
     assert gate.transport.requests == requests
+
+
+async def test_a_gateway_that_forgot_the_session_before_it_answered_costs_one_error(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    """Nobody can tell whether the call was carried out, so it is not sent again; the next one finds a new session."""
+    await open_session(client, talk)
+    await client.send(talk.calling("chatty", 5))
+    assert (await client.next())["params"]["progress"] == 0
+    (session,) = gate.app.sessions._sessions.values()
+    transport = gate.transport
+    gate.rebuild()
+    transport.app = gate.app
+    for line in list(session.lines):
+        line.hang_up()
+    answer = await client.next()
+    while "id" not in answer:
+        answer = await client.next()
+    assert (answer["id"], "whether the call was carried out is not known" in answer["error"]["message"]) == (5, True)
+    await client.send(talk.calling("echo", 6))
+    while (answer := await client.next()).get("id") != 6:
+        pass
+    assert "result" in answer
