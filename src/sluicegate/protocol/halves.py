@@ -14,16 +14,22 @@ __all__ = ["find_half", "with_whole_characters"]
 MOST_MENDED = 10_000
 """Halves in one message; what has more is no text that was cut somewhere."""
 
+MOST_LOOKED_AT = 2 * MOST_MENDED
+"""Places that may be one: text that speaks of them has two million in 16 MiB, and looking at each by itself takes a second."""
+
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _HALF = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|[c-fC-F][0-9a-fA-F]{2}(?<!%b%b))" % (_LOW, _HIGH, _LOW))
 """A high one that no low one follows, or a low one with no high one before it; it begins with what is quick to look for."""
 _REPLACEMENT = rb"\ufffd"
+NOWHERE = -1
+"""There may be more than anybody looks for."""
 
 
 def find_half(data: bytes) -> int | None:
-    """Where the first one is, None if there is none."""
-    return next(iter(_halves(data)), None)
+    """Where the first one is, None if there is none, or none among the first `MOST_LOOKED_AT` places."""
+    place = next(_halves(data), NOWHERE)
+    return None if place == NOWHERE else place
 
 
 def with_whole_characters(data: bytes) -> bytes | None:
@@ -31,7 +37,7 @@ def with_whole_characters(data: bytes) -> bytes | None:
     parts: list[bytes] = []
     end = 0
     for start in _halves(data):
-        if len(parts) == 2 * MOST_MENDED:
+        if start == NOWHERE or len(parts) == 2 * MOST_MENDED:
             return None
         parts += (data[end:start], _REPLACEMENT)
         end = start + len(_REPLACEMENT)
@@ -40,7 +46,10 @@ def with_whole_characters(data: bytes) -> bytes | None:
 
 def _halves(data: bytes) -> Iterator[int]:
     seen = 0
-    for match in _HALF.finditer(data):
+    for count, match in enumerate(_HALF.finditer(data)):
+        if count == MOST_LOOKED_AT:
+            yield NOWHERE
+            return
         between = data[seen : match.start()]
         seen = match.end()
         if (len(between) - len(between.rstrip(b"\\"))) % 2 == 0:  # else that backslash is escaped, and what follows is text
