@@ -53,6 +53,7 @@ def loaded(name: str) -> Iterator[ModuleType]:
         ("f(x)", {"pass"}),
         ("log.debug('x', n=1)", set()),
         ("del self.x[k]", {"pass"}),
+        ("del x", set()),
         ("x = a if b else c", {"x = a if not (b) else c"}),
         ("assert a < 1", set()),
         ("x: Annotated[int, 3] = f()", set()),

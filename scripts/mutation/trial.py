@@ -113,7 +113,10 @@ class Trial:
         files = list(dict.fromkeys(test.partition("::")[0] for test in self.tests))
         options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", f"--patience={PATIENCE_FOR_ONE}"]
         options += ["--assert=plain"]  # else the module with the bug would be read by pytest's loader
-        return int(pytest.main([*options, *files], plugins=[_Chosen(self.tests, tell)]))
+        code = int(pytest.main([*options, *files], plugins=[_Chosen(self.tests, tell)]))
+        if code == pytest.ExitCode.USAGE_ERROR:  # what pytest itself has to load may be what the bug is in
+            importlib.import_module(".".join(self.path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__"))
+        return code
 
 
 class _Chosen:

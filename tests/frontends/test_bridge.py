@@ -204,10 +204,13 @@ async def test_an_answer_without_end_is_cut(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sluicegate.frontends.daemon_answer.LONGEST_MESSAGE", 10_000)
-    gate.transport.app = app_saying(200, b'{"jsonrpc":"2.0","id":"first","result":{"x":"' + b"x" * 10_000 + b'"}}')
-    await client.send(talk.opening(id="first"))
-    answer = await client.next()
-    assert (answer["id"], answer["error"]["code"]) == ("first", -32603)
+    long = b'{"jsonrpc":"2.0","id":"first","result":{"x":"' + b"x" * 10_000 + b'"}}'
+    for what, body, kind in (("an answer", long, b"application/json"), ("an event", b"data: " + long + b"\n\n", b"text/event-stream")):
+        gate.transport.app = app_saying(200, body, kind)
+        await client.send(talk.opening(id="first"))
+        answer = await client.next()
+        assert (answer["id"], answer["error"]["code"]) == ("first", -32603)
+        assert f"the gateway sent {what} of more than 10000 bytes" in answer["error"]["message"]
 
 
 async def test_a_stream_that_breaks_after_the_reply_brings_no_second_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.request import DROPPED, BodyTooLarge, HttpRequest, Receive
+from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest, Receive
 
 LIMIT = 100
 
@@ -45,6 +46,18 @@ async def test_a_body_of_a_byte_more_is_read_and_refused(parts: list[bytes]) -> 
     with pytest.raises(BodyTooLarge):
         await request(receive).read_body(LIMIT)
     assert left == []
+
+
+async def test_half_a_body_is_none() -> None:
+    """Whoever goes before the end has asked for nothing, although what came may be a whole message."""
+    heard = count()
+
+    async def receive() -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return {"type": "http.request", "body": b"{}", "more_body": True} if next(heard) == 0 else {"type": "http.disconnect"}
+
+    with pytest.raises(ClientGone):
+        await request(receive).read_body(LIMIT)
 
 
 async def test_of_a_body_without_end_no_more_is_read_than_is_dropped() -> None:

@@ -10,6 +10,7 @@ import trio
 from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, Unreachable
 from sluicegate.http1.client_settings import ClientSettings
+from sluicegate.http1.client_turns import Turns
 from sluicegate.http1.origin import parse_address
 from sluicegate.testing.farside import FarSide, Talk
 
@@ -157,3 +158,21 @@ async def test_a_cut_and_the_end_reach_who_waits_for_a_turn(autojump_clock: trio
         await trio.testing.wait_all_tasks_blocked()
         assert ends == ["enough"] * 5
     assert ends == ["enough"] * 5 + ["the client is closed"] * 5
+
+
+async def test_who_has_waited_longest_has_the_next_turn(nursery: trio.Nursery) -> None:
+    turns, order = Turns(), list[int]()
+
+    async def wait(number: int) -> None:
+        assert await turns.wait()
+        order.append(number)
+
+    while turns.take():
+        pass
+    for number in range(3):
+        nursery.start_soon(wait, number)
+        await trio.testing.wait_all_tasks_blocked()
+    for _ in range(3):
+        turns.call_next(has_turn=True)
+        await trio.testing.wait_all_tasks_blocked()
+    assert order == [0, 1, 2]

@@ -210,3 +210,9 @@ def test_an_envelope_key_in_odd_letters_is_refused() -> None:
 @pytest.mark.parametrize("params", ['{"_meta":3}', '{"_meta":{"other":1,"Other":2}}', '{"arguments":{"Name":1,"name":2}}', '{"ref":null}'])
 def test_levels_that_we_do_not_read_are_the_backends_to_judge(params: str) -> None:
     assert isinstance(decode(b'{"jsonrpc":"2.0","id":1,"method":"x","params":%b}' % params.encode()), Request)
+
+
+@pytest.mark.parametrize(("members", "taken"), [(256, True), (257, False)])
+def test_a_batch_has_256_messages_at_most(members: int, taken: bool) -> None:
+    found = decode_batch(b"[" + b"1," * (members - 1) + b"1]")
+    assert isinstance(found, Malformed) is not taken
