@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+import string
+import time
 from urllib.parse import quote
 
 import pytest
 
-from sluicegate.protocol.blot import blotting, unblotted
+from sluicegate.protocol.blot import Blot, blotting, unblotted
 
 SECRET = 'pa"ss wörd/1'
 
@@ -32,3 +36,29 @@ def test_short_ones_would_blot_words() -> None:
 
 def test_each_line_of_a_key_is_one() -> None:
     assert blotting(["-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nshort\n"])("read MIIEvQIBADANBgkqhkiG, short") == "read ***, short"
+
+
+def test_many_that_begin_alike_are_told_apart_and_the_longest_goes_first() -> None:
+    chance = random.Random(7)
+    secrets = ["".join(chance.choices("ab.", k=chance.randint(6, 9))) for _ in range(200)]
+    naive = re.compile("|".join(re.escape(secret) for secret in sorted(set(secrets), key=len, reverse=True)))
+    text = "".join(chance.choices("ab. ", k=5_000))
+
+    assert blotting(secrets)(text) == naive.sub("***", text)
+
+
+def test_a_thousand_secrets_cost_hardly_more_than_a_few() -> None:
+    chance = random.Random(7)
+    secrets = ["".join(chance.choices(string.ascii_letters + string.digits, k=24)) for _ in range(2_000)]
+    text = "".join(chance.choices(string.ascii_letters + string.digits + " /.", k=5_000))
+
+    def seconds(blot: Blot) -> float:
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            blot(text)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    few, many = blotting(secrets[:60]), blotting(secrets)
+    assert seconds(many) < 20 * seconds(few)
