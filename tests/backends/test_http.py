@@ -14,7 +14,7 @@ from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
-from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.messages import Raw, encode
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
 from sluicegate.testing.site import Site, open_site
@@ -208,7 +208,9 @@ async def test_a_json_rpc_error_keeps_its_code_whatever_the_status(autojump_cloc
         assert fault.encode() == b'{"code":-31999,"message":"no","data":[1]}'
 
 
-@pytest.mark.parametrize("body", [b"", b"hello", b"[]", b'{"jsonrpc":"2.0","id":99,"result":{}}', b'{"jsonrpc":"2.0"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"hello", b"\xef\xbb\xbf" * 3, b"[]", b'{"jsonrpc":"2.0","id":99,"result":{}}', b'{"jsonrpc":"2.0"}', b"\xff"]
+)
 async def test_an_answer_that_is_none_is_a_clear_fault(body: bytes, autojump_clock: trio.testing.MockClock) -> None:
     async def talk(answer: Answer) -> None:
         await answer.send(200, body, content_type="application/json")
@@ -222,6 +224,14 @@ async def test_answers_in_odd_forms_are_understood(form: str, autojump_clock: tr
     async def talk(answer: Answer) -> None:
         response = answer.response(result={"ok": True})
         await answer.json([response] if form == "batch" else response | {"id": str(response["id"])})
+
+    async with bench(ScriptedEndpoint(on={"tools/call": talk})) as web:
+        assert (await web.call()).value == {"ok": True}
+
+
+async def test_a_byte_order_mark_before_an_answer_is_ignored(autojump_clock: trio.testing.MockClock) -> None:
+    async def talk(answer: Answer) -> None:
+        await answer.send(200, b"\xef\xbb\xbf" + encode(answer.response(result={"ok": True})), content_type="application/json")
 
     async with bench(ScriptedEndpoint(on={"tools/call": talk})) as web:
         assert (await web.call()).value == {"ok": True}

@@ -117,6 +117,13 @@ async def test_half_a_character_of_a_backend_costs_that_character_and_one_warnin
         assert warnings[0].__dict__["backend"] == "b"
 
 
+@pytest.mark.parametrize("null", [b'"_meta":null', b'"_meta" : null'])
+async def test_metadata_of_an_answer_that_is_null_is_left_out(null: bytes, autojump_clock: Clock) -> None:
+    async with desk(Garble(b"")) as here:
+        answer = await here.answered_with(b'"result":{"content":[],%b,"n":1.10,"structuredContent":{"_meta":null}}' % null)
+        assert b'"result":{"content":[],"n":1.10,"structuredContent":{"_meta":null}}' in answer, "what a tool made is its own"
+
+
 @pytest.mark.parametrize(
     ("rest", "says"),
     [
@@ -138,7 +145,7 @@ async def test_an_answer_that_is_too_odd_fails_its_call_at_once(rest: bytes, say
         b'{"content":[],"structuredContent":{"a":1e400,"b":[-1E+999]}}',
         b'{"content":[{"type":"text","text":"","n":%b}]}' % (b"7" * 5000),
         b'{"content":[{"type":1e400,"n":%b}],"_meta":{"a":1.10}}' % (b"7" * 5000),
-        b'{"content":[],"_meta":null,"more":null}',
+        b'{"content":[],"_meta":{"a":null},"more":null}',
         b'{"content":[{"type":"resource_link","name":"n","n":1e400,"size":%b,"uri":"x"}]}' % (b"7" * 5000),
     ],
 )

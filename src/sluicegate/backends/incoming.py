@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Protocol
 
 from ..events import get_logger
@@ -86,6 +87,9 @@ def messages_in(data: bytes, backend: str) -> list[tuple[Message, bytes | Raw]]:
     Half of a surrogate pair, which JavaScript writes where it has cut a text, becomes U+FFFD: it costs a character, and not the answer.
     """
     message = decode(data)
+    if isinstance(message, Malformed) and data.startswith(BOM_UTF8):  # which a reader may ignore (RFC 8259, 8.1), and clients do
+        data = data.removeprefix(BOM_UTF8)
+        message = decode(data)
     if not isinstance(message, Malformed):
         return [(message, data)]
     members = decode_batch(data) if is_batch(data) else message

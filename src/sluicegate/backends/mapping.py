@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 from ..protocol import faults
 from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Fault
 from ..protocol.members import is_null
-from ..protocol.messages import Malformed, Params, Raw, Request, Response, decode_object, encode, encode_error, encode_result, read_id
+from ..protocol.messages import (
+    EMPTY,
+    Malformed,
+    Params,
+    Raw,
+    Request,
+    Response,
+    decode_object,
+    encode,
+    encode_error,
+    encode_result,
+    read_id,
+)
 from ..protocol.why import Why
 from .lines import number_at_ends
 
 __all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
 
 _BRACE = ord("{")
+_NULL_META = re.compile(rb'"_meta"\s*+:\s*+null')
+"""Looked for in every result: 0.1 µs for 100 bytes, 0.3 for 1,000."""
 NO_TOKEN = Raw(b"")
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
@@ -60,7 +76,15 @@ def reply_from(response: Response, backend: str) -> Reply:
     assert response.result is not None
     if memoryview(response.result)[0] != _BRACE:
         return Reply.failed(faults.unreadable(backend, Why("its result is no object")))
-    return Reply(response.result)
+    return Reply(_without_null_meta(response.result) if _NULL_META.search(response.result) is not None else response.result)
+
+
+def _without_null_meta(result: Raw) -> Raw:
+    """Metadata that is null says nothing, and there are clients that refuse the answer for it (P-25). Deeper down it may be anybody's."""
+    members = decode_object(result)
+    if isinstance(members, Malformed) or not is_null(members.get("_meta", EMPTY)):
+        return result
+    return Raw(encode({key: raw for key, raw in members.items() if key != "_meta"}))
 
 
 def with_own_token(params: Params, number: int) -> tuple[Params, Raw | None]:
