@@ -110,12 +110,39 @@ def test_a_file_that_cannot_be_used_is_told_once(text: str, tmp_path: Path) -> N
     assert len(told.splitlines()) == 1
 
 
-@pytest.mark.parametrize("member", ['"disabled": true', '"enabled": false'])
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"disabled": true',
+        '"enabled": false',
+        '"disabled": "true"',
+        '"disabled": 1',
+        '"enabled": "False"',
+        '"enabled": 0',
+        '"isActive": false',
+    ],
+)
 def test_a_server_that_is_switched_off_stays_off(member: str, tmp_path: Path) -> None:
     loaded = imported(tmp_path, f'{{"mcpServers": {{"a": {{"command": "x", {member}}}, "b": {{"command": "x", "enabled": true}}}}}}')
 
     assert [backend.enabled for backend in loaded.config.backends] == [False, True]
     assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("member", ['"disabled": "false"', '"disabled": 0', '"disabled": null', '"enabled": "true"', '"enabled": 1'])
+def test_a_server_that_is_switched_on_in_quotes_runs(member: str, tmp_path: Path) -> None:
+    loaded = imported(tmp_path, f'{{"mcpServers": {{"a": {{"command": "x", {member}}}}}}}')
+
+    assert [backend.enabled for backend in loaded.config.backends] == [True]
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("member", ['"disabled": []', '"enabled": "sometimes"', '"disabled": {"x": 1}'])
+def test_a_server_of_which_nobody_can_tell_whether_it_is_on_is_left_out_alone(member: str, tmp_path: Path) -> None:
+    loaded = imported(tmp_path, f'{{"mcpServers": {{"a": {{"command": "x", {member}}}, "b": {{"command": "x"}}}}}}')
+
+    assert [backend.name for backend in loaded.config.backends] == ["b"]
+    assert "this is neither true nor false" in "".join(loaded.warnings)
 
 
 def test_how_many_backends_a_file_brought_is_noted(tmp_path: Path) -> None:

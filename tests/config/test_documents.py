@@ -130,7 +130,12 @@ def test_a_value_that_yaml_names_twice_is_read_twice() -> None:
 
 @pytest.mark.parametrize(
     ("text", "format", "told"),
-    [("a = 1\na = 2\n", "toml", "a key is given twice"), ("a: 1\n---\nb: 2\n", "yaml", "there is a second document")],
+    [
+        ("a = 1\na = 2\n", "toml", "a key is given twice"),
+        (f"a = {'9' * 5000}\n", "toml", "a number is too long"),
+        (f"a: {'9' * 5000}\n", "yaml", "a number is too long"),
+        ("a: 1\n---\nb: 2\n", "yaml", "there is a second document"),
+    ],
 )
 def test_what_the_parsers_say_is_put_plainly(text: str, format: str, told: str) -> None:
     assert told in read(text, format, "f").problems[0].what

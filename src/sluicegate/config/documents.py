@@ -68,7 +68,8 @@ def _toml(text: str, name: str) -> Document:
     except RecursionError:
         return _unreadable(name, "TOML", toml_lines.line_of_depth(text), DEEP)
     except ValueError as error:  # an integer of thousands of digits, an impossible date
-        return _unreadable(name, "TOML", None, str(error))
+        line = jsonc.line_of_long_number(text)
+        return _unreadable(name, "TOML", line, str(error) if line is None else jsonc.LONG_NUMBER)
     return _not_too_deep(Document(name, value, toml_lines.lines(text)), "TOML")
 
 

@@ -12,7 +12,10 @@ import attrs
 from .depth import DEEP, MAX_DEPTH
 from .problem import KeyPath, dotted
 
-__all__ = ["BadJson", "Jsonc", "read"]
+__all__ = ["LONG_NUMBER", "BadJson", "Jsonc", "line_of_long_number", "read"]
+
+LONG_NUMBER = "a number is too long"
+"""Of thousands of digits, in any language."""
 
 _MANY = 100
 """Keys that stand twice; nobody reads on after as many."""
@@ -53,7 +56,7 @@ def read(text: str) -> Jsonc:
     except json.JSONDecodeError as error:
         raise BadJson(error.lineno, error.msg) from None
     except ValueError:  # an integer of thousands of digits
-        raise BadJson(_line_of_long_number(plain), "a number is too long") from None
+        raise BadJson(line_of_long_number(plain), LONG_NUMBER) from None
     lines: dict[str, int] = {}
     repeated: list[tuple[KeyPath, int]] = []
     for path, line in _keys(plain):
@@ -76,7 +79,8 @@ def _line_of_depth(text: str) -> int | None:
     return None
 
 
-def _line_of_long_number(text: str) -> int | None:
+def line_of_long_number(text: str) -> int | None:
+    """The line with a number that Python does not read, if there is any."""
     found = re.search(r"\d{1000}", text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from .depth import DEEP, MAX_DEPTH
+from .jsonc import LONG_NUMBER, line_of_long_number
 from .problem import KeyPath, dotted
 
 __all__ = ["MAX_VALUES", "BadYaml", "read"]
@@ -61,7 +62,8 @@ def read(text: str) -> tuple[Any, dict[str, int], list[tuple[KeyPath, int]]]:
         mark = error.problem_mark or error.context_mark
         raise BadYaml(mark.line + 1 if mark else None, error.problem or error.context or "it cannot be read") from None
     except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:  # an unprintable character, an impossible date, an odd merge
-        raise BadYaml(None, str(error).splitlines()[0]) from None
+        line = line_of_long_number(text)
+        raise BadYaml(line, str(error).splitlines()[0] if line is None else LONG_NUMBER) from None
     except RecursionError:  # by a chain of aliases
         raise BadYaml(None, DEEP) from None
 

@@ -96,6 +96,7 @@ _USUAL: dict[str, Word] = {
     "headers": "headers",
     "disabled": "off",
     "enabled": "on",
+    "isActive": "on",
 }
 _CLINE: dict[str, Word] = {f"transport.{member}": _USUAL[member] for member in ("type", "command", "args", "env", "cwd", "url", "headers")}
 _GEMINI: dict[str, Word] = {"httpUrl": "stream_url", "includeTools": "only", "excludeTools": "but"}

@@ -94,7 +94,7 @@ def _take(imported: Imported, server: Server, environ: Mapping[str, str], folder
         return
     said = said_by(server.client, entry, path)
     try:
-        if server.off or said.value("off") or said.value("on") is False:
+        if server.off or _flag(said, "off") or _flag(said, "on") is False:
             table: dict[str, Any] | None = _switched_off(server, said, folder)
         else:
             table = _table(imported, server, said, environ, folder)
@@ -104,6 +104,20 @@ def _take(imported: Imported, server: Server, environ: Mapping[str, str], folder
     if table is not None:
         imported.tables.append(table)
         imported.places.append(dotted(path))
+
+
+def _flag(said: Said, meaning: Meaning) -> bool | None:
+    """True or false, in quotes or as a number, too; of anything else nobody can tell, and so the server is left out."""
+    value = said.value(meaning)
+    if value is None or isinstance(value, bool):
+        return value
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
+        raise LeftOut(said.path(meaning, ()), "this is neither true nor false", "write true or false without quotes")
+    return flag
+
+
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _switched_off(server: Server, said: Said, folder: Path) -> dict[str, Any] | None:
