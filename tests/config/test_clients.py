@@ -276,6 +276,19 @@ def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Pat
     ]
 
 
+def test_a_table_of_tools_hides_those_that_it_switches_off(tmp_path: Path) -> None:
+    tools = '"tools": {"look": {"enabled": true}, "rm*": {"enabled": false}, "find": {"name": "seek"}}, "excludeTools": ["del"]'
+
+    loaded = imported(tmp_path, f'{{"mcpServers": {{"a": {{"command": "x", {tools}}}, "b": {{"command": "x", "tools": {{}}}}}}}}')
+
+    a, b = loaded.config.backends
+    assert (a.expose_tools, a.hide_tools, b.expose_tools, b.hide_tools) == ((), ("del", r"rm\*"), (), ())
+    assert [warning.partition(": ")[2] for warning in loaded.warnings if "tools" in warning] == [
+        "mcpServers.a.tools.find.name: the gateway does not know this member and leaves it out"
+    ]
+    assert "this is no list of tools" in errors(tmp_path, '{"mcpServers": {"a": {"command": "x", "includeTools": {}}}}')
+
+
 @pytest.mark.parametrize(
     "members",
     [
