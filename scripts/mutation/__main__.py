@@ -22,8 +22,8 @@ from .trial import Trial, Verdict, at_once, preload
 
 ROOMS = ("http1", "backends", "frontends", "routing", "protocol", "outside", "cli")
 EQUIVALENT = ROOT / "tests" / "mutants" / "equivalent.toml"
-MOST_TESTS = 500
-MOST_SECONDS = 20.0
+MOST_TESTS = 4000
+MOST_SECONDS = 30.0
 """Of tests that are run for one bug."""
 WITH_CHILDREN = {"cli": (("tests/process/test_cli_ask.py", 20.0), ("tests/process/test_cli_run.py", 20.0))}
 """Test files that run a room as a program, which the map does not see, and about how many seconds they take; for what no other test finds."""

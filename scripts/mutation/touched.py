@@ -111,14 +111,16 @@ class Touched:
     def of(self, path: Path, line: int, function: range | None) -> list[Touch]:
         """The tests that run through a line, or where none does, through its function; the most special ones first.
 
-        What stands outside of functions is run when a test happens to be the first that imports it; so there it is all tests of the file.
+        What stands outside of functions is run when a test happens to be the first that imports it; so there it is all tests of the file, and
+        where a file has no functions all tests, those of its room first.
         """
         then, lines = self._file(path)
         now = path.read_text(encoding="utf-8").splitlines()
         place = _moved(then, now)
         around = [lines[place[number]] for number in function or () if place.get(number, 0) in lines]
         close = () if function is None else (lines.get(place.get(line, 0), ()), chain(*around))
-        tests = next((tests for some in (*close, chain(*lines.values())) if (tests := set(some) - {""})), set[str]())
+        every = self.seconds if function is None else ()
+        tests = next((tests for some in (*close, chain(*lines.values()), every) if (tests := set(some) - {""})), set[str]())
         room = path.relative_to(SOURCE).parts[0]
         found = [
             Touch(test, self.seconds.get(test, 0.05), self._widths[test]) for test in tests if (ROOT / test.partition("::")[0]).exists()

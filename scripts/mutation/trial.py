@@ -112,6 +112,7 @@ class Trial:
         importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]  this process is for nothing else
         files = list(dict.fromkeys(test.partition("::")[0] for test in self.tests))
         options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", f"--patience={PATIENCE_FOR_ONE}"]
+        options += ["--hypothesis-profile=ci"]  # the same examples each time, and no deadline that a busy machine misses
         options += ["--assert=plain"]  # else the module with the bug would be read by pytest's loader
         code = int(pytest.main([*options, *files], plugins=[_Chosen(self.tests, tell)]))
         if code == pytest.ExitCode.USAGE_ERROR:  # what pytest itself has to load may be what the bug is in

@@ -170,7 +170,6 @@ class _Words(Config):
         self.accesslog = None
         self.errorlog = logging.getLogger("hypercorn.error")
         self.keep_alive_max_requests = MOST_REQUESTS
-        self.h11_max_incomplete_size = settings.head.head
         self.h2_max_header_list_size = settings.head.head
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002  the same for both

@@ -223,9 +223,6 @@ class Connection(TCPServer):
         try:
             if isinstance(self.stream, trio.abc.HalfCloseableStream):
                 await self.stream.send_eof()
-            elif not self._lingers:  # TLS has its own word for the end
-                with trio.move_on_after(FAREWELL_SECONDS):
-                    await self.stream.aclose()
         except (trio.BrokenResourceError, trio.BusyResourceError, trio.ClosedResourceError):
             self._lingers = False
         finally:
