@@ -92,7 +92,7 @@ class Fleet:
 
     def _launch(self, config: BackendConfig, source: object) -> Kept:
         connector, blot = self.connect(config, source), self.blot_for(config)
-        backend = Backend(config.name, connector, self._state_changed, self.rebuild, health_of(config), config.is_strict, blot)
+        backend = Backend(config.name, connector, self._state_changed, self.rebuild, health_of(config, blot), config.is_strict, blot)
         kept = Kept(config, source, backend, self.guard(config, backend))
         supervisor = Supervisor(
             backend,

@@ -24,6 +24,7 @@ from .policies.outlier import Group, Outlier, OutlierSettings
 from .policies.rate import Bucket, RateLimit
 from .policies.repeatable import repeatable
 from .policies.retry import Retry, RetrySettings
+from .protocol.blot import Blot
 from .protocol.calls import WORK, Handler, Layer
 
 __all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "restarts_of", "retry_layer"]
@@ -190,7 +191,7 @@ def queue_layer(config: BackendConfig) -> Layer | None:
     return lambda inner: Concurrency(inner, given.max_concurrent, given.max_queue, given.queue_timeout_seconds, config.name)
 
 
-def health_of(config: BackendConfig) -> Health | None:
+def health_of(config: BackendConfig, blot: Blot) -> Health | None:
     """What probes it, and judges it while it is up."""
     given = config.health
     if given is None:
@@ -203,7 +204,7 @@ def health_of(config: BackendConfig) -> Health | None:
         given.reconnect,
         given.by_calls,
     )
-    return Health(config.name, settings)
+    return Health(config.name, settings, blot=blot)
 
 
 def restarts_of(config: BackendConfig) -> Restarts:

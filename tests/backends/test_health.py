@@ -16,6 +16,7 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.health import Health, HealthSettings
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.protocol.blot import MOST_SHOWN, blotting
 from sluicegate.protocol.calls import Call, Handler
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result
 
@@ -158,6 +159,17 @@ async def test_an_error_is_a_failure_with_the_backends_own_words(autojump_clock:
         assert await call(backend) == [True]
         await trio.sleep_until(11)
         assert (backend.is_available, health_of(backend).error) == (False, "database gone")
+
+
+async def test_the_backends_words_are_told_without_secrets_and_not_at_any_length(autojump_clock: trio.testing.MockClock) -> None:
+    said = "no access with hunter2-hunter2 " + "x" * 1_000_000
+    peer = Peer(ping_error=encode({"code": -32000, "message": said}))
+    health = Health("b", blot=blotting(["hunter2-hunter2"]))
+    async with supervised(peer, health) as backend:
+        await backend.wait_for(lambda backend: not backend.is_available)
+        for text in (health.error, health.events[-1].cause):
+            assert text.startswith("no access with *** ")
+            assert len(text) < MOST_SHOWN + 100
 
 
 @pytest.mark.parametrize(("threshold", "at"), [(1, 40), (2, 50), (3, 60)])

@@ -21,6 +21,7 @@ import trio
 
 from ..events import get_logger
 from ..protocol import faults
+from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault
@@ -70,6 +71,8 @@ class Health:
     name: str
     settings: HealthSettings = attrs.field(factory=HealthSettings)
     on_change: Callable[[HealthChange], None] = lambda _change: None
+    blot: Blot = unblotted
+    """Takes known secrets out of what the operator reads."""
     failures: int = attrs.field(default=0, init=False)
     """In a row, until now."""
     successes: int = attrs.field(default=0, init=False)
@@ -191,7 +194,7 @@ class Health:
         self.successes = 0
         self.failures += 1
         self.last_at = trio.current_time()
-        self.error = fault.told
+        self.error = shown(fault.told, self.blot)
         if self._healthy and self.failures >= self.settings.unhealthy_threshold:
             self._trial_at = trio.current_time() + self.settings.interval_seconds
             self._turn(self.error, healthy=False)
