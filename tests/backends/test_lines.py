@@ -116,3 +116,8 @@ def test_the_ends_of_a_line_are_read_once(tail: bytes) -> None:
         number_at_ends(b'{"id":7,' + tail)
 
     assert process_time() - began < 0.2
+
+
+def test_the_ends_of_a_line_that_was_too_long_stand_in_no_repr() -> None:
+    """A bug's traceback would tell them to the log."""
+    assert "secret" not in repr(Oversized(100, b"secret head", b"secret tail"))

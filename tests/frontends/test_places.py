@@ -357,3 +357,13 @@ def test_an_owner_who_is_unknown_has_no_name() -> None:
 class _Nobody:
     async def resume(self, http: object, after: int) -> None:
         raise AssertionError
+
+
+async def test_a_large_request_that_has_its_answer_leaves_all_its_room(autojump_clock: object) -> None:
+    """To its owner, too: else whoever sends many would be refused in the end."""
+    home = house(10)
+    session = home.open("a")
+    for _ in range(100):
+        assert home.table.may_hold(session, MOST_OPEN_BYTES // 4)
+        home.table.let_go(session, MOST_OPEN_BYTES // 4)
+    assert (session.owner.open_bytes, home.table._open_bytes) == (0, 0)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sluicegate.protocol.blot import Blot, blotting, unblotted
+from sluicegate.protocol.blot import Blot, blotting, shown, unblotted
 
 SECRET = 'pa"ss wörd/1'
 
@@ -62,3 +62,17 @@ def test_a_thousand_secrets_cost_hardly_more_than_a_few() -> None:
 
     few, many = blotting(secrets[:60]), blotting(secrets)
     assert seconds(many) < 20 * seconds(few)
+
+
+def test_a_text_of_16_384_characters_is_shown_whole_and_a_longer_one_is_cut() -> None:
+    blot = blotting([SECRET])
+    assert shown("x" * 16_384, blot) == "x" * 16_384
+    assert shown("x" * 16_385, blot) == "x" * 16_384 + "… (16385 characters)"
+    assert shown("x" * 16_380 + SECRET + "y" * 100_000, blot).startswith("x" * 16_380 + "***y")
+
+
+def test_nothing_of_a_secret_is_left_at_its_end() -> None:
+    """In any spelling: what is left would be a beginning of what is behind it."""
+    for form in (SECRET, json.dumps(SECRET)[1:-1], repr(SECRET)[1:-1], quote(SECRET, safe="")):
+        assert blotting([SECRET])(f"<{form}>") == "<***>"
+    assert blotting(["tab\tand 'both' \"quotes\""])(repr("tab\tand 'both' \"quotes\"")) == "'***'"

@@ -154,3 +154,8 @@ def test_what_a_program_calls_its_own_fault_stays_without_a_code() -> None:
 def test_a_backends_own_error_stays_byte_for_byte(raw: bytes) -> None:
     """LIM-13: no code of ours, no attempts, nothing is put into what a backend has said (RES-E7)."""
     assert faults.backend_error("b", Raw(raw)).encode(attempts=4) == raw
+
+
+@pytest.mark.parametrize(("attempts", "told"), [(0, None), (1, None), (2, 2)])
+def test_attempts_are_told_where_there_was_more_than_one(attempts: int, told: int | None) -> None:
+    assert data_of(faults.circuit_open("b", 1.0), attempts=attempts).get("attempts") == told

@@ -307,3 +307,8 @@ def test_a_scheme_that_looks_like_the_mark_of_an_expression_is_a_scheme(hidden: 
 def test_a_set_in_a_glob_stays_a_set_of_single_characters() -> None:
     seen = Visibility(resources=Filter.parse(hide=["x:/[%-0]", "x:/[]%]a", "x:/\\[%61"]))
     assert [seen.local_name(RESOURCES, uri) for uri in ("x:/%25", "x:/+", "x:/]a", "x:/[a", "x:/b")] == ["x:/%25", None, None, None, "x:/b"]
+
+
+@pytest.mark.parametrize(("times", "is_read"), [(1, True), (3, True), (4, False), (5, False)])
+def test_what_is_encoded_three_times_over_is_read_and_no_more(times: int, is_read: bool) -> None:
+    assert (readings("x:%" + "25" * (times - 1) + "41") is not None) is is_read
