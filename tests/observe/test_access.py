@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
-from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, Lines
+from sluicegate.events import get_logger
+from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, JsonForm, Line, Lines, TextForm
 from sluicegate.observe.buffer import MOST_LINES
+from sluicegate.observe.log import logging_to
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Caller
 from sluicegate.protocol.messages import Raw
@@ -149,3 +152,18 @@ async def test_a_line_shows_whose_session_it_was_and_not_the_key_to_it(autojump_
     await lines.flush()
     (line,) = page.lines
     assert (line["principal"], line["session"]) == ("anna", "abcdefgh")
+
+
+@pytest.mark.parametrize("json_logs", [True, False])
+def test_a_line_has_the_form_of_the_events_beside_it(json_logs: bool, tmp_path: Path) -> None:
+    """One stream, one reader: what finds the time, the level and the logger of an event finds those of a call."""
+    wall, file = 1_764_500_000.25, tmp_path / "log"
+    with file.open("wb") as out, logging_to(out.fileno(), "info", json=json_logs, wall=lambda: wall) as buffer:
+        get_logger("sluicegate.access").info("call", outcome="ok", ms=1.5, attempts=2, method="tools/call", target='a "b"')
+        form = JsonForm() if json_logs else TextForm()
+        buffer.put(form(Line(wall, "call", "tools/call", 'a "b"', "ok", 1.5, attempts=2)))
+    event, call = file.read_text(encoding="utf-8").splitlines()
+    if json_logs:
+        assert json.loads(call) == json.loads(event)
+    else:
+        assert sorted(call.split(" ")) == sorted(event.split(" "))

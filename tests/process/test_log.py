@@ -110,12 +110,11 @@ def daemon(folder: Path, port: int, text: str, stderr: int, **environ: str) -> I
 
 
 def _until_ready(url: str) -> None:
-    for _ in range(200):
-        try:
+    for _ in range(600):
+        with contextlib.suppress(OSError):
             if fetch(f"{url}/readyz")[0] == 200:
                 return
-        except OSError:
-            time.sleep(0.1)
+        threading.Event().wait(0.05)
     pytest.fail("the gateway is not ready")
 
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import attrs
 import click
-import msgspec
 import trio
 
 from ..config.model import Config, ListenConfig
@@ -20,7 +19,7 @@ from ..fleet import BackendFailed
 from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
 from ..gateway import Gateway, open_gateway
-from ..observe.access import Beside, TextForm
+from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..protocol.blot import blotting
 from .conversation import first_leaf
@@ -82,7 +81,7 @@ def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None 
             log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
         if faults is not None:
             log.warning("backends are made to fail on purpose; the same seed and order of calls give the same faults", **faults.health())
-        calls = Beside(buffer, msgspec.json.encode if observability.json_logs else TextForm())
+        calls = Beside(buffer, JsonForm() if observability.json_logs else TextForm())
 
         async def main() -> int:
             async with listen_to_signals() as signals:

@@ -16,7 +16,7 @@ from ..protocol.calls import Call, Handler, Reply
 from .buffer import Buffer
 from .times import stamp
 
-__all__ = ["AccessLog", "Beside", "Line", "Lines", "Sink", "TextForm"]
+__all__ = ["AccessLog", "Beside", "JsonForm", "Line", "Lines", "Sink", "TextForm"]
 
 log = get_logger("sluicegate.access")
 
@@ -180,22 +180,45 @@ class AccessLog:
 
 
 @attrs.define(eq=False)
+class _Seconds:
+    """What lines of one second have in common: its time of day behind some words."""
+
+    before: str
+    _second: int = attrs.field(default=-1, init=False)
+    _begin: str = attrs.field(default="", init=False)
+
+    def at(self, seconds: float) -> str:
+        """The words, and the time as `stamp` writes it."""
+        second = int(seconds)
+        if second != self._second:
+            self._second, self._begin = second, self.before + stamp(second).partition(".")[0]
+        return f"{self._begin}.{int((seconds - second) * 1e6):06d}Z"
+
+
+@attrs.define(eq=False)
 class TextForm:
     """Makes lines that look like those of the events beside which they stand."""
 
-    _second: int = attrs.field(default=-1, init=False)
-    _begin: str = attrs.field(default="", init=False)
-    """The time up to that second, which many lines have in common."""
+    _times: _Seconds = attrs.field(factory=lambda: _Seconds(""), init=False)
 
     def __call__(self, line: Line) -> bytes:
         """The line, encoded."""
-        second = int(line.time)
-        if second != self._second:
-            self._second, self._begin = second, stamp(second).partition(".")[0]
         about = _about(line.method, line.target, line.backend, line.principal, line.session)
-        micros = int((line.time - second) * 1e6)
-        text = f"{self._begin}.{micros:06d}Z [info     ] call [sluicegate.access] outcome={line.outcome} ms={line.ms} attempts={line.attempts}{about}"
+        end = f"outcome={line.outcome} ms={line.ms} attempts={line.attempts}{about}"
+        text = f"{self._times.at(line.time)} [info     ] call [sluicegate.access] {end}"
         return text.encode(errors="backslashreplace")
+
+
+@attrs.define(eq=False)
+class JsonForm:
+    """The same beside events in JSON: level, logger and timestamp are called as theirs."""
+
+    _times: _Seconds = attrs.field(factory=lambda: _Seconds(',"level":"info","logger":"sluicegate.access","timestamp":"'), init=False)
+
+    def __call__(self, line: Line) -> bytes:
+        """The line, encoded."""
+        whole = msgspec.json.encode(line)
+        return b'{%b%b"}' % (whole[whole.index(b'"event"') : -1], self._times.at(line.time).encode())
 
 
 @lru_cache(1024)
