@@ -122,6 +122,26 @@ async def test_a_call_without_a_readable_name_is_refused(params: dict[str, Any])
     assert '"name" must be' in fault.message
 
 
+@pytest.mark.parametrize("key", ["arguments", "_meta"])
+@pytest.mark.parametrize("value", [[], 5, "x", True])
+async def test_a_member_that_has_to_be_an_object_and_is_none_never_reaches_a_backend(key: str, value: Any) -> None:
+    """Servers answer that with -32603 or not at all, so one caller's mistake would open the breaker for everybody."""
+    math = Recorder()
+
+    fault = failed(await router(Member("math", "math", math, offer=ALL))(call("tools/call", name="math_add", **{key: value})))
+
+    assert (-32602, f'"{key}" must be an object', "invalid_params") == (fault.code, fault.message, fault.reason)
+    assert math.calls == []
+
+
+async def test_arguments_and_metadata_that_are_null_are_left_out() -> None:
+    math = Recorder()
+
+    await router(Member("math", "math", math, offer=ALL))(call("tools/call", name="math_add", arguments=None, _meta=None, x=None))
+
+    assert math.params == [{"name": "add", "x": None}]
+
+
 @pytest.mark.parametrize("method", ["tasks/get", "resources/subscribe", "logging/setLevel", "x"])
 async def test_a_method_that_nobody_serves_is_refused(method: str) -> None:
     fault = failed(await router(Member("math", "math", Recorder(), offer=ALL))(call(method)))

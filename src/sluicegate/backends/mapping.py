@@ -29,7 +29,8 @@ __all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress
 
 _BRACE = ord("{")
 _NULL_META = re.compile(rb'"_meta"\s*+:\s*+null')
-"""Looked for in every result: 0.1 µs for 100 bytes, 0.3 for 1,000."""
+"""Looked for in every result, in a long one at both ends alone: 0.1 µs for 100 bytes, 0.5 at most."""
+_LONG, _END = 4096, 1024
 NO_TOKEN = Raw(b"")
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
@@ -76,7 +77,14 @@ def reply_from(response: Response, backend: str) -> Reply:
     assert response.result is not None
     if memoryview(response.result)[0] != _BRACE:
         return Reply.failed(faults.unreadable(backend, Why("its result is no object")))
-    return Reply(_without_null_meta(response.result) if _NULL_META.search(response.result) is not None else response.result)
+    return Reply(_without_null_meta(response.result) if _may_have_null_meta(response.result) else response.result)
+
+
+def _may_have_null_meta(result: Raw) -> bool:
+    """Whether it is worth reading. Whoever writes members in order has metadata first or last, and a mebibyte takes 0.3 ms to look through."""
+    view = memoryview(result)
+    parts = (view,) if len(view) <= _LONG else (view[:_END], view[-_END:])
+    return any(_NULL_META.search(part) is not None for part in parts)
 
 
 def _without_null_meta(result: Raw) -> Raw:

@@ -7,6 +7,7 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
+from ..protocol.members import is_null
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
 from .catalogue import Catalogue, Directory
@@ -39,6 +40,10 @@ Placed = tuple[Route, Params] | faults.Fault
 
 def _place(catalogue: Catalogue, call: Call) -> Placed:
     """The route of a call and its parameters under the backend's own name."""
+    for key in _OBJECTS:
+        raw = call.params.get(key)
+        if raw is not None and memoryview(raw)[0] != _BRACE:
+            return _place_without(catalogue, call, key)
     if call.method == "completion/complete":
         return _place_completion(catalogue, call.params)
     if call.method not in _KINDS:
@@ -51,6 +56,18 @@ def _place(catalogue: Catalogue, call: Call) -> Placed:
         return faults.client_mistake(f'"{kind.key}" must be there and a string')
     route = _find(catalogue, kind, name)
     return route if isinstance(route, faults.Fault) else (route, call.params | {kind.key: route.local})
+
+
+_OBJECTS = ("arguments", "_meta")
+"""What has to be an object in each request that has it. Servers answer another with an error of theirs, or not at all, as if they had failed."""
+_BRACE = ord("{")
+
+
+def _place_without(catalogue: Catalogue, call: Call, key: str) -> Placed:
+    """The place of a call with a member that is no object; a null says nothing, and is left out (P-25)."""
+    if not is_null(call.params[key]):
+        return faults.client_mistake(f'"{key}" must be an object')
+    return _place(catalogue, call.copy(params={name: raw for name, raw in call.params.items() if name != key}))
 
 
 _KINDS = {"tools/call": TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
