@@ -65,6 +65,9 @@ FORGOTTEN: dict[str, tuple[int, Error | bytes]] = {
     "200, -32002, not initialized": (200, error(-32002, "Server not initialized")),
     "200, -32600, not initialized": (200, error(-32600, "Invalid Request: the server was not initialized")),
     "200, -32001 names the session": (200, error(-32001, "Session not found")),
+    "200, -32000, an SDK's own words": (200, error(-32000, "Bad Request: Server not initialized")),
+    "200, -32602, an SDK's own words": (200, error(-32602, "Received request before initialization was complete")),
+    "400, -32602, an SDK's own words": (400, error(-32602, "Received request before initialization was complete")),
     "200, without an id": (200, error(-32000, "Server not initialized", id=None)),
 }
 

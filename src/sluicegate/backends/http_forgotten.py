@@ -40,6 +40,8 @@ _BEGIN_ANEW = re.compile(
 """Servers without ids, too, say so after a restart."""
 _NOT_READY = re.compile(rf"{_NOBODYS}(?:server|session)\b( is| was| has)? (not|un)|initiali[sz]e request", re.IGNORECASE)
 """What is said not to be initialized: a tool may say so of a database, or of its own client."""
+_SDKS_WORDS = re.compile(r"Received request before initialization was complete|Bad Request: Server not initialized")
+"""What the SDKs' own servers say of a request outside of a session, which nobody else says; some fronts put it into a 200."""
 _ENDED = re.compile(
     r"session (has (been )?|was |is )?(terminated|expired|closed|not found|unknown)|(unknown|invalid|expired) session", re.IGNORECASE
 )
@@ -68,6 +70,8 @@ def memory_of(status: int, fault: Fault, *, has_id: bool, unnamed: bool, own_ses
 
 def _asks_to_begin(status: int, fault: Fault, text: str, *, unnamed: bool) -> bool:
     """Whether it wants to be initialized before all else."""
+    if _SDKS_WORDS.search(text) is not None:
+        return status in _NAMING or 200 <= status < 300
     if _BEGIN_ANEW.search(text) is None:
         return False
     if status in _NAMING:
