@@ -161,7 +161,10 @@ def test_a_log_that_nobody_reads_holds_up_no_call_no_probe_and_no_end(tmp_path: 
 
 def test_a_loud_backend_fills_no_disk_and_what_is_left_out_is_counted(tmp_path: Path, port: int) -> None:
     with (tmp_path / "log").open("wb") as log, daemon(tmp_path, port, backend(tmp_path, "loud", "loudly"), log.fileno()) as (process, _):
-        time.sleep(2)
+        for _ in range(400):
+            if "lines are left out and counted" in (tmp_path / "log").read_text():
+                break
+            threading.Event().wait(0.05)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     text = (tmp_path / "log").read_text()

@@ -150,13 +150,15 @@ class _Pipes:
 
     async def _wait_for_the_end(self) -> None:
         """Close the session once the conversation has ended, and all that was said before has arrived."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._wait)
-            nursery.start_soon(self._read)
-            nursery.start_soon(self._listen)
-            await self.ending.wait()
-            nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
-        self.complaints.finish()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wait)
+                nursery.start_soon(self._read)
+                nursery.start_soon(self._listen)
+                await self.ending.wait()
+                nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
+        finally:  # after a farewell nobody waits for the last words, and what was left out is told all the same
+            self.complaints.finish()
         self.session.close(how_it_ended(self.child.returncode, self.what, self.complaints.last_words))
 
     async def _wait(self) -> None:
