@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .backends.backend import Backend, State, StateChange
     from .backends.session import BackendSession, ConnectFailed, Connector, Inbox
-    from .builder import Builder
     from .config.load import load, parse
     from .config.model import BackendConfig, Config, Loaded
     from .config.problem import ConfigError, Problem
-    from .fleet import BackendFailed, SkippedBackend
-    from .gateway import Gateway, open_gateway
+    from .gateway.builder import Builder
+    from .gateway.fleet import BackendFailed, SkippedBackend
+    from .gateway.opening import open_gateway
+    from .gateway.running import Gateway
     from .outside import Outside
     from .policies.compose import chain, stack
     from .policies.deadline import AttemptDeadline, Deadline
@@ -70,12 +71,13 @@ __all__ = [
 _HOMES = {
     "backends.backend": ("Backend", "State", "StateChange"),
     "backends.session": ("BackendSession", "ConnectFailed", "Connector", "Inbox"),
-    "builder": ("Builder",),
+    "gateway.builder": ("Builder",),
     "config.load": ("load", "parse"),
     "config.model": ("BackendConfig", "Config", "Loaded"),
     "config.problem": ("ConfigError", "Problem"),
-    "fleet": ("BackendFailed", "SkippedBackend"),
-    "gateway": ("Gateway", "open_gateway"),
+    "gateway.fleet": ("BackendFailed", "SkippedBackend"),
+    "gateway.opening": ("open_gateway",),
+    "gateway.running": ("Gateway",),
     "outside": ("Outside",),
     "policies.compose": ("chain", "stack"),
     "policies.deadline": ("AttemptDeadline", "Deadline"),

@@ -16,7 +16,7 @@ import trio.testing
 
 from sluicegate import Builder, Outside
 from sluicegate.config.model import SecurityConfig, TimeoutConfig
-from sluicegate.gateway import Gateway, open_gateway
+from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.outside import ProcessSpec
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend

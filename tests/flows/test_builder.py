@@ -10,7 +10,7 @@ import trio.testing
 
 from sluicegate import BackendConfig, BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Layer, Reply
 from sluicegate.config.model import RateLimitConfig, RetryConfig
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from sluicegate.testing.backend import ScriptedBackend

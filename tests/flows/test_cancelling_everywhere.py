@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Reply
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, Note, Reset, RpcError, Step
 

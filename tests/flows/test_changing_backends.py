@@ -13,7 +13,7 @@ import trio.testing
 from sluicegate import BackendFailed, Builder, Call, ConfigError, Handler, Reply, State
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.config.model import BackendConfig
-from sluicegate.gateway import open_gateway
+from sluicegate.gateway.opening import open_gateway
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, State
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TOOLS
 from sluicegate.testing.backend import ScriptedBackend

@@ -12,8 +12,8 @@ import trio.testing
 from sluicegate import Builder, Call, Failover, Handler, Mirror, Reply, open_gateway
 from sluicegate.backends.backend import Backend
 from sluicegate.config.model import Config, TimeoutConfig
+from sluicegate.gateway.pipeline import describe
 from sluicegate.observe.access import AccessLog
-from sluicegate.pipeline import describe
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime

@@ -10,7 +10,7 @@ import pytest
 import trio.testing
 
 from sluicegate import Builder, Call, Reply
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.calls import OURSELVES
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TOOLS, ListKind

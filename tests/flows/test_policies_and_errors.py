@@ -21,7 +21,7 @@ from sluicegate.config.model import (
     RetryConfig,
     TimeoutConfig,
 )
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.faults import Fault
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Reset, RpcError, Step

@@ -20,7 +20,7 @@ from sluicegate.config.model import (
     RetryConfig,
     TimeoutConfig,
 )
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Raw, Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend

@@ -11,8 +11,8 @@ import trio.testing
 from sluicegate import Builder, Call, Handler, Reply
 from sluicegate.config import policies as tables
 from sluicegate.config.model import BackendConfig, TimeoutConfig
-from sluicegate.gateway import Gateway
-from sluicegate.guards import Guards
+from sluicegate.gateway.guards import Guards
+from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.breaker import BreakerSettings
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline

@@ -21,8 +21,8 @@ from sluicegate.config.model import (
     RetryConfig,
     TimeoutConfig,
 )
-from sluicegate.gateway import Gateway
-from sluicegate.pipeline import describe
+from sluicegate.gateway.opening import Gateway
+from sluicegate.gateway.pipeline import describe
 from sluicegate.policies.breaker import BreakerState
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend

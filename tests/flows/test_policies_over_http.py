@@ -30,7 +30,7 @@ from sluicegate.config.model import (
     RetryConfig,
     TimeoutConfig,
 )
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.front import Answer, HandClient
 from sluicegate.testing.lines import open_line_client

@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate import Builder
 from sluicegate.config.model import BackendConfig, ConcurrencyConfig, RateLimitConfig, RetryConfig
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, RpcError, Step
 

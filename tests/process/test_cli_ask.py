@@ -13,7 +13,7 @@ import pytest
 import trio
 from mcp import Client, StdioServerParameters
 
-from sluicegate.builder import Builder
+from sluicegate.gateway.builder import Builder
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import trio
 import trustme
 
 from sluicegate.config.load import parse
-from sluicegate.gateway import open_gateway
+from sluicegate.gateway.opening import open_gateway
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from sluicegate import BackendConfig, Builder, Call, Connector
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Params, Raw, decode_object, encode
 from sluicegate.testing.heard import Heard
 

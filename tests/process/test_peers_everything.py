@@ -17,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
 from sluicegate import Builder
-from sluicegate.builder import Source
+from sluicegate.gateway.builder import Source
 
 pytestmark = [
     pytest.mark.slow,

@@ -31,7 +31,7 @@ from mcp_types import (
 )
 
 from sluicegate import Builder
-from sluicegate.builder import Source
+from sluicegate.gateway.builder import Source
 
 pytestmark = [
     pytest.mark.slow,

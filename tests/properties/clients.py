@@ -10,7 +10,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from sluicegate.gateway import Gateway
+from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import decode_object
 from sluicegate.testing.doors import Cut, RawDoor

@@ -17,7 +17,7 @@ from tests.properties.worlds import Part, World
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.session import Connector
 from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig, RestartConfig
-from sluicegate.gateway import Gateway, open_gateway
+from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.messages import Request
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from sluicegate.backends.session import BackendSession, Connector, Inbox
-from sluicegate.guards import Guards
+from sluicegate.gateway.guards import Guards
 from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply

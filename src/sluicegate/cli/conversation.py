@@ -12,9 +12,9 @@ import trio
 
 from ..backends.backend import State
 from ..config.model import Config
-from ..fleet import BackendFailed
 from ..frontends.unreachable import reason
-from ..gateway import Gateway, open_gateway
+from ..gateway.fleet import BackendFailed
+from ..gateway.opening import Gateway, open_gateway
 from ..observe.log import configure
 from ..protocol.calls import OURSELVES, Reply
 from ..protocol.offers import ListKind

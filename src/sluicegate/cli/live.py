@@ -9,7 +9,7 @@ import trio
 
 from ..backends.backend import Backend, State
 from ..config.model import Config
-from ..gateway import open_gateway
+from ..gateway.opening import open_gateway
 from .conversation import log_quietly
 from .tables import print_table
 

@@ -9,13 +9,13 @@ import trio
 
 from ..backends.backend import Backend
 from ..config.model import Config
-from ..connectors import connector_for
-from ..guards import Guards, Surroundings, limit_layer
-from ..kept import Kept
+from ..gateway.connectors import connector_for
+from ..gateway.guards import Guards, Surroundings, limit_layer
+from ..gateway.kept import Kept
+from ..gateway.pipeline import assemble, describe, edge, guarded, stand_ins
 from ..observe.access import Lines
 from ..observe.metrics import Counts
 from ..outside import Outside
-from ..pipeline import assemble, describe, edge, guarded, stand_ins
 from ..policies.hedge import HedgeTimer
 from ..routing.catalogue import Directory
 from ..routing.table import Router

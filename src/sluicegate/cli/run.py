@@ -15,7 +15,7 @@ from .configuration import Choice, choose_configuration
 from .memory import load_structlog
 
 if TYPE_CHECKING:
-    from ..faulting import FaultKit
+    from ..gateway.faulting import FaultKit
 
 __all__ = ["command"]
 

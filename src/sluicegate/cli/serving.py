@@ -14,11 +14,11 @@ import trio
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
 from ..events import get_logger
-from ..faulting import FaultKit
-from ..fleet import BackendFailed
 from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
-from ..gateway import Gateway, open_gateway
+from ..gateway.faulting import FaultKit
+from ..gateway.fleet import BackendFailed
+from ..gateway.opening import Gateway, open_gateway
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..protocol.blot import blotting

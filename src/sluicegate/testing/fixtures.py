@@ -11,12 +11,12 @@ import attrs
 import trio
 import trio.testing
 
-from ..builder import Builder, Source
 from ..config.nearest import instead_of_unknown
 from ..config.problem import ConfigError
-from ..faulting import FaultKit
-from ..fleet import BackendFailed
-from ..gateway import Gateway
+from ..gateway.builder import Builder, Source
+from ..gateway.faulting import FaultKit
+from ..gateway.fleet import BackendFailed
+from ..gateway.opening import Gateway
 from ..outside import Outside
 from ..sources import Sources
 from .backend import ScriptedBackend

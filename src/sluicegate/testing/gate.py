@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..config.model import BackendConfig, Config, ListenConfig, ProxyConfig
-from ..gateway import Gateway, open_gateway
+from ..gateway.opening import Gateway, open_gateway
 from ..protocol.calls import Reply
 from ..sources import Sources
 from .backend import ScriptedBackend

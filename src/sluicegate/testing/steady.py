@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from ..config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
-from ..gateway import open_gateway
+from ..gateway.opening import open_gateway
 from .backend import ScriptedBackend
 from .doors import RawDoor
 from .playing import Play

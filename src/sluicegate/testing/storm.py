@@ -11,8 +11,8 @@ import attrs
 import trio
 
 from ..config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
-from ..faulting import FaultKit
-from ..gateway import Gateway, open_gateway
+from ..gateway.faulting import FaultKit
+from ..gateway.opening import Gateway, open_gateway
 from ..protocol.events import Event, EventParser
 from .doors import Cut, RawDoor, Response
 from .ledger import Asked, Ledger

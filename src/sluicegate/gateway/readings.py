@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .backends.backend import Backend, State
+from ..backends.backend import Backend, State
+from ..frontends.session_table import SessionTable
+from ..http1.doors import Doors
+from ..observe.access import Sink
+from ..observe.exposition import Family
+from ..policies.mirror import Shadow
 from .fleet import Fleet
-from .frontends.session_table import SessionTable
-from .http1.doors import Doors
-from .observe.access import Sink
-from .observe.exposition import Family
-from .policies.mirror import Shadow
-from .readings_of_policies import of_policies
+from .policy_readings import of_policies
 
 __all__ = ["readings"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
+from ..observe.exposition import Family
+from ..policies.breaker import BreakerState
 from .guards import Guards
-from .observe.exposition import Family
-from .policies.breaker import BreakerState
 
 __all__ = ["of_policies"]
 

@@ -7,28 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import trio
 
-from .backends.backend import Backend, Phase, State, StateChange
-from .backends.session import Connector
-from .backends.supervisor import Supervisor
-from .config.check import problems
-from .config.model import BackendConfig, Config
-from .config.nearest import instead_of_unknown
-from .config.problem import ConfigError, Problem
-from .events import get_logger
+from ..backends.backend import Backend, Phase, State, StateChange
+from ..backends.session import Connector
+from ..backends.supervisor import Supervisor
+from ..config.check import problems
+from ..config.model import BackendConfig, Config
+from ..config.nearest import instead_of_unknown
+from ..config.problem import ConfigError, Problem
+from ..events import get_logger
+from ..policies.hedge import HedgeTimer
+from ..policies.mirror import Shadow
+from ..policies.outlier import Group
+from ..protocol.blot import Blot, unblotted
+from ..protocol.calls import Handler, Layer
+from ..routing.catalogue import Directory, Member, build
+from ..sources import Sources
 from .guards import Guards, Surroundings, health_of, restarts_of
 from .kept import BackendFailed, Kept, SkippedBackend
 from .pipeline import assemble, guarded, stand_ins
-from .policies.hedge import HedgeTimer
-from .policies.mirror import Shadow
-from .policies.outlier import Group
-from .protocol.blot import Blot, unblotted
-from .protocol.calls import Handler, Layer
-from .routing.catalogue import Directory, Member, build
-from .sources import Sources
 
 __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 
-log = get_logger("sluicegate.fleet")
+log = get_logger("sluicegate.gateway.fleet")
 
 
 @attrs.define(eq=False)

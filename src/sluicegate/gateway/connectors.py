@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from .backends.attached import AttachedConnector
-from .backends.session import Connector
-from .config.inheritance import inherited
-from .config.model import BackendConfig, Config
-from .outside import Outside
-from .protocol.blot import Blot, unblotted
+from ..backends.attached import AttachedConnector
+from ..backends.session import Connector
+from ..config.inheritance import inherited
+from ..config.model import BackendConfig, Config
+from ..outside import Outside
+from ..protocol.blot import Blot, unblotted
 
 __all__ = ["connector_for", "no_server"]
 
@@ -57,13 +57,13 @@ def _brought(name: str, server: object) -> Connector:
         return cast("Connector", server)
     if wrong := no_server(server):
         raise TypeError(f"backend '{name}': {wrong}")
-    from .backends.inprocess import InProcessConnector
+    from ..backends.inprocess import InProcessConnector
 
     return InProcessConnector(name, server)  # type: ignore[arg-type]
 
 
 def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -> Connector:
-    from .backends.stdio import StdioConnector
+    from ..backends.stdio import StdioConnector
 
     assert config.command is not None
     return StdioConnector(
@@ -80,8 +80,8 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -
 
 
 def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
-    from .backends.http import HttpConnector
-    from .http1.tls import TlsFiles
+    from ..backends.http import HttpConnector
+    from ..http1.tls import TlsFiles
 
     assert config.url is not None
     headers = dict(config.headers)

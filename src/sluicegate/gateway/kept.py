@@ -8,14 +8,14 @@ from functools import cached_property
 import attrs
 import trio
 
-from .backends.backend import Backend, Phase, State
-from .backends.supervisor import Supervisor
-from .config.model import BackendConfig
+from ..backends.backend import Backend, Phase, State
+from ..backends.supervisor import Supervisor
+from ..config.model import BackendConfig
+from ..policies.mirror import Shadow
+from ..protocol.calls import Handler
+from ..routing.split import Schedule
+from ..routing.visibility import Filter, Visibility
 from .guards import Guards
-from .policies.mirror import Shadow
-from .protocol.calls import Handler
-from .routing.split import Schedule
-from .routing.visibility import Filter, Visibility
 
 __all__ = ["BackendFailed", "Kept", "SkippedBackend"]
 

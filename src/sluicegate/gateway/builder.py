@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from .backends.attached import AttachedConnector
-from .backends.session import BackendSession, Connector
-from .config.model import BackendConfig, Config, ListenConfig, ProxyConfig
-from .config.nearest import instead_of_unknown
-from .config.problem import ConfigError, Problem, dotted
+from ..backends.attached import AttachedConnector
+from ..backends.session import BackendSession, Connector
+from ..config.model import BackendConfig, Config, ListenConfig, ProxyConfig
+from ..config.nearest import instead_of_unknown
+from ..config.problem import ConfigError, Problem, dotted
+from ..outside import Outside
+from ..protocol.calls import Layer
+from ..sources import Sources
 from .connectors import no_server
 from .faulting import FaultKit
-from .gateway import Gateway, open_gateway
-from .outside import Outside
-from .protocol.calls import Layer
-from .sources import Sources
+from .opening import Gateway, open_gateway
 
 if TYPE_CHECKING:
     from mcp.server import Server
@@ -162,7 +162,7 @@ def _plain(settings: dict[str, Any], cls: type[Any], *path: str | int) -> dict[s
         raise ConfigError(sorted(unknown, key=lambda problem: problem.path))
     if not settings:
         return settings
-    from .config.structure import Rejected, settings_of
+    from ..config.structure import Rejected, settings_of
 
     try:
         return settings_of(settings, cls, path)

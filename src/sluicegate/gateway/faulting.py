@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .backends.session import Connector
-from .frontends.wishes import Wishes
+from ..backends.session import Connector
+from ..frontends.wishes import Wishes
 
 __all__ = ["FaultKit"]
 

@@ -8,36 +8,36 @@ from functools import partial
 
 import trio
 
-from .backends.session import Connector
-from .config.check import problems
-from .config.model import BackendConfig, Config
-from .config.problem import ConfigError
-from .config.secrets import blots_of
+from ..backends.session import Connector
+from ..config.check import problems
+from ..config.model import BackendConfig, Config
+from ..config.problem import ConfigError
+from ..config.secrets import blots_of
+from ..events import get_logger
+from ..frontends.admission import Admission
+from ..frontends.app import App
+from ..frontends.endpoint import Endpoint, Limits
+from ..http1.doors import Doors
+from ..identity.bearer import BearerTokens
+from ..observe.access import Lines, Sink
+from ..observe.exposition import Exposition
+from ..observe.metrics import Counts
+from ..observe.refusals import Refusals
+from ..outside import Outside
+from ..protocol.addresses import is_loopback
+from ..protocol.blot import Blot
+from ..protocol.calls import Layer
+from ..routing.catalogue import Directory
+from ..routing.table import Router
+from ..sources import Sources
 from .connectors import connector_for
-from .events import get_logger
 from .faulting import FaultKit
 from .fleet import Fleet
-from .frontends.admission import Admission
-from .frontends.app import App
-from .frontends.endpoint import Endpoint, Limits
 from .guards import limit_layer
-from .http1.doors import Doors
-from .identity.bearer import BearerTokens
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
-from .observe.access import Lines, Sink
-from .observe.exposition import Exposition
-from .observe.metrics import Counts
-from .observe.refusals import Refusals
-from .outside import Outside
 from .pipeline import edge, own
-from .protocol.addresses import is_loopback
-from .protocol.blot import Blot
-from .protocol.calls import Layer
 from .readings import readings
-from .routing.catalogue import Directory
-from .routing.table import Router
 from .running import Gateway
-from .sources import Sources
 
 __all__ = ["Gateway", "open_gateway"]
 

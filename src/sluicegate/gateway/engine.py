@@ -9,12 +9,12 @@ from typing import Protocol
 
 import trio
 
-from .config.model import ListenConfig
-from .frontends.request import ASGIApp
-from .http1.doors import Doors
-from .http1.settings import ServerSettings
-from .outside import Outside
-from .protocol.addresses import is_loopback
+from ..config.model import ListenConfig
+from ..frontends.request import ASGIApp
+from ..http1.doors import Doors
+from ..http1.settings import ServerSettings
+from ..outside import Outside
+from ..protocol.addresses import is_loopback
 
 __all__ = ["is_local", "open_listeners", "server_for", "settings_of"]
 
@@ -51,11 +51,11 @@ async def open_listeners(listen: ListenConfig, outside: Outside) -> Listeners:
 def server_for(listen: ListenConfig) -> Serve:
     """What speaks HTTP; raises `BadCertificate` where its TLS cannot be had."""
     if listen.server != "hypercorn" and listen.tls is None:
-        from .http1.server import serve as serve_natively
+        from ..http1.server import serve as serve_natively
 
         return serve_natively
-    from .frontends.hypercorn import serve as serve_with_hypercorn
-    from .frontends.tls import server_context
+    from ..frontends.hypercorn import serve as serve_with_hypercorn
+    from ..frontends.tls import server_context
 
     tls = listen.tls
     return partial(serve_with_hypercorn, tls=None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca))

@@ -9,23 +9,23 @@ from typing import TypeVar
 import attrs
 import trio
 
-from .backends.backend import Backend
-from .backends.health import Health, HealthSettings
-from .backends.supervisor import Restarts
-from .config.model import BackendConfig
-from .config.policies import RateLimitConfig
-from .policies.breaker import Breaker, BreakerSettings
-from .policies.budget import Budget
-from .policies.compose import chain
-from .policies.concurrency import Concurrency
-from .policies.gate import Gate
-from .policies.hedge import Hedge, HedgeSettings, HedgeTimer
-from .policies.outlier import Group, Outlier, OutlierSettings
-from .policies.rate import Bucket, RateLimit
-from .policies.repeatable import repeatable
-from .policies.retry import Retry, RetrySettings
-from .protocol.blot import Blot
-from .protocol.calls import WORK, Handler, Layer
+from ..backends.backend import Backend
+from ..backends.health import Health, HealthSettings
+from ..backends.supervisor import Restarts
+from ..config.model import BackendConfig
+from ..config.policies import RateLimitConfig
+from ..policies.breaker import Breaker, BreakerSettings
+from ..policies.budget import Budget
+from ..policies.compose import chain
+from ..policies.concurrency import Concurrency
+from ..policies.gate import Gate
+from ..policies.hedge import Hedge, HedgeSettings, HedgeTimer
+from ..policies.outlier import Group, Outlier, OutlierSettings
+from ..policies.rate import Bucket, RateLimit
+from ..policies.repeatable import repeatable
+from ..policies.retry import Retry, RetrySettings
+from ..protocol.blot import Blot
+from ..protocol.calls import WORK, Handler, Layer
 
 __all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "restarts_of", "retry_layer"]
 

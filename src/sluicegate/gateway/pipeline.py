@@ -10,20 +10,20 @@ from functools import partial
 
 import trio
 
-from .config.model import BackendConfig
+from ..config.model import BackendConfig
+from ..observe.access import AccessLog, Sink
+from ..observe.metrics import Counts, Metrics
+from ..policies.budget import Budgeted
+from ..policies.compose import chain, stack
+from ..policies.deadline import AttemptDeadline
+from ..policies.lifetime import CallDeadline, Lifetime
+from ..policies.mirror import Mirror, Shadow
+from ..policies.quiet import Quiet
+from ..protocol.calls import Handler, Layer
+from ..routing.failover import Candidate, Failover
+from ..routing.split import Canary, Schedule, Split
 from .guards import Guards, Surroundings, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
 from .kept import Kept
-from .observe.access import AccessLog, Sink
-from .observe.metrics import Counts, Metrics
-from .policies.budget import Budgeted
-from .policies.compose import chain, stack
-from .policies.deadline import AttemptDeadline
-from .policies.lifetime import CallDeadline, Lifetime
-from .policies.mirror import Mirror, Shadow
-from .policies.quiet import Quiet
-from .protocol.calls import Handler, Layer
-from .routing.failover import Candidate, Failover
-from .routing.split import Canary, Schedule, Split
 
 __all__ = ["assemble", "canaries", "describe", "edge", "guarded", "own", "route", "stand_ins", "target"]
 

@@ -8,24 +8,24 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import attrs
 import trio
 
-from .backends.backend import Backend, StateChange
-from .config.model import BackendConfig, Config
+from ..backends.backend import Backend, StateChange
+from ..config.model import BackendConfig, Config
+from ..events import get_logger
+from ..frontends.app import App
+from ..frontends.endpoint import Endpoint
+from ..frontends.request import ASGIApp
+from ..http1.doors import Doors
+from ..outside import Outside
+from ..protocol import faults
+from ..protocol.calls import Call, Handler, Reply
+from ..protocol.messages import Raw, encode
+from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
+from ..routing.catalogue import Catalogue
+from ..routing.listing import listed
 from .engine import is_local, open_listeners, server_for, settings_of
-from .events import get_logger
 from .fleet import Fleet, SkippedBackend
-from .frontends.app import App
-from .frontends.endpoint import Endpoint
-from .frontends.request import ASGIApp
 from .guards import Guards
-from .http1.doors import Doors
 from .nurseries import Nurseries
-from .outside import Outside
-from .protocol import faults
-from .protocol.calls import Call, Handler, Reply
-from .protocol.messages import Raw, encode
-from .protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
-from .routing.catalogue import Catalogue
-from .routing.listing import listed
 
 __all__ = ["Gateway"]
 
@@ -134,7 +134,7 @@ class Gateway:
 
     async def serve_stdio(self, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
         """Be one MCP server on a pair of streams, until the input ends or the gateway drains."""
-        from .frontends.stdio import serve_stdio
+        from ..frontends.stdio import serve_stdio
 
         self._patience = STDIO_STARTUP_WAIT_SECONDS
         with self._accepting():
