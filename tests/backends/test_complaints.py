@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 
 import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.complaints import BURST, MINUTE, PER_SECOND, Complaints
+from sluicegate.backends.complaints import BURST, FEW, MINUTE, PACE, PER_SECOND, SHORTEST_PAUSE, Complaints
 
 Clock = trio.testing.MockClock
 
@@ -53,3 +54,69 @@ async def test_the_last_lines_are_kept_though_they_were_left_out_of_the_log(auto
         complaints.take(b"\x1b[31mline %d secret\x1b[0m \r" % number)
     complaints.take(b"  \n")
     assert complaints.last_words == [f"line {number} ***" for number in range(980, 1000)]
+
+
+class _Written(trio.abc.ReceiveStream):
+    """A pipe that always has something in it, like that of a child which writes as fast as it can."""
+
+    def __init__(self, chunk: bytes, times: int) -> None:
+        self.chunk, self.left = chunk, times
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        self.left -= 1
+        return self.chunk if self.left >= 0 else b""
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+FLOODS = {
+    "lines": b"line of what nobody asked for\n" * 2184,
+    "empty lines": b"\n" * 65_536,
+    "a line without an end": b"x" * 65_536,
+}
+
+
+@pytest.mark.parametrize("what", FLOODS)
+async def test_what_reaches_no_log_is_read_at_a_bounded_pace(what: str, autojump_clock: Clock) -> None:
+    """The child waits for room in its pipe, so it does not take a processor either."""
+    chunk, times = FLOODS[what], 100
+    await Complaints("loud").hear(_Written(chunk, times), lambda: True)
+    paused = trio.current_time() * PACE / len(chunk)
+    assert times - 2 <= paused <= times + 1
+
+
+async def test_who_writes_line_by_line_wakes_us_two_hundred_times_a_second(autojump_clock: Clock) -> None:
+    await Complaints("loud").hear(_Written(b"again\n", 1000 + int(BURST)), lambda: True)
+    assert trio.current_time() / SHORTEST_PAUSE == pytest.approx(1000, rel=0.05)  # now and then one is logged
+
+
+async def test_who_says_little_is_never_made_to_wait(autojump_clock: Clock) -> None:
+    await Complaints("quiet").hear(_Written(b"one line\nand another\n", int(BURST) // 2), lambda: True)
+    assert trio.current_time() == 0.0
+
+
+async def test_last_words_are_heard_at_once(autojump_clock: Clock) -> None:
+    complaints = Complaints("loud")
+    await complaints.hear(_Written(FLOODS["lines"] + b"the end", 16), lambda: False)
+    assert trio.current_time() == 0.0
+    assert complaints.last_words[-1] == "the end"
+
+
+async def test_few_lines_are_logged_before_others_get_their_turn(autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The shortest lines: five hundred of them fit into a piece of what has come."""
+    caplog.set_level(logging.INFO)
+    turns = [0]
+
+    async def others() -> None:
+        while True:
+            turns.append(len(shown(caplog)))
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await Complaints("loud").hear(_Written(b"x\n" * 400, 1), lambda: False)
+        nursery.cancel_scope.cancel()
+    assert turns[-1] == BURST
+    assert max(after - before for before, after in pairwise(turns)) <= 2 * FEW  # of two turns ours may be the first and then the last

@@ -1,8 +1,13 @@
-"""What a child writes to its stderr: for the log as much as a log can bear, and the last lines for the message about its end."""
+"""What a child writes to its stderr: for the log as much as a log can bear, and the last lines for the message about its end.
+
+Who writes more than the log takes is read at a bounded pace. Read as fast as it comes, a child that writes nothing but that kept a processor busy
+with writing, and a quarter of another one with reading what is then left out.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -10,6 +15,8 @@ import trio
 from ..events import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
+from .lines import Lines, Oversized
+from .unasked import in_pieces
 
 __all__ = ["Complaints"]
 
@@ -17,8 +24,16 @@ log = get_logger("sluicegate.backend.stderr")
 
 LAST_WORDS = 20
 """Lines of stderr that are kept for the message about the end."""
+LONGEST = 8192
+"""Bytes of one line; more is cut."""
 BURST, PER_SECOND = 200.0, 5.0
 """Lines for the log: at once, and for ever. One takes 60 µs to be logged, and 2 to be left out."""
+FEW = 8
+"""Lines that are logged without letting others go on."""
+PACE = 2 * 1024 * 1024
+"""Bytes a second that are read while nothing of them is logged: some 40 000 lines, which take a twentieth of a processor."""
+SHORTEST_PAUSE = 0.005
+"""Seconds: who writes line by line would else wake us for every single one."""
 MINUTE = 60.0
 
 
@@ -38,19 +53,50 @@ class Complaints:
     _since: float = attrs.field(default=0.0, init=False)
     """When the first of those was left out."""
 
-    def take(self, line: bytes) -> None:
-        """Log a line, or count it."""
+    async def hear(self, stream: trio.abc.ReceiveStream, may_pause: Callable[[], bool]) -> None:
+        """Take all lines up to the end of the stream; others get their turn in between, however much has come at once.
+
+        While ``may_pause`` says so, a child whose words reach no log is not listened to for a moment, and so waits before it can say more.
+        What it says at its end is heard at once.
+        """
+        lines = Lines(LONGEST)
+        async for chunk in stream:
+            unheard = len(chunk)
+            for piece in in_pieces(bytes(chunk)):
+                unheard -= await self._take_all(lines.feed(piece))
+                if len(piece) < len(chunk):
+                    await trio.lowlevel.checkpoint()
+            if unheard > 0 and may_pause():
+                await trio.sleep(max(unheard / PACE, SHORTEST_PAUSE))
+        await self._take_all(lines.end())
+
+    async def _take_all(self, lines: list[bytes | Oversized]) -> int:
+        """How many bytes of them were logged, their ends included."""
+        logged = size = 0
+        for line in lines:
+            text = line.head if isinstance(line, Oversized) else line
+            if self.take(text):
+                logged, size = logged + 1, size + len(text) + 1
+                if logged % FEW == 0:
+                    await trio.lowlevel.checkpoint()
+        return size
+
+    def take(self, line: bytes) -> bool:
+        """Log a line, or count it; whether it was logged."""
         if not line or line.isspace():
-            return
+            return False
         self._last.append(line)
         now = trio.current_time()
         self._room = min(BURST, self._room + (now - self._at) * PER_SECOND)
         self._at = now
         if self._room < 1.0:
             self._leave_out(now)
-        elif text := self._shown(line):
+            return False
+        text = self._shown(line)
+        if text:
             self._room -= 1.0
             log.info("stderr", backend=self.backend, line=text)
+        return bool(text)
 
     def _leave_out(self, now: float) -> None:
         if not self._left_out:

@@ -35,8 +35,6 @@ log = get_logger("sluicegate.backend")
 LAST_WORDS_SECONDS = 0.25
 """How long, after the child has ended, what it wrote before may take to arrive: a grandchild may hold the pipes open for ever."""
 NOT_STARTED = "its command could not be started"
-LONGEST_COMPLAINT = 8192
-"""Bytes of one line of stderr; more is cut."""
 
 
 @attrs.frozen(eq=False)
@@ -200,10 +198,7 @@ class _Pipes:
             self.session.complain(what)
 
     async def _listen(self) -> None:
-        await _read_lines(self.child.stderr, LONGEST_COMPLAINT, self._hear)
-
-    def _hear(self, line: bytes | Oversized) -> None:
-        self.complaints.take(line.head if isinstance(line, Oversized) else line)
+        await self.complaints.hear(self.child.stderr, lambda: self.session.is_open and not self.ending.is_set())
 
 
 async def _read_lines(stream: trio.abc.ReceiveStream, limit: int, take: Callable[[bytes | Oversized], None]) -> None:
