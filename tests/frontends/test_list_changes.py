@@ -12,7 +12,7 @@ from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import EMPTY, Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, Offer
-from sluicegate.routing.catalogue import Catalogue, Member, build
+from sluicegate.routing.catalogue import Catalogue, Entry, build
 
 TOOLS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 LIST = {"jsonrpc": "2.0", "id": "list", "method": "tools/list"}
@@ -26,7 +26,7 @@ async def nothing(call: Call) -> Reply:
 def offering(*tools: str) -> Catalogue:
     items = tuple(Item(name, {"name": Raw(encode(name))}) for name in tools)
     lists: Any = {kind: items if kind is TOOLS else () for kind in KINDS}
-    return build([Member("a", "a", nothing, offer=Offer(Hello("2025-11-25", {"tools": EMPTY}, {}), lists))], separator="_")
+    return build([Entry("a", "a", nothing, offer=Offer(Hello("2025-11-25", {"tools": EMPTY}, {}), lists))], separator="_")
 
 
 async def test_new_tools_are_told_once_and_are_in_the_list(gate: Any, autojump_clock: object) -> None:

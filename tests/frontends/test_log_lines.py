@@ -15,7 +15,7 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.log_levels import LEVELS
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import KINDS, Hello, Offer
-from sluicegate.routing.catalogue import Catalogue, Member, build
+from sluicegate.routing.catalogue import Catalogue, Entry, build
 from sluicegate.testing.lines import open_line_client
 
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -26,7 +26,7 @@ def offering(*capabilities: str) -> Catalogue:
         raise AssertionError
 
     hello = Hello("2025-11-25", {name: Raw(b"{}") for name in capabilities}, {})
-    return build([Member("b", "", handler, offer=Offer(hello, dict.fromkeys(KINDS, ())))], separator="_")
+    return build([Entry("b", "", handler, offer=Offer(hello, dict.fromkeys(KINDS, ())))], separator="_")
 
 
 def setting(level: object, id: object = 5) -> dict[str, object]:

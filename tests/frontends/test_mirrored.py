@@ -13,7 +13,7 @@ import pytest
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, Offer
-from sluicegate.routing.catalogue import Member, build
+from sluicegate.routing.catalogue import Entry, build
 from sluicegate.routing.mirrored import Argument, mirrored_arguments
 
 Send = Callable[..., Awaitable[httpx2.Response]]
@@ -131,7 +131,7 @@ def offering(schema: object) -> Any:
     lists: dict[Any, tuple[Item, ...]] = dict.fromkeys(KINDS, ())
     raw = {"name": Raw(b'"move"'), "inputSchema": Raw(encode(schema))}
     offer = Offer(Hello("2025-11-25", {"tools": Raw(b"{}")}, {}), lists | {TOOLS: (Item("move", raw),)})
-    return build([Member("b", "", handler, offer=offer)], separator="_")
+    return build([Entry("b", "", handler, offer=offer)], separator="_")
 
 
 def test_a_tools_arguments_that_headers_repeat_are_found_in_its_schema() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sluicegate.protocol.calls import OURSELVES, Call, Reply
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
-from sluicegate.routing.catalogue import Catalogue, Directory, Member, build
+from sluicegate.routing.catalogue import Catalogue, Directory, Entry, build
 from sluicegate.routing.visibility import Filter, Visibility
 
 
@@ -32,12 +32,12 @@ def offer(*capabilities: str, instructions: str = "", **lists: Iterable[str | Ma
     return Offer(Hello("2025-11-25", dict.fromkeys(declared, EMPTY), {}, instructions), items)
 
 
-def member(name: str, offered: Offer | None = None, **more: Any) -> Member:
-    return Member(name, more.pop("namespace", name), unused, more.pop("visibility", Visibility()), offered, **more)
+def entry_of(name: str, offered: Offer | None = None, **more: Any) -> Entry:
+    return Entry(name, more.pop("namespace", name), unused, more.pop("visibility", Visibility()), offered, **more)
 
 
-def merged(*members: Member, separator: str = "_", **settings: Any) -> Catalogue:
-    return build(members, separator=separator, **settings)
+def merged(*entries: Entry, separator: str = "_", **settings: Any) -> Catalogue:
+    return build(entries, separator=separator, **settings)
 
 
 def listed(catalogue: Catalogue, kind: ListKind, cursor: str | None = None) -> Any:
@@ -49,22 +49,22 @@ def names(catalogue: Catalogue, kind: ListKind = TOOLS) -> list[str]:
 
 
 def test_lists_come_in_the_order_of_the_configuration_then_in_the_backends_own() -> None:
-    catalogue = merged(member("text", offer(tools=["upper", "lower"])), member("math", offer(tools=["sub", "add"])))
+    catalogue = merged(entry_of("text", offer(tools=["upper", "lower"])), entry_of("math", offer(tools=["sub", "add"])))
 
     assert names(catalogue) == ["text_upper", "text_lower", "math_sub", "math_add"]
     assert names(catalogue) == list(catalogue.names(TOOLS))
 
 
 def test_the_separator_stands_between_namespace_and_name() -> None:
-    assert names(merged(member("math", offer(tools=["add"])), separator=".")) == ["math.add"]
+    assert names(merged(entry_of("math", offer(tools=["add"])), separator=".")) == ["math.add"]
 
 
 def test_the_namespace_is_the_configured_one_not_the_backends_name() -> None:
-    assert names(merged(member("math", offer(tools=["add"]), namespace="m"))) == ["m_add"]
+    assert names(merged(entry_of("math", offer(tools=["add"]), namespace="m"))) == ["m_add"]
 
 
 def test_an_empty_namespace_passes_names_through() -> None:
-    assert names(merged(member("math", offer(tools=["add"]), namespace=""), member("text", offer(tools=["upper"])))) == [
+    assert names(merged(entry_of("math", offer(tools=["add"]), namespace=""), entry_of("text", offer(tools=["upper"])))) == [
         "add",
         "text_upper",
     ]
@@ -76,13 +76,13 @@ def test_every_other_member_of_a_tool_passes_untouched() -> None:
     assert isinstance(members, dict)
     item = attrs.evolve(offer(tools=[]), lists=dict.fromkeys(KINDS, ()) | {TOOLS: (Item("add", members),)})
 
-    page = merged(member("math", item)).page(TOOLS, OURSELVES, None)
+    page = merged(entry_of("math", item)).page(TOOLS, OURSELVES, None)
 
     assert b'{"tools":[' + raw.replace(b'"add"', b'"math_add"') + b"]}" == bytes(page.result)
 
 
 def test_resources_are_prefixed_in_uri_and_name() -> None:
-    catalogue = merged(member("files", offer(resources=[{"uri": "file:///x", "name": "x", "mimeType": "a/b"}, "file:///y"])))
+    catalogue = merged(entry_of("files", offer(resources=[{"uri": "file:///x", "name": "x", "mimeType": "a/b"}, "file:///y"])))
 
     assert listed(catalogue, RESOURCES) == {
         "resources": [{"uri": "files+file:///x", "name": "files_x", "mimeType": "a/b"}, {"uri": "files+file:///y"}]
@@ -90,13 +90,13 @@ def test_resources_are_prefixed_in_uri_and_name() -> None:
 
 
 def test_templates_are_prefixed_in_template_and_name() -> None:
-    catalogue = merged(member("files", offer(resourceTemplates=[{"uriTemplate": "file:///{p}", "name": "p"}])))
+    catalogue = merged(entry_of("files", offer(resourceTemplates=[{"uriTemplate": "file:///{p}", "name": "p"}])))
 
     assert listed(catalogue, TEMPLATES) == {"resourceTemplates": [{"uriTemplate": "files+file:///{p}", "name": "files_p"}]}
 
 
 def test_prompts_are_prefixed() -> None:
-    assert listed(merged(member("text", offer(prompts=[{"name": "greet", "arguments": []}]))), PROMPTS) == {
+    assert listed(merged(entry_of("text", offer(prompts=[{"name": "greet", "arguments": []}]))), PROMPTS) == {
         "prompts": [{"name": "text_greet", "arguments": []}]
     }
 
@@ -104,31 +104,33 @@ def test_prompts_are_prefixed() -> None:
 def test_hidden_items_are_in_no_list() -> None:
     visibility = Visibility(Filter.parse(hide=["s*"]), aliases={"add": "plus"})
 
-    assert names(merged(member("math", offer(tools=["add", "sub"]), visibility=visibility))) == ["math_plus"]
+    assert names(merged(entry_of("math", offer(tools=["add", "sub"]), visibility=visibility))) == ["math_plus"]
 
 
 def test_a_hidden_backend_is_in_no_list() -> None:
-    assert names(merged(member("a", offer(tools=["x"])), member("b", offer(tools=["x"]), visibility=Visibility(hidden=True)))) == ["a_x"]
+    assert names(merged(entry_of("a", offer(tools=["x"])), entry_of("b", offer(tools=["x"]), visibility=Visibility(hidden=True)))) == [
+        "a_x"
+    ]
 
 
 def test_a_stand_in_lends_its_lists_while_the_primary_has_none() -> None:
     hidden = Visibility(hidden=True)
     shapes = Visibility(Filter.parse(hide=["secret"]))
     stand_ins = (
-        member("dead", None, visibility=hidden),
-        member("second", offer(tools=["now", "secret"]), visibility=hidden),
-        member("third", offer(tools=["other"]), visibility=hidden),
+        entry_of("dead", None, visibility=hidden),
+        entry_of("second", offer(tools=["now", "secret"]), visibility=hidden),
+        entry_of("third", offer(tools=["other"]), visibility=hidden),
     )
 
-    without = merged(member("time", None, stand_ins=("gone", "dead", "second", "third"), visibility=shapes), *stand_ins)
-    with_own = merged(member("time", offer(tools=["own"]), stand_ins=("second",)), *stand_ins)
+    without = merged(entry_of("time", None, stand_ins=("gone", "dead", "second", "third"), visibility=shapes), *stand_ins)
+    with_own = merged(entry_of("time", offer(tools=["own"]), stand_ins=("second",)), *stand_ins)
 
     assert names(without) == ["time_now"]
     assert names(with_own) == ["time_own"]
 
 
 def test_of_two_equal_names_the_first_stays() -> None:
-    catalogue = merged(member("math", offer(tools=["add", "add"])), member("any", offer(tools=["math_add", "sub"]), namespace=""))
+    catalogue = merged(entry_of("math", offer(tools=["add", "add"])), entry_of("any", offer(tools=["math_add", "sub"]), namespace=""))
 
     assert names(catalogue) == ["math_add", "sub"]
     assert {("math_add", "math"), ("math_add", "any")} == {(remark.name, remark.backend) for remark in catalogue.remarks}
@@ -136,15 +138,15 @@ def test_of_two_equal_names_the_first_stays() -> None:
 
 def test_long_tool_names_are_shortened_and_nothing_else() -> None:
     long = "x" * 80
-    catalogue = merged(member("b", offer(tools=[long], prompts=[long])))
+    catalogue = merged(entry_of("b", offer(tools=[long], prompts=[long])))
 
     assert [len(name) for name in names(catalogue)] == [64]
     assert ["b_" + long] == names(catalogue, PROMPTS)
-    assert ["b_" + long] == names(merged(member("b", offer(tools=[long])), max_tool_name=0))
+    assert ["b_" + long] == names(merged(entry_of("b", offer(tools=[long])), max_tool_name=0))
 
 
 def test_without_a_page_size_a_list_is_one_page_and_no_cursor_is_valid() -> None:
-    catalogue = merged(member("b", offer(tools=["x"] * 3 + ["y"])))
+    catalogue = merged(entry_of("b", offer(tools=["x"] * 3 + ["y"])))
 
     assert "nextCursor" not in listed(catalogue, TOOLS)
     for cursor in ("", "x"):
@@ -155,7 +157,7 @@ def test_without_a_page_size_a_list_is_one_page_and_no_cursor_is_valid() -> None
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1, [1]), (2, [2]), (3, [2, 1]), (5, [2, 2, 1])])
 def test_pages_hold_every_item_once(count: int, sizes: list[int]) -> None:
-    catalogue = merged(member("b", offer(tools=[f"t{number}" for number in range(count)])), page_size=2)
+    catalogue = merged(entry_of("b", offer(tools=[f"t{number}" for number in range(count)])), page_size=2)
     pages = [listed(catalogue, TOOLS)]
     while "nextCursor" in pages[-1]:
         pages.append(listed(catalogue, TOOLS, pages[-1]["nextCursor"]))
@@ -165,13 +167,13 @@ def test_pages_hold_every_item_once(count: int, sizes: list[int]) -> None:
 
 
 def test_replicas_with_equal_lists_take_each_others_cursors() -> None:
-    one, two = (merged(member("b", offer(tools=["x", "y"])), page_size=1) for _replica in range(2))
+    one, two = (merged(entry_of("b", offer(tools=["x", "y"])), page_size=1) for _replica in range(2))
 
     assert listed(two, TOOLS, listed(one, TOOLS)["nextCursor"])["tools"][0]["name"] == "b_y"
 
 
 def test_only_what_is_offered_is_declared() -> None:
-    catalogue = merged(member("a", offer("logging", resources=["a:1"])), member("b", offer("completions", prompts=[])))
+    catalogue = merged(entry_of("a", offer("logging", resources=["a:1"])), entry_of("b", offer("completions", prompts=[])))
 
     assert json.loads(catalogue.capabilities) == {
         "resources": {"listChanged": True},
@@ -183,16 +185,16 @@ def test_only_what_is_offered_is_declared() -> None:
     assert listed(catalogue, PROMPTS) == {"prompts": []}
 
 
-@pytest.mark.parametrize("members", [(), (member("a"),), (member("a", offer(prompts=[])), member("b", starting=True))])
-def test_tools_are_declared_while_more_may_come(members: tuple[Member, ...]) -> None:
-    catalogue = merged(*members)
+@pytest.mark.parametrize("entries", [(), (entry_of("a"),), (entry_of("a", offer(prompts=[])), entry_of("b", starting=True))])
+def test_tools_are_declared_while_more_may_come(entries: tuple[Entry, ...]) -> None:
+    catalogue = merged(*entries)
 
     assert "tools" in json.loads(catalogue.capabilities)
     assert listed(catalogue, TOOLS) == {"tools": []}
 
 
 def test_a_kind_that_nobody_has_is_an_unknown_method() -> None:
-    fault = merged(member("a", offer(tools=[]))).page(PROMPTS, OURSELVES, None).fault
+    fault = merged(entry_of("a", offer(tools=[]))).page(PROMPTS, OURSELVES, None).fault
 
     assert fault is not None
     assert fault.code == -32601
@@ -201,31 +203,31 @@ def test_a_kind_that_nobody_has_is_an_unknown_method() -> None:
 
 def test_instructions_gather_what_the_backends_say() -> None:
     catalogue = merged(
-        member("a", offer(instructions="Use a.")),
-        member("b", offer()),
-        member("c", offer(instructions="Use c."), namespace=""),
-        member("d", offer(instructions="Never seen."), visibility=Visibility(hidden=True)),
-        member("e"),
+        entry_of("a", offer(instructions="Use a.")),
+        entry_of("b", offer()),
+        entry_of("c", offer(instructions="Use c."), namespace=""),
+        entry_of("d", offer(instructions="Never seen."), visibility=Visibility(hidden=True)),
+        entry_of("e"),
     )
 
     assert catalogue.instructions == "MCP proxy aggregating 4 backend servers.\n\n[a] Use a.\n\n[c] Use c."
 
 
 def test_instructions_of_the_operator_win() -> None:
-    assert merged(member("a", offer(instructions="Use a.")), instructions="Mine.").instructions == "Mine."
+    assert merged(entry_of("a", offer(instructions="Use a.")), instructions="Mine.").instructions == "Mine."
 
 
 def test_without_any_the_instructions_are_one_sentence() -> None:
-    assert merged(member("a", offer(tools=[]))).instructions == "MCP proxy aggregating 1 backend servers."
+    assert merged(entry_of("a", offer(tools=[]))).instructions == "MCP proxy aggregating 1 backend servers."
 
 
 def test_listeners_hear_of_the_lists_that_changed_until_they_go() -> None:
     directory, heard = Directory(), list[frozenset[str]]()
     leave = directory.subscribe(heard.append)
 
-    assert {TOOLS} == directory.replace(merged(member("a", offer(tools=["x"], prompts=[]))))
-    assert set() == directory.replace(merged(member("a", offer(tools=["x"], prompts=[]))))
-    assert {PROMPTS, TEMPLATES, TOOLS} == directory.replace(merged(member("a", offer(prompts=["p"], resourceTemplates=["t:{x}"]))))
+    assert {TOOLS} == directory.replace(merged(entry_of("a", offer(tools=["x"], prompts=[]))))
+    assert set() == directory.replace(merged(entry_of("a", offer(tools=["x"], prompts=[]))))
+    assert {PROMPTS, TEMPLATES, TOOLS} == directory.replace(merged(entry_of("a", offer(prompts=["p"], resourceTemplates=["t:{x}"]))))
     leave()
     leave()
     directory.replace(merged())
@@ -235,16 +237,16 @@ def test_listeners_hear_of_the_lists_that_changed_until_they_go() -> None:
 
 
 def test_a_change_on_a_later_page_is_a_change() -> None:
-    directory = Directory(merged(member("a", offer(tools=["x", "y"])), page_size=1))
+    directory = Directory(merged(entry_of("a", offer(tools=["x", "y"])), page_size=1))
 
-    assert {TOOLS} == directory.replace(merged(member("a", offer(tools=["x", "z"])), page_size=1))
+    assert {TOOLS} == directory.replace(merged(entry_of("a", offer(tools=["x", "z"])), page_size=1))
 
 
 def test_what_was_declared_once_stays_declared() -> None:
     """A client that was told of prompts gets an empty list when they are gone, not an error."""
-    directory = Directory(merged(member("a", offer(prompts=["p"]))))
+    directory = Directory(merged(entry_of("a", offer(prompts=["p"]))))
 
-    directory.replace(merged(member("b", offer(tools=["t"]))))
+    directory.replace(merged(entry_of("b", offer(tools=["t"]))))
 
     assert listed(directory.current, PROMPTS) == {"prompts": []}
     assert {"tools", "prompts"} == json.loads(directory.current.capabilities).keys()
@@ -255,13 +257,13 @@ def test_remarks_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.WARNING, "sluicegate.routing"):
         for _time in range(2):
-            directory.replace(merged(member("a", offer(tools=["x", "x"]))))
+            directory.replace(merged(entry_of("a", offer(tools=["x", "x"]))))
 
     assert [getattr(record, "backend", None) for record in caplog.records] == ["a"]
 
 
 def test_a_page_is_encoded_once() -> None:
-    catalogue = merged(member("a", offer(tools=["x"])))
+    catalogue = merged(entry_of("a", offer(tools=["x"])))
 
     assert catalogue.page(TOOLS, OURSELVES, None) is catalogue.page(TOOLS, OURSELVES, None)
     assert isinstance(catalogue.page(TOOLS, OURSELVES, None).result, Raw)
@@ -270,7 +272,7 @@ def test_a_page_is_encoded_once() -> None:
 def test_what_has_too_long_a_name_is_left_out_and_told_of() -> None:
     uri = "file:///" + "x" * 8192
     catalogue = merged(
-        member(
+        entry_of(
             "b", offer(tools=["é" * 600, "t"], prompts=["p" * 1023, "q"], resources=[uri, "file:///r"], resourceTemplates=[uri + "{x}"])
         ),
         max_tool_name=0,

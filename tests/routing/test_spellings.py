@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import EMPTY, Raw, encode
 from sluicegate.protocol.offers import KINDS, RESOURCES, TEMPLATES, Hello, Item, Offer
-from sluicegate.routing.catalogue import Member, build
+from sluicegate.routing.catalogue import Entry, build
 from sluicegate.routing.routes import Route, Table
 from sluicegate.routing.spellings import normal, readings
 from sluicegate.routing.visibility import Filter, Visibility
@@ -30,7 +30,7 @@ def table(filter: Filter, *templates: str, aliases: dict[str, str] | None = None
     lists = {RESOURCES: OPEN + SHUT, TEMPLATES: templates}
     items = {kind: tuple(Item(key, {kind.key: Raw(encode(key))}) for key in lists.get(kind, ())) for kind in KINDS}
     offer = Offer(Hello("2025-11-25", {"resources": EMPTY}, {}), items)
-    return build([Member("b", "", nobody, Visibility(resources=filter, aliases=aliases or {}), offer)], separator="_").table
+    return build([Entry("b", "", nobody, Visibility(resources=filter, aliases=aliases or {}), offer)], separator="_").table
 
 
 def admits(of: Table, uri: str) -> bool:
@@ -250,7 +250,7 @@ def test_an_encoded_slash_is_fine_where_the_backend_lists_it() -> None:
     uri = "repo://group%2Fproject/readme"
     item = Item(uri, {"uri": Raw(encode(uri))})
     offer = Offer(Hello("2025-11-25", {"resources": EMPTY}, {}), {kind: (item,) if kind is RESOURCES else () for kind in KINDS})
-    member = Member("b", "", nobody, Visibility(resources=Filter.parse(expose=["repo://*/readme"])), offer)
+    member = Entry("b", "", nobody, Visibility(resources=Filter.parse(expose=["repo://*/readme"])), offer)
 
     assert admits(build([member], separator="_").table, uri)
 

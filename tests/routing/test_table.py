@@ -12,7 +12,7 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Fault, backend_error
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
-from sluicegate.routing.catalogue import Directory, Member, build
+from sluicegate.routing.catalogue import Directory, Entry, build
 from sluicegate.routing.table import Router
 from sluicegate.routing.visibility import Filter, Visibility
 
@@ -45,8 +45,8 @@ def offer(lists: dict[ListKind, tuple[str, ...]]) -> Offer:
     return Offer(Hello("2025-11-25", {kind.capability: EMPTY for kind in lists}, {}), items)
 
 
-def router(*members: Member, **settings: Any) -> Router:
-    return Router(Directory(build(members, separator=settings.pop("separator", "_"), **settings)))
+def router(*entries: Entry, **settings: Any) -> Router:
+    return Router(Directory(build(entries, separator=settings.pop("separator", "_"), **settings)))
 
 
 ALL = offer({TOOLS: ("add",), RESOURCES: ("file:///x",), TEMPLATES: ("file:///{p}",), PROMPTS: ("greet",)})
@@ -69,7 +69,7 @@ def failed(reply: Reply) -> Fault:
 )
 async def test_a_call_reaches_its_backend_under_the_local_name(method: str, key: str, full: str, local: str) -> None:
     math, text = Recorder(), Recorder()
-    route = router(Member("text", "text", text, offer=ALL), Member("math", "math", math, offer=ALL))
+    route = router(Entry("text", "text", text, offer=ALL), Entry("math", "math", math, offer=ALL))
 
     reply = await route(call(method, **{key: full}))
 
@@ -84,7 +84,7 @@ async def test_everything_beside_the_name_passes_untouched() -> None:
     params = {"arguments": {"a": 1}, "_meta": {"progressToken": 7, "x": None}, "task": {}, "requestState": "s", "inputResponses": {"q": 1}}
     original = call("tools/call", name="math_add", **params)
 
-    await router(Member("math", "math", math, offer=ALL))(original)
+    await router(Entry("math", "math", math, offer=ALL))(original)
 
     assert [{"name": "add", **params}] == math.params
     (copy,) = math.calls
@@ -95,7 +95,7 @@ async def test_everything_beside_the_name_passes_untouched() -> None:
 async def test_another_separator_leads_to_the_same_place() -> None:
     math = Recorder()
 
-    await router(Member("math", "math", math, offer=ALL), separator=".")(call("tools/call", name="math.add"))
+    await router(Entry("math", "math", math, offer=ALL), separator=".")(call("tools/call", name="math.add"))
 
     assert math.params == [{"name": "add"}]
 
@@ -109,14 +109,14 @@ async def test_another_separator_leads_to_the_same_place() -> None:
     ],
 )
 async def test_a_name_that_nobody_has_is_refused(method: str, key: str, message: str) -> None:
-    fault = failed(await router(Member("math", "math", Recorder(), offer=ALL))(call(method, **{key: "nobody_x"})))
+    fault = failed(await router(Entry("math", "math", Recorder(), offer=ALL))(call(method, **{key: "nobody_x"})))
 
     assert (-32602, message, False) == (fault.code, fault.message, fault.started)
 
 
 @pytest.mark.parametrize("params", [{}, {"name": None}, {"name": 5}, {"name": ["math_add"]}])
 async def test_a_call_without_a_readable_name_is_refused(params: dict[str, Any]) -> None:
-    fault = failed(await router(Member("math", "math", Recorder(), offer=ALL))(call("tools/call", **params)))
+    fault = failed(await router(Entry("math", "math", Recorder(), offer=ALL))(call("tools/call", **params)))
 
     assert fault.code == -32602
     assert '"name" must be' in fault.message
@@ -128,7 +128,7 @@ async def test_a_member_that_has_to_be_an_object_and_is_none_never_reaches_a_bac
     """Servers answer that with -32603 or not at all, so one caller's mistake would open the breaker for everybody."""
     math = Recorder()
 
-    fault = failed(await router(Member("math", "math", math, offer=ALL))(call("tools/call", name="math_add", **{key: value})))
+    fault = failed(await router(Entry("math", "math", math, offer=ALL))(call("tools/call", name="math_add", **{key: value})))
 
     assert (-32602, f'"{key}" must be an object', "invalid_params") == (fault.code, fault.message, fault.reason)
     assert math.calls == []
@@ -137,14 +137,14 @@ async def test_a_member_that_has_to_be_an_object_and_is_none_never_reaches_a_bac
 async def test_arguments_and_metadata_that_are_null_are_left_out() -> None:
     math = Recorder()
 
-    await router(Member("math", "math", math, offer=ALL))(call("tools/call", name="math_add", arguments=None, _meta=None, x=None))
+    await router(Entry("math", "math", math, offer=ALL))(call("tools/call", name="math_add", arguments=None, _meta=None, x=None))
 
     assert math.params == [{"name": "add", "x": None}]
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "resources/subscribe", "logging/setLevel", "x"])
 async def test_a_method_that_nobody_serves_is_refused(method: str) -> None:
-    fault = failed(await router(Member("math", "math", Recorder(), offer=ALL))(call(method)))
+    fault = failed(await router(Entry("math", "math", Recorder(), offer=ALL))(call(method)))
 
     assert fault.code == -32601
     assert "not supported" in fault.message
@@ -152,7 +152,7 @@ async def test_a_method_that_nobody_serves_is_refused(method: str) -> None:
 
 async def test_a_kind_that_nobody_offers_is_an_unknown_method() -> None:
     """P-86: what is not declared is not there."""
-    route = router(Member("math", "math", Recorder(), offer=offer({TOOLS: ("add",)})))
+    route = router(Entry("math", "math", Recorder(), offer=offer({TOOLS: ("add",)})))
 
     assert failed(await route(call("prompts/get", name="math_greet"))).code == -32601
 
@@ -160,7 +160,7 @@ async def test_a_kind_that_nobody_offers_is_an_unknown_method() -> None:
 async def test_while_nothing_is_known_the_prefix_leads_to_the_backend() -> None:
     math = Recorder()
 
-    await router(Member("math", "math", math))(call("prompts/get", name="math_greet"))
+    await router(Entry("math", "math", math))(call("prompts/get", name="math_greet"))
 
     assert math.params == [{"name": "greet"}]
 
@@ -179,7 +179,7 @@ async def test_what_is_hidden_cannot_be_called(visibility: Visibility, name: str
     math = Recorder()
 
     fault = failed(
-        await router(Member("math", "math", math, visibility, ALL), Member("b", "b", math, offer=ALL))(call("tools/call", name=name))
+        await router(Entry("math", "math", math, visibility, ALL), Entry("b", "b", math, offer=ALL))(call("tools/call", name=name))
     )
 
     assert (-32602, f"Tool not available: {name}") == (fault.code, fault.message)
@@ -200,14 +200,14 @@ async def test_what_a_filtered_backend_does_not_list_is_not_sent_to_it(method: s
     every = Filter.parse(expose=["**"])
     listing = offer({TOOLS: ("add",), RESOURCES: ("file:///x",), PROMPTS: ("greet",)})
 
-    fault = failed(await router(Member("math", "math", math, Visibility(every, every, every), listing))(call(method, **{key: name})))
+    fault = failed(await router(Entry("math", "math", math, Visibility(every, every, every), listing))(call(method, **{key: name})))
 
     assert (fault.code, fault.reason, math.calls) == (-32602, "not_available", [])
 
 
 async def test_while_a_filtered_backend_is_not_known_its_patterns_decide() -> None:
     math = Recorder()
-    route = router(Member("math", "math", math, Visibility(Filter.parse(hide=["add"]))))
+    route = router(Entry("math", "math", math, Visibility(Filter.parse(hide=["add"]))))
 
     assert failed(await route(call("tools/call", name="math_ADD"))).reason == "not_available"
     assert (await route(call("tools/call", name="math_sub"))).fault is None
@@ -227,7 +227,7 @@ async def test_while_a_filtered_backend_is_not_known_its_patterns_decide() -> No
 async def test_a_name_that_is_too_long_is_refused_before_anything_is_made_of_it(method: str, params: dict[str, Any]) -> None:
     backend = Recorder()
 
-    fault = failed(await router(Member("b", "b", backend, offer=ALL))(call(method, **params)))
+    fault = failed(await router(Entry("b", "b", backend, offer=ALL))(call(method, **params)))
 
     assert (fault.code, fault.reason, backend.calls) == (-32602, "name_too_long", [])
     assert "must not have more than" in fault.message
@@ -236,7 +236,7 @@ async def test_a_name_that_is_too_long_is_refused_before_anything_is_made_of_it(
 
 async def test_a_long_name_within_the_limit_passes() -> None:
     backend = Recorder()
-    route = router(Member("b", "b", backend, offer=ALL))
+    route = router(Entry("b", "b", backend, offer=ALL))
 
     await route(call("tools/call", name="b_" + "x" * 1022))
     await route(call("resources/read", uri="b+file:///" + "x" * 8000))
@@ -247,14 +247,14 @@ async def test_a_long_name_within_the_limit_passes() -> None:
 async def test_an_alias_leads_to_the_original() -> None:
     math = Recorder()
 
-    await router(Member("math", "math", math, Visibility(aliases={"add": "plus"}), ALL))(call("tools/call", name="math_plus"))
+    await router(Entry("math", "math", math, Visibility(aliases={"add": "plus"}), ALL))(call("tools/call", name="math_plus"))
 
     assert math.params == [{"name": "add"}]
 
 
 async def test_a_shortened_name_leads_to_the_long_one() -> None:
     long, backend = "x" * 100, Recorder()
-    route = router(Member("b", "b", backend, offer=offer({TOOLS: (long,)})))
+    route = router(Entry("b", "b", backend, offer=offer({TOOLS: (long,)})))
     (short,) = route.directory.current.names(TOOLS)
 
     await route(call("tools/call", name=short))
@@ -265,7 +265,7 @@ async def test_a_shortened_name_leads_to_the_long_one() -> None:
 
 async def test_a_backend_without_a_prefix_gets_what_belongs_to_no_other() -> None:
     plain, math = Recorder(), Recorder()
-    route = router(Member("plain", "", plain, offer=ALL), Member("math", "math", math, offer=ALL))
+    route = router(Entry("plain", "", plain, offer=ALL), Entry("math", "math", math, offer=ALL))
 
     for name in ("add", "math_add", "whatever"):
         await route(call("tools/call", name=name))
@@ -277,7 +277,7 @@ async def test_a_backend_without_a_prefix_gets_what_belongs_to_no_other() -> Non
 async def test_uris_in_a_result_can_be_read_back() -> None:
     link = b'{"content":[{"type":"resource_link","uri":"file:///x"}]}'
     files = Recorder(Reply(Raw(link)))
-    route = router(Member("files", "files", files, Visibility(aliases={"file:///x": "x"}), ALL))
+    route = router(Entry("files", "files", files, Visibility(aliases={"file:///x": "x"}), ALL))
 
     reply = await route(call("tools/call", name="files_add"))
     await route(call("resources/read", uri=json.loads(bytes(reply.result))["content"][0]["uri"]))
@@ -289,14 +289,14 @@ async def test_uris_in_a_result_can_be_read_back() -> None:
 async def test_a_transparent_backend_answers_byte_for_byte() -> None:
     link = Raw(b'{ "content": [ {"type":"resource_link","uri":"file:///x"} ] }')
 
-    reply = await router(Member("files", "", Recorder(Reply(link)), offer=ALL))(call("tools/call", name="add"))
+    reply = await router(Entry("files", "", Recorder(Reply(link)), offer=ALL))(call("tools/call", name="add"))
 
     assert link == reply.result
 
 
 async def test_an_error_about_a_resource_names_it_as_the_client_does() -> None:
     error = Raw(b'{"code":-32002,"message":"no such thing: file:///x","data":{"uri":"file:///x"}}')
-    route = router(Member("files", "files", Recorder(Reply.failed(backend_error("files", error))), offer=ALL))
+    route = router(Entry("files", "files", Recorder(Reply.failed(backend_error("files", error))), offer=ALL))
 
     fault = failed(await route(call("resources/read", uri="files+file:///x")))
 
@@ -314,7 +314,7 @@ async def test_an_error_about_a_resource_names_it_as_the_client_does() -> None:
 )
 async def test_a_completion_goes_where_its_reference_points(ref: dict[str, Any], local: dict[str, Any]) -> None:
     backend = Recorder(Reply(Raw(b'{"completion":{"values":[]}}')))
-    route = router(Member("b", "b", backend, Visibility(aliases={"file:///x": "short"}), ALL))
+    route = router(Entry("b", "b", backend, Visibility(aliases={"file:///x": "short"}), ALL))
 
     await route(call("completion/complete", ref=ref, argument={"name": "p", "value": ""}))
 
@@ -340,7 +340,7 @@ async def test_what_is_hidden_or_aliased_away_is_not_completed(ref: dict[str, An
         resources=Filter.parse(hide=["file:///**"]), prompts=Filter.parse(hide=["greet"]), aliases={"memo:///{original}": "memo"}
     )
 
-    fault = failed(await router(Member("b", "b", backend, visibility, ALL))(call("completion/complete", ref=ref, argument={})))
+    fault = failed(await router(Entry("b", "b", backend, visibility, ALL))(call("completion/complete", ref=ref, argument={})))
 
     assert (fault.reason, backend.calls) == ("not_available", [])
 
@@ -357,7 +357,7 @@ async def test_what_is_hidden_or_aliased_away_is_not_completed(ref: dict[str, An
     ],
 )
 async def test_a_completion_that_points_nowhere_is_refused(ref: Any, message: str) -> None:
-    fault = failed(await router(Member("b", "b", Recorder(), offer=ALL))(call("completion/complete", ref=ref)))
+    fault = failed(await router(Entry("b", "b", Recorder(), offer=ALL))(call("completion/complete", ref=ref)))
 
     assert fault.code == -32602
     assert fault.message.startswith(message)
@@ -368,17 +368,17 @@ async def test_a_mirror_sees_the_local_name() -> None:
     shadow = Recorder()
     async with trio.open_nursery() as background:
         mirror = Mirror(Recorder(), (Shadow("shadow", shadow),), background)
-        await router(Member("math", "math", mirror, offer=ALL))(call("tools/call", name="math_add"))
+        await router(Entry("math", "math", mirror, offer=ALL))(call("tools/call", name="math_add"))
 
     assert shadow.params == [{"name": "add"}]
 
 
 async def test_a_call_uses_the_table_of_the_moment_it_came() -> None:
     old, new = Recorder(), Recorder()
-    route = router(Member("math", "math", old, offer=ALL))
+    route = router(Entry("math", "math", old, offer=ALL))
 
     await route(call("tools/call", name="math_add"))
-    route.directory.replace(build([Member("math", "math", new, offer=ALL)], separator="_"))
+    route.directory.replace(build([Entry("math", "math", new, offer=ALL)], separator="_"))
     await route(call("tools/call", name="math_add"))
 
     assert (len(old.calls), len(new.calls)) == (1, 1)

@@ -20,7 +20,7 @@ from ..policies.mirror import Shadow
 from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Handler, Layer
-from ..routing.catalogue import Directory, Member, build
+from ..routing.catalogue import Directory, Entry, build
 from ..sources import Sources
 from .guards import Guards, Surroundings, health_of, restarts_of
 from .kept import BackendFailed, Kept, SkippedBackend
@@ -136,7 +136,7 @@ class Fleet:
         """Make the catalogue anew and put it in the place of the old one."""
         configs = self.configs
         members = [
-            Member(
+            Entry(
                 name,
                 kept.config.effective_namespace,
                 self._handlers[name],

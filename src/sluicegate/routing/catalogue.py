@@ -25,7 +25,7 @@ from .results import with_mapped_links
 from .routes import Door, Route, Table
 from .visibility import Visibility
 
-__all__ = ["Catalogue", "Directory", "Member", "build"]
+__all__ = ["Catalogue", "Directory", "Entry", "build"]
 
 _MOST_SHOWN = 100
 """Characters of a name that is too long."""
@@ -34,7 +34,7 @@ log = get_logger("sluicegate.routing")
 
 
 @attrs.frozen(eq=False)
-class Member:
+class Entry:
     """One backend as the catalogue sees it."""
 
     name: str
@@ -45,7 +45,7 @@ class Member:
     offer: Offer | None = None
     """What it offers; None while that is not known."""
     stand_ins: tuple[str, ...] = ()
-    """Who answers for it, in order; the first one with an offer lends it while the member has none."""
+    """Who answers for it, in order; the first one with an offer lends it while the entry has none."""
     starting: bool = False
 
 
@@ -98,7 +98,7 @@ _LISTED = tuple(dict.fromkeys(kind.capability for kind in KINDS))
 
 
 def build(
-    members: Sequence[Member],
+    entries: Sequence[Entry],
     *,
     separator: str,
     page_size: int = 0,
@@ -106,34 +106,34 @@ def build(
     portable: bool = False,
     instructions: str | None = None,
 ) -> Catalogue:
-    """Merge what the members offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit.
+    """Merge what the entries offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit.
 
     ``portable`` makes names of tools and prompts of what every client takes.
     """
-    doors = {member.name: Door(member.name, Names(member.namespace, separator), member.visibility, member.handler) for member in members}
-    offers = _offers(members)
+    doors = {entry.name: Door(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler) for entry in entries}
+    offers = _offers(entries)
     merge = _Merge(doors, offers, max_tool_name, portable)
     pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
-    shown = [member for member in members if not member.visibility.hidden]
+    shown = [entry for entry in entries if not entry.visibility.hidden]
     return Catalogue(
         pages,
         Table(merge.listed, tuple(sorted(map(merge.with_inventory, doors.values()), key=lambda door: -len(door.names.prefix)))),
         _instructions(shown, offers) if instructions is None else instructions,
         frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
-        not offers or any(member.starting for member in shown),
+        not offers or any(entry.starting for entry in shown),
         frozenset(merge.remarks),
     )
 
 
-def _offers(members: Sequence[Member]) -> dict[str, Offer]:
-    """What is shown under each member's name: its own offer, or that of the first stand-in that has one (LIM-19)."""
-    own = {member.name: member.offer for member in members}
+def _offers(entries: Sequence[Entry]) -> dict[str, Offer]:
+    """What is shown under each entry's name: its own offer, or that of the first stand-in that has one (LIM-19)."""
+    own = {entry.name: entry.offer for entry in entries}
     offers: dict[str, Offer] = {}
-    for member in members:
-        if not member.visibility.hidden:
-            offer = next((own[name] for name in (member.name, *member.stand_ins) if own.get(name) is not None), None)
+    for entry in entries:
+        if not entry.visibility.hidden:
+            offer = next((own[name] for name in (entry.name, *entry.stand_ins) if own.get(name) is not None), None)
             if offer is not None:
-                offers[member.name] = offer
+                offers[entry.name] = offer
     return offers
 
 
@@ -206,9 +206,9 @@ def _renamed(kind: ListKind, item: Item, full: str, door: Door) -> Params:
     return changed if meta is None else changed | {"_meta": meta}
 
 
-def _instructions(shown: Sequence[Member], offers: Mapping[str, Offer]) -> str:
+def _instructions(shown: Sequence[Entry], offers: Mapping[str, Offer]) -> str:
     """What the backends say about themselves, each under its namespace (CORE-30)."""
-    own = [(member.namespace or member.name, offers[member.name].hello.instructions) for member in shown if member.name in offers]
+    own = [(entry.namespace or entry.name, offers[entry.name].hello.instructions) for entry in shown if entry.name in offers]
     first = f"MCP proxy aggregating {len(shown)} backend servers."
     return "\n\n".join([first, *(f"[{namespace}] {text}" for namespace, text in own if text)])
 
