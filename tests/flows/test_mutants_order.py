@@ -22,8 +22,8 @@ from sluicegate.config.model import (
     RetryConfig,
     TimeoutConfig,
 )
-from sluicegate.gateway.guards import limit_layer
 from sluicegate.gateway.opening import Gateway
+from sluicegate.gateway.policy_handles import limit_layer
 from sluicegate.policies.breaker import Breaker
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, RpcError, Step

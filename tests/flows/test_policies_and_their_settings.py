@@ -11,8 +11,8 @@ import trio.testing
 from sluicegate import Builder, Call, Handler, Reply
 from sluicegate.config import policies as tables
 from sluicegate.config.model import BackendConfig, TimeoutConfig
-from sluicegate.gateway.guards import Guards
 from sluicegate.gateway.opening import Gateway
+from sluicegate.gateway.policy_handles import Policies
 from sluicegate.policies.breaker import BreakerSettings
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
@@ -36,7 +36,7 @@ ODD: dict[str, Any] = {
 }
 
 
-async def with_odd_settings(**settings: Any) -> tuple[Gateway, Guards]:
+async def with_odd_settings(**settings: Any) -> tuple[Gateway, Policies]:
     async with Builder("x").backend("b", ScriptedBackend(tools=[SAFE, "this", "that"]).connector, **(ODD | settings)).open() as gateway:
         await gateway.settled()
         return gateway, gateway.policies["b"]
@@ -44,10 +44,10 @@ async def with_odd_settings(**settings: Any) -> tuple[Gateway, Guards]:
 
 async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) -> None:
     """LIM-47: none of them is a default, and no two of one table are alike."""
-    gateway, guards = await with_odd_settings()
+    gateway, policies = await with_odd_settings()
     retry, hedge, breaker, outlier, rate, places, budget = (
-        *(guards.retry, guards.hedge, guards.breaker, guards.outlier),
-        *(guards.rate, guards.concurrency, guards.budget),
+        *(policies.retry, policies.hedge, policies.breaker, policies.outlier),
+        *(policies.rate, policies.concurrency, policies.budget),
     )
     assert retry is not None
     assert retry.settings == RetrySettings(4, 0.15, 2.5)
@@ -71,7 +71,7 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
     assert (places.most, places.max_queue, places.queue_seconds, places.backend) == (5, 23, 1.5, "b")
     assert budget is not None
     assert (budget.percent, budget.min_per_second) == (30, 3)
-    (attempt,) = [step for step in chain(guards.handler) if isinstance(step, AttemptDeadline)]
+    (attempt,) = [step for step in chain(policies.handler) if isinstance(step, AttemptDeadline)]
     assert (attempt.seconds, attempt.backend) == (7, "b")
     health = gateway.backends["b"].health
     assert health is not None
@@ -80,9 +80,9 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
 
 async def test_a_breaker_that_looks_at_a_span_of_time_is_told_how_long_it_is(autojump_clock: Clock) -> None:
     """RES-41: the other one of two keys."""
-    _, guards = await with_odd_settings(circuit_breaker=tables.CircuitBreakerConfig(window_seconds=21))
-    assert guards.breaker is not None
-    assert guards.breaker.settings.window_seconds == 21
+    _, policies = await with_odd_settings(circuit_breaker=tables.CircuitBreakerConfig(window_seconds=21))
+    assert policies.breaker is not None
+    assert policies.breaker.settings.window_seconds == 21
 
 
 def _calling(tool: str) -> Call:

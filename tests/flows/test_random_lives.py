@@ -21,7 +21,7 @@ import trio.testing
 from sluicegate import ConfigError, Outside, Sources, open_gateway
 from sluicegate.backends.session import Connector
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, SecurityConfig, TimeoutConfig
-from sluicegate.gateway.kept import BackendFailed
+from sluicegate.gateway.member import BackendFailed
 from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import Request

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from sluicegate.backends.session import BackendSession, Connector, Inbox
-from sluicegate.gateway.guards import Guards
+from sluicegate.gateway.policy_handles import Policies
 from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply
@@ -79,7 +79,7 @@ class Watch(Faults):
     """When a call was led to a backend, which, and the call's mark: once for each candidate, however often it retries."""
     draws: list[Draw] = attrs.field(factory=list, init=False)
     turns: list[Turn] = attrs.field(factory=list, init=False)
-    _policies: dict[str, Guards] = attrs.field(factory=dict, init=False)
+    _policies: dict[str, Policies] = attrs.field(factory=dict, init=False)
     _periods: dict[str, int] = attrs.field(factory=dict, init=False)
     _counts: dict[str, int] = attrs.field(factory=dict, init=False)
 
@@ -87,12 +87,12 @@ class Watch(Faults):
     def of(cls, script: Script, transcript: Transcript, paths: Mapping[str, str]) -> Watch:
         return cls(script, transcript=transcript, paths=paths)
 
-    def look_at(self, policies: Mapping[str, Guards]) -> None:
+    def look_at(self, policies: Mapping[str, Policies]) -> None:
         """From now on."""
         self._policies = dict(policies)
-        for guards in self._policies.values():
-            if guards.breaker is not None:
-                guards.breaker.on_change = self._turned
+        for one in self._policies.values():
+            if one.breaker is not None:
+                one.breaker.on_change = self._turned
 
     def _turned(self, breaker: Breaker) -> None:
         self._periods[breaker.name] = self._periods.get(breaker.name, 0) + 1
@@ -112,8 +112,8 @@ class Watch(Faults):
 
     def begin(self, backend: str, call: Call) -> Attempt:
         now = trio.current_time()
-        guards = self._policies.get(backend)
-        breaker = None if guards is None else guards.breaker
+        one = self._policies.get(backend)
+        breaker = None if one is None else one.breaker
         out = tuple(name for name, one in self._policies.items() if one.outlier is not None and one.outlier.is_out(now))
         state = "" if breaker is None else breaker.state.value
         self._counts[backend] = number = self._counts.get(backend, 0) + 1

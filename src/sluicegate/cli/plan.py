@@ -10,9 +10,9 @@ import trio
 from ..backends.backend import Backend
 from ..config.model import Config
 from ..gateway.connectors import connector_for
-from ..gateway.guards import Guards, Surroundings, limit_layer
-from ..gateway.kept import Kept
+from ..gateway.member import Member
 from ..gateway.pipeline import assemble, describe, edge, guarded, stand_ins
+from ..gateway.policy_handles import Policies, PolicyContext, limit_layer
 from ..observe.access import Lines
 from ..observe.metrics import Counts
 from ..outside import Outside
@@ -32,16 +32,16 @@ def pipelines(config: Config) -> dict[str, Any]:
 
     async def main() -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
-        kept: dict[str, Kept] = {}
+        members: dict[str, Member] = {}
         lines = Lines(nowhere) if config.observability.access_log.enabled else None
         limit = limit_layer(config.proxy.rate_limit)
         counts = Counts() if config.observability.metrics.enabled else None
         async with trio.open_nursery() as background:
             for own in configs:
                 backend = Backend(own.name, connector_for(own, config, Outside(), {}))
-                surroundings = Surroundings(backend, Sources().chance, HedgeTimer(), background)
-                kept[own.name] = Kept(own, None, backend, Guards.found_in(guarded(own, backend, surroundings), own))
-            handlers = assemble(kept, {}, background)
+                context = PolicyContext(backend, Sources().chance, HedgeTimer(), background)
+                members[own.name] = Member(own, None, backend, Policies.found_in(guarded(own, backend, context), own))
+            handlers = assemble(members, {}, background)
             return {
                 "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time, limit=limit)),
                 "backends": {

@@ -22,9 +22,9 @@ from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Handler, Layer
 from ..routing.catalogue import Directory, Entry, build
 from ..sources import Sources
-from .guards import Guards, Surroundings, health_of, restarts_of
-from .kept import BackendFailed, Kept, SkippedBackend
+from .member import BackendFailed, Member, SkippedBackend
 from .pipeline import assemble, guarded, stand_ins
+from .policy_handles import Policies, PolicyContext, health_of, restarts_of
 
 __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 
@@ -53,33 +53,33 @@ class Fleet:
     _timer: HedgeTimer = attrs.field(factory=HedgeTimer, init=False)
     _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
     """By primary, those that stand in for each other."""
-    _kept: dict[str, Kept] = attrs.field(factory=dict, init=False)
+    _members: dict[str, Member] = attrs.field(factory=dict, init=False)
     _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
 
     @property
     def backends(self) -> Mapping[str, Backend]:
         """Every backend by name, in the order of the configuration."""
-        return {name: kept.backend for name, kept in self._kept.items()}
+        return {name: member.backend for name, member in self._members.items()}
 
     @property
     def configs(self) -> list[BackendConfig]:
         """The settings of every backend, in order."""
-        return [kept.config for kept in self._kept.values()]
+        return [member.config for member in self._members.values()]
 
     @property
-    def guards(self) -> Mapping[str, Guards]:
+    def policies(self) -> Mapping[str, Policies]:
         """Of every backend, those of its policies that can be read and moved."""
-        return {name: kept.guards for name, kept in self._kept.items()}
+        return {name: member.policies for name, member in self._members.items()}
 
     @property
     def shadows(self) -> list[Shadow]:
         """Every mirror, with what became of its copies."""
-        return [kept.shadow for kept in self._kept.values() if kept.config.mirror_of is not None]
+        return [member.shadow for member in self._members.values() if member.config.mirror_of is not None]
 
     @property
     def skipped(self) -> list[SkippedBackend]:
         """The backends that are not there now, with the reason."""
-        return [kept.skipped for kept in self._kept.values() if kept.backend.error and kept.backend.state is not State.READY]
+        return [member.skipped for member in self._members.values() if member.backend.error and member.backend.state is not State.READY]
 
     async def start(self, *, strict: bool) -> None:
         """Start every enabled backend at once, and wait for those that must come up; raises `BackendFailed`."""
@@ -90,10 +90,10 @@ class Fleet:
             if strict or config.required:
                 await self._insist(config.name)
 
-    def _launch(self, config: BackendConfig, source: object) -> Kept:
+    def _launch(self, config: BackendConfig, source: object) -> Member:
         connector, blot = self.connect(config, source), self.blot_for(config)
         backend = Backend(config.name, connector, self._state_changed, self.rebuild, health_of(config, blot), config.is_strict, blot)
-        kept = Kept(config, source, backend, self.guard(config, backend))
+        member = Member(config, source, backend, self.police(config, backend))
         supervisor = Supervisor(
             backend,
             restarts_of(config),
@@ -102,55 +102,55 @@ class Fleet:
             self.config.proxy.name,
             self.config.proxy.version,
         )
-        self.nursery.start_soon(kept.keep, supervisor)
-        return kept
+        self.nursery.start_soon(member.keep, supervisor)
+        return member
 
-    def guard(self, config: BackendConfig, backend: Backend) -> Guards:
+    def police(self, config: BackendConfig, backend: Backend) -> Policies:
         """Make the policies of a backend that remember something."""
-        surroundings = Surroundings(backend, self.sources.chance, self._timer, self.background)
-        return Guards.found_in(guarded(config, backend, surroundings), config)
+        context = PolicyContext(backend, self.sources.chance, self._timer, self.background)
+        return Policies.found_in(guarded(config, backend, context), config)
 
     def _state_changed(self, change: StateChange) -> None:
         self.rebuild()
         self.on_change(change)
 
-    def _go_on_with(self, kept: dict[str, Kept]) -> None:
+    def _go_on_with(self, members: dict[str, Member]) -> None:
         """Have these backends and no others; if a layer of the program cannot be put around one, nothing has changed."""
-        self._handlers = assemble(kept, self.layers, self.background)
-        before, self._kept = self._kept, kept
+        self._handlers = assemble(members, self.layers, self.background)
+        before, self._members = self._members, members
         self._regroup(before)
         self.rebuild()
 
-    def _regroup(self, before: Mapping[str, Kept]) -> None:
+    def _regroup(self, before: Mapping[str, Member]) -> None:
         """Who serves from now on is in its group, and who does not is not: one that is still tried, or only ends its last calls."""
-        for name, one in self._kept.items():
+        for name, one in self._members.items():
             if before.get(name) is not one:
-                one.guards.join(self._groups.setdefault(one.group, Group()))
+                one.policies.join(self._groups.setdefault(one.group, Group()))
         for name, one in before.items():
-            if self._kept.get(name) is not one:
-                one.guards.leave()
-        used = {one.group for one in self._kept.values()}
+            if self._members.get(name) is not one:
+                one.policies.leave()
+        used = {one.group for one in self._members.values()}
         self._groups = {primary: group for primary, group in self._groups.items() if primary in used}
 
     def rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
         configs = self.configs
-        members = [
+        entries = [
             Entry(
                 name,
-                kept.config.effective_namespace,
+                member.config.effective_namespace,
                 self._handlers[name],
-                kept.visibility,
-                kept.backend.offer,
-                stand_ins(kept.config, configs),
-                kept.backend.state is State.STARTING,
+                member.visibility,
+                member.backend.offer,
+                stand_ins(member.config, configs),
+                member.backend.state is State.STARTING,
             )
-            for name, kept in self._kept.items()
+            for name, member in self._members.items()
         ]
         proxy = self.config.proxy
         self.directory.replace(
             build(
-                members,
+                entries,
                 separator=proxy.separator,
                 page_size=proxy.page_size,
                 max_tool_name=proxy.max_tool_name,
@@ -161,26 +161,26 @@ class Fleet:
 
     async def first_attempts(self) -> None:
         """Wait until no backend is starting any more."""
-        for kept in list(self._kept.values()):
-            await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+        for member in list(self._members.values()):
+            await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
 
     async def ready(self, names: Sequence[str]) -> None:
         """Wait until each of these is up, however often it fails before; raises `KeyError` and `BackendFailed`."""
         await trio.lowlevel.checkpoint()
         for name in names:
-            if name not in self._kept:
-                raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self._kept)}")
+            if name not in self._members:
+                raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self._members)}")
         for name in names:
-            while (kept := self._kept.get(name)) is None or not await kept.becomes_ready():
-                if self._kept.get(name) is kept:  # else another has taken its place
-                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if kept is None else kept.skipped)
+            while (member := self._members.get(name)) is None or not await member.becomes_ready():
+                if self._members.get(name) is member:  # else another has taken its place
+                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if member is None else member.skipped)
 
     async def _insist(self, name: str) -> None:
         """Wait for the first attempt at a backend; raises `BackendFailed`."""
-        kept = self._kept[name]
-        await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-        if kept.backend.state is not State.READY:
-            raise BackendFailed(kept.skipped)
+        member = self._members[name]
+        await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+        if member.backend.state is not State.READY:
+            raise BackendFailed(member.skipped)
 
     async def add(self, config: BackendConfig, source: object) -> None:
         """Connect a new backend and offer what it has; raises `BackendFailed` or `ConfigError`, and then nothing has changed."""
@@ -192,18 +192,18 @@ class Fleet:
         ``then`` says what the configuration will be. It is checked before, and again after the wait, because others change the fleet, too.
         """
         self._check(then())
-        kept = self._launch(config, source)
+        member = self._launch(config, source)
         taken = False
         try:
-            await kept.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-            if kept.backend.state is not State.READY:
-                raise BackendFailed(kept.skipped)
+            await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+            if member.backend.state is not State.READY:
+                raise BackendFailed(member.skipped)
             self._check(then())
-            self._go_on_with(self._kept | {config.name: kept})
+            self._go_on_with(self._members | {config.name: member})
             taken = True
         finally:
             if not taken:
-                kept.scope.cancel()
+                member.scope.cancel()
 
     def _check(self, configs: Sequence[BackendConfig]) -> None:
         """Raises `ConfigError` if a gateway could not run with these backends."""
@@ -216,12 +216,12 @@ class Fleet:
         Raises `ConfigError` if another one depends on it.
         """
         self._check([config for config in self.configs if config.name != name])
-        kept = self._kept.get(name)
-        if kept is None:
+        member = self._members.get(name)
+        if member is None:
             return False
         self.layers.pop(name, None)
-        self._go_on_with({other: one for other, one in self._kept.items() if other != name})
-        await kept.drain(drain_seconds)
+        self._go_on_with({other: one for other, one in self._members.items() if other != name})
+        await member.drain(drain_seconds)
         return True
 
     async def replace(self, config: BackendConfig, source: object, *, drain_seconds: float) -> None:
@@ -229,15 +229,15 @@ class Fleet:
 
         Where only what clients see of it differs, it stays as it is: with its session, and all that its policies have counted.
         """
-        old: list[Kept] = []
+        old: list[Member] = []
 
         def then() -> list[BackendConfig]:
-            if config.name not in self._kept:
+            if config.name not in self._members:
                 raise ConfigError([Problem(None, None, "", f"there is no backend '{config.name}' to replace", "add it")])
-            old[:] = [self._kept[config.name]]
+            old[:] = [self._members[config.name]]
             return [config if other.name == config.name else other for other in self.configs]
 
-        before = self._kept.get(config.name)
+        before = self._members.get(config.name)
         if before is not None and source in (None, before.source) and before.is_seen_otherwise(config):
             self._check(then())
             before.see_as(config)
@@ -245,6 +245,6 @@ class Fleet:
             await trio.lowlevel.checkpoint()
             return
         await self._join(config, source if source is not None or before is None else before.source, then)
-        for kept in old:
-            kept.hush()
-            await kept.drain(drain_seconds)
+        for member in old:
+            member.hush()
+            await member.drain(drain_seconds)

@@ -33,9 +33,9 @@ from ..sources import Sources
 from .connectors import connector_for
 from .faulting import FaultKit
 from .fleet import Fleet
-from .guards import limit_layer
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .pipeline import edge, own
+from .policy_handles import limit_layer
 from .readings import readings
 from .running import Gateway
 

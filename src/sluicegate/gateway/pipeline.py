@@ -22,8 +22,8 @@ from ..policies.quiet import Quiet
 from ..protocol.calls import Handler, Layer
 from ..routing.failover import Candidate, Failover
 from ..routing.split import Canary, Schedule, Split
-from .guards import Guards, Surroundings, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
-from .kept import Kept
+from .member import Member
+from .policy_handles import Policies, PolicyContext, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
 
 __all__ = ["assemble", "canaries", "describe", "edge", "guarded", "own", "route", "stand_ins", "target"]
 
@@ -48,9 +48,9 @@ def _counted_by(counts: Counts | None) -> Layer | None:
     return None if counts is None else lambda inner: Metrics(inner, counts)
 
 
-def route(config: BackendConfig, guards: Guards, way: Handler) -> Handler:
+def route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
     """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
-    budget = guards.budget
+    budget = policies.budget
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
         (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
@@ -58,16 +58,16 @@ def route(config: BackendConfig, guards: Guards, way: Handler) -> Handler:
     )
 
 
-def target(guards: Guards, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
+def target(policies: Policies, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
     """For every backend that may answer: what sees a call once, however many attempts it takes."""
     return stack(
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
         *reversed(layers),  # the program's own: the one added last is outermost
-        around=guards.handler,
+        around=policies.handler,
     )
 
 
-def guarded(config: BackendConfig, backend: Handler, around: Surroundings) -> Handler:
+def guarded(config: BackendConfig, backend: Handler, around: PolicyContext) -> Handler:
     """The policies of one backend that remember something; from the hedge down, once per attempt. Made once in a backend's life."""
     attempt = config.timeout.per_attempt_seconds
     return stack(
@@ -82,26 +82,26 @@ def guarded(config: BackendConfig, backend: Handler, around: Surroundings) -> Ha
     )
 
 
-def assemble(kept: Mapping[str, Kept], layers: Mapping[str, Sequence[Layer]], background: trio.Nursery) -> dict[str, Handler]:
+def assemble(members: Mapping[str, Member], layers: Mapping[str, Sequence[Layer]], background: trio.Nursery) -> dict[str, Handler]:
     """The chain of every backend, by name, from the whole-call deadline down to its session.
 
     Args:
-        kept: every backend, in the order of the configuration; one that stays keeps its policies, with all that they have counted.
+        members: every backend, in the order of the configuration; one that stays keeps its policies, with all that they have counted.
         layers: policies of the embedding program, per backend, innermost first.
         background: where mirror copies run.
     """
-    configs = [one.config for one in kept.values()]
+    configs = [one.config for one in members.values()]
     candidates: dict[str, Candidate] = {}
-    for name, one in kept.items():
+    for name, one in members.items():
         source = one.config.stands_for or name  # a mirror is attached to every member that may answer for its source
-        shadows = tuple(kept[mirror.name].shadow for mirror in configs if mirror.mirror_of == source and mirror.mirror_percent > 0)
+        shadows = tuple(members[mirror.name].shadow for mirror in configs if mirror.mirror_of == source and mirror.mirror_percent > 0)
         parts = shadows, tuple(layers.get(name, ()))
-        handler = one.target_of(parts, partial(target, one.guards, *parts, background))
-        candidates[name] = Candidate(name, handler, one.is_available, one.backend.lists, one.guards.is_ejected)
-    return {name: route(one.config, one.guards, _way(one, configs, candidates)) for name, one in kept.items()}
+        handler = one.target_of(parts, partial(target, one.policies, *parts, background))
+        candidates[name] = Candidate(name, handler, one.is_available, one.backend.lists, one.policies.is_ejected)
+    return {name: route(one.config, one.policies, _way(one, configs, candidates)) for name, one in members.items()}
 
 
-def _way(one: Kept, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate]) -> Handler:
+def _way(one: Member, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate]) -> Handler:
     """Who of a group answers: the canary split, then the failover order of whom it chose."""
     primary = candidates[one.config.name]
     members = tuple(candidates[other] for other in stand_ins(one.config, configs))

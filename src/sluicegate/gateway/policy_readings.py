@@ -7,62 +7,62 @@ from typing import Literal, TypeAlias
 
 from ..observe.exposition import Family
 from ..policies.breaker import BreakerState
-from .guards import Guards
+from .policy_handles import Policies
 
 __all__ = ["of_policies"]
 
 Table: TypeAlias = "tuple[tuple[str, str, Read], ...]"
 """Name, words, and how to read it."""
-Read = Callable[[Guards], float | None]
+Read = Callable[[Policies], float | None]
 """One number of a backend's policies; None where it has none."""
 
 
-def _breaker_opened(guards: Guards) -> float | None:
-    return None if guards.breaker is None else guards.breaker.opened
+def _breaker_opened(one: Policies) -> float | None:
+    return None if one.breaker is None else one.breaker.opened
 
 
-def _is_ejected(guards: Guards) -> float | None:
-    return None if guards.outlier is None else guards.outlier.is_ejected
+def _is_ejected(one: Policies) -> float | None:
+    return None if one.outlier is None else one.outlier.is_ejected
 
 
-def _ejections(guards: Guards) -> float | None:
-    return None if guards.outlier is None else guards.outlier.ejections
+def _ejections(one: Policies) -> float | None:
+    return None if one.outlier is None else one.outlier.ejections
 
 
-def _retries(guards: Guards) -> float | None:
-    return None if guards.retry is None else guards.retry.retried
+def _retries(one: Policies) -> float | None:
+    return None if one.retry is None else one.retry.retried
 
 
-def _exhausted(guards: Guards) -> float | None:
-    return None if guards.retry is None else guards.retry.exhausted
+def _exhausted(one: Policies) -> float | None:
+    return None if one.retry is None else one.retry.exhausted
 
 
-def _budget_left(guards: Guards) -> float | None:
-    return None if guards.budget is None else guards.budget.left
+def _budget_left(one: Policies) -> float | None:
+    return None if one.budget is None else one.budget.left
 
 
-def _budget_refused(guards: Guards) -> float | None:
-    return None if guards.budget is None else guards.budget.refused
+def _budget_refused(one: Policies) -> float | None:
+    return None if one.budget is None else one.budget.refused
 
 
-def _hedges(guards: Guards) -> float | None:
-    return None if guards.hedge is None else guards.hedge.sent
+def _hedges(one: Policies) -> float | None:
+    return None if one.hedge is None else one.hedge.sent
 
 
-def _hedges_won(guards: Guards) -> float | None:
-    return None if guards.hedge is None else guards.hedge.won
+def _hedges_won(one: Policies) -> float | None:
+    return None if one.hedge is None else one.hedge.won
 
 
-def _limited(guards: Guards) -> float | None:
-    return None if guards.rate is None else guards.rate.refused
+def _limited(one: Policies) -> float | None:
+    return None if one.rate is None else one.rate.refused
 
 
-def _queued(guards: Guards) -> float | None:
-    return None if guards.concurrency is None else guards.concurrency.waiting
+def _queued(one: Policies) -> float | None:
+    return None if one.concurrency is None else one.concurrency.waiting
 
 
-def _turned_away(guards: Guards) -> float | None:
-    return None if guards.concurrency is None else guards.concurrency.refused
+def _turned_away(one: Policies) -> float | None:
+    return None if one.concurrency is None else one.concurrency.refused
 
 
 _GAUGES: Table = (
@@ -83,25 +83,25 @@ _COUNTERS: Table = (
 )
 
 
-def of_policies(policies: Mapping[str, Guards]) -> Iterator[Family]:
+def of_policies(policies: Mapping[str, Policies]) -> Iterator[Family]:
     """A family for each number that any backend has."""
     yield from _breakers(policies)
     yield from _read(policies, _GAUGES, "gauge")
     yield from _read(policies, _COUNTERS, "counter")
 
 
-def _read(policies: Mapping[str, Guards], table: Table, kind: Literal["gauge", "counter"]) -> Iterator[Family]:
+def _read(policies: Mapping[str, Policies], table: Table, kind: Literal["gauge", "counter"]) -> Iterator[Family]:
     for name, words, read in table:
-        samples = [((backend,), float(value)) for backend, guards in policies.items() if (value := read(guards)) is not None]
+        samples = [((backend,), float(value)) for backend, one in policies.items() if (value := read(one)) is not None]
         if samples:
             yield Family(name, words, ("backend",), samples, kind)
 
 
-def _breakers(policies: Mapping[str, Guards]) -> Iterator[Family]:
+def _breakers(policies: Mapping[str, Policies]) -> Iterator[Family]:
     samples = [
-        ((backend, state.value), float(state is guards.breaker.state))
-        for backend, guards in policies.items()
-        if guards.breaker is not None
+        ((backend, state.value), float(state is one.breaker.state))
+        for backend, one in policies.items()
+        if one.breaker is not None
         for state in BreakerState
     ]
     if samples:

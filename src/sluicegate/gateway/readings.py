@@ -20,7 +20,7 @@ def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Sink | N
     """All of it; ``lines`` is None where there is no access log."""
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)
-    yield from of_policies(fleet.guards)
+    yield from of_policies(fleet.policies)
     yield Family("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
     yield Family("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
     yield Family("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])

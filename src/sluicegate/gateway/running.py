@@ -24,8 +24,8 @@ from ..routing.catalogue import Catalogue
 from ..routing.listing import listed
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend
-from .guards import Guards
 from .nurseries import Nurseries
+from .policy_handles import Policies
 
 __all__ = ["Gateway"]
 
@@ -160,9 +160,9 @@ class Gateway:
         return self._fleet.backends
 
     @property
-    def policies(self) -> Mapping[str, Guards]:
+    def policies(self) -> Mapping[str, Policies]:
         """By backend, its breaker, outlier detector, budget and so on: to be read, and to be moved by hand."""
-        return self._fleet.guards
+        return self._fleet.policies
 
     @property
     def skipped(self) -> list[SkippedBackend]:

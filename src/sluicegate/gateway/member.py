@@ -15,9 +15,9 @@ from ..policies.mirror import Shadow
 from ..protocol.calls import Handler
 from ..routing.split import Schedule
 from ..routing.visibility import Filter, Visibility
-from .guards import Guards
+from .policy_handles import Policies
 
-__all__ = ["BackendFailed", "Kept", "SkippedBackend"]
+__all__ = ["BackendFailed", "Member", "SkippedBackend"]
 
 
 _VIEW = ("expose_tools", "hide_tools", "expose_resources", "hide_resources", "expose_prompts", "hide_prompts", "aliases")
@@ -45,14 +45,14 @@ class BackendFailed(Exception):
 
 
 @attrs.define(eq=False)
-class Kept:
+class Member:
     """A backend, what it takes to stop it, and what is made of its settings once."""
 
     config: BackendConfig
     source: object
     """What the program brought for it: a server object, a connector, or nothing."""
     backend: Backend
-    guards: Guards
+    policies: Policies
     """Those of its policies that remember something."""
     visibility: Visibility = attrs.field(default=attrs.Factory(lambda self: _visibility(self.config), takes_self=True), init=False)
     """What of it clients may see."""
@@ -90,7 +90,7 @@ class Kept:
 
     def is_available(self) -> bool:
         """Whether it makes sense to send it a call now."""
-        return self.backend.is_available and not self.guards.is_open
+        return self.backend.is_available and not self.policies.is_open
 
     @property
     def group(self) -> str:
@@ -126,7 +126,7 @@ class Kept:
         """
         try:
             with trio.move_on_after(seconds):
-                await self.backend.wait_for(lambda backend: backend.in_flight == 0 and not self.guards.holds_calls)
+                await self.backend.wait_for(lambda backend: backend.in_flight == 0 and not self.policies.holds_calls)
         finally:
             self.scope.cancel()
         await self._ended.wait()

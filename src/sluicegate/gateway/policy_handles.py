@@ -27,14 +27,24 @@ from ..policies.retry import Retry, RetrySettings
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler, Layer
 
-__all__ = ["Guards", "Surroundings", "gate_layer", "health_of", "hedge_layer", "limit_layer", "queue_layer", "restarts_of", "retry_layer"]
+__all__ = [
+    "Policies",
+    "PolicyContext",
+    "gate_layer",
+    "health_of",
+    "hedge_layer",
+    "limit_layer",
+    "queue_layer",
+    "restarts_of",
+    "retry_layer",
+]
 
 
 Policy = TypeVar("Policy")
 
 
 @attrs.frozen(eq=False)
-class Surroundings:
+class PolicyContext:
     """What the policies of a backend need of the gateway around them."""
 
     backend: Backend
@@ -44,7 +54,7 @@ class Surroundings:
 
 
 @attrs.frozen(eq=False)
-class Guards:
+class Policies:
     """What of one backend's policies can be read and moved; None where it is not configured."""
 
     handler: Handler
@@ -58,7 +68,7 @@ class Guards:
     concurrency: Concurrency | None = None
 
     @classmethod
-    def found_in(cls, handler: Handler, config: BackendConfig) -> Guards:
+    def found_in(cls, handler: Handler, config: BackendConfig) -> Policies:
         """Those in a chain, with the budget of the calls that are led to this backend."""
         gate, retry = _found(handler, Gate), config.retry
         return cls(
@@ -102,7 +112,7 @@ def _found(handler: Handler, kind: type[Policy]) -> Policy | None:
     return next((step for step in chain(handler) if isinstance(step, kind)), None)
 
 
-def retry_layer(config: BackendConfig, around: Surroundings) -> Layer | None:
+def retry_layer(config: BackendConfig, around: PolicyContext) -> Layer | None:
     """Send again what has failed."""
     given = config.retry
     if given is None or given.max_retries == 0:
@@ -112,7 +122,7 @@ def retry_layer(config: BackendConfig, around: Surroundings) -> Layer | None:
     return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"), around.backend)
 
 
-def hedge_layer(config: BackendConfig, around: Surroundings) -> Layer | None:
+def hedge_layer(config: BackendConfig, around: PolicyContext) -> Layer | None:
     """Send copies of what takes long."""
     given = config.hedging
     if given is None or given.max_hedges == 0:
