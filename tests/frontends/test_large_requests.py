@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.parts import LARGE
 
 
@@ -46,18 +47,22 @@ async def post_at_once(gate: Any, body: bytes) -> list[int]:
     return statuses
 
 
-async def test_one_large_request_is_read_in_a_round(gate: Any, refused_in: list[int], autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("size", [SMALL + 1, LARGE])
+async def test_one_large_request_is_read_in_a_round(
+    gate: Any, refused_in: list[int], size: int, autojump_clock: trio.testing.MockClock
+) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gate.app.lane.run)
-        assert await post_at_once(gate, b"x" * LARGE) == [400] * 5
+        assert await post_at_once(gate, b"x" * size) == [400] * 5
         nursery.cancel_scope.cancel()
     assert len(set(refused_in)) == 5
 
 
-async def test_small_ones_wait_for_nobody(gate: Any, refused_in: list[int], autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("size", [10, SMALL])
+async def test_small_ones_wait_for_nobody(gate: Any, refused_in: list[int], size: int, autojump_clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gate.app.lane.run)
-        assert await post_at_once(gate, b"x" * 10) == [400] * 5
+        assert await post_at_once(gate, b"x" * size) == [400] * 5
         nursery.cancel_scope.cancel()
     assert len(set(refused_in)) == 1
 

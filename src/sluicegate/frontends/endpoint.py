@@ -150,12 +150,12 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     if asked is None:
         return faults.client_mistake('"protocolVersion" must be a string')
     raw = params.get("capabilities", EMPTY)
+    if memoryview(raw).nbytes > LARGEST_CAPABILITIES:
+        return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
     capabilities = decode_object(raw)
     if isinstance(capabilities, Malformed):
         why = TOO_MANY if capabilities.message == TOO_MANY else "it must be an object"
         return faults.client_mistake(f'"capabilities" cannot be read: {why}')
-    if len(bytes(raw)) > LARGEST_CAPABILITIES:
-        return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
     return Opening(negotiate(asked), _known(frozenset(CAPABILITIES & capabilities.keys())))
 
 

@@ -9,6 +9,7 @@ from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
+from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, decode
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
@@ -56,7 +57,7 @@ class StreamableHttp:
         body = await self._read_body(http)
         if body is None:
             return
-        if len(body) >= LARGE and not self.lane.enter():  # four mebibytes take as many milliseconds to read, and many may come at once
+        if len(body) > SMALL and not self.lane.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
             await self.lane.wait()
         if self.draining and not isinstance(decode(body), Notification):
             await self.refuse_new(http)

@@ -15,6 +15,7 @@ from .errors import INVALID_REQUEST, PARSE_ERROR
 from .halves import find_half
 
 __all__ = [
+    "MEDIUM",
     "MOST_ENTRIES",
     "MOST_MEMBERS",
     "SMALL",
@@ -42,6 +43,8 @@ MOST_ENTRIES = 10_000
 """Entries of an array that we read: what comes after them in a list is left out, and in a result it is left as it came."""
 SMALL = 16 * 1024
 """Bytes that cannot hold so many members that a dict of them takes long: 3 000 in 0.3 ms."""
+MEDIUM = 64 * 1024
+"""Up to so many bytes it is quicker to look first whether there can be too many members than to count each while it is read: 0.1 ms, not 0.7."""
 TOO_MANY = f"an object that the gateway reads has more than {MOST_MEMBERS} members"
 
 
@@ -100,7 +103,7 @@ def decode_object(data: bytes | Raw) -> Params | Malformed:
             size = len(data)
             if not data.isascii():
                 data.decode()
-        members = _object.decode(data) if size <= SMALL else _count(data)
+        members = _object.decode(data) if size <= SMALL or (size <= MEDIUM and _has_few_colons(data)) else _count(data)
     except UnicodeDecodeError:
         return Malformed(PARSE_ERROR, "the message is not valid UTF-8")
     except RecursionError:
@@ -112,6 +115,11 @@ def decode_object(data: bytes | Raw) -> Params | Malformed:
     except msgspec.DecodeError as error:
         return no_json(bytes(data), error)
     return members if len(members) <= MOST_MEMBERS else Malformed(INVALID_REQUEST, TOO_MANY)
+
+
+def _has_few_colons(data: bytes | Raw) -> bool:
+    """Whether no level of it can have too many members."""
+    return bytes(data).count(b":") <= MOST_MEMBERS
 
 
 def no_json(data: bytes, error: msgspec.DecodeError) -> Malformed:
