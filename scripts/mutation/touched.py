@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sluicegate"
 CACHE = ROOT / ".cache" / "mutants"
 TESTS = ("http1", "protocol", "routing", "backends", "frontends", "cli", "observe", "flows")
-REAL = ("process/test_stdio_backend.py", "process/test_listening.py", "process/test_http1_client.py", "process/test_http1_server.py")
+REAL = (
+    *("process/test_stdio_backend.py", "process/test_child_groups.py", "process/test_outside.py", "process/test_listening.py"),
+    *("process/test_http1_client.py", "process/test_http1_server.py"),
+)
 """Folders of the rooms that bugs are drawn from, and of whole gateways; and files whose outside is real, but whose gateway is in the same process.
 What only a random world would notice should be noticed elsewhere."""
 FOLDER = "SLUICEGATE_MUTANTS_MAP"

@@ -64,7 +64,7 @@ class Child(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Kill what is left of the group and let go of the pipes; bounded, and done even when cancelled."""
+        """Kill what is left of the group and let go of the pipes; bounded, and done even when cancelled. The second time nothing happens."""
         ...
 
 

@@ -76,12 +76,12 @@ async def appoint(guardian: trio.Process, group: int) -> None:
 
 async def _say(guardian: trio.Process, line: bytes) -> None:
     assert guardian.stdin is not None
-    with trio.move_on_after(DISMISSAL_SECONDS, shield=True), suppress(trio.BrokenResourceError):
+    with trio.move_on_after(DISMISSAL_SECONDS, shield=True), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await guardian.stdin.send_all(line)
 
 
 async def dismiss(guardian: trio.Process) -> None:
-    """Tell the guardian that its group has ended; one that was never told a group just leaves."""
+    """Tell the guardian that its group has ended; one that was never told a group just leaves, and one that has left hears nothing."""
     assert guardian.stdin is not None
     await _say(guardian, b"\n")
     with trio.move_on_after(DISMISSAL_SECONDS, shield=True) as waiting:

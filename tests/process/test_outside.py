@@ -1,0 +1,82 @@
+"""The real outside: connections, threads, and that none of it is to be had where time is not real."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from sluicegate.outside import Outside, ProcessSpec
+
+pytestmark = pytest.mark.slow
+
+REAL = Outside()
+
+
+@pytest.mark.parametrize(
+    ("use", "instead"),
+    [
+        (lambda: REAL.open_process(ProcessSpec("/bin/true")), r"Outside\(open_process="),
+        (lambda: REAL.open_stream("127.0.0.1", 1), r"Outside\(open_stream="),
+        (lambda: REAL.listen("127.0.0.1", 0), r"Outside\(listen="),
+        (lambda: REAL.listen_unix("gate.sock", 0o600), "an outside world in memory"),
+        (REAL.listen_inherited, "an outside world in memory"),
+        (lambda: REAL.run_blocking(threading.get_ident), r"Outside\(run_blocking="),
+    ],
+    ids=["child", "connection", "port", "Unix socket", "socket of systemd", "thread"],
+)
+async def test_nothing_real_is_opened_under_a_mock_clock_and_what_to_use_instead_is_said(
+    use: Callable[[], Awaitable[object]],
+    instead: str,
+    autojump_clock: trio.testing.MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match=f"not under a mock clock.*{instead}"):
+        await use()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+async def test_a_peer_that_vanishes_from_a_connection_is_noticed_after_two_minutes() -> None:
+    (listener,) = await REAL.listen("127.0.0.1", 0)
+    assert isinstance(listener, trio.SocketListener)
+    stream = await REAL.open_stream("127.0.0.1", listener.socket.getsockname()[1])
+    assert isinstance(stream, trio.SocketStream)
+    assert stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
+
+    def option(name: str) -> int:
+        value = stream.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        assert isinstance(value, int)
+        return value
+
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert option("TCP_KEEPIDLE") + option("TCP_KEEPINTVL") * option("TCP_KEEPCNT") == 120
+    await stream.aclose()
+    await listener.aclose()
+
+
+async def test_work_that_blocks_runs_in_a_thread_and_is_waited_for_unless_it_may_be_left() -> None:
+    """Whoever may not leave it is cancelled late rather than having it run on beside him."""
+    assert await REAL.run_blocking(threading.get_ident) != threading.get_ident()
+    for abandon in (False, True):
+        free, done = threading.Event(), threading.Event()
+
+        def work(free: threading.Event = free, done: threading.Event = done) -> None:
+            free.wait(5)
+            done.set()
+
+        with trio.move_on_after(0.05) as scope:
+            if not abandon:
+                threading.Timer(0.2, free.set).start()
+            await REAL.run_blocking(work, abandon=abandon)
+        assert scope.cancelled_caught == abandon
+        assert done.is_set() != abandon
+        free.set()
+        done.wait(5)
