@@ -18,7 +18,7 @@ def a_call(size: int = 1) -> Call:
     return Call("x", "x", {"text": Raw(b'"%s"' % (b"x" * size))})
 
 
-async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
+async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
     left = 0
     session = ChannelSession("files", Heard(), outbox=Outbox(10))
     for number in range(1000):
@@ -28,6 +28,8 @@ async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up() -> None:
             left += 1
 
     assert left == 20
+    dropped = [record.__dict__["what"] for record in caplog.records if "a message to it is dropped" in record.getMessage()]
+    assert dropped == ["the answer to ping"] * 980
 
 
 async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:

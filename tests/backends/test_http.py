@@ -410,7 +410,9 @@ async def test_a_notification_whose_answer_has_no_end_delays_nothing(autojump_cl
         assert trio.current_time() == pytest.approx(0.05)
 
 
-async def test_no_more_notifications_wait_than_a_backend_can_be_expected_to_take(autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_more_notifications_wait_than_a_backend_can_be_expected_to_take(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     async def slowly(answer: Answer) -> None:
         await trio.sleep(1)
         await answer.send(202)
@@ -418,15 +420,20 @@ async def test_no_more_notifications_wait_than_a_backend_can_be_expected_to_take
     endpoint = ScriptedEndpoint(stateful=False, on={"notifications/roots/list_changed": slowly})
     async with bench(endpoint) as web:
         await web.call()
-        for _ in range(6):
-            for _ in range(50):
-                web.session.tell("notifications/roots/list_changed", {})
-            await trio.testing.wait_all_tasks_blocked()
-        assert endpoint.methods().count("notifications/roots/list_changed") == 256
-        await trio.sleep(2)
-        web.session.tell("notifications/roots/list_changed", {})
-        await trio.sleep(1)
-        assert endpoint.methods().count("notifications/roots/list_changed") == 257
+        for sent in (256, 2 * 256 + 1):
+            for _ in range(6):
+                for _ in range(50):
+                    web.session.tell("notifications/roots/list_changed", {})
+                await trio.testing.wait_all_tasks_blocked()
+            count = endpoint.methods().count("notifications/roots/list_changed")
+            assert count == sent
+            await trio.sleep(2)
+            web.session.tell("notifications/roots/list_changed", {})
+            await trio.sleep(1)
+            count = endpoint.methods().count("notifications/roots/list_changed")
+            assert count == sent + 1
+    dropped = [record.levelname for record in caplog.records if "takes no notifications; one is dropped" in record.getMessage()]
+    assert dropped == ["WARNING"] * 2 * 44
 
 
 async def test_a_backend_that_loses_every_session_is_given_up(autojump_clock: trio.testing.MockClock) -> None:

@@ -49,7 +49,7 @@ def a_server() -> MCPServer[None]:
 
 async def started(nursery: trio.Nursery, server: object) -> Backend:
     backend = Backend("math", InProcessConnector("math", server))  # type: ignore[arg-type]
-    nursery.start_soon(Supervisor(backend, Restarts(), 5, random.Random(1)).run)
+    nursery.start_soon(Supervisor(backend, Restarts(0.5, 8.0, 3, 60.0), 5, random.Random(1)).run)
     with trio.fail_after(10):
         await backend.wait_for(lambda backend: backend.state is not State.STARTING)
     assert backend.error == ""

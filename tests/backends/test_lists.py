@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.lists import AT_ONCE, MOST_FLAWS, Page, joined, read_page
+from sluicegate.backends.lists import AT_ONCE, BYTES_AT_ONCE, MOST_FLAWS, Page, joined, read_page
 from sluicegate.protocol.members import MOST_ENTRIES
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
@@ -107,3 +108,38 @@ async def test_others_get_their_turn_while_a_long_list_is_read(autojump_clock: t
         nursery.cancel_scope.cancel()
 
     assert turns >= 10
+
+
+@attrs.define(eq=False)
+class Counted(trio.abc.Instrument):
+    """How often a task has gone on."""
+
+    task: trio.lowlevel.Task
+    steps: int = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.steps += task is self.task
+
+
+async def turns_while_reading(*sizes: int) -> int:
+    """How often others get their turn while a page with entries of so many bytes is read."""
+    empty = len(json.dumps({**GOOD, "description": ""}, separators=(",", ":")))
+    entries = [{**GOOD, "description": "x" * (size - empty)} for size in sizes]
+    counted = Counted(trio.lowlevel.current_task())
+    trio.lowlevel.add_instrument(counted)
+    try:
+        await read_page(Raw(json.dumps({"tools": entries}, separators=(",", ":")).encode()), TOOLS)
+    finally:
+        trio.lowlevel.remove_instrument(counted)
+    return counted.steps
+
+
+async def test_others_get_their_turn_after_so_many_bytes_of_a_list_or_so_many_entries() -> None:
+    """Whichever comes first, and not more often."""
+    at_first = await turns_while_reading(100)
+    half = BYTES_AT_ONCE // 2
+    assert await turns_while_reading(100, half, half) == at_first
+    assert await turns_while_reading(100, half, half, 100) == at_first + 1
+    assert await turns_while_reading(100, half, half + 1) == at_first + 1
+    assert await turns_while_reading(*[100] * AT_ONCE) == at_first
+    assert await turns_while_reading(*[100] * (AT_ONCE + 1)) == at_first + 1

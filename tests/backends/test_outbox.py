@@ -98,6 +98,15 @@ async def test_nothing_leaves_before_there_is_a_writer_or_after_the_end(autojump
     assert pipe.taken == b"early"
 
 
+async def test_an_outbox_that_is_closed_holds_nothing_any_more() -> None:
+    outbox = Outbox(most=2, most_bytes=10)
+    for _ in range(4):
+        outbox.put(a_letter(b"x" * 5))
+    assert (len(outbox), outbox.is_full, outbox.is_bursting) == (4, True, True)
+    outbox.close()
+    assert (len(outbox), outbox.is_full, outbox.is_bursting) == (0, False, False)
+
+
 async def test_a_message_that_left_in_two_parts_takes_no_room_any_more(autojump_clock: object) -> None:
     """However many there were: what is counted when a rest has to wait is given back when it leaves, and not a byte more."""
     pipe = Pipe(Outbox(most_bytes=100))

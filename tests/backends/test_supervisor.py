@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
+import pytest
 import trio
 import trio.testing
 
@@ -104,6 +105,23 @@ async def test_a_backend_that_never_answers_the_handshake_is_given_up_in_time(au
         assert Phase.INITIALIZE is watched.backend.phase
         assert watched.backend.error == "no answer within 5 s while trying to initialize"
     assert scripted.sessions == []
+
+
+async def test_a_backend_that_went_away_after_a_handshake_that_failed_is_told_to_be_out_of_reach(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How far it came is about the last attempt; the pause before the next is told in hundredths of a second."""
+    scripted = ScriptedBackend()
+    scripted.mute = True
+    async with supervised(scripted.connector, connect_seconds=5) as watched:
+        await watched.backend.wait_for(lambda backend: backend.state is State.RESTARTING)
+        assert watched.backend.phase.value == "initialize"
+        scripted.refuse = "connection refused"
+        await watched.backend.wait_for(lambda backend: backend.error == "connection refused")
+        assert watched.backend.phase.value == "connect"
+    pauses = [record.__dict__["retry_seconds"] for record in caplog.records if "retry_seconds" in record.__dict__]
+    assert len(pauses) == 2
+    assert all(0.5 <= pause == int(pause * 100 + 0.5) / 100 for pause in pauses)
 
 
 async def test_a_protocol_nobody_knows_is_refused_with_the_ones_we_speak(autojump_clock: trio.testing.MockClock) -> None:

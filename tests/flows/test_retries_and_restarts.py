@@ -31,7 +31,7 @@ class House:
     async def backend(self, name: str, settings: RetrySettings = QUICK, **restarts: float) -> tuple[ScriptedBackend, Backend, Retry]:
         scripted = ScriptedBackend(name=name)
         backend = Backend(name, scripted.connector)
-        times = Restarts(**{"initial_seconds": 4.0, "max_seconds": 8.0, "crash_limit": 9, **restarts})  # type: ignore[arg-type]
+        times = Restarts(**{"initial_seconds": 4.0, "max_seconds": 8.0, "crash_limit": 9, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
         self.nursery.start_soon(Supervisor(backend, times, 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.state is State.READY)
         return scripted, backend, Retry(backend, settings, lambda _call: True, random.Random(1), backend)

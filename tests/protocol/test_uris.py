@@ -130,6 +130,7 @@ def test_no_uri_belongs_to_two_backends(local: str, one: str, other: str) -> Non
         ("ui://{x}/view", "ui://{x}/view#b", {"x": "w"}, "ui://w/view"),
         ("https://x.example/{id}{?q}", "https://x.example/{id}{?q}#b", {"id": "7", "?q": ""}, "https://x.example/7"),
         ("https://x.example/{id}#{part}", "https://x.example/{id}#b+{part}", {"id": "7", "part": "top"}, "https://x.example/7#top"),
+        ("https://x.example/{id}#a#{part}", "b+https://x.example/{id}#a#{part}", {"id": "7", "part": "top"}, "https://x.example/7#a#top"),
         ("https://x.example/{id}{#part}", "b+https://x.example/{id}{#part}", {"id": "7", "#part": "#top"}, "https://x.example/7#top"),
     ],
 )

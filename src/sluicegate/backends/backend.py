@@ -101,12 +101,6 @@ class Backend:
         return self.connector.transport
 
     @property
-    def pid(self) -> int | None:
-        """The process id of its child, where it has one."""
-        pid = getattr(self.session, "pid", None)
-        return pid if isinstance(pid, int) else None
-
-    @property
     def is_up(self) -> bool:
         """Whether a call could be sent right now."""
         return self.session is not None

@@ -17,8 +17,8 @@ from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params, Raw, encode_notification, encode_request
 from ..protocol.why import Why
-from .incoming import NOBODY, deliver, messages_in
-from .mapping import own_key, with_own_token
+from .incoming import deliver, messages_in
+from .mapping import NOBODY, own_key, with_own_token
 from .outbox import Letter, Outbox
 from .session import Inbox
 from .unasked import Unasked

@@ -21,7 +21,7 @@ def retry_after(text: str, date: str, now: float) -> float | None:
     """
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return LONGEST if len(text) > 9 else min(float(text), LONGEST)
+        return min(float(text), LONGEST)
     moment = _seconds(text)
     if moment is None:
         return None

@@ -14,16 +14,13 @@ from ..protocol.halves import with_whole_characters
 from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
 from ..protocol.offers import KINDS
 from ..protocol.why import Why
-from .mapping import answer_key, answer_to_backend, own_number, progress_token, reply_from
+from .mapping import NOBODY, answer_key, answer_to_backend, own_number, progress_token, reply_from
 from .overheard import overheard
 from .unreadable import described
 
-__all__ = ["NOBODY", "Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+__all__ = ["Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
 
 log = get_logger("sluicegate.backend")
-
-NOBODY = -1
-"""The number of no call."""
 
 
 class Waiting(Protocol):

@@ -83,7 +83,7 @@ async def _write(session: ChannelSession, streams: MessageStream) -> None:
     async with write:
         while (frame := await session.next_frame()) is not None:
             try:
-                message = jsonrpc_message_adapter.validate_json(frame, by_name=False)
+                message = jsonrpc_message_adapter.validate_json(frame)
             except ValueError as error:  # the SDK's limits on depth, digits and text are narrower than ours
                 what = "the server could not be asked, because the SDK cannot read the call"
                 session.refuse(_key(frame), Why(what, f"{what}: {error}"))

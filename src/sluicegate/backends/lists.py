@@ -41,8 +41,7 @@ async def read_page(result: Raw, kind: ListKind, *, strict: bool = False) -> Pag
         await trio.lowlevel.checkpoint()
         return Page(Listed((), (Flaw(kind.name, "", f"{members.message}; nothing of it is listed"),)))
     entries, flaws = _entries(members, kind)
-    items: list[Item] = []
-    size = 0
+    items, size = list[Item](), 0
     for number, entry in enumerate(entries):
         size += memoryview(entry).nbytes
         if number % AT_ONCE == 0 or size > BYTES_AT_ONCE:

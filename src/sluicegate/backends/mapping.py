@@ -25,30 +25,32 @@ from ..protocol.messages import (
 from ..protocol.why import Why
 from .lines import number_at_ends
 
-__all__ = ["answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
+__all__ = ["NOBODY", "answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
 
 _BRACE = ord("{")
 _NULL_META = re.compile(rb'"_meta"\s*+:\s*+null')
 """Looked for in every result, in a long one at both ends alone: 0.1 µs for 100 bytes, 0.5 at most."""
 _LONG, _END = 4096, 1024
 NO_TOKEN = Raw(b"")
+NOBODY = -1
+"""The number of no call."""
 LONGEST_NUMBER = 18
 """Digits of an id or token that may be one of ours."""
 
 
 def own_number(digits: bytes) -> int:
-    """A number that may be one of ours, else -1, which never is."""
+    """A number that may be one of ours, else `NOBODY`."""
     if len(digits) > LONGEST_NUMBER:
-        return -1
+        return NOBODY
     number = int(digits) if digits.isdigit() else read_id(digits)
-    return number if isinstance(number, int) else -1
+    return number if isinstance(number, int) else NOBODY
 
 
 def own_key(key: int | str | None) -> int:
-    """The id of ours that an answer means, else -1; some servers answer 7 with ``"7"`` (CORE-69)."""
+    """The id of ours that an answer means, else `NOBODY`; some servers answer 7 with ``"7"`` (CORE-69)."""
     if isinstance(key, str):
         return own_number(key.encode())
-    return -1 if key is None else key
+    return NOBODY if key is None else key
 
 
 def answer_key(data: bytes | Raw) -> int | str | None:

@@ -36,10 +36,12 @@ REST_SECONDS = 0.5
 class Restarts:
     """When to try again, in seconds."""
 
-    initial_seconds: float = 0.5
-    max_seconds: float = 30.0
-    crash_limit: int = 5
-    crash_window_seconds: float = 60.0
+    initial_seconds: float
+    max_seconds: float
+    crash_limit: int
+    """Losses soon after one another that make a loop of crashes."""
+    crash_window_seconds: float
+    """How long a loss is remembered."""
 
     def pause(self, failures: int, chance: random.Random, *, looping: bool = False) -> float:
         """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""

@@ -36,9 +36,9 @@ def parted(line: bytes) -> tuple[bytes, bytes]:
     """
     found = line.find(b'{"jsonrpc"', 0, MOST_TEXT)
     start = found if found >= 0 else line.find(b"{", 0, MOST_TEXT)
-    text, rest = line[: max(start, 0)], line[max(start, 0) :]
-    if not text.strip() or text.strip() == b"[":
+    if start < 0 or line[:start].strip() in (b"", b"["):
         return b"", line
+    text, rest = line[:start], line[start:]
     message = decode(rest)
     if isinstance(message, Malformed) or (isinstance(message, Request) and printable(text).strip()):
         return b"", line

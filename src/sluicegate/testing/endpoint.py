@@ -26,8 +26,8 @@ class Answer:
     headers: dict[str, str]
     message: Json
     """The JSON-RPC message; empty where there was none."""
-    _receive: Receive
-    _send: Send
+    _receive: Receive = attrs.field(repr=False)
+    _send: Send = attrs.field(repr=False)
 
     @property
     def method(self) -> str:

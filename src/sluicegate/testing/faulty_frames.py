@@ -8,8 +8,7 @@ import attrs
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.incoming import NOBODY
-from ..backends.mapping import own_key
+from ..backends.mapping import NOBODY, own_key
 from ..backends.outbox import Letter, Outbox
 from ..backends.session import Inbox
 from ..protocol.calls import Call, Reply

@@ -7,8 +7,8 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.incoming import NOBODY
 from ..backends.lines import Lines, Oversized
+from ..backends.mapping import NOBODY
 from ..backends.outbox import Letter
 from ..outside import ProcessSpec
 from ..protocol.messages import Params

@@ -12,7 +12,7 @@ import trio
 
 from ..backends.channel import ChannelSession
 from ..backends.http import HttpConnector
-from ..backends.incoming import NOBODY
+from ..backends.mapping import NOBODY
 from ..backends.outbox import Letter
 from ..http1.server import HangUp, serve
 from ..protocol.events import format_event
