@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.request import BodyCrowded, HttpRequest
 from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.parts import LARGE
 
@@ -76,3 +78,48 @@ async def test_where_nobody_calls_them_all_pass(gate: Any, refused_in: list[int]
         nursery.cancel_scope.cancel()
     assert await post_at_once(gate, b"x" * LARGE) == [400] * 5
     assert len(refused_in) == 10
+
+
+MANY = b",".join(b'"k%06d":1' % number for number in range(340_000))
+CROWDED = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","_meta":{%b}}}' % MANY
+PIECE = 64 * 1024
+
+
+async def test_a_crowded_body_is_refused_at_its_end_and_nothing_of_it_is_kept() -> None:
+    """Eight at once kept 64 MiB, and each held up everybody else for eight milliseconds."""
+    pieces = [CROWDED[start : start + PIECE] for start in range(0, len(CROWDED), PIECE)]
+    kept: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        kept.append(tracemalloc.get_traced_memory()[0])
+        piece = bytearray(pieces.pop(0))  # a copy, so that it counts
+        return {"type": "http.request", "body": bytes(piece), "more_body": bool(pieces)}
+
+    async def send(_event: object) -> None:
+        raise AssertionError
+
+    http = HttpRequest({"method": "POST", "path": "/mcp", "headers": []}, receive, send)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyCrowded) as refused:
+            await http.read_body(2 * len(CROWDED))
+    finally:
+        tracemalloc.stop()
+    assert refused.value.why.id == b"7"
+    assert not pieces
+    assert max(kept) < 4 * PIECE
+
+
+async def test_a_crowded_request_is_told_why(gate: Any) -> None:
+    gate.rebuild(limits=Limits(max_body_size=len(CROWDED)))
+    session = await gate.open()
+    refused = await gate.post(CROWDED, session)
+    assert refused.status_code == 400
+    assert refused.json() == {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "error": {"code": -32600, "message": '"_meta" must not have more than 512 members'},
+    }
+    gate.rebuild(limits=Limits(max_body_size=len(CROWDED) - 1))
+    assert (await gate.post(CROWDED)).status_code == 413

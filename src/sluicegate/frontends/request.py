@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 
 from ..http1.forwarded import network_of
-from ..protocol.messages import encode, encode_error
+from ..protocol.ahead import ENOUGH, crowded_ahead
+from ..protocol.messages import Malformed, encode, encode_error
 from ..protocol.parts import Parts
 from .stream import Line
 
-__all__ = ["ASGIApp", "BodyTooLarge", "ClientGone", "HttpRequest", "Receive", "Scope", "Send"]
+__all__ = ["ASGIApp", "BodyCrowded", "BodyTooLarge", "ClientGone", "HttpRequest", "Receive", "Scope", "Send"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -33,6 +34,14 @@ class ClientGone(Exception):
 
 class BodyTooLarge(Exception):
     """The request's body is larger than allowed."""
+
+
+class BodyCrowded(Exception):
+    """The beginning of the body says that it will be refused."""
+
+    def __init__(self, why: Malformed) -> None:
+        super().__init__(why.message)
+        self.why = why
 
 
 @attrs.define(eq=False)
@@ -96,9 +105,9 @@ class HttpRequest:
         return b", ".join(values).decode("latin-1").strip() if values else None
 
     async def read_body(self, limit: int) -> bytes:
-        """The whole body; raises `BodyTooLarge` or `ClientGone`.
+        """The whole body; raises `BodyTooLarge`, `BodyCrowded` or `ClientGone`.
 
-        Somewhat too large a body is read to its end and dropped, because most clients send all of it before they listen to a refusal.
+        One that is refused, if it is not far too large, is read to its end and dropped, because most clients send all of it before they listen.
         """
         announced = self.one(b"content-length") or ""
         most = limit if self.all(b"expect") else limit * DROPPED
@@ -106,19 +115,24 @@ class HttpRequest:
             raise BodyTooLarge
         parts: list[bytes] = []
         size, more = 0, True
+        crowded: Malformed | None = None
         while more and size <= limit * DROPPED:
             event = await self.receive()
             if event["type"] == "http.disconnect":
                 raise ClientGone
             part = event.get("body", b"")
+            is_first_look = size <= ENOUGH < size + len(part)
             size += len(part)
-            if size <= limit:
-                parts.append(part)
-            else:
+            parts.append(part)
+            if is_first_look:
+                crowded = crowded_ahead(b"".join(parts))
+            if crowded is not None or size > limit:
                 parts.clear()
             more = event.get("more_body", False)
         if size > limit:
             raise BodyTooLarge
+        if crowded is not None:
+            raise BodyCrowded(crowded)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -15,7 +15,7 @@ from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .formats import accepted, is_json
 from .mirrored import contradiction
-from .request import BodyTooLarge, ClientGone, Headers, HttpRequest
+from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
 from .sessions import Session
 from .stream import read_event_id
@@ -106,6 +106,8 @@ class StreamableHttp:
         except BodyTooLarge:
             message = f"Request body exceeds the maximum size of {limit} bytes"
             await self._refuse(http, 413, INVALID_REQUEST, message, headers=[(b"connection", b"close")])
+        except BodyCrowded as crowded:
+            await self._refuse(http, 400, crowded.why.code, crowded.why.message, id=crowded.why.id)
         except ClientGone:
             pass
         return None

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from .ahead import MANY_PARAMS, crowded_ahead, crowded_object
 from .errors import INVALID_REQUEST
 from .ids import read_id
 from .keys import ENVELOPE, NESTED, PARAMS, collision
@@ -106,7 +107,7 @@ def decode(data: bytes) -> Message:
 
 def _decode_by_hand(data: bytes) -> Message:
     """Read what is large, what has members beside those of the protocol, and say of anything else what is wrong with it."""
-    members = decode_object(data)
+    members = crowded_ahead(data) or decode_object(data)
     if isinstance(members, Malformed):
         return members
     raw_id = members.get("id", _ABSENT)
@@ -130,10 +131,7 @@ def _object_or_none(raw: Raw | None) -> Params | str | None:
     params = decode_object(raw)
     if not isinstance(params, Malformed):
         return params
-    return _MANY_PARAMS if params.message == TOO_MANY else '"params" must be an object'
-
-
-_MANY_PARAMS = f'"params" must not have more than {MOST_MEMBERS} members'
+    return MANY_PARAMS if params.message == TOO_MANY else '"params" must be an object'
 
 
 def _read(envelope: _Envelope) -> Message:
@@ -165,7 +163,7 @@ def _wrong_request(envelope: _Envelope, method: str) -> str | None:
 def _wrong_params(params: Params) -> str | None:
     """What is wrong with the keys of the parameters, and of the objects in them that we read."""
     if len(params) > MOST_MEMBERS:
-        return _MANY_PARAMS
+        return MANY_PARAMS
     clash = collision(params.keys(), PARAMS)
     if NESTED.keys().isdisjoint(params):
         return clash
@@ -175,7 +173,7 @@ def _wrong_params(params: Params) -> str | None:
             if not isinstance(members, Malformed):
                 clash = collision(members.keys(), known)
             elif members.message == TOO_MANY:
-                clash = f'"{key}" must not have more than {MOST_MEMBERS} members'
+                clash = crowded_object(key)
     return clash
 
 
