@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import select
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
 from sluicegate.protocol.blot import MOST_SHOWN, blotting
 
 log = get_logger("sluicegate.test")
+PATIENCE = 20.0
 
 
 @contextmanager
@@ -43,6 +45,14 @@ def read_all(descriptor: int) -> bytes:
     except BlockingIOError:
         pass
     return found
+
+
+def read_until(descriptor: int, words: bytes, *, times: int = 1) -> None:
+    """Read until they came so often; fails where nothing comes any more."""
+    found = b""
+    while found.count(words) < times:
+        assert select.select([descriptor], [], [], PATIENCE)[0], f"{words!r} did not come {times} times: {found!r}"
+        found += os.read(descriptor, 65_536)
 
 
 def fill(descriptor: int) -> None:
@@ -222,10 +232,7 @@ def test_a_count_is_told_when_its_minute_is_over_though_nothing_else_happens() -
         log.warning("it failed", backend="a")
         now[0] = 60.0
         buffer.on_news()
-        for _ in range(200):
-            if b"repeated=1" in (text := os.read(read, 65_536)):
-                break
-        assert b"repeated=1" in text
+        read_until(read, b"repeated=1")
 
 
 def test_nothing_is_left_behind() -> None:
@@ -254,7 +261,7 @@ def test_a_record_that_cannot_be_shown_ends_nothing() -> None:
             log.info("odd", value=Broken())
             now[0] = 60.0
             buffer.on_news()
-            time.sleep(0.2)
+            read_until(read, b"Logging error", times=2)  # the second one from the writer's own thread
             log.info("and on it goes")
         assert b"and on it goes" in read_all(read)
 
