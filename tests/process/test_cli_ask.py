@@ -13,6 +13,8 @@ import pytest
 import trio
 from mcp import Client, StdioServerParameters
 
+from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig
+from sluicegate.gateway import open_gateway
 from sluicegate.gateway.builder import Builder
 
 pytestmark = pytest.mark.slow
@@ -140,6 +142,38 @@ async def test_a_running_gateway_answers_at_its_url() -> None:
         code, out, err = await ask("call", "one_echo", "--url", f"{url}/nothing-here")
         assert (code, out) == (1, "")
         assert "Traceback" not in err
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_gateway_with_tokens_is_asked_with_one(tmp_path: Path) -> None:
+    server = BackendConfig("one", "stdio", command=sys.executable, args=(str(SERVER), "one"))
+    config = Config(ProxyConfig("gate", listen=ListenConfig(port=0)), (server,), auth=BearerAuth(("secret",)))
+    async with open_gateway(config) as gateway, trio.open_nursery() as nursery:
+        [url, *_] = await nursery.start(gateway.serve)
+        given = {
+            "no token": (),
+            "a token": ("--token", "secret"),
+            "a header": ("--header", "X-Other: 1", "--header", " Authorization :  Bearer secret"),
+        }
+        done = {name: await ask("call", "one_echo", "--url", f"{url}/mcp", *options) for name, options in given.items()}
+        assert {name: code for name, (code, _, _) in done.items()} == {"no token": 1, "a token": 0, "a header": 0}
+        assert "Traceback" not in "".join(err for _, _, err in done.values())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_list_of_many_pages_and_a_result_are_shown_as_they_came_from_near_and_far(write_gate: Callable[[str], Path]) -> None:
+    gate = write_gate('[proxy]\nname = "gate"\npage_size = 3\n')
+    builder = Builder("gate").proxy(page_size=3).backend("one", [sys.executable, str(SERVER), "one"])
+    async with builder.open() as gateway, trio.open_nursery() as nursery:
+        [url, *_] = await nursery.start(gateway.serve)
+        for place in (("-c", str(gate)), ("--url", f"{url}/mcp")):
+            code, out, err = await ask("list", "tools", "--json", *place)
+            assert (code, err) == (0, "")
+            assert [tool["name"] for tool in json.loads(out)] == ["one_echo", "one_slow", "one_fail", "one_die"]
+            assert json.loads(out)[0]["inputSchema"] == {"type": "object"}
+            code, out, err = await ask("call", "one_fail", "--json", *place)
+            assert (code, err) == (1, "")
+            assert json.loads(out) == {"content": [{"type": "text", "text": "it did not work"}], "isError": True}
         nursery.cancel_scope.cancel()
 
 

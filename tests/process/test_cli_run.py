@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ class Daemon:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Daemon]:
-    """A gateway that is killed at the end, should it still be there."""
-    command = [*SLUICEGATE, "run", *arguments]
+def running(*arguments: str, before: Sequence[str] = ()) -> Iterator[Daemon]:
+    """A gateway that is killed at the end, should it still be there; perhaps started by another program."""
+    command = [*before, *SLUICEGATE, "run", *arguments]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         daemon = Daemon(process)
         try:
@@ -188,6 +189,66 @@ def test_a_second_ctrl_c_cuts_a_call_that_will_not_end(gate: Path) -> None:
         caller.join(PATIENCE)
         assert len(answers) == 1
         assert family.left() == set()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_cut"),
+    [
+        (signal.SIGTERM, signal.SIGTERM, False),
+        (signal.SIGINT, signal.SIGTERM, False),
+        (signal.SIGINT, signal.SIGHUP, False),
+        (signal.SIGTERM, signal.SIGINT, True),
+        (signal.SIGHUP, signal.SIGINT, True),
+    ],
+)
+def test_a_second_signal_cuts_only_where_it_is_ctrl_c(gate: Path, first: signal.Signals, second: signal.Signals, is_cut: bool) -> None:
+    """A service manager may send SIGTERM again and again: a call still has the time that it was promised."""
+    gate.write_text(gate.read_text().replace("shutdown_timeout_seconds = 20", f"shutdown_timeout_seconds = {20 if is_cut else 2}"))
+    with running("-c", str(gate), "--log-level", "debug") as daemon:
+        answers, caller = calling(Session(address(daemon)), "one_slow")
+        daemon.wait_for("slow was called")
+        family = Family(daemon.process.pid)
+        assert family.look()
+        daemon.process.send_signal(first)
+        daemon.wait_for("draining")
+        began = time.monotonic()
+        daemon.process.send_signal(second)
+        assert daemon.wait() == (1 if is_cut else 0)
+        assert is_cut or time.monotonic() - began > 1.5
+        assert time.monotonic() - began < 15
+        caller.join(PATIENCE)
+        assert len(answers) == 1
+        assert family.left() == set()
+        assert "Traceback" not in "".join(daemon.lines)
+
+
+@pytest.mark.parametrize(("hard", "is_told"), [(700, True), (5000, False)])
+def test_a_limit_of_descriptors_below_what_may_connect_is_told_of_and_is_no_end(gate: Path, hard: int, is_told: bool) -> None:
+    limit = ["sh", "-c", f'ulimit -Sn 300; ulimit -Hn {hard}; exec "$@"', "sh"]
+    with running("-c", str(gate), before=limit) as daemon:
+        url = address(daemon)
+        assert httpx2.get(f"{url}/livez").status_code == 200
+        number = Path(f"/proc/{daemon.process.pid}/limits")
+        if number.exists():  # as many as it needs, or as it may have
+            [line] = [line for line in number.read_text().splitlines() if line.startswith("Max open files")]
+            assert int(line.split()[3]) == min(4096 + 512, hard)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+        told = [json.loads(line) for line in daemon.lines if "too few files" in line]
+        assert [(line["level"], line["max_connections"]) for line in told] == [("warning", 4096)] * is_told
+
+
+@pytest.mark.parametrize(("mask", "mode"), [("000", None), ("077", "660"), ("000", "640")])
+def test_a_unix_socket_has_its_own_mode_whatever_the_umask_is(gate: Path, tmp_path: Path, mask: str, mode: str | None) -> None:
+    path = tmp_path / "gate.sock"
+    own = "" if mode is None else f'\nunix_mode = "{mode}"'
+    gate.write_text(gate.read_text().replace("port = 0", f"unix = {json.dumps(str(path))}{own}"))
+    with running("-c", str(gate), before=["sh", "-c", f'umask {mask}; exec "$@"', "sh"]) as daemon:
+        assert json.loads(daemon.wait_for('.*"serving".*')[0])["urls"] == [f"unix:{path}"]
+        assert oct(path.stat().st_mode)[-3:] == (mode or "600")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+        assert not path.exists()
 
 
 @pytest.mark.parametrize("server", ["native", "hypercorn"])

@@ -110,7 +110,7 @@ class _Remote:
 
 
 def _plain(result: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return plain
 
 
