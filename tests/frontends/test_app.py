@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -200,3 +201,42 @@ async def test_a_foreign_server_may_cancel_its_request_and_the_call_goes_on(gate
         await gate.app({"type": "http", "method": "POST", "path": "/mcp", "headers": list(headers.items())}, receive, send)
     async with gate.stream("GET", session, last_event_id="1-2") as stream:
         assert [event.id for event in await stream.rest()] == ["1-3", "1-4"]
+
+
+class Wishful:
+    """Faults on purpose, which somebody asks for (implements `Wishes`)."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def wished(self, text: str) -> AbstractContextManager[None]:
+        if text == "nonsense":
+            raise ValueError("there is no such fault")
+        self.asked.append(text)
+        return nullcontext()
+
+    def health(self) -> dict[str, object]:
+        return {"asked": len(self.asked)}
+
+
+@pytest.mark.parametrize(
+    ("on_loopback", "client", "proxied", "is_heard"),
+    [
+        (True, "127.0.0.1", {}, True),
+        (True, "10.0.0.7", {}, False),
+        (False, "127.0.0.1", {}, False),
+        (True, "127.0.0.1", {"x_forwarded_for": "10.0.0.7"}, False),
+    ],
+)
+async def test_faults_are_there_for_this_machine_alone(
+    gate: Any, talk: Any, on_loopback: bool, client: str, proxied: dict[str, str], is_heard: bool
+) -> None:
+    gate.rebuild(admission=Admission(on_loopback=on_loopback))
+    gate.app.wishes = wishful = Wishful()
+    gate.transport.client = (client, 50000)
+    assert (await gate.post(talk.opening(), x_sluicegate_fault="reset", **proxied)).status_code == 200
+    assert wishful.asked == ["reset"] * is_heard
+    wrong = await gate.post(talk.opening(), x_sluicegate_fault="nonsense", **proxied)
+    assert wrong.status_code == (400 if is_heard else 200)
+    assert gate.refusals == [(400, "X-Sluicegate-Fault: there is no such fault")] * is_heard
+    assert (await gate.http.get("/health")).json() == {"status": "ok", "faults": {"asked": len(wishful.asked)}}

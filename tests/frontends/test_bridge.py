@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -14,6 +15,7 @@ import trio.testing
 
 from sluicegate.frontends.bridge import CONNECT_SECONDS, bridge
 from sluicegate.frontends.daemon_answer import LONGEST_MESSAGE
+from sluicegate.frontends.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.testing.lines import LineClient, open_line_client
 
@@ -401,3 +403,50 @@ async def test_a_gateway_that_forgot_the_session_before_it_answered_costs_one_er
     while (answer := await client.next()).get("id") != 6:
         pass
     assert "result" in answer
+
+
+async def test_a_session_that_is_opened_again_gets_the_whole_handshake(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object
+) -> None:
+    """Some servers refuse everything before the end of the handshake; and before its client has said so, nobody else may."""
+
+    def handshakes() -> list[tuple[str, bool]]:
+        return [(session.id, session.ready) for session in gate.app.sessions._sessions.values()]
+
+    await client.send(talk.opening())
+    await client.next()
+    ((first, _),) = handshakes()
+    gate.app.sessions.end_all()
+    await client.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert (await client.next())["id"] == 1
+    ((second, is_ready),) = handshakes()
+    assert (second != first, is_ready) == (True, False)
+    await client.send(INITIALIZED)
+    await trio.sleep(1)
+    gate.app.sessions.end_all()
+    await client.send({"jsonrpc": "2.0", "id": 2, "method": "ping"})
+    lines = [await client.next() for _ in range(2)]
+    assert {line.get("id", line.get("method")) for line in lines} == {2, "notifications/tools/list_changed"}
+    ((third, is_ready),) = handshakes()
+    assert (third not in (first, second), is_ready) == (True, True)
+
+
+async def test_a_daemon_that_is_away_is_asked_ever_more_rarely_but_often_enough(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    handle = gate.transport.handle_async_request
+
+    async def watched(request: Any) -> Any:
+        asked.append(trio.current_time())
+        return await handle(request)
+
+    await open_session(client, talk)
+    monkeypatch.setattr(gate.transport, "handle_async_request", watched)
+    gate.transport.down = True
+    await client.send(talk.calling("echo", 1))
+    assert "cannot be reached" in (await client.next())["error"]["message"]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert pauses[:3] == pytest.approx([FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE])
+    assert pauses == pytest.approx(sorted(pauses))
+    assert pauses[-3:] == pytest.approx([LONGEST_PAUSE] * 3)

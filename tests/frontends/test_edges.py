@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import AsyncExitStack
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +13,11 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.exchange import Exchange
+from sluicegate.frontends.large_events import LARGEST, LargeEvents
 from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest, Receive
+from sluicegate.frontends.stream import MOST_NOTE_BYTES, EventLog, read_event_id
+from sluicegate.protocol.calls import Call
 
 LIMIT = 100
 
@@ -110,7 +117,7 @@ async def test_after_a_refusal_nothing_else_is_said(gate: Any, autojump_clock: t
 
 
 async def test_who_asks_for_the_route_gets_it_and_nobody_else(gate: Any, talk: Any, tools: Any) -> None:
-    from sluicegate.protocol.calls import Call, Hop, Reply
+    from sluicegate.protocol.calls import Hop, Reply
 
     async def traced(call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -123,3 +130,118 @@ async def test_who_asks_for_the_route_gets_it_and_nobody_else(gate: Any, talk: A
     asked = [{"sluicegate/route": True}, {"sluicegate/route": False}, {"sluicegate/route": 1}, {"x": "sluicegate/route"}, {}]
     told = [(await gate.post(talk.calling("traced", _meta=meta), session)).json()["result"] for meta in asked]
     assert ["_meta" in result for result in told] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize(("seconds", "is_there"), [(99.9, True), (100.0, False)])
+async def test_an_idle_session_is_over_though_nobody_has_looked_for_it_yet(
+    seconds: float, is_there: bool, gate: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate.rebuild(limits=Limits(session_idle_seconds=100))
+    session = await gate.open()
+    await trio.sleep(seconds)
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    assert (await gate.post(ping, session)).status_code == (200 if is_there else 404)
+    assert len(gate.app.sessions) == is_there
+    await trio.sleep(50)
+    assert (await gate.post(ping, session)).status_code == (200 if is_there else 404)
+
+
+async def test_a_session_in_which_something_is_open_is_not_idle_when_it_is_asked(gate: Any, autojump_clock: trio.testing.MockClock) -> None:
+    gate.rebuild(limits=Limits(session_idle_seconds=100))
+    session = await gate.open()
+    async with gate.stream("GET", session):
+        await trio.sleep(1000)
+        assert (await gate.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, session)).status_code == 200
+
+
+@pytest.mark.parametrize(("max_sessions", "share", "status"), [(2, 10, 503), (10, 2, 429)])
+async def test_who_finds_no_place_is_told_when_to_come_back(
+    max_sessions: int, share: int, status: int, gate: Any, talk: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate.rebuild(limits=Limits(max_sessions=max_sessions, max_sessions_per_principal=share))
+    async with gate.stream("GET", await gate.open()), gate.stream("GET", await gate.open()):
+        refused = await gate.post(talk.opening(id="me"))
+        assert (refused.status_code, refused.json()["id"], refused.headers.get("mcp-session-id")) == (status, "me", None)
+        assert refused.json()["error"]["code"] == -32600
+        assert int(refused.headers["retry-after"]) > 0
+    assert gate.refusals[-1][0] == status
+
+
+@pytest.mark.parametrize(("most", "open_before", "status"), [(2, 1, 200), (2, 2, 429)])
+async def test_a_session_has_so_many_streams_and_no_more(
+    most: int, open_before: int, status: int, gate: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate.rebuild(limits=Limits(max_streams_per_session=most))
+    session = await gate.open()
+    async with AsyncExitStack() as streams:
+        for _ in range(open_before):
+            await streams.enter_async_context(gate.stream("GET", session))
+        another = await streams.enter_async_context(gate.stream("GET", session))
+        assert another.response.status_code == status
+    await trio.testing.wait_all_tasks_blocked()
+    async with gate.stream("GET", session) as later:
+        assert later.response.status_code == 200
+
+
+@pytest.mark.parametrize(("most", "refused"), [(2, 1), (3, 0)])
+async def test_a_session_has_so_many_calls_and_no_more(
+    most: int, refused: int, gate: Any, talk: Any, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate.rebuild(limits=Limits(max_calls_per_session=most))
+    session = await gate.open()
+    answers: list[Any] = []
+
+    async def call(number: int) -> None:
+        answers.append((await gate.post(talk.calling("slow", number), session)).json())
+
+    for number in range(3):
+        nursery.start_soon(call, number)
+        await trio.testing.wait_all_tasks_blocked()
+    assert [answer["id"] for answer in answers] == [2] * refused
+    await trio.sleep(10)
+    assert ["error" in answer for answer in answers] == [True] * refused + [False] * (3 - refused)
+    assert (await gate.post(talk.calling("echo", 0), session)).json()["result"]
+
+
+async def test_what_was_read_to_its_end_after_it_was_lost_is_not_kept(gate: Any, talk: Any, autojump_clock: trio.testing.MockClock) -> None:
+    session = await gate.open()
+    async with gate.stream("POST", session, talk.calling("chatty", 9)) as stream:
+        await stream.next()
+    await trio.sleep(0.5)
+    async with gate.stream("GET", session, last_event_id="1-1") as stream:
+        assert json.loads((await stream.rest())[-1].data)["id"] == 9
+    await trio.testing.wait_all_tasks_blocked()
+    table = gate.app.sessions
+    assert (table._sessions[session].answers, table._kept, table._kept_bytes, table.orphans) == ({}, {}, 0, {})
+
+
+@pytest.mark.parametrize(("size", "kept"), [(MOST_NOTE_BYTES // 4, 4), (MOST_NOTE_BYTES // 4 + 1, 3), (2 * MOST_NOTE_BYTES, 1)])
+def test_notes_that_wait_are_bounded_in_bytes_and_the_newest_one_stays(size: int, kept: int) -> None:
+    log = EventLog(1)
+    log.put(b"r" * 3 * MOST_NOTE_BYTES, is_note=False)
+    for _ in range(4):
+        log.put(b"x" * size)
+    assert [number for number, _ in log.after(0)] == [1, *range(6 - kept, 6)]
+    assert (log.size, log.dropped) == (3 * MOST_NOTE_BYTES + kept * size, 4 - kept)
+
+
+def test_what_is_asked_for_after_an_event_begins_with_the_next_one() -> None:
+    log = EventLog(7)
+    for number in range(3):
+        log.put(b"%d" % number)
+    assert [log.after(number) for number in (0, 2, 3, 4)] == [[(1, b"0"), (2, b"1"), (3, b"2")], [(3, b"2")], [], []]
+    assert [read_event_id(log.event_id(number)) for number in (0, 3)] == [(7, 0), (7, 3)]
+    digits = "9" * 15
+    assert read_event_id(f"1-{digits}") == (1, int(digits))
+    assert read_event_id(f"1-{digits}9") is None
+
+
+@pytest.mark.parametrize(("size", "names", "is_told"), [(LARGEST, ["a"], []), (LARGEST + 1, ["a", "b", "a"], ["a", "b"])])
+def test_a_tool_whose_answers_some_clients_refuse_is_named_once(
+    size: int, names: list[str], is_told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    large = LargeEvents()
+    for name in names:
+        call = Exchange(b"1", Call("tools/call", name, {}), SimpleNamespace(note=None, reply=None), lambda: None)
+        large.look(size, [call])
+    assert [vars(record)["target"] for record in caplog.records] == is_told

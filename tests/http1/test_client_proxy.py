@@ -98,6 +98,7 @@ async def test_a_proxy_may_speak_tls_itself(keys: tuple[TlsFiles, ssl.SSLContext
     ("said", "why"),
     [
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "opened no tunnel to far.test:443: HTTP 403"),
+        (b"HTTP/1.1 300 Where\r\nContent-Length: 0\r\n\r\n", "opened no tunnel to far.test:443: HTTP 300"),
         (b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", "does not accept the user and password in its URL"),
         (b"hello\r\n\r\n", "does not answer in HTTP"),
         (b"HTTP/1.1 200", "closed the connection"),

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, Unreachable
 from sluicegate.http1.client_settings import ClientSettings
-from sluicegate.http1.client_turns import Turns
+from sluicegate.http1.client_turns import FEW, Turns
 from sluicegate.http1.origin import parse_address
 from sluicegate.testing.farside import FarSide, Talk
 
@@ -176,3 +177,59 @@ async def test_who_has_waited_longest_has_the_next_turn(nursery: trio.Nursery) -
         turns.call_next(has_turn=True)
         await trio.testing.wait_all_tasks_blocked()
     assert order == [0, 1, 2]
+
+
+@pytest.mark.parametrize("has_turn", [True, False])
+async def test_who_gives_up_just_when_it_was_called_passes_that_on(has_turn: bool, nursery: trio.Nursery) -> None:
+    turns, heard = Turns(), list[tuple[str, bool]]()
+    first = trio.CancelScope()
+
+    async def wait(name: str, scope: trio.CancelScope) -> None:
+        with scope:
+            heard.append((name, await turns.wait()))
+
+    while turns.take():
+        pass
+    for name, scope in (("first", first), ("second", trio.CancelScope())):
+        nursery.start_soon(wait, name, scope)
+        await trio.testing.wait_all_tasks_blocked()
+    first.cancel()  # it has not heard of that yet
+    if has_turn:
+        turns.give_back(worked=False)
+    else:
+        turns.call_next()
+    await trio.testing.wait_all_tasks_blocked()
+    assert heard == [("second", has_turn)]
+    assert (turns.are_awaited, turns.take()) == (False, False)
+    turns.give_back(worked=False)
+    assert turns.take()
+
+
+async def test_an_attempt_that_works_lets_one_more_run_and_failures_leave_a_few() -> None:
+    turns = Turns()
+
+    def free() -> int:
+        taken = 0
+        while turns.take():
+            taken += 1
+        return taken
+
+    few = free()
+    assert few == FEW
+    turns.give_back(worked=True)
+    assert free() == 2
+    for _ in range(few):
+        turns.give_back(worked=True)
+    most = 2 * few + 1
+    assert free() == most - 1
+    turns.give_back(worked=False)
+    assert free() == 0
+    for _ in range(most - FEW - 1):
+        turns.give_back(worked=False)
+    assert free() == 0
+    turns.give_back(worked=False)
+    assert free() == 1
+    for _ in range(FEW):
+        turns.give_back(worked=False)
+    assert free() == FEW
+    await trio.lowlevel.checkpoint()

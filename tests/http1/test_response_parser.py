@@ -131,3 +131,14 @@ def test_each_first_line_has_the_limit_for_itself(length: int, failure: str) -> 
     line = b"HTTP/1.1 200 " + b"x" * (length - 15) + b"\r\n"
     parser.feed(b"HTTP/1.1 103 Early Hints\r\nLink: 0123456789\r\n\r\n" * 3 + line)
     assert parser.failure == failure
+
+
+@pytest.mark.parametrize(("status", "has_body"), [(200, False), (299, False), (300, True), (407, True)])
+def test_only_a_tunnel_that_is_opened_has_no_body(status: int, has_body: bool) -> None:
+    """What answers CONNECT with another status than 2xx says why (RFC 9110 section 9.3.6)."""
+    parser = ResponseParser()
+    parser.expect(b"CONNECT")
+    parser.feed(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n" % status)
+    assert parser.complete is not has_body
+    parser.feed(b"no")
+    assert (parser.complete, parser.keep_alive, b"".join(parser.body)) == (True, has_body, b"no" * has_body)

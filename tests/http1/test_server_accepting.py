@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import socket
+from collections.abc import Iterator
 
 import attrs
 import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.accepting import accept_all
+from sluicegate.http1.accepting import accept_all, accept_waiting
 from sluicegate.http1.doors import Doors
 from sluicegate.http1.forwarded import Peer
 from sluicegate.http1.lifespan import Receive, Scope, Send
-from sluicegate.http1.server import ServerSettings
+from sluicegate.http1.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.front import open_front
 from sluicegate.testing.wire import MemoryNetwork
 
@@ -103,6 +106,31 @@ async def test_who_is_turned_away_can_read_why_though_its_request_was_not_read(a
         assert (await busy.answer()).status == 200
 
 
+async def test_who_is_turned_away_is_kept_neither_waiting_nor_for_long(autojump_clock: object) -> None:
+    """It reads at once that there is no more to come, and whoever does not go is left after a second."""
+    async with open_front(slow, ServerSettings(max_connections=1)) as front:
+        busy = await front.dial()
+        await busy.say(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        other, talker = await front.dial(), await front.dial()
+        assert (await other.answer()).status == 503
+        assert await other.rest() == b""
+        assert trio.current_time() == 0
+        await trio.testing.wait_all_tasks_blocked()
+        before = len(front.connections.child_tasks)
+        await other.close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(front.connections.child_tasks) == before - 1
+        for _ in range(2 * MOST_DROPPED // 1000):
+            try:
+                await talker.stream.send_all(b"x" * 1000)
+            except trio.BrokenResourceError:
+                break
+        await trio.testing.wait_all_tasks_blocked()
+        assert (len(front.connections.child_tasks), trio.current_time()) == (before - 2, 0)
+        assert (await busy.answer()).status == 200
+
+
 async def test_those_who_are_turned_away_do_not_pile_up(autojump_clock: object) -> None:
     async with open_front(slow, ServerSettings(max_connections=1)) as front:
         busy = await front.dial()
@@ -130,3 +158,41 @@ def test_a_peer_that_may_not_come_in_makes_nobody_leave() -> None:
     assert asked == []
     assert doors.enter(third, make_room)
     assert asked == [True]
+
+
+class Blocked(BaseException):
+    """Something waits in the kernel."""
+
+
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """What blocks the whole thread fails, where Trio's own clocks stand still."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise Blocked
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 10.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+async def test_those_at_a_door_of_the_system_are_let_in_and_nobody_is_waited_for(bounded: None) -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    welcomed: list[trio.abc.Stream] = []
+    with socket.socket() as client:
+        client.connect(listener.socket.getsockname())
+        accept_waiting(listener, welcomed.append)
+        assert len(welcomed) == 1
+        client.sendall(b"x")
+        assert await welcomed[0].receive_some() == b"x"
+        accept_waiting(listener, welcomed.append)
+        assert len(welcomed) == 1
+        await welcomed[0].aclose()
+        with trio.move_on_after(0) as scope:  # Trio still waits for it as it did
+            await listener.accept()
+        assert scope.cancelled_caught
+    await listener.aclose()

@@ -420,3 +420,16 @@ async def test_whoever_could_not_send_hears_at_once_that_nobody_waits(autojump_c
         await client.say(asked)
         await trio.sleep(1000)
         assert heard == [("http.disconnect", 0)]
+
+
+async def test_only_a_first_request_is_waited_for_when_the_accepting_ends(autojump_clock: object) -> None:
+    """Who has just connected may be about to ask; who had his answer asks somewhere else."""
+    async with open_front(only_http(always_ok)) as front:
+        fresh, answered = await front.dial(), await front.dial()
+        await answered.say(GET)
+        assert (await answered.answer()).status == 200
+        front.accepting.cancel()
+        assert await answered.rest() == b""
+        assert trio.current_time() == 0
+        await fresh.say(GET)
+        assert (await fresh.answer()).status == 200

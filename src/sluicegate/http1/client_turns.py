@@ -34,7 +34,7 @@ class _Place:
     """A place in the queue."""
 
     called: trio.Event = attrs.field(factory=trio.Event)
-    has_turn: bool = False
+    has_turn: bool = attrs.field(init=False)
 
 
 @attrs.define(eq=False)

@@ -24,7 +24,7 @@ class ResponseWriter:
     head_made: bool = attrs.field(default=False, init=False)
     finished: bool = attrs.field(default=False, init=False)
     """The whole response is written."""
-    keep_alive: bool = attrs.field(default=False, init=False)
+    keep_alive: bool = attrs.field(init=False)
     """Whether another response may follow on the connection. Known when the head is made."""
     until_close: bool = attrs.field(default=False, init=False)
     """The body ends where the connection does."""
@@ -32,7 +32,7 @@ class ResponseWriter:
     _first_line: bytes = attrs.field(default=b"", init=False)
     _headers: Iterable[tuple[bytes, bytes]] = attrs.field(default=(), init=False)
     _chunked: bool = attrs.field(default=False, init=False)
-    _bodiless: bool = attrs.field(default=False, init=False)
+    _bodiless: bool = attrs.field(init=False)
     _left: int | None = attrs.field(default=None, init=False)
     """Bytes of the body that are owed; None where it was not said how many there will be."""
 
