@@ -13,8 +13,8 @@ import pytest
 import trio
 from mcp import Client, StdioServerParameters
 
+from sluicegate import open_gateway
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig
-from sluicegate.gateway import open_gateway
 from sluicegate.gateway.builder import Builder
 
 pytestmark = pytest.mark.slow

@@ -51,13 +51,13 @@ class MessageParser:
     _kept: bytes = attrs.field(default=b"", init=False)
     """What came, and was not enough to go on with."""
     _headers: list[tuple[bytes, bytes]] = attrs.field(factory=list, init=False)
-    _used: int = attrs.field(default=0, init=False)
+    _used: int = attrs.field(init=False)
     """Bytes of this head, or of this chunked body, so far."""
-    _left: int = attrs.field(default=0, init=False)
+    _left: int = attrs.field(init=False)
     """Bytes of the sized body that are still to come."""
-    _content: int = attrs.field(default=0, init=False)
+    _content: int = attrs.field(init=False)
     """Bytes of this body so far, without what is around them."""
-    _passed: bool = attrs.field(default=False, init=False)
+    _passed: bool = attrs.field(init=False)
     """The head of this message was known, so llhttp sees nothing of the message."""
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:

@@ -18,7 +18,7 @@ class Pace:
     """Of the window, in seconds."""
     _mark: int = attrs.field(default=0, init=False)
     """Bytes that had moved when the window began."""
-    _since: float = attrs.field(default=0.0, init=False)
+    _since: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._left = self.seconds

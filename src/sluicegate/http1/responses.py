@@ -64,10 +64,10 @@ class ResponseParser(MessageParser):
     """Why there is no (whole) response."""
     _method: bytes = attrs.field(default=b"", init=False)
     _version: str = attrs.field(default="", init=False)
-    _coming: int = attrs.field(default=0, init=False)
+    _coming: int = attrs.field(init=False)
     """The status of the head that is coming."""
     _judged: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
-    _interim: int = attrs.field(default=0, init=False)
+    _interim: int = attrs.field(init=False)
     _stage: int = attrs.field(default=OVER, init=False)
     _llhttp: httptools.HttpResponseParser = attrs.field(init=False)
 
