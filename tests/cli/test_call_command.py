@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from sluicegate.cli.call import _print_text
+from sluicegate.cli.listing import _description, _key
+from sluicegate.cli.target import _headers
+
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -43,3 +47,47 @@ def test_a_secret_that_cannot_be_sent_is_not_shown(sluicegate: Command, wrong: S
 
 def test_a_url_and_a_configuration_exclude_each_other(sluicegate: Command, gate: Path) -> None:
     assert sluicegate("list", "tools", "--url", "http://127.0.0.1/mcp", "-c", str(gate))[0] == 2
+
+
+def test_headers_are_those_that_were_written_and_a_token_is_one_of_them() -> None:
+    assert _headers(None, []) == {}
+    assert _headers("secret", ["X-One: 1", " X-Two :2 ", "X-Three: a:b", "X-Four:"]) == {
+        "Authorization": "Bearer secret",
+        "X-One": "1",
+        "X-Two": "2",
+        "X-Three": "a:b",
+        "X-Four": "",
+    }
+    assert _headers("secret", ["Authorization: Basic x"]) == {"Authorization": "Basic x"}
+
+
+def test_the_texts_of_a_result_are_printed_and_of_the_rest_that_it_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_text(
+        {
+            "content": [
+                {"type": "text", "text": "one"},
+                {"type": "image", "data": "x"},
+                {},
+                {"type": "text"},
+                {"type": "text", "text": "two"},
+            ]
+        }
+    )
+    assert capsys.readouterr() == ("one\n\ntwo\n", "(image left out; --json shows it)\n(something left out; --json shows it)\n")
+    _print_text({})
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "description"),
+    [
+        ({"name": "a", "description": "\n first\nsecond", "title": "t"}, "a", "first"),
+        ({"name": "a", "title": " t\nu"}, "a", "t"),
+        ({"name": "a", "description": ""}, "a", ""),
+        ({"name": "a", "uri": "b://c"}, "b://c", ""),
+        ({"name": "a", "uriTemplate": "b://{c}"}, "b://{c}", ""),
+        ({}, "", ""),
+    ],
+)
+def test_an_entry_is_told_by_what_it_is_asked_for_with_and_its_first_line(entry: dict[str, str], key: str, description: str) -> None:
+    assert (_key(entry), _description(entry)) == (key, description)
