@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from sluicegate import BackendFailed, Builder, Call, ConfigError, Handler, Reply, State
-from sluicegate.config.policies import RetryConfig
+from sluicegate.policies.settings import RetryConfig
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import RESOURCES, TEMPLATES
 from sluicegate.testing.backend import ScriptedBackend

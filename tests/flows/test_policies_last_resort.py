@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.policies import OutlierDetectionConfig
+from sluicegate.policies.settings import OutlierDetectionConfig
 from sluicegate.testing import RpcError, ScriptedBackend
 
 OUT = OutlierDetectionConfig(consecutive_errors=1, max_ejection_percent=100)

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from sluicegate import Outside
-from sluicegate.config.policies import (
+from sluicegate.policies.settings import (
     CircuitBreakerConfig,
     ConcurrencyConfig,
     HealthConfig,

@@ -7,9 +7,7 @@ from typing import Literal
 
 import attrs
 
-from ..protocol.addresses import public_part
-from .inheritance import Inherit
-from .policies import (
+from ..policies.settings import (
     CircuitBreakerConfig,
     ConcurrencyConfig,
     HealthConfig,
@@ -18,6 +16,8 @@ from .policies import (
     RateLimitConfig,
     RetryConfig,
 )
+from ..protocol.addresses import public_part
+from .inheritance import Inherit
 
 __all__ = ["AliasConfig", "BackendConfig", "BackendTlsConfig", "RestartConfig", "TimeoutConfig"]
 

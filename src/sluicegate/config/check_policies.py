@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
+from ..policies.settings import Only
 from .backends import BackendConfig
 from .model import ProxyConfig
-from .policies import Only
 from .problem import Problem
 
 __all__ = ["POLICIES", "policy_rules", "proxy_policy_rules"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..policies.settings import CircuitBreakerConfig, HedgingConfig, OutlierDetectionConfig, RetryConfig
 from .backends import BackendConfig
 from .check_policies import POLICIES
-from .policies import CircuitBreakerConfig, HedgingConfig, OutlierDetectionConfig, RetryConfig
 from .problem import Problem
 
 __all__ = ["policy_warnings"]

@@ -11,10 +11,7 @@ from typing import Literal
 
 import attrs
 
-from ..protocol.names import is_portable
-from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
-from .listen import ListenConfig, ListenTlsConfig
-from .policies import (
+from ..policies.settings import (
     CircuitBreakerConfig,
     ConcurrencyConfig,
     HealthConfig,
@@ -23,6 +20,9 @@ from .policies import (
     RateLimitConfig,
     RetryConfig,
 )
+from ..protocol.names import is_portable
+from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
+from .listen import ListenConfig, ListenTlsConfig
 from .problem import Origin, Problem, line_of, origin_of
 
 __all__ = [

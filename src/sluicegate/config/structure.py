@@ -15,13 +15,13 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
+from ..policies.settings import Only
 from .homes import NOT_FROM_FILES, home_of, keys_of
 from .inheritance import Inherit
 from .interpolate import Inserted
 from .model import OTHER_WORDS, AliasConfig, Config
 from .nearest import instead_of_unknown
 from .planned import Finding, keys_at
-from .policies import Only
 from .problem import KeyPath
 
 __all__ = ["Rejected", "settings_of", "structure"]

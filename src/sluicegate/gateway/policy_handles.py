@@ -13,7 +13,6 @@ from ..backends.backend import Backend
 from ..backends.health import Health, HealthSettings
 from ..backends.supervisor import Restarts
 from ..config.model import BackendConfig
-from ..config.policies import RateLimitConfig
 from ..policies.breaker import Breaker, BreakerSettings
 from ..policies.budget import Budget
 from ..policies.compose import chain
@@ -24,6 +23,7 @@ from ..policies.outlier import Group, Outlier, OutlierSettings
 from ..policies.rate import Bucket, RateLimit
 from ..policies.repeatable import repeatable
 from ..policies.retry import Retry, RetrySettings
+from ..policies.settings import RateLimitConfig
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler, Layer
 
