@@ -11,9 +11,10 @@ import attrs
 import pytest
 
 from sluicegate.config import model
-from sluicegate.config.check_policies import POLICIES
 from sluicegate.config.dump import dump
 from sluicegate.config.load import load, parse
+from sluicegate.policies.settings import TABLES as POLICIES
+from sluicegate.policies.settings import RateLimitSettings
 from sluicegate.testing.fault_words import FAULTS, name_of
 from sluicegate.testing.faults import Transport
 from sluicegate.testing.injector import load_faults
@@ -110,5 +111,5 @@ def test_the_commented_keys_of_the_reference_are_true_too() -> None:
     assert loaded.config.auth is not None
     assert loaded.config.proxy.instructions == "Ask for times."
     assert loaded.config.backends[0].timeout.per_attempt_seconds == 30
-    assert loaded.config.proxy.rate_limit == model.RateLimitConfig(1000)
+    assert loaded.config.proxy.rate_limit == RateLimitSettings(1000)
     assert loaded.warnings == ()

@@ -16,16 +16,24 @@ from pathlib import Path
 import attrs
 import trio
 
-from sluicegate.policies.breaker import Breaker, BreakerSettings
+from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.budget import Budget, Budgeted
 from sluicegate.policies.compose import stack
 from sluicegate.policies.concurrency import Concurrency
 from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.gate import Gate
-from sluicegate.policies.hedge import Hedge, HedgeSettings, HedgeTimer
-from sluicegate.policies.outlier import Group, Outlier, OutlierSettings
+from sluicegate.policies.hedge import Hedge, HedgeTimer
+from sluicegate.policies.outlier import Group, Outlier
 from sluicegate.policies.rate import Bucket, RateLimit
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
+)
 from sluicegate.protocol.calls import Call, Handler, Layer, Reply
 
 from .goals import Goal
@@ -132,15 +140,15 @@ def alone(background: trio.Nursery) -> dict[str, Layer]:
         return True
 
     return {
-        "budget": lambda inner: Budgeted(inner, Budget(20)),
+        "budget": lambda inner: Budgeted(inner, Budget(20, 10)),
         "retry": lambda inner: Retry(inner, RetrySettings(), may_repeat, chance),
         "hedge": lambda inner: Hedge(inner, HedgeSettings(), may_repeat, yes, timer, background),
         "breaker and outlier": lambda inner: Gate(
             inner, Breaker("x", BreakerSettings(minimum_calls=100)), Outlier("x", OutlierSettings(), Group())
         ),
         "attempt deadline": lambda inner: AttemptDeadline(inner, 30, "x"),
-        "rate limit": lambda inner: RateLimit(inner, Bucket(10_000_000, 1.0), 0.1),
-        "concurrency": lambda inner: Concurrency(inner, 64, 100, None, "x"),
+        "rate limit": lambda inner: RateLimit(inner, Bucket(RateLimitSettings(10_000_000))),
+        "concurrency": lambda inner: Concurrency(inner, ConcurrencySettings(64), "x"),
     }
 
 

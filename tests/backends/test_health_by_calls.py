@@ -13,11 +13,12 @@ import trio.testing
 
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
-from sluicegate.backends.health import Health, HealthSettings
+from sluicegate.backends.health import Health
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
+from sluicegate.policies.settings import HealthSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Handler
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result

@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from sluicegate.backends.health import Health, HealthSettings
+from sluicegate.backends.health import Health
+from sluicegate.policies.settings import HealthSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.why import Why
 

@@ -13,7 +13,8 @@ from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.http_retry_after import LONGEST, retry_after
 from sluicegate.backends.session import BackendSession
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.protocol.messages import Raw

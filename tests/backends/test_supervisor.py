@@ -12,9 +12,10 @@ import trio
 import trio.testing
 
 from sluicegate.backends.backend import Backend, Phase, State, StateChange
-from sluicegate.backends.health import Health, HealthSettings
+from sluicegate.backends.health import Health
 from sluicegate.backends.session import Connector
 from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.policies.settings import HealthSettings
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend

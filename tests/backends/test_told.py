@@ -15,10 +15,11 @@ import trio.testing
 from sluicegate.backends.backend import Backend, State
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import MOST_PAGES, read_list, shake_hands
-from sluicegate.backends.health import Health, HealthSettings
+from sluicegate.backends.health import Health
 from sluicegate.backends.http import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.policies.settings import HealthSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Params, Raw, encode, read_text

@@ -9,29 +9,28 @@ import attrs
 import pytest
 
 from sluicegate.config.check import problems, warnings
-from sluicegate.config.check_policies import _RANGES, POLICIES
-from sluicegate.config.model import (
-    BackendConfig,
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    Config,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    ProxyConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
+from sluicegate.config.load import ConfigError, parse
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.policies import settings
+from sluicegate.policies.ranges import Range
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
 )
 
 TABLES: dict[str, Any] = {
-    "retry": RetryConfig(),
-    "hedging": HedgingConfig(),
-    "circuit_breaker": CircuitBreakerConfig(),
-    "outlier_detection": OutlierDetectionConfig(),
-    "rate_limit": RateLimitConfig(100),
-    "concurrency": ConcurrencyConfig(10),
-    "health": HealthConfig(),
+    "retry": RetrySettings(),
+    "hedging": HedgeSettings(),
+    "circuit_breaker": BreakerSettings(),
+    "outlier_detection": OutlierSettings(),
+    "rate_limit": RateLimitSettings(100),
+    "concurrency": ConcurrencySettings(10),
+    "health": HealthSettings(),
 }
 """A sensible table of each kind."""
 
@@ -45,7 +44,7 @@ def with_key(table: str, **changes: Any) -> Config:
 
 
 def test_a_sensible_table_of_each_kind_is_accepted_without_a_word() -> None:
-    config = attrs.evolve(one(**TABLES), proxy=ProxyConfig("p", rate_limit=RateLimitConfig(1)))
+    config = attrs.evolve(one(**TABLES), proxy=ProxyConfig("p", rate_limit=RateLimitSettings(1)))
 
     assert problems(config) == []
     assert warnings(config) == []
@@ -89,31 +88,71 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("table", "key", "number", "phrase"),
-    [(table, key, number, phrase) for table, key, numbers, phrase in WRONG for number in (*numbers, math.nan, math.inf, -math.inf)],
-)
+EACH = [(table, key, number, phrase) for table, key, numbers, phrase in WRONG for number in numbers]
+REQUIRED = {"rate_limit": "requests = 100\n", "concurrency": "max_concurrent = 10\n"}
+
+
+@pytest.mark.parametrize(("table", "key", "number", "phrase"), EACH)
 def test_an_impossible_number_is_refused_at_its_key(table: str, key: str, number: float, phrase: str) -> None:
     """CFG-47 … 63, CFG-V14 … V16, TST-E26, TST-E27: the message keeps the seed's words, and says what to write instead."""
-    found = [problem for problem in problems(with_key(table, **{key: number})) if problem.path == f"backends[0].{table}.{key}"]
+    needed = REQUIRED.get(table, "")
+    text = f"[proxy]\nname = 'p'\n[[backends]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\n[backends.{table}]\n{key} = {number}\n"
 
-    assert found
-    assert phrase in found[0].what
-    assert f"got {number:g}" in found[0].what
-    assert found[0].instead
+    with pytest.raises(ConfigError) as caught:
+        parse(text + ("" if key in needed else needed))
+
+    (found,) = caught.value.problems
+    assert (found.path, found.line) == (f"backends[0].{table}.{key}", 8)
+    assert found.what.startswith(f"{table}.{key} ")
+    assert phrase in found.what
+    assert f"got {number:g}" in found.what
+    assert found.instead
 
 
-def test_every_number_of_every_table_has_a_rule() -> None:
-    ruled = {(table, key) for table, keys in _RANGES.items() for key in keys}
-    numbers = {
-        (table, field.name)
-        for table, settings in TABLES.items()
-        for field in attrs.fields(type(settings))
-        if field.name not in {"only", "reconnect", "by_calls", "count_tool_errors"}
-    }
+@pytest.mark.parametrize(
+    ("table", "key", "number", "phrase"),
+    [*EACH, *((table, key, number, phrase) for table, key, _, phrase in WRONG for number in (math.nan, math.inf, -math.inf))],
+)
+def test_a_program_that_makes_impossible_settings_is_told_the_same(table: str, key: str, number: float, phrase: str) -> None:
+    """Where it makes them, so that no policy is ever made of them."""
+    with pytest.raises(ValueError, match=f"^{table}.{key} ") as caught:
+        attrs.evolve(TABLES[table], **{key: number})
+
+    assert phrase in str(caught.value)
+    assert f"got {number:g}; write " in str(caught.value)
+
+
+def test_all_impossible_numbers_of_a_file_are_told_of_at_once_and_nothing_that_follows_from_them() -> None:
+    text = (
+        "[proxy]\nname = 'p'\n[[backends]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\n"
+        "circuit_breaker = { minimum_calls = 0, window_calls = 4, failure_rate_threshold = 50 }\n"
+        "outlier_detection = { base_ejection_seconds = -1, max_ejection_seconds = 10 }\n"
+        "retry = { initial_backoff_ms = 10, max_backoff_ms = 5, max_retries = -1 }\n"
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+
+    assert [problem.path.removeprefix("backends[0].") for problem in caught.value.problems] == [
+        "circuit_breaker.failure_rate_threshold",
+        "circuit_breaker.minimum_calls",
+        "outlier_detection.base_ejection_seconds",
+        "retry.max_retries",
+        "retry.max_backoff_ms",
+    ]
+
+
+def test_every_number_of_every_table_has_a_range() -> None:
+    ruled, numbers = set(), set()
+    for table, kind in settings.TABLES.items():
+        for field in attrs.fields(kind):
+            if field.name not in {"only", "reconnect", "by_calls", "count_tool_errors"}:
+                numbers.add((table, field.name))
+            if isinstance(field.validator, Range):
+                ruled.add((table, field.name))
 
     assert ruled == numbers == {(table, key) for table, key, _, _ in WRONG}
-    assert set(POLICIES) == set(TABLES)
+    assert set(settings.TABLES) == set(TABLES)
 
 
 EDGES = [
@@ -167,50 +206,53 @@ def test_numbers_that_contradict_each_other_are_refused(table: str, changes: dic
 @pytest.mark.parametrize(("key", "phrase"), [("requests", "proxy.rate_limit.requests must be > 0"), ("period_seconds", "must be > 0")])
 def test_the_limit_for_all_requests_has_the_same_rules(key: str, phrase: str) -> None:
     """CFG-V5, CFG-30."""
-    limit = attrs.evolve(RateLimitConfig(5), **{key: 0})
+    keys = ", ".join(f"{name} = {number}" for name, number in ({"requests": 5} | {key: 0}).items())
+    backend = "[[backends]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\n"
 
-    (found,) = problems(attrs.evolve(one(), proxy=ProxyConfig("p", rate_limit=limit)))
+    with pytest.raises(ConfigError) as caught:
+        parse(f"[proxy]\nname = 'p'\nrate_limit = {{ {keys} }}\n{backend}")
 
+    (found,) = caught.value.problems
     assert found.path == f"proxy.rate_limit.{key}"
     assert phrase in found.what
 
 
 IDLE = [
-    ({"retry": RetryConfig(min_retries_per_sec=5)}, "retry.min_retries_per_sec", "without budget_percent"),
-    ({"retry": RetryConfig(max_retries=0)}, "retry.max_retries", "the table has no effect"),
+    ({"retry": RetrySettings(min_retries_per_sec=5)}, "retry.min_retries_per_sec", "without budget_percent"),
+    ({"retry": RetrySettings(max_retries=0)}, "retry.max_retries", "the table has no effect"),
     (
-        {"retry": RetryConfig(initial_backoff_ms=2000), "timeout": TimeoutConfig(2)},
+        {"retry": RetrySettings(initial_backoff_ms=2000), "timeout": TimeoutConfig(2)},
         "retry.initial_backoff_ms",
         "a whole call may take, 2 s",
     ),
-    ({"retry": RetryConfig(max_backoff_ms=6000), "timeout": TimeoutConfig(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
-    ({"hedging": HedgingConfig(max_hedges=0)}, "hedging.max_hedges", "no copy is sent"),
-    ({"hedging": HedgingConfig(3000), "timeout": TimeoutConfig(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
-    ({"hedging": HedgingConfig(3000), "timeout": TimeoutConfig(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),
+    ({"retry": RetrySettings(max_backoff_ms=6000), "timeout": TimeoutConfig(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
+    ({"hedging": HedgeSettings(max_hedges=0)}, "hedging.max_hedges", "no copy is sent"),
+    ({"hedging": HedgeSettings(3000), "timeout": TimeoutConfig(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
+    ({"hedging": HedgeSettings(3000), "timeout": TimeoutConfig(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),
     (
-        {"circuit_breaker": CircuitBreakerConfig(slow_call_rate_threshold=0.5)},
+        {"circuit_breaker": BreakerSettings(slow_call_rate_threshold=0.5)},
         "circuit_breaker.slow_call_rate_threshold",
         "without slow_call_seconds",
     ),
     (
-        {"circuit_breaker": CircuitBreakerConfig(slow_call_seconds=5), "timeout": TimeoutConfig(9, 5)},
+        {"circuit_breaker": BreakerSettings(slow_call_seconds=5), "timeout": TimeoutConfig(9, 5)},
         "circuit_breaker.slow_call_seconds",
         "an attempt ends after 5 s",
     ),
     (
-        {"outlier_detection": OutlierDetectionConfig(max_ejection_percent=0)},
+        {"outlier_detection": OutlierSettings(max_ejection_percent=0)},
         "outlier_detection.max_ejection_percent",
         "nobody may be ejected",
     ),
-    ({"outlier_detection": OutlierDetectionConfig(consecutive_errors=0)}, "outlier_detection.consecutive_errors", "nothing ejects"),
+    ({"outlier_detection": OutlierSettings(consecutive_errors=0)}, "outlier_detection.consecutive_errors", "nothing ejects"),
     (
-        {"outlier_detection": OutlierDetectionConfig(minimum_calls=3)},
+        {"outlier_detection": OutlierSettings(minimum_calls=3)},
         "outlier_detection.minimum_calls",
         "without success_rate_threshold",
     ),
-    ({"concurrency": ConcurrencyConfig(1, 0, 5)}, "concurrency.queue_timeout_seconds", "nobody waits"),
+    ({"concurrency": ConcurrencySettings(1, 0, 5)}, "concurrency.queue_timeout_seconds", "nobody waits"),
     (
-        {"concurrency": ConcurrencyConfig(1, 9, 5), "timeout": TimeoutConfig(4)},
+        {"concurrency": ConcurrencySettings(1, 9, 5), "timeout": TimeoutConfig(4)},
         "concurrency.queue_timeout_seconds",
         "nobody waits that long",
     ),

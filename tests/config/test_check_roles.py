@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluicegate.config.check import problems, warnings
-from sluicegate.config.model import AliasConfig, BackendConfig, Config, ProxyConfig, RetryConfig, TimeoutConfig
+from sluicegate.config.model import AliasConfig, BackendConfig, Config, ProxyConfig, TimeoutConfig
 from sluicegate.config.summary import summary
+from sluicegate.policies.settings import RetrySettings
 
 ROLES = {"failover_for": "stand-in", "canary_of": "canary", "mirror_of": "mirror"}
 
@@ -107,8 +108,8 @@ IDLE = [
     (stdio("b", canary_of="a", aliases=(AliasConfig("x", "y"),)), "aliases", "a canary shows its primary's names"),
     (stdio("b", canary_of="a", timeout=TimeoutConfig(5)), "timeout.seconds", "the primary's holds"),
     (stdio("b", failover_for="a", timeout=TimeoutConfig(5)), "timeout.seconds", "also at a stand-in"),
-    (stdio("b", canary_of="a", retry=RetryConfig(budget_percent=5)), "retry.budget_percent", "draws from its primary's budget"),
-    (stdio("b", failover_for="a", retry=RetryConfig(budget_percent=5)), "retry.budget_percent", "a stand-in draws"),
+    (stdio("b", canary_of="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "draws from its primary's budget"),
+    (stdio("b", failover_for="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "a stand-in draws"),
     (stdio("b", canary_of="off"), "canary_of", "'off' is not enabled"),
 ]
 

@@ -9,18 +9,15 @@ from hypothesis import strategies as st
 
 from sluicegate.config.check import problems
 from sluicegate.config.load import ConfigError, dump, parse
-from sluicegate.config.model import (
-    BackendConfig,
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    Config,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    ProxyConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
 )
 
 HEAD = '[proxy]\nname = "p"\n'
@@ -92,14 +89,14 @@ def test_every_key_of_every_table_arrives() -> None:
     a, b = loaded.config.backends
     assert loaded.planned == ()
     assert loaded.warnings == ()
-    assert loaded.config.proxy.rate_limit == RateLimitConfig(1000, 60, 50, 0)
-    assert a.retry == RetryConfig(2, 50, 2000, ("look", "find"), 20, 1.5)
-    assert a.hedging == HedgingConfig(150, 95, 2, "all")
-    assert a.circuit_breaker == CircuitBreakerConfig(0.25, 10, 40, None, 3, 0.8, 15, 2, count_tool_errors=True)
-    assert a.outlier_detection == OutlierDetectionConfig(3, 0.9, 20, 5, 10, 100, 34, count_tool_errors=True)
-    assert a.rate_limit == RateLimitConfig(5)
-    assert a.concurrency == ConcurrencyConfig(8, 16, 2)
-    assert a.health == HealthConfig(30, 2, 2, 3, reconnect=True, by_calls=True)
+    assert loaded.config.proxy.rate_limit == RateLimitSettings(1000, 60, 50, 0)
+    assert a.retry == RetrySettings(2, 50, 2000, ("look", "find"), 20, 1.5)
+    assert a.hedging == HedgeSettings(150, 95, 2, "all")
+    assert a.circuit_breaker == BreakerSettings(0.25, 10, 40, None, 3, 0.8, 15, 2, count_tool_errors=True)
+    assert a.outlier_detection == OutlierSettings(3, 0.9, 20, 5, 10, 100, 34, count_tool_errors=True)
+    assert a.rate_limit == RateLimitSettings(5)
+    assert a.concurrency == ConcurrencySettings(8, 16, 2)
+    assert a.health == HealthSettings(30, 2, 2, 3, reconnect=True, by_calls=True)
     assert (b.canary_of, b.weight, b.canary_sticky) == ("a", 15, True)
 
 
@@ -107,7 +104,7 @@ def test_an_empty_table_is_one_with_the_defaults_and_no_table_is_none() -> None:
     """RES-0d: what is not there is not in the chain."""
     (a,) = parse(HEAD + BACKEND + "retry = {}\ncircuit_breaker = {}\n").config.backends
 
-    assert (a.retry, a.circuit_breaker, a.hedging) == (RetryConfig(), CircuitBreakerConfig(), None)
+    assert (a.retry, a.circuit_breaker, a.hedging) == (RetrySettings(), BreakerSettings(), None)
 
 
 def test_a_number_may_come_from_the_environment() -> None:
@@ -115,7 +112,7 @@ def test_a_number_may_come_from_the_environment() -> None:
 
     (a,) = parse(text, environ={"RATE": "7"}).config.backends
 
-    assert a.rate_limit == RateLimitConfig(7, 0.5)
+    assert a.rate_limit == RateLimitSettings(7, 0.5)
 
 
 @pytest.mark.parametrize("words", ['"all"', '"safe"', "[]", '["look"]'])
@@ -176,7 +173,7 @@ def test_the_other_mistakes_of_a_table_are_told_beside_those_that_do_not_fit() -
 many, share, seconds = st.integers(1, 10**6), st.floats(0.001, 1), st.floats(0.001, 10**6)
 names = st.lists(st.text(min_size=1, max_size=8).filter(lambda text: "\0" not in text and text.isprintable()), unique=True, max_size=3)
 only = st.one_of(st.sampled_from(["safe", "all"]), names.map(tuple))
-limits = st.builds(RateLimitConfig, many, seconds, st.none() | many, seconds)
+limits = st.builds(RateLimitSettings, many, seconds, st.none() | many, seconds)
 whole = st.builds(
     BackendConfig,
     name=st.just("a"),
@@ -184,17 +181,15 @@ whole = st.builds(
     url=st.just("http://h"),
     timeout=st.builds(TimeoutConfig, seconds, st.none() | seconds),
     retry=st.none()
-    | st.builds(RetryConfig, many, st.floats(0, 5), st.floats(5, 10**4), only, st.none() | st.floats(0.1, 1000), st.floats(0, 9)),
-    hedging=st.none() | st.builds(HedgingConfig, st.floats(0, 10**4), st.none() | st.floats(1, 99), many, only),
+    | st.builds(RetrySettings, many, st.floats(0, 5), st.floats(5, 10**4), only, st.none() | st.floats(0.1, 1000), st.floats(0, 9)),
+    hedging=st.none() | st.builds(HedgeSettings, st.floats(0, 10**4), st.none() | st.floats(1, 99), many, only),
     circuit_breaker=st.none()
-    | st.builds(CircuitBreakerConfig, share, many, st.none(), st.none() | seconds, st.none() | seconds, share, seconds, many),
+    | st.builds(BreakerSettings, share, many, st.none(), st.none() | seconds, st.none() | seconds, share, seconds, many),
     outlier_detection=st.none()
-    | st.builds(
-        OutlierDetectionConfig, many, st.none() | share, many, seconds, st.floats(0, 9), seconds.map(lambda s: s + 9), st.floats(0, 100)
-    ),
+    | st.builds(OutlierSettings, many, st.none() | share, many, seconds, st.floats(0, 9), seconds.map(lambda s: s + 9), st.floats(0, 100)),
     rate_limit=st.none() | limits,
-    concurrency=st.none() | st.builds(ConcurrencyConfig, many, many, st.none() | seconds),
-    health=st.none() | st.builds(HealthConfig, seconds, seconds, many, many, st.booleans()),
+    concurrency=st.none() | st.builds(ConcurrencySettings, many, many, st.none() | seconds),
+    health=st.none() | st.builds(HealthSettings, seconds, seconds, many, many, st.booleans()),
 )
 canaries = st.builds(
     BackendConfig,
@@ -210,7 +205,7 @@ canaries = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(whole, canaries, st.none() | limits)
 def test_whatever_is_configured_is_written_back_so_that_it_reads_the_same(
-    primary: BackendConfig, canary: BackendConfig, limit: RateLimitConfig | None
+    primary: BackendConfig, canary: BackendConfig, limit: RateLimitSettings | None
 ) -> None:
     """CFG-7, TST-P3: parse → dump → parse → dump is stable, with every table and key there is."""
     config = Config(ProxyConfig("p", rate_limit=limit), (primary, canary))

@@ -9,8 +9,8 @@ import trio
 import trio.testing
 
 from sluicegate import BackendConfig, BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Layer, Reply
-from sluicegate.config.model import RateLimitConfig, RetryConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import RateLimitSettings, RetrySettings
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from sluicegate.testing.backend import ScriptedBackend
@@ -450,8 +450,8 @@ async def test_tables_may_be_written_as_in_a_file(autojump_clock: trio.testing.M
     config = builder.config()
 
     assert config.backends[0].timeout.seconds == 20
-    assert config.backends[0].retry == RetryConfig(only=("echo",))
-    assert config.proxy.rate_limit == RateLimitConfig(5)
+    assert config.backends[0].retry == RetrySettings(only=("echo",))
+    assert config.proxy.rate_limit == RateLimitSettings(5)
     async with builder.open(strict=True) as gateway:
         assert (await gateway.call_tool("b_echo")).fault is None
 

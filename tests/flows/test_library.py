@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from sluicegate import BackendFailed, Builder, Call, ConfigError, Handler, Reply, State
-from sluicegate.policies.settings import RetryConfig
+from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import RESOURCES, TEMPLATES
 from sluicegate.testing.backend import ScriptedBackend
@@ -177,10 +177,10 @@ def test_a_wrong_keyword_is_said_with_what_to_write_instead(work: Callable[[Buil
 
 
 def test_a_setting_may_be_an_object_or_a_plain_value() -> None:
-    builder = Builder("x").backend("a", ["x"], retry=RetryConfig(2), hide_tools=("a",), env={"K": "v"})
+    builder = Builder("x").backend("a", ["x"], retry=RetrySettings(2), hide_tools=("a",), env={"K": "v"})
     builder.backend("b", ["x"], retry={"max_retries": 2}, hide_tools=["a"], aliases=[{"from": "a", "to": "b"}])
     first, second = builder.config().backends
-    assert (first.retry, first.hide_tools) == (second.retry, second.hide_tools) == (RetryConfig(2), ("a",))
+    assert (first.retry, first.hide_tools) == (second.retry, second.hide_tools) == (RetrySettings(2), ("a",))
     assert [(alias.from_, alias.to) for alias in second.aliases] == [("a", "b")]
 
 

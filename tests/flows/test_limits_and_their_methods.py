@@ -9,7 +9,8 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call
-from sluicegate.config.model import ConcurrencyConfig, RateLimitConfig, TimeoutConfig
+from sluicegate.config.model import TimeoutConfig
+from sluicegate.policies.settings import ConcurrencySettings, RateLimitSettings
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.reply import Reply
 from sluicegate.testing.backend import ScriptedBackend
@@ -26,7 +27,7 @@ def typed() -> Call:
 async def test_what_a_person_types_uses_up_no_tokens_of_tool_calls(autojump_clock: Clock) -> None:
     """RES-0c, RES-20: a completion for each key, and the one call of the minute still passes."""
     b = ScriptedBackend(name="b", prompts=["greet"])
-    async with Builder("x").backend("b", b.connector, rate_limit=RateLimitConfig(1, period_seconds=60)).open() as gateway:
+    async with Builder("x").backend("b", b.connector, rate_limit=RateLimitSettings(1, period_seconds=60)).open() as gateway:
         await gateway.settled()
         for _ in range(20):
             reply = await gateway.handler(typed())
@@ -44,7 +45,7 @@ async def test_what_a_person_types_takes_no_place_of_tool_calls(autojump_clock: 
     async def run(call: Call) -> None:
         replies.append(await gateway.handler(call))
 
-    places = ConcurrencyConfig(1, max_queue=0)
+    places = ConcurrencySettings(1, max_queue=0)
     async with Builder("x").backend("b", b.connector, concurrency=places).open() as gateway:
         await gateway.settled()
         async with trio.open_nursery() as nursery:
@@ -60,7 +61,7 @@ async def test_what_a_person_types_takes_no_place_of_tool_calls(autojump_clock: 
 async def test_the_gateways_own_limit_is_for_every_request(autojump_clock: Clock) -> None:
     """GRL-1."""
     b = ScriptedBackend(name="b", prompts=["greet"])
-    builder = Builder("x").proxy(rate_limit=RateLimitConfig(1, period_seconds=60, max_wait_seconds=0)).backend("b", b.connector)
+    builder = Builder("x").proxy(rate_limit=RateLimitSettings(1, period_seconds=60, max_wait_seconds=0)).backend("b", b.connector)
     async with builder.open() as gateway:
         await gateway.settled()
         assert [outcome(await gateway.handler(typed())) for _ in range(2)] == ["ok", "rate_limited"]

@@ -8,7 +8,7 @@ import pytest
 import trio.testing
 
 from sluicegate import Builder, Call
-from sluicegate.config.model import CircuitBreakerConfig, HealthConfig, OutlierDetectionConfig, RetryConfig
+from sluicegate.policies.settings import BreakerSettings, HealthSettings, OutlierSettings, RetrySettings
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import RESOURCES
 from sluicegate.testing.backend import ScriptedBackend
@@ -16,10 +16,10 @@ from sluicegate.testing.script import Answer, RpcError
 
 Clock = trio.testing.MockClock
 TOUCHY: dict[str, Any] = {
-    "retry": RetryConfig(max_retries=2, initial_backoff_ms=0, only="all"),
-    "circuit_breaker": CircuitBreakerConfig(minimum_calls=2, failure_rate_threshold=0.5),
-    "outlier_detection": OutlierDetectionConfig(consecutive_errors=2),
-    "health": HealthConfig(unhealthy_threshold=1),
+    "retry": RetrySettings(max_retries=2, initial_backoff_ms=0, only="all"),
+    "circuit_breaker": BreakerSettings(minimum_calls=2, failure_rate_threshold=0.5),
+    "outlier_detection": OutlierSettings(consecutive_errors=2),
+    "health": HealthSettings(unhealthy_threshold=1),
 }
 
 

@@ -13,24 +13,17 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Handler, Reply, open_gateway
-from sluicegate.config.model import (
-    BackendConfig,
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HedgingConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.policy_handles import limit_layer
 from sluicegate.policies.breaker import Breaker
+from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, HedgeSettings, RateLimitSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, RpcError, Step
 
 Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
-AT_ONCE = RetryConfig(max_retries=5, initial_backoff_ms=0)
+AT_ONCE = RetrySettings(max_retries=5, initial_backoff_ms=0)
 
 
 def playing(*steps: Step) -> ScriptedBackend:
@@ -79,22 +72,22 @@ def breaker_of(gateway: Gateway) -> Breaker:
 
 async def test_ten_callers_of_one_place_all_end_in_time_and_one_of_them_speaks_against_the_backend(autojump_clock: Clock) -> None:
     """The time of an attempt includes the queue; the breaker stands outside of both, and counts only who was sent."""
-    settings = {"concurrency": ConcurrencyConfig(1), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
-    async with running(playing(Hang()), circuit_breaker=CircuitBreakerConfig(minimum_calls=10), **settings) as gateway:
+    settings = {"concurrency": ConcurrencySettings(1), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
+    async with running(playing(Hang()), circuit_breaker=BreakerSettings(minimum_calls=10), **settings) as gateway:
         assert sorted(one.why for one in await together(gateway, 10)) == ["overloaded"] * 9 + ["timeout"]
         assert trio.current_time() == 1
         assert (breaker_of(gateway).calls, breaker_of(gateway).failure_rate) == (1, 1.0)
 
 
 async def test_a_token_that_comes_after_the_end_of_the_attempt_is_not_waited_for(autojump_clock: Clock) -> None:
-    limited = RateLimitConfig(1, period_seconds=10, max_wait_seconds=60)
+    limited = RateLimitSettings(1, period_seconds=10, max_wait_seconds=60)
     async with running(playing(), rate_limit=limited, timeout=TimeoutConfig(seconds=60, per_attempt_seconds=5)) as gateway:
         assert [await ended(gateway), await ended(gateway)] == [Ended("ok", 0), Ended("rate_limited", 0)]
 
 
 async def test_a_breaker_that_opens_between_two_attempts_stops_the_third(autojump_clock: Clock) -> None:
     a = playing(RpcError())
-    async with running(a, retry=AT_ONCE, circuit_breaker=CircuitBreakerConfig(minimum_calls=2)) as gateway:
+    async with running(a, retry=AT_ONCE, circuit_breaker=BreakerSettings(minimum_calls=2)) as gateway:
         assert (await ended(gateway)).why == "broken", "RES-E7: what the backend said last"
         assert (a.calls, breaker_of(gateway).is_open) == (2, True)
 
@@ -108,8 +101,8 @@ async def test_attempts_of_a_few_seconds_each_do_not_add_up_beyond_the_end_of_th
 
 async def test_while_a_backend_is_tried_out_slow_calls_get_no_copies(autojump_clock: Clock) -> None:
     a = playing(RpcError(), Delay(3))
-    breaker = CircuitBreakerConfig(minimum_calls=1, wait_duration_seconds=10, permitted_calls_in_half_open=2)
-    async with running(a, hedging=HedgingConfig(delay_ms=1000), circuit_breaker=breaker) as gateway:
+    breaker = BreakerSettings(minimum_calls=1, wait_duration_seconds=10, permitted_calls_in_half_open=2)
+    async with running(a, hedging=HedgeSettings(delay_ms=1000), circuit_breaker=breaker) as gateway:
         await ended(gateway)
         await trio.sleep(10)
         assert [await ended(gateway) for _ in range(2)] == [Ended("ok", 3)] * 2
@@ -121,7 +114,7 @@ async def test_while_a_backend_is_tried_out_slow_calls_get_no_copies(autojump_cl
 async def test_an_open_primary_is_passed_over_and_costs_no_budget(autojump_clock: Clock) -> None:
     """FO-3: its stand-in gets the first attempt, not one beyond the first."""
     a, spare = playing(), playing(Answer("spare"))
-    guarded = {"circuit_breaker": CircuitBreakerConfig(), "retry": RetryConfig(budget_percent=1, min_retries_per_sec=0)}
+    guarded = {"circuit_breaker": BreakerSettings(), "retry": RetrySettings(budget_percent=1, min_retries_per_sec=0)}
     async with running(a, **guarded) as gateway:
         await gateway.add_backend(BackendConfig("spare", transport="inprocess", failover_for="a"), spare.connector)
         breaker_of(gateway).force_open()
@@ -168,7 +161,7 @@ async def test_what_the_limit_of_the_gateway_refuses_is_in_the_access_log(autoju
         logged.append(lines)
 
     a = playing()
-    config = Builder("x").proxy(rate_limit=RateLimitConfig(1, max_wait_seconds=0)).backend("a", a.connector).config()
+    config = Builder("x").proxy(rate_limit=RateLimitSettings(1, max_wait_seconds=0)).backend("a", a.connector).config()
     async with open_gateway(config, servers={"a": a.connector}, access_log=write) as gateway:
         await gateway.settled()
         assert [(await ended(gateway)).why for _ in range(2)] == ["ok", "rate_limited"]
@@ -182,7 +175,7 @@ async def test_all_chains_with_one_limit_share_its_tokens(chains: int, autojump_
     async def inner(_call: Call) -> Reply:
         return Reply()
 
-    layer = limit_layer(RateLimitConfig(3, max_wait_seconds=0))
+    layer = limit_layer(RateLimitSettings(3, max_wait_seconds=0))
     assert layer is not None
     limited = [layer(inner) for _ in range(chains)]
     replies = [await limited[number % chains](Call("ping", "ping", {})) for number in range(6)]

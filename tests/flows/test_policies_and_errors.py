@@ -13,22 +13,16 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Handler, Reply
-from sluicegate.config.model import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import TimeoutConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, OutlierSettings, RateLimitSettings, RetrySettings
 from sluicegate.protocol.faults import Fault
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Reset, RpcError, Step
 
 Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
-BREAKER = CircuitBreakerConfig(minimum_calls=1, wait_duration_seconds=30)
+BREAKER = BreakerSettings(minimum_calls=1, wait_duration_seconds=30)
 
 
 @asynccontextmanager
@@ -69,9 +63,9 @@ class Watch:
         ([RpcError(-32000, "mine")], {}, "", -32000),
         ([Reset()], {}, "connection_lost", -32603),
         ([Delay(9)], {"timeout": TimeoutConfig(per_attempt_seconds=1)}, "timeout", -32010),
-        ([Answer()], {"rate_limit": RateLimitConfig(1, period_seconds=60)}, "rate_limited", -32011),
+        ([Answer()], {"rate_limit": RateLimitSettings(1, period_seconds=60)}, "rate_limited", -32011),
         ([RpcError()], {"circuit_breaker": BREAKER}, "circuit_open", -32012),
-        ([RpcError()], {"outlier_detection": OutlierDetectionConfig(consecutive_errors=1)}, "ejected", -32000),
+        ([RpcError()], {"outlier_detection": OutlierSettings(consecutive_errors=1)}, "ejected", -32000),
     ],
 )
 async def test_every_failure_is_a_value_of_one_kind_that_reaches_the_caller_as_it_was_made(
@@ -95,10 +89,10 @@ async def test_a_backends_own_error_arrives_as_it_was_whatever_its_code_and_afte
     """RES-E1: code, message and data, also where the code is one that we use ourselves."""
     error = RpcError(code, "the disk is full", {"disk": 3, "reason": "theirs"})
     everything: dict[str, Any] = {
-        "retry": RetryConfig(max_retries=1),
-        "circuit_breaker": CircuitBreakerConfig(),
-        "outlier_detection": OutlierDetectionConfig(),
-        "concurrency": ConcurrencyConfig(1),
+        "retry": RetrySettings(max_retries=1),
+        "circuit_breaker": BreakerSettings(),
+        "outlier_detection": OutlierSettings(),
+        "concurrency": ConcurrencySettings(1),
     }
     async with running(error, **everything) as (gateway, _backend):
         assert told(await fault_of(gateway)) == {"code": code, "message": "the disk is full", "data": {"disk": 3, "reason": "theirs"}}
@@ -110,7 +104,7 @@ async def test_a_call_that_takes_too_long_says_so_in_the_same_words_with_and_wit
 ) -> None:
     """RES-E2, RES-E3: -32010 "request timed out …", and nothing around it that tells of policies further out."""
     errors = []
-    guarded: dict[str, Any] = {"circuit_breaker": CircuitBreakerConfig(), "outlier_detection": OutlierDetectionConfig()}
+    guarded: dict[str, Any] = {"circuit_breaker": BreakerSettings(), "outlier_detection": OutlierSettings()}
     for settings in ({}, guarded):
         async with running(Delay(30), timeout=limit, **settings) as (gateway, backend):
             began = trio.current_time()
@@ -150,7 +144,7 @@ async def test_a_fast_tool_is_not_touched_by_its_deadline(autojump_clock: Clock)
 async def test_twenty_calls_at_once_get_each_its_own_answer(autojump_clock: Clock) -> None:
     """TST-E41: also when three at a time are let through, some are repeated, and they end in another order than they began."""
     steps = [RpcError() if number % 5 == 4 else Delay(0.1 + number % 3) for number in range(40)]
-    settings: dict[str, Any] = {"concurrency": ConcurrencyConfig(3), "retry": RetryConfig(), "timeout": TimeoutConfig(seconds=600)}
+    settings: dict[str, Any] = {"concurrency": ConcurrencySettings(3), "retry": RetrySettings(), "timeout": TimeoutConfig(seconds=600)}
     async with running(*steps, **settings) as (gateway, _backend), trio.open_nursery() as nursery:
         texts: dict[int, str] = {}
 
@@ -180,7 +174,7 @@ async def test_twenty_calls_at_once_get_each_its_own_answer(autojump_clock: Cloc
 )
 async def test_server_errors_are_repeated_and_nothing_else_is(step: Step, attempts: int, autojump_clock: Clock) -> None:
     """TST-U25: through the whole gateway."""
-    async with running(step, retry=RetryConfig(max_retries=2)) as (gateway, backend):
+    async with running(step, retry=RetrySettings(max_retries=2)) as (gateway, backend):
         await gateway.call_tool("b_echo")
         assert backend.calls == attempts
 
@@ -188,7 +182,7 @@ async def test_server_errors_are_repeated_and_nothing_else_is(step: Step, attemp
 async def test_a_budget_stops_retries_and_without_one_every_call_has_them_all(autojump_clock: Clock) -> None:
     """TST-U25: 30 failing calls with 3 retries each are 120 attempts, or 30 and the few that the budget has."""
     for budget, attempts in ((None, 120), (10.0, 33)):
-        retry = RetryConfig(max_retries=3, initial_backoff_ms=0, budget_percent=budget, min_retries_per_sec=0)
+        retry = RetrySettings(max_retries=3, initial_backoff_ms=0, budget_percent=budget, min_retries_per_sec=0)
         async with running(RpcError(), retry=retry) as (gateway, backend):
             for _ in range(30):
                 await fault_of(gateway)
@@ -198,9 +192,9 @@ async def test_a_budget_stops_retries_and_without_one_every_call_has_them_all(au
 async def test_what_a_breaker_or_a_rate_limit_refuses_takes_no_place_and_does_not_queue(autojump_clock: Clock) -> None:
     """RES-16: both stand in front of the queue."""
     settings: dict[str, Any] = {
-        "concurrency": ConcurrencyConfig(1, max_queue=0),
-        "circuit_breaker": CircuitBreakerConfig(),
-        "rate_limit": RateLimitConfig(1, period_seconds=60),
+        "concurrency": ConcurrencySettings(1, max_queue=0),
+        "circuit_breaker": BreakerSettings(),
+        "rate_limit": RateLimitSettings(1, period_seconds=60),
     }
     async with running(Delay(5), **settings) as (gateway, backend), trio.open_nursery() as nursery:
         guards = gateway.policies["b"]

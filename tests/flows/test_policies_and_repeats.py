@@ -11,21 +11,16 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.model import (
-    ConcurrencyConfig,
-    HedgingConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import TimeoutConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import ConcurrencySettings, HedgeSettings, RateLimitSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, Reset, RpcError, Step
 
 Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 HARMFUL = {"name": "echo", "annotations": {"readOnlyHint": False, "destructiveHint": True}}
-QUICK_RETRY = RetryConfig(max_retries=2, initial_backoff_ms=0)
+QUICK_RETRY = RetrySettings(max_retries=2, initial_backoff_ms=0)
 
 
 def playing(*steps: Step, tools: Sequence[Mapping[str, object]] = (SAFE,)) -> ScriptedBackend:
@@ -47,8 +42,8 @@ async def test_retries_hedges_and_failover_of_one_path_draw_from_one_budget(auto
     """RES-5, LIM-16: whoever comes first takes what is left."""
     a, b = playing(Delay(1, RpcError())), playing(RpcError())
     busy = {
-        "retry": RetryConfig(max_retries=5, initial_backoff_ms=0, budget_percent=1, min_retries_per_sec=0.4),
-        "hedging": HedgingConfig(delay_ms=500),
+        "retry": RetrySettings(max_retries=5, initial_backoff_ms=0, budget_percent=1, min_retries_per_sec=0.4),
+        "hedging": HedgeSettings(delay_ms=500),
     }
     async with running(a=(a, busy), b=(b, {"failover_for": "a"})) as gateway:
         budget = gateway.policies["a"].budget
@@ -82,7 +77,7 @@ async def test_an_attempt_that_takes_too_long_is_cut_and_repeated(autojump_clock
 async def test_a_harmful_tool_never_runs_twice_on_one_backend(step: Step, autojump_clock: Clock) -> None:
     """RES-4, RES-13: not after a server error, a lost connection or a timeout, and no copy is sent of a slow one."""
     a = playing(step, tools=[HARMFUL])
-    settings = {"retry": QUICK_RETRY, "hedging": HedgingConfig(delay_ms=100), "timeout": TimeoutConfig(per_attempt_seconds=5)}
+    settings = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutConfig(per_attempt_seconds=5)}
     async with running(a=(a, settings)) as gateway:
         assert (await gateway.call_tool("a_echo")).fault is not None
         await trio.testing.wait_all_tasks_blocked()
@@ -93,9 +88,9 @@ async def test_a_harmful_tool_that_certainly_did_not_start_is_sent_again(autojum
     """RES-4: our own queue and our own rate limit were full, so no backend has seen it."""
     a = playing(Delay(1, Answer("done")), tools=[HARMFUL])
     settings = {
-        "retry": RetryConfig(max_retries=5, initial_backoff_ms=4000),
-        "concurrency": ConcurrencyConfig(1, max_queue=0),
-        "rate_limit": RateLimitConfig(2, period_seconds=1, max_wait_seconds=0),
+        "retry": RetrySettings(max_retries=5, initial_backoff_ms=4000),
+        "concurrency": ConcurrencySettings(1, max_queue=0),
+        "rate_limit": RateLimitSettings(2, period_seconds=1, max_wait_seconds=0),
     }
     async with running(a=(a, settings)) as gateway:
         texts: list[str] = []
@@ -115,7 +110,7 @@ async def test_a_harmful_tool_that_certainly_did_not_start_is_sent_again(autojum
 async def test_a_harmful_tool_that_found_nobody_listening_is_sent_again(autojump_clock: Clock) -> None:
     """RES-4: a call that was refused while the backend restarts; it comes up again, and runs the call once."""
     a = playing(Answer("done"), tools=[HARMFUL])
-    async with running(a=(a, {"retry": RetryConfig(max_retries=5, initial_backoff_ms=4000)})) as gateway:
+    async with running(a=(a, {"retry": RetrySettings(max_retries=5, initial_backoff_ms=4000)})) as gateway:
         a.crash()
         await trio.testing.wait_all_tasks_blocked()
         assert not gateway.backends["a"].is_up

@@ -11,16 +11,9 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call
-from sluicegate.config.model import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import TimeoutConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, HealthSettings, HedgeSettings, OutlierSettings, RetrySettings
 from sluicegate.protocol.messages import Raw, Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
@@ -28,7 +21,7 @@ from sluicegate.testing.script import Answer, Delay, RpcError, Step, ToolFails
 
 Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
-QUICK_RETRY = RetryConfig(max_retries=2, initial_backoff_ms=0)
+QUICK_RETRY = RetrySettings(max_retries=2, initial_backoff_ms=0)
 
 
 def playing(*steps: Step) -> ScriptedBackend:
@@ -55,7 +48,7 @@ SPARE: dict[str, Any] = {"failover_for": "a"}
 async def test_a_tool_error_is_an_answer_and_a_clients_mistake_is_final(step: Step, says: str, autojump_clock: Clock) -> None:
     """FO-1, TST-G5: neither is retried, hedged or asked elsewhere, however much could be."""
     a, b = playing(step), playing()
-    async with running(a=(a, {"retry": QUICK_RETRY, "hedging": HedgingConfig(delay_ms=100)}), b=(b, SPARE)) as gateway:
+    async with running(a=(a, {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100)}), b=(b, SPARE)) as gateway:
         reply = await gateway.call_tool("a_echo")
         assert says == (reply.text if reply.fault is None else reply.fault.message)
         assert (a.calls, b.calls) == (1, 0)
@@ -99,7 +92,7 @@ async def test_a_primary_that_was_never_there_is_passed_over_and_its_stand_in_le
     """TST-G5: with every policy on it; a skipped primary costs no attempt, no pause and no budget."""
     a, b = playing(), playing(Answer("here"))
     a.refuse = "nobody home"
-    settings = {"retry": RetryConfig(budget_percent=10), "circuit_breaker": CircuitBreakerConfig(), "concurrency": ConcurrencyConfig(1)}
+    settings = {"retry": RetrySettings(budget_percent=10), "circuit_breaker": BreakerSettings(), "concurrency": ConcurrencySettings(1)}
     async with running(a=(a, settings), b=(b, SPARE)) as gateway:
         began = trio.current_time()
         assert (await gateway.call_tool("a_echo")).text == "here"
@@ -132,7 +125,7 @@ async def test_a_canary_that_fails_falls_back_to_its_primary_and_from_there_to_t
 
 async def test_a_call_is_mirrored_once_however_often_it_is_retried_hedged_and_passed_on(autojump_clock: Clock) -> None:
     a, trial, b, shadow = playing(RpcError(), Delay(60)), playing(RpcError()), playing(Answer("spare")), playing()
-    busy = {"retry": QUICK_RETRY, "hedging": HedgingConfig(delay_ms=100), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
+    busy = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
     canary = {"canary_of": "a", "weight": 100}
     async with running(a=(a, busy), trial=(trial, canary), b=(b, SPARE), shadow=(shadow, {"mirror_of": "a"})) as gateway:
         for number in range(1, 4):
@@ -151,9 +144,9 @@ async def test_an_open_and_an_unhealthy_member_are_passed_over_and_an_ejected_on
         playing(Answer("out"), RpcError(), Answer("out")),
         playing(RpcError()),
     )
-    health = HealthConfig(interval_seconds=1, timeout_seconds=0.5, unhealthy_threshold=1)
-    guarded = {**SPARE, "circuit_breaker": CircuitBreakerConfig()}
-    watched = {**SPARE, "outlier_detection": OutlierDetectionConfig(consecutive_errors=1, base_ejection_seconds=15)}
+    health = HealthSettings(interval_seconds=1, timeout_seconds=0.5, unhealthy_threshold=1)
+    guarded = {**SPARE, "circuit_breaker": BreakerSettings()}
+    watched = {**SPARE, "outlier_detection": OutlierSettings(consecutive_errors=1, base_ejection_seconds=15)}
     members = {"open": (open_, guarded), "sick": (sick, {**SPARE, "health": health}), "out": (out, watched), "well": (well, SPARE)}
     async with running(a=(a, {}), **members) as gateway:
         breaker, outlier = gateway.policies["open"].breaker, gateway.policies["out"].outlier
@@ -174,8 +167,8 @@ async def test_an_open_and_an_unhealthy_member_are_passed_over_and_an_ejected_on
 async def test_a_member_whose_breaker_is_open_is_passed_over_without_using_up_the_budget(autojump_clock: Clock) -> None:
     """FO-3, RES-5: asking it would cost an attempt beyond the first, and bring nothing."""
     a, open_, well = playing(RpcError()), playing(), playing(Answer("well"))
-    settings = {"retry": RetryConfig(max_retries=0, budget_percent=1, min_retries_per_sec=0)}
-    members = {"open": (open_, {**SPARE, "circuit_breaker": CircuitBreakerConfig()}), "well": (well, SPARE)}
+    settings = {"retry": RetrySettings(max_retries=0, budget_percent=1, min_retries_per_sec=0)}
+    members = {"open": (open_, {**SPARE, "circuit_breaker": BreakerSettings()}), "well": (well, SPARE)}
     async with running(a=(a, settings), **members) as gateway:
         breaker = gateway.policies["open"].breaker
         assert breaker is not None

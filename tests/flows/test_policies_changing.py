@@ -11,19 +11,18 @@ import trio
 import trio.testing
 
 from sluicegate import BackendFailed, Builder
-from sluicegate.config.model import (
-    BackendConfig,
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.pipeline import describe
 from sluicegate.policies.breaker import BreakerState
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
+)
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, RpcError
@@ -32,14 +31,14 @@ Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 ALL: dict[str, Any] = {
     "timeout": TimeoutConfig(seconds=20, per_attempt_seconds=5),
-    "retry": RetryConfig(max_retries=2, budget_percent=50),
-    "hedging": HedgingConfig(delay_ms=500),
-    "circuit_breaker": CircuitBreakerConfig(minimum_calls=3, wait_duration_seconds=60),
-    "outlier_detection": OutlierDetectionConfig(consecutive_errors=50),
-    "rate_limit": RateLimitConfig(100),
-    "concurrency": ConcurrencyConfig(4),
+    "retry": RetrySettings(max_retries=2, budget_percent=50),
+    "hedging": HedgeSettings(delay_ms=500),
+    "circuit_breaker": BreakerSettings(minimum_calls=3, wait_duration_seconds=60),
+    "outlier_detection": OutlierSettings(consecutive_errors=50),
+    "rate_limit": RateLimitSettings(100),
+    "concurrency": ConcurrencySettings(4),
 }
-ONE_ERROR = OutlierDetectionConfig(consecutive_errors=1, max_ejection_percent=50)
+ONE_ERROR = OutlierSettings(consecutive_errors=1, max_ejection_percent=50)
 
 
 def config_of(name: str, **settings: Any) -> BackendConfig:
@@ -175,7 +174,7 @@ async def test_the_schedule_of_a_canary_goes_on_while_others_come_and_go(autojum
 
 async def test_a_limit_counts_on_while_others_come_and_go(autojump_clock: Clock) -> None:
     a = ScriptedBackend()
-    limit = RateLimitConfig(3, period_seconds=60)
+    limit = RateLimitSettings(3, period_seconds=60)
     async with running(Builder("x").backend("a", a.connector, rate_limit=limit)) as gateway:
         for number in range(3):
             assert (await gateway.call_tool("a_echo")).fault is None

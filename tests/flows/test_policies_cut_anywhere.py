@@ -18,17 +18,17 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Gateway, Reply
-from sluicegate.config.model import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import TimeoutConfig
 from sluicegate.policies.breaker import BreakerState
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
+)
 from sluicegate.protocol.messages import Raw
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
@@ -43,13 +43,13 @@ LONG = 303.3
 WELL = Delay(0.2, Answer("well"))
 FULL: dict[str, Any] = {
     "timeout": TimeoutConfig(seconds=30, per_attempt_seconds=4),
-    "retry": RetryConfig(max_retries=2, initial_backoff_ms=1000, budget_percent=100),
-    "hedging": HedgingConfig(delay_ms=1000, max_hedges=2),
-    "circuit_breaker": CircuitBreakerConfig(minimum_calls=4, wait_duration_seconds=20, permitted_calls_in_half_open=2),
-    "outlier_detection": OutlierDetectionConfig(consecutive_errors=4, base_ejection_seconds=20),
-    "rate_limit": RateLimitConfig(6, period_seconds=3, max_wait_seconds=2),
-    "concurrency": ConcurrencyConfig(3, max_queue=4),
-    "health": HealthConfig(interval_seconds=150),
+    "retry": RetrySettings(max_retries=2, initial_backoff_ms=1000, budget_percent=100),
+    "hedging": HedgeSettings(delay_ms=1000, max_hedges=2),
+    "circuit_breaker": BreakerSettings(minimum_calls=4, wait_duration_seconds=20, permitted_calls_in_half_open=2),
+    "outlier_detection": OutlierSettings(consecutive_errors=4, base_ejection_seconds=20),
+    "rate_limit": RateLimitSettings(6, period_seconds=3, max_wait_seconds=2),
+    "concurrency": ConcurrencySettings(3, max_queue=4),
+    "health": HealthSettings(interval_seconds=150),
 }
 NAMES = ("b", "trial", "spare", "shadow")
 
@@ -81,7 +81,7 @@ async def open_world(sources: Sources) -> AsyncGenerator[World, None]:
         "spare": {"failover_for": "b"},
         "shadow": {"mirror_of": "b", "mirror_hidden": True},
     }
-    limit = RateLimitConfig(20, period_seconds=10, max_wait_seconds=2)
+    limit = RateLimitSettings(20, period_seconds=10, max_wait_seconds=2)
     builder = Builder("x").proxy(rate_limit=limit)
     for name, backend in backends.items():
         builder.backend(name, backend.connector, **FULL, **place[name])

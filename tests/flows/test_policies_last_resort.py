@@ -6,10 +6,10 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.policies.settings import OutlierDetectionConfig
+from sluicegate.policies.settings import OutlierSettings
 from sluicegate.testing import RpcError, ScriptedBackend
 
-OUT = OutlierDetectionConfig(consecutive_errors=1, max_ejection_percent=100)
+OUT = OutlierSettings(consecutive_errors=1, max_ejection_percent=100)
 
 
 async def test_the_ejected_are_asked_when_everybody_else_has_failed(autojump_clock: trio.testing.MockClock) -> None:

@@ -17,20 +17,17 @@ import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluicegate import Builder, open_gateway
-from sluicegate.config.model import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    Config,
-    HealthConfig,
-    HedgingConfig,
-    MetricsConfig,
-    ObservabilityConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
-    TimeoutConfig,
-)
+from sluicegate.config.model import Config, MetricsConfig, ObservabilityConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import (
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
+)
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.front import Answer, HandClient
 from sluicegate.testing.lines import open_line_client
@@ -113,7 +110,7 @@ def config_of(backend: ScriptedBackend, proxy: dict[str, Any] | None = None, **s
 async def test_the_limit_of_the_whole_gateway_covers_every_request_of_every_client_on_every_front(autojump_clock: Clock) -> None:
     """GRL-1: the handshake, pings, lists and calls, over HTTP and over stdio, take from one bucket."""
     backend = ScriptedBackend(tools=[SAFE], prompts=["p"])
-    limit = RateLimitConfig(6, period_seconds=60, max_wait_seconds=0)
+    limit = RateLimitSettings(6, period_seconds=60, max_wait_seconds=0)
     async with listening(config_of(backend, {"rate_limit": limit}), b=backend) as web, trio.open_nursery() as nursery:
         one_of_each = [("initialize", HELLO), ("ping", None), ("tools/list", None), ("prompts/list", None)]
         assert "result" in await web.open()
@@ -141,8 +138,8 @@ async def test_a_fault_of_ours_tells_programs_what_happened_where_and_what_to_do
     config = config_of(
         backend,
         timeout=TimeoutConfig(per_attempt_seconds=1),
-        retry=RetryConfig(max_retries=2, initial_backoff_ms=0),
-        circuit_breaker=CircuitBreakerConfig(minimum_calls=3, wait_duration_seconds=30),
+        retry=RetrySettings(max_retries=2, initial_backoff_ms=0),
+        circuit_breaker=BreakerSettings(minimum_calls=3, wait_duration_seconds=30),
     )
     async with listening(config, b=backend) as web:
         await web.open()
@@ -159,8 +156,8 @@ async def test_a_fault_of_ours_tells_programs_what_happened_where_and_what_to_do
 async def test_a_gateway_is_ready_while_some_backend_is_up_and_healthy(autojump_clock: Clock) -> None:
     """HC-7: an open breaker does not count; it is there, and tries again by itself."""
     backend = ScriptedBackend(RpcError(), tools=[SAFE])
-    health = HealthConfig(interval_seconds=1, timeout_seconds=0.5, unhealthy_threshold=2)
-    config = config_of(backend, health=health, circuit_breaker=CircuitBreakerConfig(minimum_calls=1))
+    health = HealthSettings(interval_seconds=1, timeout_seconds=0.5, unhealthy_threshold=2)
+    config = config_of(backend, health=health, circuit_breaker=BreakerSettings(minimum_calls=1))
     async with listening(config, b=backend) as web:
         assert (await web.get("/readyz")).status == 200
         await web.gateway.call_tool("b_echo")
@@ -180,14 +177,14 @@ async def test_the_numbers_of_every_policy_are_on_the_page(autojump_clock: Clock
     backend = ScriptedBackend(RpcError(), Delay(3), tools=[SAFE])
     config = config_of(
         backend,
-        retry=RetryConfig(max_retries=1, initial_backoff_ms=0, budget_percent=200, min_retries_per_sec=0),
+        retry=RetrySettings(max_retries=1, initial_backoff_ms=0, budget_percent=200, min_retries_per_sec=0),
         timeout=TimeoutConfig(seconds=10),
-        hedging=HedgingConfig(delay_ms=1000),
-        circuit_breaker=CircuitBreakerConfig(minimum_calls=50),
-        outlier_detection=OutlierDetectionConfig(),
-        rate_limit=RateLimitConfig(3, period_seconds=60, max_wait_seconds=0),
-        concurrency=ConcurrencyConfig(2),
-        health=HealthConfig(),
+        hedging=HedgeSettings(delay_ms=1000),
+        circuit_breaker=BreakerSettings(minimum_calls=50),
+        outlier_detection=OutlierSettings(),
+        rate_limit=RateLimitSettings(3, period_seconds=60, max_wait_seconds=0),
+        concurrency=ConcurrencySettings(2),
+        health=HealthSettings(),
     )
     async with listening(config, b=backend) as web:
         before = await web.metrics()
@@ -234,7 +231,9 @@ async def test_calls_that_are_refused_at_the_same_time_get_each_its_own_reply(re
     """RES-E4, RES-E8: of thirty calls at once over thirty connections as many are served as may be."""
     backend = ScriptedBackend(Delay(1), tools=[SAFE])
     settings: dict[str, Any] = (
-        {"rate_limit": RateLimitConfig(5, period_seconds=60)} if reason == "limit" else {"concurrency": ConcurrencyConfig(3, max_queue=2)}
+        {"rate_limit": RateLimitSettings(5, period_seconds=60)}
+        if reason == "limit"
+        else {"concurrency": ConcurrencySettings(3, max_queue=2)}
     )
     outcomes: list[str] = []
 

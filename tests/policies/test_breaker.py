@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.breaker import PATIENCE, Breaker, BreakerSettings, BreakerState
+from sluicegate.policies.breaker import PATIENCE, Breaker, BreakerState
+from sluicegate.policies.settings import BreakerSettings
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 FORCED_OPEN, FORCED_CLOSED = BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED
@@ -42,7 +43,7 @@ async def test_it_opens_exactly_at_the_minimum_of_calls(autojump_clock: trio.tes
 
 async def test_the_rate_is_looked_at_after_each_call_also_after_one_that_succeeded(autojump_clock: trio.testing.MockClock) -> None:
     """RES-40: two of four is half; nothing has to fail for it to be seen."""
-    breaker = a_breaker(minimum_calls=4, failure_rate=0.5)
+    breaker = a_breaker(minimum_calls=4, failure_rate_threshold=0.5)
     run(breaker, BAD, BAD, OK)
     assert breaker.state is CLOSED
 
@@ -51,7 +52,7 @@ async def test_the_rate_is_looked_at_after_each_call_also_after_one_that_succeed
 
 
 async def test_just_under_the_rate_it_stays_closed(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=10, failure_rate=0.3)
+    breaker = a_breaker(minimum_calls=10, failure_rate_threshold=0.3)
     run(breaker, *[BAD, BAD, *[OK] * 8] * 20)
     assert (breaker.state, breaker.failure_rate) == (CLOSED, 0.2)
 
@@ -84,7 +85,7 @@ async def test_a_window_that_is_smaller_than_the_minimum_is_as_large_as_that(aut
 
 
 async def test_a_window_by_time_forgets_what_is_older(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=3, window_seconds=10.0, failure_rate=1.0)
+    breaker = a_breaker(minimum_calls=3, window_seconds=10.0, failure_rate_threshold=1.0)
     run(breaker, OK, BAD, BAD)
     await trio.sleep(10)
     assert (breaker.calls, breaker.failure_rate) == (0, 0.0)
@@ -97,7 +98,7 @@ async def test_a_window_by_time_forgets_what_is_older(autojump_clock: trio.testi
 
 
 async def test_slow_calls_open_it_also_if_none_failed(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=4, slow_seconds=2.0, slow_rate=0.75)
+    breaker = a_breaker(minimum_calls=4, slow_call_seconds=2.0, slow_call_rate_threshold=0.75)
     run(breaker, OK)
     run(breaker, OK, OK, slow=True)
     assert breaker.state is CLOSED
@@ -121,7 +122,7 @@ async def test_what_nobody_can_tell_is_not_counted(autojump_clock: trio.testing.
 
 async def test_open_it_refuses_until_the_wait_is_over(autojump_clock: trio.testing.MockClock) -> None:
     """RES-42, LIM-14."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=30.0)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=30.0)
     run(breaker, BAD)
 
     await trio.sleep(29.999)
@@ -133,7 +134,7 @@ async def test_open_it_refuses_until_the_wait_is_over(autojump_clock: trio.testi
 
 
 async def test_it_says_how_long_it_will_refuse(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=30.0)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=30.0)
     said = [breaker.retry_after]
     run(breaker, BAD)
     for pause in (0, 12, 18):
@@ -150,7 +151,7 @@ async def test_open_it_still_shows_what_has_opened_it(autojump_clock: trio.testi
 
 
 async def test_looking_at_it_changes_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1.0)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1.0)
     told: list[BreakerState] = []
     breaker.on_change = lambda one: told.append(one.state)
     run(breaker, BAD)
@@ -164,7 +165,7 @@ async def test_looking_at_it_changes_nothing(autojump_clock: trio.testing.MockCl
 
 async def test_a_call_that_was_let_through_before_it_opened_is_not_counted(autojump_clock: trio.testing.MockClock) -> None:
     """Neither in half-open nor after it has closed again: it tells how the backend was."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1.0, permitted=2)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=2)
     old = [breaker.admit(0.0) for _ in range(6)]
     run(breaker, BAD)
     breaker.record(old[0], 0.5, BAD, False)
@@ -188,7 +189,7 @@ async def test_a_call_that_was_let_through_before_it_opened_is_not_counted(autoj
 
 async def test_so_many_successes_close_it_with_an_empty_window(autojump_clock: trio.testing.MockClock) -> None:
     """RES-43."""
-    breaker = a_breaker(minimum_calls=2, wait_seconds=1.0, permitted=3)
+    breaker = a_breaker(minimum_calls=2, wait_duration_seconds=1.0, permitted_calls_in_half_open=3)
     run(breaker, BAD, BAD)
     await trio.sleep(1)
 
@@ -203,7 +204,7 @@ async def test_so_many_successes_close_it_with_an_empty_window(autojump_clock: t
 @pytest.mark.parametrize(("outcome", "slow"), [(BAD, False), (OK, True), (LOST, True)])
 async def test_one_bad_probe_opens_it_anew(outcome: bool | None, slow: bool, autojump_clock: trio.testing.MockClock) -> None:
     """RES-43: a failure, and where slow calls are looked at a slow one, too; the wait begins again."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=10.0, permitted=3, slow_seconds=1.0)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=10.0, permitted_calls_in_half_open=3, slow_call_seconds=1.0)
     run(breaker, BAD)
     await trio.sleep(10)
     run(breaker, OK, OK)
@@ -214,7 +215,7 @@ async def test_one_bad_probe_opens_it_anew(outcome: bool | None, slow: bool, aut
 
 async def test_probes_under_way_and_done_are_never_more_than_permitted(autojump_clock: trio.testing.MockClock) -> None:
     """RES-43, LIM-14: the reference counts only those that are done, and so lets everybody through at once."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1.0, permitted=3)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=3)
     run(breaker, BAD)
     await trio.sleep(1)
 
@@ -227,7 +228,7 @@ async def test_probes_under_way_and_done_are_never_more_than_permitted(autojump_
 
 async def test_a_probe_that_tells_nothing_makes_room_for_another(autojump_clock: trio.testing.MockClock) -> None:
     """RES-44: its permit is given back, and it counts neither for nor against closing."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1.0, permitted=2)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=2)
     run(breaker, BAD)
     await trio.sleep(1)
 
@@ -239,7 +240,7 @@ async def test_a_probe_that_tells_nothing_makes_room_for_another(autojump_clock:
 
 async def test_probes_that_never_end_do_not_shut_the_backend_out_for_ever(autojump_clock: trio.testing.MockClock) -> None:
     """Calls need not have a deadline. The old probes still count when they end, but give back no permit that is not theirs any more."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1.0, permitted=2)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=2)
     run(breaker, BAD)
     await trio.sleep(1)
     hanging = [breaker.admit(trio.current_time()) for _ in range(2)]
@@ -258,7 +259,7 @@ async def test_probes_that_never_end_do_not_shut_the_backend_out_for_ever(autoju
 
 
 async def test_patience_with_probes_is_as_long_as_a_long_wait(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=100.0, permitted=1)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=100.0, permitted_calls_in_half_open=1)
     run(breaker, BAD)
     await trio.sleep(100)
     assert breaker.admit(100.0)
@@ -268,7 +269,7 @@ async def test_patience_with_probes_is_as_long_as_a_long_wait(autojump_clock: tr
 
 
 async def test_without_a_wait_the_next_call_is_a_probe(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=0.0, permitted=1)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=0.0, permitted_calls_in_half_open=1)
     run(breaker, BAD)
     assert (breaker.state, breaker.is_open) == (OPEN, False)
 
@@ -280,7 +281,7 @@ async def test_without_a_wait_the_next_call_is_a_probe(autojump_clock: trio.test
 
 
 async def test_it_can_be_forced_open(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(wait_seconds=1.0)
+    breaker = a_breaker(wait_duration_seconds=1.0)
     breaker.force_open()
     await trio.sleep(1000)
 
@@ -313,7 +314,9 @@ async def test_after_a_reset_it_is_as_new(force: object, autojump_clock: trio.te
 async def test_each_change_is_told_once(autojump_clock: trio.testing.MockClock) -> None:
     told: list[tuple[str, BreakerState]] = []
     breaker = Breaker(
-        "files", BreakerSettings(minimum_calls=1, wait_seconds=1.0, permitted=2), lambda one: told.append((one.name, one.state))
+        "files",
+        BreakerSettings(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=2),
+        lambda one: told.append((one.name, one.state)),
     )
     run(breaker, OK, BAD, BAD)
     await trio.sleep(1)
@@ -334,7 +337,7 @@ async def test_a_bug_in_who_is_told_hurts_nobody(autojump_clock: trio.testing.Mo
     def broken(breaker: Breaker) -> None:
         raise ValueError(breaker.name)
 
-    breaker = Breaker("files", BreakerSettings(minimum_calls=1, wait_seconds=1.0, permitted=1), broken)
+    breaker = Breaker("files", BreakerSettings(minimum_calls=1, wait_duration_seconds=1.0, permitted_calls_in_half_open=1), broken)
     with caplog.at_level(logging.ERROR):
         run(breaker, BAD)
         await trio.sleep(1)
@@ -351,7 +354,7 @@ async def test_who_is_told_may_change_it_at_once(force: object, admits: bool, au
             assert callable(force)
             force(breaker)
 
-    breaker = Breaker("files", BreakerSettings(minimum_calls=1, wait_seconds=1.0), act)
+    breaker = Breaker("files", BreakerSettings(minimum_calls=1, wait_duration_seconds=1.0), act)
     run(breaker, BAD)
     await trio.sleep(1)
 
@@ -373,7 +376,14 @@ def test_its_states_have_the_words_of_the_admin_view() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("failure_rate", 0), ("failure_rate", 1.5), ("minimum_calls", 0), ("permitted", 0), ("wait_seconds", -1), ("slow_rate", 0)],
+    [
+        ("failure_rate_threshold", 0),
+        ("failure_rate_threshold", 1.5),
+        ("minimum_calls", 0),
+        ("permitted_calls_in_half_open", 0),
+        ("wait_duration_seconds", -1),
+        ("slow_call_rate_threshold", 0),
+    ],
 )
 def test_numbers_without_sense_are_refused(key: str, value: float) -> None:
     with pytest.raises(ValueError, match=key):

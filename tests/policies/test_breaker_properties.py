@@ -7,8 +7,9 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.breaker import PATIENCE, Breaker, BreakerSettings, BreakerState
+from sluicegate.policies.breaker import PATIENCE, Breaker, BreakerState
 from sluicegate.policies.gate import Gate
+from sluicegate.policies.settings import BreakerSettings
 from sluicegate.policies.window import GRAINS
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
@@ -44,10 +45,10 @@ class Reference:
     def admit(self, now: float) -> tuple[int, int] | None:
         """Epoch and lease."""
         settings = self.settings
-        if self.state is OPEN and now - self.opened_at >= settings.wait_seconds:
+        if self.state is OPEN and now - self.opened_at >= settings.wait_duration_seconds:
             self.go(HALF_OPEN)
-        if self.state is HALF_OPEN and len(self.probes) + self.successes >= settings.permitted:
-            if now - self.last_probe_at < max(PATIENCE, settings.wait_seconds):
+        if self.state is HALF_OPEN and len(self.probes) + self.successes >= settings.permitted_calls_in_half_open:
+            if now - self.last_probe_at < max(PATIENCE, settings.wait_duration_seconds):
                 return None
             self.probes.clear()
             self.lease += 1
@@ -70,7 +71,7 @@ class Reference:
             self.go(OPEN, now)
         else:
             self.successes += 1
-            if self.successes == self.settings.permitted:
+            if self.successes == self.settings.permitted_calls_in_half_open:
                 self.go(CLOSED)
 
     def is_too_bad(self, now: float) -> bool:
@@ -83,7 +84,7 @@ class Reference:
         if len(recent) < settings.minimum_calls:
             return False
         failures, slow = sum(one[1] for one in recent), sum(one[2] for one in recent)
-        return failures / len(recent) >= settings.failure_rate or slow / len(recent) >= settings.slow_rate
+        return failures / len(recent) >= settings.failure_rate_threshold or slow / len(recent) >= settings.slow_call_rate_threshold
 
     def go(self, state: BreakerState, now: float = 0.0) -> None:
         self.state, self.opened_at = state, now
@@ -96,14 +97,14 @@ class Reference:
 def some_settings(chance: random.Random) -> BreakerSettings:
     by_time = chance.random() < 0.4
     return BreakerSettings(
-        failure_rate=chance.choice([0.25, 0.5, 1.0, 1 / 3, chance.random() or 1.0]),
+        failure_rate_threshold=chance.choice([0.25, 0.5, 1.0, 1 / 3, chance.random() or 1.0]),
         minimum_calls=chance.randrange(1, 8),
         window_calls=None if by_time else chance.choice([None, chance.randrange(1, 16)]),
         window_seconds=chance.choice([1.0, 7.5, 64.0]) if by_time else None,
-        slow_seconds=1.0,
-        slow_rate=chance.choice([0.5, 0.8, 1.0]),
-        wait_seconds=chance.choice([0.0, 1.0, 4.0, 45.0]),
-        permitted=chance.randrange(1, 5),
+        slow_call_seconds=1.0,
+        slow_call_rate_threshold=chance.choice([0.5, 0.8, 1.0]),
+        wait_duration_seconds=chance.choice([0.0, 1.0, 4.0, 45.0]),
+        permitted_calls_in_half_open=chance.randrange(1, 5),
     )
 
 
@@ -143,7 +144,7 @@ class Ailing:
 
     chance: random.Random
     ill_until: float
-    slow_seconds: float
+    slow_call_seconds: float
     breaker: Breaker = attrs.field(init=False)
     probing: int = 0
     """Probes of this half-open time that are with it or succeeded."""
@@ -157,7 +158,7 @@ class Ailing:
         reply = None
         if is_probe:
             self.probing += 1
-            assert self.probing <= self.breaker.settings.permitted
+            assert self.probing <= self.breaker.settings.permitted_calls_in_half_open
         try:
             reply = await self.play(ill=trio.current_time() < self.ill_until)
             return reply
@@ -170,7 +171,7 @@ class Ailing:
         fate = self.chance.random() if ill else 1.0
         if fate < 0.1:
             await trio.sleep_forever()
-        await trio.sleep(self.chance.random() * self.slow_seconds * (1.4 if ill else 0.5))
+        await trio.sleep(self.chance.random() * self.slow_call_seconds * (1.4 if ill else 0.5))
         if fate < 0.6:
             return Reply.failed(self.chance.choice([faults.lost("files", "gone"), faults.timed_out("read", 1)]))
         if fate < 0.7:
@@ -184,7 +185,7 @@ async def test_it_never_lets_too_many_probes_through_and_closes_when_the_backend
 ) -> None:
     """RES-43, TST-G11: clients cut some of their calls at random. After the last fault, the wait and as many successes as permitted close it."""
     chance = random.Random(f"{seed}:ailing")
-    settings = attrs.evolve(some_settings(chance), slow_seconds=1.0, wait_seconds=chance.choice([0.5, 2.0, 8.0]))
+    settings = attrs.evolve(some_settings(chance), slow_call_seconds=1.0, wait_duration_seconds=chance.choice([0.5, 2.0, 8.0]))
     backend = Ailing(chance, 25.0, 1.0)
     breaker = backend.breaker = Breaker("files", settings, backend.begin_again)
     gate = Gate(backend, breaker)
@@ -200,12 +201,12 @@ async def test_it_never_lets_too_many_probes_through_and_closes_when_the_backend
             nursery.start_soon(client)
     assert breaker._probing == 0
 
-    await trio.sleep(settings.wait_seconds)
-    for _ in range(settings.permitted):
+    await trio.sleep(settings.wait_duration_seconds)
+    for _ in range(settings.permitted_calls_in_half_open):
         reply = await gate(Call("tools/call", "read", {}))
         assert reply.fault is None
     if breaker.state is not CLOSED:  # it was, with failures in its window, and opened at a success
-        await trio.sleep(settings.wait_seconds)
-        for _ in range(settings.permitted):
+        await trio.sleep(settings.wait_duration_seconds)
+        for _ in range(settings.permitted_calls_in_half_open):
             await gate(Call("tools/call", "read", {}))
     assert (breaker.state, breaker._probing) == (CLOSED, 0)

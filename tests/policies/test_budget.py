@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from sluicegate.policies.budget import Budget, Budgeted
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
@@ -176,4 +177,4 @@ async def test_the_answer_passes_unchanged(mock_clock: trio.testing.MockClock) -
         await trio.lowlevel.checkpoint()
         return reply
 
-    assert reply is await Budgeted(answer, Budget(10))(a_call())
+    assert reply is await Budgeted(answer, Budget(10, 10))(a_call())

@@ -10,6 +10,7 @@ import trio.testing
 from sluicegate.policies.concurrency import Concurrency
 from sluicegate.policies.deadline import AttemptDeadline, Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
+from sluicegate.policies.settings import ConcurrencySettings
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.testing.scissors import cut_after
@@ -64,7 +65,7 @@ class Crowd:
 
 
 def places(backend: Backend, most: int = 1, max_queue: int = 100, seconds: float | None = None) -> Concurrency:
-    return Concurrency(backend, most, max_queue, seconds, "files")
+    return Concurrency(backend, ConcurrencySettings(most, max_queue, seconds), "files")
 
 
 async def test_only_so_many_run_at_once_and_the_others_follow_in_order(autojump_clock: trio.testing.MockClock) -> None:
@@ -201,7 +202,7 @@ async def test_a_place_given_to_somebody_just_cancelled_goes_on_to_the_next(
             assert policy.waiting == 1
             crowd.scopes[1].cancel()
 
-    policy = Concurrency(hold, 1, 10, None, "files")
+    policy = Concurrency(hold, ConcurrencySettings(1, 10), "files")
     crowd = Crowd(policy)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(first)
@@ -219,7 +220,7 @@ async def test_a_free_place_costs_no_checkpoint() -> None:
 
     with trio.CancelScope() as scope:
         scope.cancel()
-        assert DONE is await Concurrency(immediate, 1, 0, None, "files")(a_call())
+        assert DONE is await Concurrency(immediate, ConcurrencySettings(1, 0), "files")(a_call())
 
     assert not scope.cancelled_caught
 
@@ -239,7 +240,7 @@ async def test_a_bug_gives_its_place_back(autojump_clock: trio.testing.MockClock
     async def buggy(call: Call) -> Reply:
         raise ZeroDivisionError(call.target)
 
-    policy = Concurrency(buggy, 1, 0, None, "files")
+    policy = Concurrency(buggy, ConcurrencySettings(1, 0), "files")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await policy(a_call())
@@ -265,7 +266,7 @@ async def test_whatever_happens_no_place_is_lost_or_given_twice(autojump_clock: 
     for seed in range(200):
         chance = random.Random(seed)
         backend = Backend(chance.choice([0, 1, 2]))
-        policy = places(backend, chance.randint(1, 4), chance.choice([0, 2, 20]), chance.choice([None, 0, 1, 2.5]))
+        policy = places(backend, chance.randint(1, 4), chance.choice([0, 2, 20]), chance.choice([None, 0.001, 1, 2.5]))
         crowd = Crowd(policy)
         async with trio.open_nursery() as nursery:
             for number in range(30):
@@ -274,16 +275,16 @@ async def test_whatever_happens_no_place_is_lost_or_given_twice(autojump_clock: 
                 await trio.sleep(chance.choice([0, 0, 0.5, 1]))
                 if chance.random() < 0.2:
                     crowd.scopes[chance.randrange(number + 1)].cancel()
-                assert policy.running <= policy.most, f"seed {seed}"
-                assert policy.waiting <= policy.max_queue, f"seed {seed}"
-                assert policy.running == policy.most or policy.waiting == 0, f"seed {seed}"
+                assert policy.running <= policy.settings.max_concurrent, f"seed {seed}"
+                assert policy.waiting <= policy.settings.max_queue, f"seed {seed}"
+                assert policy.running == policy.settings.max_concurrent or policy.waiting == 0, f"seed {seed}"
 
         assert (policy.running, policy.waiting) == (0, 0), f"seed {seed}"
-        assert backend.most <= policy.most, f"seed {seed}"
+        assert backend.most <= policy.settings.max_concurrent, f"seed {seed}"
         assert policy.refused == sum(reply.fault is not None for reply in crowd.replies.values()), f"seed {seed}"
 
 
 @pytest.mark.parametrize(("most", "max_queue"), [(0, 1), (1, -1)])
 def test_no_places_are_refused(most: int, max_queue: int) -> None:
     with pytest.raises(ValueError, match="must be"):
-        Concurrency(Backend(), most, max_queue, None, "files")
+        Concurrency(Backend(), ConcurrencySettings(most, max_queue), "files")

@@ -7,11 +7,12 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.breaker import Breaker, BreakerSettings, BreakerState
+from sluicegate.policies.breaker import Breaker, BreakerState
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.gate import Gate, failed
-from sluicegate.policies.outlier import Group, Outlier, OutlierSettings
+from sluicegate.policies.outlier import Group, Outlier
+from sluicegate.policies.settings import BreakerSettings, OutlierSettings
 from sluicegate.protocol import errors, faults
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.protocol.fault import Cause, Fault
@@ -164,7 +165,7 @@ async def test_an_open_breaker_refuses_without_asking_the_backend(autojump_clock
 async def test_a_timeout_breaker_opens_and_recovers_through_half_open(autojump_clock: trio.testing.MockClock) -> None:
     """TST-C2, RES-42, RES-43: minimum 4, wait 200 ms, two probes."""
     backend = Backend(works=60)
-    breaker = a_breaker(minimum_calls=4, wait_seconds=0.2, permitted=2)
+    breaker = a_breaker(minimum_calls=4, wait_duration_seconds=0.2, permitted_calls_in_half_open=2)
     gate = Gate(AttemptDeadline(backend, 0.01), breaker)
     for _ in range(5):
         await outcome(gate)
@@ -179,7 +180,7 @@ async def test_a_timeout_breaker_opens_and_recovers_through_half_open(autojump_c
 
 async def test_the_fault_of_an_open_breaker_says_when_to_come_again(autojump_clock: trio.testing.MockClock) -> None:
     """RES-E5."""
-    gate = Gate(Backend([LOST]), a_breaker(minimum_calls=1, wait_seconds=30))
+    gate = Gate(Backend([LOST]), a_breaker(minimum_calls=1, wait_duration_seconds=30))
     await outcome(gate)
     await trio.sleep(10)
     fault = (await gate(a_call())).fault
@@ -204,7 +205,7 @@ async def test_the_fault_of_an_ejected_backend_says_when_to_come_again(autojump_
 
 
 async def test_outlier_detection_is_asked_first_and_takes_no_permit(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1, permitted=1)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1, permitted_calls_in_half_open=1)
     outlier = an_outlier()
     gate = Gate(Backend([LOST, None]), breaker, outlier)
     await outcome(gate)
@@ -249,7 +250,7 @@ async def test_refusing_is_a_checkpoint(which: str, autojump_clock: trio.testing
 
 async def test_a_call_is_slow_from_when_it_was_sent(autojump_clock: trio.testing.MockClock) -> None:
     """Waiting for a turn in our own queues is not the backend's slowness."""
-    breaker = a_breaker(minimum_calls=9, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=9, slow_call_seconds=2)
     backend = Backend(queued=5, works=1.9)
     for handler in (backend, AttemptDeadline(backend, 100)):
         await outcome(Gate(handler, breaker))
@@ -266,14 +267,14 @@ async def test_a_handler_that_does_not_say_when_it_sent_is_slow_from_the_gate_on
         await trio.sleep(2)
         return Reply()
 
-    breaker = a_breaker(minimum_calls=9, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=9, slow_call_seconds=2)
     await Gate(plain, breaker)(a_call())
     assert breaker.slow_rate == 1.0
 
 
 async def test_when_an_attempt_before_was_sent_does_not_matter(autojump_clock: trio.testing.MockClock) -> None:
     """A retry may use the same call again."""
-    breaker = a_breaker(minimum_calls=9, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=9, slow_call_seconds=2)
     call = a_call()
     await Gate(Backend(), breaker)(call)
     await trio.sleep(10)
@@ -285,7 +286,7 @@ async def test_when_an_attempt_before_was_sent_does_not_matter(autojump_clock: t
 
 async def test_a_call_that_is_cut_is_no_outcome_unless_it_was_slow_by_then(autojump_clock: trio.testing.MockClock) -> None:
     """RES-44: a caller's patience says nothing about the backend, but that the backend took at least as long does."""
-    breaker, outlier = a_breaker(minimum_calls=9, slow_seconds=2), an_outlier()
+    breaker, outlier = a_breaker(minimum_calls=9, slow_call_seconds=2), an_outlier()
     gate = Gate(Backend(works=60), breaker, outlier)
     with trio.move_on_after(1.9):
         await gate(a_call())
@@ -297,7 +298,7 @@ async def test_a_call_that_is_cut_is_no_outcome_unless_it_was_slow_by_then(autoj
 
 
 async def test_a_call_that_was_cut_in_our_own_queue_was_not_slow(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=9, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=9, slow_call_seconds=2)
     backend = Backend(queued=60)
     with trio.move_on_after(50):
         await Gate(backend, breaker)(a_call())
@@ -307,7 +308,7 @@ async def test_a_call_that_was_cut_in_our_own_queue_was_not_slow(autojump_clock:
 
 
 async def test_a_call_that_waited_for_a_person_is_not_slow(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=9, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=9, slow_call_seconds=2)
     call = a_call()
     call.trail.asked = True
     await Gate(Backend(works=60), breaker)(call)
@@ -322,7 +323,7 @@ async def test_without_a_limit_no_call_is_slow(autojump_clock: trio.testing.Mock
 
 
 async def test_a_slow_probe_opens_anew(autojump_clock: trio.testing.MockClock) -> None:
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1, permitted=3, slow_seconds=2)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1, permitted_calls_in_half_open=3, slow_call_seconds=2)
     gate = Gate(Backend([LOST, None], works=2), breaker)
     await outcome(gate)
     await trio.sleep(1)
@@ -335,7 +336,7 @@ async def test_a_slow_probe_opens_anew(autojump_clock: trio.testing.MockClock) -
 
 async def half_open(handler: Callable[[Call], Awaitable[Reply]], permitted: int = 1) -> tuple[Gate, Breaker]:
     """A gate whose next call is a probe."""
-    breaker = a_breaker(minimum_calls=1, wait_seconds=1, permitted=permitted)
+    breaker = a_breaker(minimum_calls=1, wait_duration_seconds=1, permitted_calls_in_half_open=permitted)
     breaker.record(breaker.admit(trio.current_time()), trio.current_time(), True, False)
     await trio.sleep(1)
     return Gate(handler, breaker), breaker
@@ -395,7 +396,7 @@ async def test_a_crowd_after_the_wait_sends_no_more_than_the_permitted_probes(au
 
 async def test_calls_that_fail_late_do_not_count_after_it_has_opened(autojump_clock: trio.testing.MockClock) -> None:
     """A hundred calls were under way when the backend died: one opening, one ejection, and nothing of it is left afterwards."""
-    breaker = a_breaker(minimum_calls=5, wait_seconds=5, permitted=1)
+    breaker = a_breaker(minimum_calls=5, wait_duration_seconds=5, permitted_calls_in_half_open=1)
     outlier = an_outlier(consecutive_errors=5, base_ejection_seconds=5)
     seconds = iter(range(100))
 

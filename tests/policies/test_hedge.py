@@ -12,11 +12,12 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.hedge import Hedge, HedgeSettings
+from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import HedgeTimer
 from sluicegate.policies.latencies import FEWEST
 from sluicegate.policies.repeatable import repeatable
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import HedgeSettings, RetrySettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import SILENT, Back, Call, Handler, Reply
 from sluicegate.protocol.messages import Raw
@@ -81,7 +82,7 @@ class Allows:
 async def test_a_slow_call_gets_one_copy_and_one_answer(autojump_clock: Clock) -> None:
     """TST-C11: 20 ms delay, one hedge, a backend of 100 ms: one answer, exactly two hits."""
     backend = ScriptedBackend(Delay(0.1))
-    async with hedging(backend, HedgeSettings(0.02)) as hedge:
+    async with hedging(backend, HedgeSettings(20)) as hedge:
         assert text_of(await hedge(a_call())) == "find {} #1"
         assert trio.current_time() == 0.1
     assert (backend.calls, backend.cancelled) == (2, [2])
@@ -91,7 +92,7 @@ async def test_a_slow_call_gets_one_copy_and_one_answer(autojump_clock: Clock) -
 async def test_fast_calls_get_no_copies(autojump_clock: Clock) -> None:
     """TST-C12: three fast calls are three hits."""
     backend = ScriptedBackend(Delay(0.01))
-    async with hedging(backend, HedgeSettings(0.02)) as hedge:
+    async with hedging(backend, HedgeSettings(20)) as hedge:
         for number in (1, 2, 3):
             assert text_of(await hedge(a_call())) == f"find {{}} #{number}"
         await trio.sleep(1)
@@ -101,7 +102,7 @@ async def test_fast_calls_get_no_copies(autojump_clock: Clock) -> None:
 async def test_there_are_never_more_copies_than_allowed(autojump_clock: Clock) -> None:
     """TST-C13: 10 ms delay, two hedges, a backend that takes for ever compared to that: three hits."""
     backend = ScriptedBackend(Delay(1))
-    async with hedging(backend, HedgeSettings(0.01, max_hedges=2)) as hedge:
+    async with hedging(backend, HedgeSettings(10, max_hedges=2)) as hedge:
         await hedge(a_call())
     assert (backend.calls, sorted(backend.cancelled), hedge.sent) == (3, [2, 3], 2)
 
@@ -115,7 +116,7 @@ async def test_copies_are_sent_a_delay_apart_while_nothing_has_answered(autojump
         await trio.sleep(3.5)
         return Reply()
 
-    async with hedging(slow, HedgeSettings(1, max_hedges=9)) as hedge:
+    async with hedging(slow, HedgeSettings(1000, max_hedges=9)) as hedge:
         await hedge(a_call())
     assert began == [0, 1, 2, 3]
 
@@ -139,7 +140,7 @@ async def test_what_must_not_run_twice_passes_untouched(autojump_clock: Clock) -
         return await backend(call)
 
     safe = repeatable("safe", lambda _method, name: name == "find")
-    async with hedging(inner, HedgeSettings(1), is_repeatable=safe) as hedge:
+    async with hedging(inner, HedgeSettings(1000), is_repeatable=safe) as hedge:
         harmful = a_call(name=b"delete")
         await hedge(harmful)
         assert calls == [harmful]
@@ -159,7 +160,7 @@ async def test_each_copy_passes_the_whole_way_to_the_backend(autojump_clock: Clo
             await trio.sleep(10)
         return Reply()
 
-    async with hedging(limited, HedgeSettings(1, max_hedges=5)) as hedge:
+    async with hedging(limited, HedgeSettings(1000, max_hedges=5)) as hedge:
         await hedge(a_call())
     assert taken[:2] == [1, 2], "the other copies still waited for a place when it was over"
     assert places.borrowed_tokens == 0
@@ -167,7 +168,7 @@ async def test_each_copy_passes_the_whole_way_to_the_backend(autojump_clock: Clo
 
 async def test_nothing_is_copied_while_the_backend_is_being_tried_out(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(10))
-    async with hedging(backend, HedgeSettings(1), may_hedge=lambda: False) as hedge:
+    async with hedging(backend, HedgeSettings(1000), may_hedge=lambda: False) as hedge:
         await hedge(a_call())
     assert backend.calls == 1
 
@@ -175,7 +176,7 @@ async def test_nothing_is_copied_while_the_backend_is_being_tried_out(autojump_c
 async def test_whether_copies_may_be_sent_is_asked_again_when_one_is_due(autojump_clock: Clock) -> None:
     """The breaker opened at 1.5 and closed at 2.5: the copy that was due in between is not made up for."""
     backend = ScriptedBackend(Delay(10))
-    async with hedging(backend, HedgeSettings(1, max_hedges=3), may_hedge=lambda: not 1.5 < trio.current_time() < 2.5) as hedge:
+    async with hedging(backend, HedgeSettings(1000, max_hedges=3), may_hedge=lambda: not 1.5 < trio.current_time() < 2.5) as hedge:
         await hedge(a_call())
     assert (backend.calls, hedge.sent) == (3, 2)
 
@@ -189,7 +190,7 @@ async def test_once_a_person_was_asked_no_copy_starts(autojump_clock: Clock) -> 
         call.trail.asked = True
         return await backend(call)
 
-    async with hedging(asks_at_once_and_a_half, HedgeSettings(1, max_hedges=5)) as hedge:
+    async with hedging(asks_at_once_and_a_half, HedgeSettings(1000, max_hedges=5)) as hedge:
         await hedge(a_call())
         assert hedge.sent == 1
         asked = a_call()
@@ -203,7 +204,7 @@ async def test_every_copy_is_drawn_from_the_budget(autojump_clock: Clock) -> Non
     backend = ScriptedBackend(Delay(10))
     call = a_call()
     call.trail.allowance = allowance = Allows(2)
-    async with hedging(backend, HedgeSettings(1, max_hedges=4), may_hedge=lambda: trio.current_time() != 1) as hedge:
+    async with hedging(backend, HedgeSettings(1000, max_hedges=4), may_hedge=lambda: trio.current_time() != 1) as hedge:
         await hedge(call)
     assert (backend.calls, allowance.asked) == (3, 3)
 
@@ -214,7 +215,7 @@ async def test_every_copy_is_drawn_from_the_budget(autojump_clock: Clock) -> Non
 async def test_the_copy_answers_if_it_is_faster(autojump_clock: Clock) -> None:
     """RES-11, RES-12: and the first attempt is cancelled, not abandoned."""
     backend = ScriptedBackend(Delay(10), Delay(1))
-    async with hedging(backend, HedgeSettings(2)) as hedge:
+    async with hedging(backend, HedgeSettings(2000)) as hedge:
         assert text_of(await hedge(a_call())) == "find {} #2"
         assert trio.current_time() == 3
         assert backend.cancelled == [1]
@@ -224,7 +225,7 @@ async def test_the_copy_answers_if_it_is_faster(autojump_clock: Clock) -> None:
 async def test_a_failure_of_a_copy_is_not_taken_for_the_answer(autojump_clock: Clock) -> None:
     """RES-11: the first success, not the first response."""
     backend = ScriptedBackend(Delay(5), RpcError())
-    async with hedging(backend, HedgeSettings(2)) as hedge:
+    async with hedging(backend, HedgeSettings(2000)) as hedge:
         assert text_of(await hedge(a_call())) == "find {} #1"
         assert trio.current_time() == 5
     assert (hedge.sent, hedge.won) == (1, 0)
@@ -233,7 +234,7 @@ async def test_a_failure_of_a_copy_is_not_taken_for_the_answer(autojump_clock: C
 async def test_if_the_first_attempt_fails_its_copies_may_still_succeed(autojump_clock: Clock) -> None:
     """RES-11: the first success, not the first response, the other way round."""
     backend = ScriptedBackend(Delay(3, RpcError()), Delay(3, RpcError()), Delay(2, Answer("yes")), Hang())
-    async with hedging(backend, HedgeSettings(1, max_hedges=9)) as hedge:
+    async with hedging(backend, HedgeSettings(1000, max_hedges=9)) as hedge:
         assert text_of(await hedge(a_call())) == "yes"
         assert trio.current_time() == 4
     assert backend.calls <= 4, "no copies were sent once an attempt had failed"
@@ -242,7 +243,7 @@ async def test_if_the_first_attempt_fails_its_copies_may_still_succeed(autojump_
 
 async def test_a_tool_that_says_that_it_failed_has_answered(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Hang(), Delay(1, ToolFails("no such file")))
-    async with hedging(backend, HedgeSettings(2)) as hedge:
+    async with hedging(backend, HedgeSettings(2000)) as hedge:
         assert text_of(await hedge(a_call())) == "no such file"
         assert trio.current_time() == 3
 
@@ -252,7 +253,7 @@ async def test_if_all_fail_the_fault_is_that_of_the_first_attempt(autojump_clock
     backend = ScriptedBackend(
         Delay(3, RpcError(message="first")), Delay(4, RpcError(message="second")), Delay(2, RpcError(message="third"))
     )
-    async with hedging(backend, HedgeSettings(1, max_hedges=2)) as hedge:
+    async with hedging(backend, HedgeSettings(1000, max_hedges=2)) as hedge:
         assert message_of(await hedge(a_call())) == "first"
         assert trio.current_time() == 5
     assert (backend.cancelled, hedge.won) == ([], 0)
@@ -260,7 +261,7 @@ async def test_if_all_fail_the_fault_is_that_of_the_first_attempt(autojump_clock
 
 async def test_a_failure_before_any_copy_was_due_is_answered_at_once(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(1, RpcError()))
-    async with hedging(backend, HedgeSettings(2)) as hedge:
+    async with hedging(backend, HedgeSettings(2000)) as hedge:
         assert message_of(await hedge(a_call())) == "broken"
         assert trio.current_time() == 1
         await trio.sleep(10)
@@ -270,7 +271,7 @@ async def test_a_failure_before_any_copy_was_due_is_answered_at_once(autojump_cl
 async def test_no_copy_is_sent_once_the_first_attempt_has_failed(autojump_clock: Clock) -> None:
     """Sending again what has failed is for retries."""
     backend = ScriptedBackend(Delay(1.5, RpcError()), Delay(8))
-    async with hedging(backend, HedgeSettings(1, max_hedges=9)) as hedge:
+    async with hedging(backend, HedgeSettings(1000, max_hedges=9)) as hedge:
         assert text_of(await hedge(a_call())) == "find {} #2"
         assert trio.current_time() == 9
     assert backend.calls == 2
@@ -281,7 +282,7 @@ async def test_no_copy_is_sent_once_the_first_attempt_has_failed(autojump_clock:
 async def test_with_retries_outside_copies_do_not_multiply(seconds: float, seed: int, autojump_clock: Clock) -> None:
     """TST-C14: one retry, one hedge: a fast failure is exactly two hits, a slow one two to four."""
     backend = ScriptedBackend(Delay(seconds, RpcError()))
-    async with hedging(backend, HedgeSettings(0.02)) as hedge:
+    async with hedging(backend, HedgeSettings(20)) as hedge:
         retry = Retry(hedge, RetrySettings(max_retries=1), lambda _call: True, random.Random(seed))
         assert message_of(await retry(a_call())) == "broken"
     assert backend.calls == 2 if seconds < 0.02 else 2 <= backend.calls <= 4
@@ -292,7 +293,7 @@ async def test_with_retries_outside_a_budget_holds_for_both(autojump_clock: Cloc
     backend = ScriptedBackend(Delay(0.05, RpcError()))
     call = a_call()
     call.trail.allowance = Allows(2)
-    async with hedging(backend, HedgeSettings(0.02)) as hedge:
+    async with hedging(backend, HedgeSettings(20)) as hedge:
         await Retry(hedge, RetrySettings(max_retries=5), lambda _call: True, random.Random(1))(call)
     assert backend.calls == 3
 
@@ -312,7 +313,7 @@ async def test_a_copy_may_not_ask_and_reports_no_progress(autojump_clock: Clock)
 
     back = Heard()
     call = a_call(back=back)
-    async with hedging(noisy, HedgeSettings(1)) as hedge:
+    async with hedging(noisy, HedgeSettings(1000)) as hedge:
         await hedge(call)
     first, copy = seen
     assert (first, copy.back, copy.back.may_ask) == (call, SILENT, False)
@@ -331,7 +332,7 @@ async def test_a_copy_knows_how_long_its_call_may_take(autojump_clock: Clock) ->
 
     call = a_call()
     call.scope.deadline = 100
-    async with hedging(slow, HedgeSettings(1)) as hedge:
+    async with hedging(slow, HedgeSettings(1000)) as hedge:
         with call.scope:
             await hedge(call)
     assert ends == [100, 100]
@@ -345,7 +346,7 @@ async def test_a_bug_in_a_copy_costs_this_copy_only(autojump_clock: Clock, caplo
             raise ZeroDivisionError
         return await backend(call)
 
-    async with hedging(buggy, HedgeSettings(1, max_hedges=2)) as hedge:
+    async with hedging(buggy, HedgeSettings(1000, max_hedges=2)) as hedge:
         assert text_of(await hedge(a_call())) == "find {} #1"
     assert (hedge.sent, backend.calls) == (2, 2)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
@@ -361,7 +362,7 @@ async def test_a_bug_in_the_first_attempt_is_the_callers_to_see(autojump_clock: 
         await trio.sleep(3)
         raise ZeroDivisionError
 
-    async with hedging(buggy, HedgeSettings(1)) as hedge:
+    async with hedging(buggy, HedgeSettings(1000)) as hedge:
         with pytest.raises(ZeroDivisionError):
             await hedge(a_call())
     assert backend.cancelled == [1]
@@ -373,7 +374,7 @@ async def test_a_bug_in_the_first_attempt_is_the_callers_to_see(autojump_clock: 
 async def test_the_delay_is_what_so_many_percent_of_attempts_take(autojump_clock: Clock) -> None:
     """LIM-16: the configured delay until enough were seen."""
     backend = ScriptedBackend(*(Delay(0.01 * number) for number in range(1, FEWEST + 1)), Hang(), Delay(0.1))
-    async with hedging(backend, HedgeSettings(5, percentile=90)) as hedge:
+    async with hedging(backend, HedgeSettings(5000, percentile=90)) as hedge:
         for _ in range(FEWEST):
             assert hedge.delay == 5
             await hedge(a_call())
@@ -394,7 +395,7 @@ async def test_cancelled_losers_make_the_delay_longer_not_shorter(autojump_clock
         return Reply()
 
     delays = []
-    async with hedging(half, HedgeSettings(0.05, max_hedges=9, percentile=90)) as hedge:
+    async with hedging(half, HedgeSettings(50, max_hedges=9, percentile=90)) as hedge:
         for _ in range(300):
             await hedge(a_call())
             delays.append(hedge.delay)
@@ -403,7 +404,7 @@ async def test_cancelled_losers_make_the_delay_longer_not_shorter(autojump_clock
 
 async def test_who_gives_up_says_that_it_takes_longer_and_not_that_it_took_so_long(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(2))
-    async with hedging(backend, HedgeSettings(5, percentile=50)) as hedge:
+    async with hedging(backend, HedgeSettings(5000, percentile=50)) as hedge:
         for number in range(2 * FEWEST):
             with trio.move_on_after(0.5 if number % 4 else 3):
                 await hedge(a_call())
@@ -418,13 +419,24 @@ async def test_of_failures_only_timeouts_say_how_slow_a_backend_is(fault: faults
         await trio.sleep(7)
         return Reply.failed(fault)
 
-    async with hedging(fails, HedgeSettings(5, percentile=90, max_hedges=1), may_hedge=lambda: True) as hedge:
+    async with hedging(fails, HedgeSettings(5000, percentile=90, max_hedges=1), may_hedge=lambda: True) as hedge:
         for _ in range(FEWEST):
             await hedge(a_call())
         assert hedge.delay == (7 if counts else 5)
 
 
-@pytest.mark.parametrize("settings", [{"delay_seconds": -1}, {"max_hedges": 0}, {"percentile": 0}, {"percentile": 100}])
+@pytest.mark.parametrize("settings", [{"delay_ms": -1}, {"max_hedges": -1}, {"percentile": 0}, {"percentile": 100}])
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         HedgeSettings(**settings)  # type: ignore[arg-type]
+
+
+async def test_a_hedge_that_may_send_no_copy_is_refused(autojump_clock: Clock) -> None:
+    """A file may say so, and then there is none in the chain."""
+
+    async def inner(call: Call) -> Reply:
+        raise AssertionError(call)
+
+    async with trio.open_nursery() as background:
+        with pytest.raises(ValueError, match="max_hedges"):
+            Hedge(inner, HedgeSettings(max_hedges=0), lambda _call: True, lambda: True, HedgeTimer(), background)

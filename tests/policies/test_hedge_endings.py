@@ -12,9 +12,10 @@ import trio
 import trio.testing
 
 from sluicegate.backends.session import BackendSession
-from sluicegate.policies.hedge import Hedge, HedgeSettings
+from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import HedgeTimer
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
+from sluicegate.policies.settings import HedgeSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.protocol.messages import Raw
@@ -74,7 +75,7 @@ async def over_a_session(*steps: Step, delay: float = 1, copies: int = 1) -> Asy
     backend = ScriptedBackend(*steps)
     async with (
         backend.connector(Heard()) as session,
-        hedging(session.request, HedgeSettings(delay, max_hedges=copies)) as hedge,
+        hedging(session.request, HedgeSettings(1000 * delay, max_hedges=copies)) as hedge,
     ):
         yield Setting(hedge, backend, session)
 
@@ -227,7 +228,7 @@ async def test_an_answer_in_the_step_in_which_a_copy_is_due(attempt: int, autoju
         await trio.sleep(1)
         return Reply()
 
-    async with hedging(on_time, HedgeSettings(1, max_hedges=3)) as hedge:
+    async with hedging(on_time, HedgeSettings(1000, max_hedges=3)) as hedge:
         await hedge(a_call())
         is_over = True
         await trio.testing.wait_all_tasks_blocked()
@@ -265,7 +266,7 @@ async def test_a_loser_that_takes_its_time_to_end_delays_nobody(autojump_clock: 
                 await trio.sleep(5)
         raise AssertionError
 
-    async with hedging(slow_to_go, HedgeSettings(1)) as hedge:
+    async with hedging(slow_to_go, HedgeSettings(1000)) as hedge:
         await hedge(a_call())
         assert (trio.current_time(), hedge.running) == (3, 1)
         await trio.sleep(5.5)
@@ -287,7 +288,7 @@ async def test_a_copy_that_wins_ends_the_other_copies_at_once(autojump_clock: Cl
                     await trio.sleep_forever()
         return Reply()
 
-    async with hedging(first_slow_to_go, HedgeSettings(1, max_hedges=2)) as hedge:
+    async with hedging(first_slow_to_go, HedgeSettings(1000, max_hedges=2)) as hedge:
         await hedge(a_call())
         assert trio.current_time() == 7.5
     assert sorted(ended) == [(0, 2.5), (1, 2.5), (2, 2.5)]
@@ -300,7 +301,7 @@ async def test_if_the_background_ends_a_call_that_waits_for_its_copies_answers(a
     async with trio.open_nursery() as calls, trio.open_nursery() as background:
         timer = HedgeTimer()
         background.start_soon(timer.run)
-        hedge = Hedge(backend, HedgeSettings(1), lambda _call: True, lambda: True, timer, background)
+        hedge = Hedge(backend, HedgeSettings(1000), lambda _call: True, lambda: True, timer, background)
 
         async def run() -> None:
             replies.append(await hedge(a_call()))
@@ -361,7 +362,7 @@ async def test_any_call_ends_as_worked_out_beforehand(seed: int, autojump_clock:
         replies[number] = (pytest.approx(trio.current_time() - began), who, made[number])
 
     replies: dict[int, object] = {}
-    async with hedging(inner, HedgeSettings(delay, max_hedges=copies)) as hedge, trio.open_nursery() as nursery:
+    async with hedging(inner, HedgeSettings(1000 * delay, max_hedges=copies)) as hedge, trio.open_nursery() as nursery:
         for number in plans:
             nursery.start_soon(run, number)
     assert {number: expected(plan, delay) for number, plan in plans.items()} == replies

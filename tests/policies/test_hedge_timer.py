@@ -10,8 +10,9 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.hedge import Hedge, HedgeSettings
+from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import FEW_STALE, HedgeTimer
+from sluicegate.policies.settings import HedgeSettings
 from sluicegate.protocol.calls import Call, Handler, Reply
 
 Clock = trio.testing.MockClock
@@ -28,7 +29,7 @@ async def slow(_call: Call) -> Reply:
 
 
 def hedge_of(inner: Handler, delay: float, timer: HedgeTimer, background: trio.Nursery, *, copies: int = 1) -> Hedge:
-    return Hedge(inner, HedgeSettings(delay, max_hedges=copies), lambda _call: True, lambda: True, timer, background)
+    return Hedge(inner, HedgeSettings(1000 * delay, max_hedges=copies), lambda _call: True, lambda: True, timer, background)
 
 
 def a_call() -> Call:

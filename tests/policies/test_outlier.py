@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from sluicegate.policies.gate import Gate
-from sluicegate.policies.outlier import Group, Outlier, OutlierSettings
+from sluicegate.policies.outlier import Group, Outlier
+from sluicegate.policies.settings import OutlierSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 

@@ -11,7 +11,8 @@ import trio.testing
 from sluicegate.policies.deadline import Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.policies.rate import Bucket, RateLimit
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import RateLimitSettings, RetrySettings
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.testing.scissors import cut_after
@@ -38,7 +39,7 @@ class Backend:
 
 
 def limit(backend: Backend, requests: int, period: float = 1.0, burst: int | None = None, wait: float = 0.0) -> RateLimit:
-    return RateLimit(backend, Bucket(requests, period, burst), wait, "files")
+    return RateLimit(backend, Bucket(RateLimitSettings(requests, period, burst, wait)), "files")
 
 
 async def fault_of(policy: RateLimit) -> Fault:
@@ -78,14 +79,14 @@ async def test_a_burst_passes_at_once_and_the_next_call_is_refused_with_the_time
 async def test_the_burst_is_the_number_of_requests_unless_told(
     requests: int, period: float, burst: int | None, expected: int, mock_clock: trio.testing.MockClock
 ) -> None:
-    bucket = Bucket(requests, period, burst)
+    bucket = Bucket(RateLimitSettings(requests, period, burst))
 
     assert sum(bucket.take() for _ in range(20)) == expected
 
 
 async def test_a_token_is_there_exactly_when_it_is_due(mock_clock: trio.testing.MockClock) -> None:
     """TST-G6: a hundredth too early there is none; a token taken late is not lost for the next one."""
-    bucket = Bucket(4, 1.0, 1)
+    bucket = Bucket(RateLimitSettings(4, 1.0, 1))
     assert bucket.take()
     mock_clock.jump(0.24)
     assert not bucket.take()
@@ -98,7 +99,7 @@ async def test_a_token_is_there_exactly_when_it_is_due(mock_clock: trio.testing.
 
 async def test_there_is_no_window_at_whose_edge_twice_as_many_pass(mock_clock: trio.testing.MockClock) -> None:
     """RES-22: a burst at the end of a second and another at the beginning of the next one, as a fixed window would let them."""
-    bucket = Bucket(10, 1.0)
+    bucket = Bucket(RateLimitSettings(10, 1.0))
     mock_clock.jump(0.99)
     assert sum(bucket.take() for _ in range(20)) == 10
     mock_clock.jump(0.02)
@@ -108,7 +109,7 @@ async def test_there_is_no_window_at_whose_edge_twice_as_many_pass(mock_clock: t
 
 
 async def test_a_long_quiet_time_saves_up_one_burst_and_no_more(mock_clock: trio.testing.MockClock) -> None:
-    bucket = Bucket(10, 1.0, 4)
+    bucket = Bucket(RateLimitSettings(10, 1.0, 4))
     assert sum(bucket.take() for _ in range(20)) == 4
     mock_clock.jump(1e9)
     assert sum(bucket.take() for _ in range(20)) == 4
@@ -271,8 +272,8 @@ async def test_refusals_give_other_tasks_a_turn(autojump_clock: trio.testing.Moc
 async def test_a_bucket_may_be_shared(autojump_clock: trio.testing.MockClock) -> None:
     """GRL-1: one bucket for everybody; a refusal by the gateway itself names no backend."""
     backend = Backend()
-    bucket = Bucket(2, 60.0)
-    first, second = RateLimit(backend, bucket, 0.0), RateLimit(backend, bucket, 0.0)
+    bucket = Bucket(RateLimitSettings(2, 60.0, max_wait_seconds=0.0))
+    first, second = RateLimit(backend, bucket), RateLimit(backend, bucket)
     await first(a_call())
     await second(a_call())
 
@@ -287,7 +288,7 @@ async def test_a_retry_comes_when_there_is_a_token(autojump_clock: trio.testing.
     policy = limit(backend, 1, period=3)
     await policy(a_call())
 
-    assert DONE is await Retry(policy, RetrySettings(initial_seconds=0), lambda _call: False, random.Random(1))(a_call())
+    assert DONE is await Retry(policy, RetrySettings(initial_backoff_ms=0), lambda _call: False, random.Random(1))(a_call())
     assert backend.times == [0, 3]
 
 
@@ -356,4 +357,4 @@ async def test_it_gives_out_all_that_it_may(autojump_clock: trio.testing.MockClo
 def test_a_rate_that_is_none_is_refused(requests: int, period: float, burst: int | None) -> None:
     """LIM-18: ``period_seconds = 0`` is no period."""
     with pytest.raises(ValueError, match="must be"):
-        Bucket(requests, period, burst)
+        Bucket(RateLimitSettings(requests, period, burst))

@@ -12,7 +12,8 @@ from sluicegate.policies.budget import Budget
 from sluicegate.policies.deadline import AttemptDeadline, Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.policies.repeatable import Repeatable
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
@@ -21,7 +22,7 @@ from sluicegate.testing.scissors import cut_after
 
 DONE = Reply(Raw(b'{"content":[]}'))
 TOOL_ERROR = Reply(Raw(b'{"content":[],"isError":true}'))
-TOP = RetrySettings(max_retries=3, initial_seconds=1.0, max_seconds=3.0)
+TOP = RetrySettings(max_retries=3, initial_backoff_ms=1000, max_backoff_ms=3000)
 
 
 class Longest(random.Random):
@@ -160,14 +161,14 @@ async def test_what_did_not_start_is_not_even_asked_about(fault: Fault, autojump
 async def test_pauses_double_up_to_the_longest(autojump_clock: trio.testing.MockClock) -> None:
     """RES-3, LIM-15: drawn at the upper end they are 1, 2, then 3 seconds, which is the cap."""
     backend = plays(LOST)
-    await retry(backend, RetrySettings(max_retries=5, initial_seconds=1.0, max_seconds=3.0))(a_call())
+    await retry(backend, RetrySettings(max_retries=5, initial_backoff_ms=1000, max_backoff_ms=3000))(a_call())
 
     assert backend.times == [0, 1, 3, 6, 9, 12]
 
 
 async def test_a_great_many_retries_do_not_overflow(autojump_clock: trio.testing.MockClock) -> None:
     backend = plays(LOST)
-    await retry(backend, RetrySettings(max_retries=1500, initial_seconds=1.0, max_seconds=3.0))(a_call())
+    await retry(backend, RetrySettings(max_retries=1500, initial_backoff_ms=1000, max_backoff_ms=3000))(a_call())
 
     assert len(backend.seen) == 1501
     assert trio.current_time() == 1 + 2 + 3 * 1498
@@ -333,7 +334,7 @@ async def test_a_call_never_gets_more_attempts_than_allowed_whatever_fails(autoj
     for seed in range(200):
         chance = random.Random(seed)
         backend = plays(*chance.choices(kinds, k=6))
-        settings = RetrySettings(chance.randrange(5), chance.choice([0, 0.1, 1]), chance.choice([0, 0.5, 5]))
+        settings = RetrySettings(chance.randrange(5), chance.choice([0, 100, 1000]), chance.choice([0, 500, 5000]))
         safe = chance.random() < 0.5
         decide: Repeatable = (lambda _call: True) if safe else (lambda _call: False)
         reply = await Retry(backend, settings, decide, chance)(a_call())

@@ -10,8 +10,9 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.model import BackendConfig, ConcurrencyConfig, RateLimitConfig, RetryConfig
+from sluicegate.config.model import BackendConfig
 from sluicegate.gateway.opening import Gateway
+from sluicegate.policies.settings import ConcurrencySettings, RateLimitSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, RpcError, Step
 
@@ -19,9 +20,9 @@ Clock = trio.testing.MockClock
 SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 
 WAITING: dict[str, tuple[Sequence[Step], dict[str, Any]]] = {
-    "for a place": ([Delay(1, Answer("old"))], {"concurrency": ConcurrencyConfig(1)}),
-    "for a token": ([Delay(1, Answer("old"))], {"rate_limit": RateLimitConfig(1, period_seconds=3, max_wait_seconds=20)}),
-    "for the next attempt": ([Delay(1, RpcError())] * 4 + [Answer("old")], {"retry": RetryConfig(initial_backoff_ms=3000)}),
+    "for a place": ([Delay(1, Answer("old"))], {"concurrency": ConcurrencySettings(1)}),
+    "for a token": ([Delay(1, Answer("old"))], {"rate_limit": RateLimitSettings(1, period_seconds=3, max_wait_seconds=20)}),
+    "for the next attempt": ([Delay(1, RpcError())] * 4 + [Answer("old")], {"retry": RetrySettings(initial_backoff_ms=3000)}),
 }
 
 

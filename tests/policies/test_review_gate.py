@@ -7,11 +7,12 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.model import CircuitBreakerConfig, ConcurrencyConfig, OutlierDetectionConfig, RetryConfig, TimeoutConfig
-from sluicegate.policies.breaker import Breaker, BreakerSettings, BreakerState
+from sluicegate.config.model import TimeoutConfig
+from sluicegate.policies.breaker import Breaker, BreakerState
 from sluicegate.policies.gate import Gate
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
-from sluicegate.policies.outlier import Group, Outlier, OutlierSettings
+from sluicegate.policies.outlier import Group, Outlier
+from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, OutlierSettings, RetrySettings
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Hang
@@ -20,7 +21,7 @@ Clock = trio.testing.MockClock
 
 
 def a_breaker(permitted: int = 3) -> Breaker:
-    return Breaker("files", BreakerSettings(minimum_calls=2, wait_seconds=10, permitted=permitted))
+    return Breaker("files", BreakerSettings(minimum_calls=2, wait_duration_seconds=10, permitted_calls_in_half_open=permitted))
 
 
 async def hangs(call: Call) -> Reply:
@@ -102,9 +103,9 @@ async def test_people_who_think_for_long_are_no_slow_backend(autojump_clock: Clo
     assert breaker.calls == 0
 
 
-@pytest.mark.parametrize("retry", [None, RetryConfig()])
+@pytest.mark.parametrize("retry", [None, RetrySettings()])
 async def test_in_the_whole_gateway_a_backend_that_hangs_is_left_alone_after_a_few_calls(
-    retry: RetryConfig | None, autojump_clock: Clock
+    retry: RetrySettings | None, autojump_clock: Clock
 ) -> None:
     """RES-44: with the shortest configuration that there is."""
     backend = ScriptedBackend(Hang())
@@ -113,9 +114,9 @@ async def test_in_the_whole_gateway_a_backend_that_hangs_is_left_alone_after_a_f
         backend.connector,
         timeout=TimeoutConfig(seconds=5),
         retry=retry,
-        concurrency=ConcurrencyConfig(2),
-        circuit_breaker=CircuitBreakerConfig(minimum_calls=3),
-        outlier_detection=OutlierDetectionConfig(consecutive_errors=9),
+        concurrency=ConcurrencySettings(2),
+        circuit_breaker=BreakerSettings(minimum_calls=3),
+        outlier_detection=OutlierSettings(consecutive_errors=9),
     )
     async with builder.open() as gateway:
         await gateway.settled()

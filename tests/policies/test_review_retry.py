@@ -8,7 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.policies.retry import Retry, RetrySettings
+from sluicegate.policies.retry import Retry
+from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Fault

@@ -10,7 +10,8 @@ import attrs
 from tests.properties.policies import POLICIES, draw_policies
 from tests.properties.troubles import Trouble, draw_rules, draw_troubles
 
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RateLimitConfig, RestartConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
+from sluicegate.policies.settings import RateLimitSettings
 from sluicegate.testing.faults import Transport
 from sluicegate.testing.script import Rule, Script
 
@@ -69,7 +70,7 @@ class World:
     parts: tuple[Part, ...]
     rules: tuple[Rule, ...] = ()
     troubles: tuple[Trouble, ...] = ()
-    limit: RateLimitConfig | None = None
+    limit: RateLimitSettings | None = None
     clients: tuple[str, ...] = ()
     """The way in of each."""
 
@@ -112,7 +113,7 @@ def draw(seed: int) -> World:
         of = chance.choice([part.name for part in parts if part.name[0] == "p"] or [""])
         parts.append(draw_part(chance, f"{role}{number}", of, parts, density=chance.choice((0.3, 0.6, 0.9))))
     kinds = chance.choices(("http", "stdio", "own"), k=chance.randint(2, 3))
-    limit = RateLimitConfig(chance.choice((40, 100)), 1.0, None, chance.choice((0.0, 0.1, 1.0))) if chance.random() < 0.3 else None
+    limit = RateLimitSettings(chance.choice((40, 100)), 1.0, None, chance.choice((0.0, 0.1, 1.0))) if chance.random() < 0.3 else None
     names = [part.name for part in parts]
     return World(seed, tuple(parts), draw_rules(chance, names), draw_troubles(chance, names, STORM_ENDS), limit, tuple(kinds))
 

@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.model import HedgingConfig, TimeoutConfig
+from sluicegate.config.model import TimeoutConfig
+from sluicegate.policies.settings import HedgeSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
@@ -56,7 +57,7 @@ async def test_only_what_is_listed_by_name_is_looked_up(method: str) -> None:
 async def test_copies_that_are_still_winding_up_are_counted_among_the_attempts(autojump_clock: Clock) -> None:
     """RES-E10: ``attempts``, and what the log and the metrics count, are all that were begun."""
     backend = ScriptedBackend(Hang(), tools=[SAFE])
-    hedging = HedgingConfig(delay_ms=100, max_hedges=2)
+    hedging = HedgeSettings(delay_ms=100, max_hedges=2)
     async with Builder("x").backend("a", backend.connector, timeout=TimeoutConfig(seconds=2), hedging=hedging).open() as gateway:
         await gateway.settled()
         call = Call("tools/call", "a_echo", {"name": Raw(b'"a_echo"'), "arguments": Raw(b"{}")})

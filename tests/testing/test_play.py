@@ -17,13 +17,13 @@ import trio
 
 from sluicegate import Outside
 from sluicegate.policies.settings import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
 )
 from sluicegate.testing.injector import Faults
 from sluicegate.testing.playing import Play, play, replays
@@ -34,13 +34,13 @@ from sluicegate.testing.storm import storm
 REPLAY = Path(__file__).parents[2] / "scripts" / "replay.py"
 HOUR = 3600
 ALL_POLICIES = {
-    "retry": RetryConfig(budget_percent=20),
-    "hedging": HedgingConfig(percentile=95),
-    "circuit_breaker": CircuitBreakerConfig(window_seconds=30),
-    "outlier_detection": OutlierDetectionConfig(success_rate_threshold=0.5),
-    "rate_limit": RateLimitConfig(100),
-    "concurrency": ConcurrencyConfig(8),
-    "health": HealthConfig(),
+    "retry": RetrySettings(budget_percent=20),
+    "hedging": HedgeSettings(percentile=95),
+    "circuit_breaker": BreakerSettings(window_seconds=30),
+    "outlier_detection": OutlierSettings(success_rate_threshold=0.5),
+    "rate_limit": RateLimitSettings(100),
+    "concurrency": ConcurrencySettings(8),
+    "health": HealthSettings(),
 }
 
 

@@ -20,6 +20,7 @@ import attrs
 import trio
 
 from ..events import get_logger
+from ..policies.settings import HealthSettings
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import Call, Reply
@@ -27,27 +28,12 @@ from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault
 from .session import BackendSession
 
-__all__ = ["MOST_EVENTS", "Health", "HealthChange", "HealthSettings"]
+__all__ = ["MOST_EVENTS", "Health", "HealthChange"]
 
 log = get_logger("sluicegate.health")
 
 MOST_EVENTS = 100
 """How many changes are remembered of each backend."""
-
-
-@attrs.frozen
-class HealthSettings:
-    """How often to ask, and how many answers make a verdict; in seconds."""
-
-    interval_seconds: float = 10.0
-    """From the beginning of one ping to the beginning of the next."""
-    timeout_seconds: float = 5.0
-    unhealthy_threshold: int = 3
-    healthy_threshold: int = 1
-    reconnect: bool = False
-    """Whether a session that becomes unhealthy is ended, so that the supervisor opens a new one."""
-    by_calls: bool = False
-    """Whether its calls are judged from the beginning and no pings are sent."""
 
 
 @attrs.frozen

@@ -8,13 +8,13 @@ from typing import Literal
 import attrs
 
 from ..policies.settings import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
+    BreakerSettings,
+    ConcurrencySettings,
+    HealthSettings,
+    HedgeSettings,
+    OutlierSettings,
+    RateLimitSettings,
+    RetrySettings,
 )
 from ..protocol.addresses import public_part
 from .inheritance import Inherit
@@ -121,13 +121,13 @@ class BackendConfig:
     fidelity: Literal["mended", "strict"] = "mended"
     """Whether its lists are offered as clients can read them, or as they came."""
     restart: RestartConfig = attrs.field(factory=RestartConfig)
-    retry: RetryConfig | None = None
-    hedging: HedgingConfig | None = None
-    circuit_breaker: CircuitBreakerConfig | None = None
-    outlier_detection: OutlierDetectionConfig | None = None
-    rate_limit: RateLimitConfig | None = None
-    concurrency: ConcurrencyConfig | None = None
-    health: HealthConfig | None = None
+    retry: RetrySettings | None = None
+    hedging: HedgeSettings | None = None
+    circuit_breaker: BreakerSettings | None = None
+    outlier_detection: OutlierSettings | None = None
+    rate_limit: RateLimitSettings | None = None
+    concurrency: ConcurrencySettings | None = None
+    health: HealthSettings | None = None
 
     @property
     def effective_namespace(self) -> str:

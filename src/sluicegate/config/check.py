@@ -13,7 +13,6 @@ from ..protocol.headers import is_token
 from ..protocol.names import is_portable
 from .check_backends import backend_rules, backend_warnings
 from .check_listen import listen_rules, listen_warnings
-from .check_policies import proxy_policy_rules
 from .model import Config
 from .problem import Problem
 
@@ -33,7 +32,7 @@ def problems(config: Config) -> list[Problem]:
 def rules(config: Config) -> list[Problem]:
     """What is wrong, whatever is built."""
     proxy = config.proxy
-    found = [*_proxy(config), *listen_rules(proxy.listen), *proxy_policy_rules(proxy)]
+    found = [*_proxy(config), *listen_rules(proxy.listen)]
     return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
 
 

@@ -7,23 +7,17 @@ from typing import Any
 
 import attrs
 
+from ..policies.settings import TABLES, RateLimitSettings
 from .model import (
     AccessLogConfig,
     BackendConfig,
     BackendTlsConfig,
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
     Config,
-    HealthConfig,
-    HedgingConfig,
     ListenConfig,
     ListenTlsConfig,
     MetricsConfig,
     ObservabilityConfig,
-    OutlierDetectionConfig,
     ProxyConfig,
-    RateLimitConfig,
-    RetryConfig,
     SecurityConfig,
 )
 from .problem import KeyPath
@@ -38,15 +32,9 @@ _TABLES: dict[str, type[Any]] = {
     "[proxy.listen]": ListenConfig,
     "[security]": SecurityConfig,
     "[proxy.listen.tls]": ListenTlsConfig,
-    "[proxy.rate_limit]": RateLimitConfig,
+    "[proxy.rate_limit]": RateLimitSettings,
     "[backends.tls]": BackendTlsConfig,
-    "[backends.retry]": RetryConfig,
-    "[backends.hedging]": HedgingConfig,
-    "[backends.circuit_breaker]": CircuitBreakerConfig,
-    "[backends.outlier_detection]": OutlierDetectionConfig,
-    "[backends.rate_limit]": RateLimitConfig,
-    "[backends.concurrency]": ConcurrencyConfig,
-    "[backends.health]": HealthConfig,
+    **{f"[backends.{table}]": cls for table, cls in TABLES.items()},
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
     "[observability]": ObservabilityConfig,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..policies.settings import CircuitBreakerConfig, HedgingConfig, OutlierDetectionConfig, RetryConfig
+from ..policies.settings import TABLES, BreakerSettings, HedgeSettings, OutlierSettings, RetrySettings
 from .backends import BackendConfig
-from .check_policies import POLICIES
 from .problem import Problem
 
 __all__ = ["policy_warnings"]
 
-_RETRY, _BREAKER, _OUTLIER = RetryConfig(), CircuitBreakerConfig(), OutlierDetectionConfig()
+_RETRY, _BREAKER, _OUTLIER = RetrySettings(), BreakerSettings(), OutlierSettings()
 
 
 def policy_warnings(index: int, backend: BackendConfig) -> Iterator[Problem]:
@@ -30,7 +29,7 @@ def _mirror(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
     """Copies go straight to the backend; only who calls a mirror by its own name meets its policies."""
     if backend.mirror_of is None:
         return
-    for table in POLICIES:
+    for table in TABLES:
         if getattr(backend, table) is None or table == "health":
             continue
         if backend.mirror_hidden:
@@ -62,7 +61,7 @@ def _retry(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
 
 
 def _hedging(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
-    hedging: HedgingConfig | None = backend.hedging
+    hedging: HedgeSettings | None = backend.hedging
     if hedging is None:
         return
     if hedging.max_hedges == 0:

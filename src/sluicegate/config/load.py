@@ -199,7 +199,7 @@ class _Draft:
         except Rejected as error:
             known = Known(self.problems)
             self.problems += [found for found in self.placed(_as_problems(error.findings)) if not known.explains(found)]
-            mend(self.tree, [finding.path for finding in error.findings])
+            mend(self.tree, error.findings)
         try:
             return structure(self.tree)
         except Rejected:

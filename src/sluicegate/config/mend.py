@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..policies.settings import needed
+from .planned import Finding
 from .problem import ENTRY, KeyPath, Problem, dotted
 
 __all__ = ["Known", "mend"]
@@ -16,15 +18,16 @@ _LONGEST = 4096
 """Characters of a path that are looked at."""
 
 
-def mend(tree: dict[str, Any], paths: Iterable[KeyPath]) -> None:
+def mend(tree: dict[str, Any], findings: Iterable[Finding]) -> None:
     """Take out what does not fit, and put something in where a key is required or a list would be moved."""
-    for path in sorted(paths, key=len):
+    for finding in sorted(findings, key=lambda finding: len(finding.path)):
+        path = finding.path
         place: Any = tree
         for step in path[:-1]:
             place = (
                 place.get(step) if isinstance(place, dict) else place[step] if isinstance(place, list) and isinstance(step, int) else None
             )
-        neutral = _neutral(path)
+        neutral = _neutral(path) if finding.nearest is None else finding.nearest
         if isinstance(place, dict) and path:
             place.pop(path[-1], None)
         if neutral is not None and isinstance(place, dict | list):
@@ -44,8 +47,8 @@ def _neutral(path: KeyPath) -> Any:
             return {"from": text, "to": f"{text}'"}
         case (*_, int()) | (*_, "name" | "from" | "to" | "certificate"):
             return text
-        case (*_, "requests" | "max_concurrent"):
-            return 1
+        case (*_, str(table), str(key)):
+            return needed(table, key)
     return None
 
 

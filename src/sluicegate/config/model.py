@@ -11,15 +11,7 @@ from typing import Literal
 
 import attrs
 
-from ..policies.settings import (
-    CircuitBreakerConfig,
-    ConcurrencyConfig,
-    HealthConfig,
-    HedgingConfig,
-    OutlierDetectionConfig,
-    RateLimitConfig,
-    RetryConfig,
-)
+from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
 from .listen import ListenConfig, ListenTlsConfig
@@ -32,21 +24,14 @@ __all__ = [
     "BackendConfig",
     "BackendTlsConfig",
     "BearerAuth",
-    "CircuitBreakerConfig",
-    "ConcurrencyConfig",
     "Config",
-    "HealthConfig",
-    "HedgingConfig",
     "ListenConfig",
     "ListenTlsConfig",
     "Loaded",
     "MetricsConfig",
     "ObservabilityConfig",
-    "OutlierDetectionConfig",
     "ProxyConfig",
-    "RateLimitConfig",
     "RestartConfig",
-    "RetryConfig",
     "SecurityConfig",
     "TimeoutConfig",
 ]
@@ -78,7 +63,7 @@ class ProxyConfig:
     """Whether names of tools and prompts are made of letters, digits, ``_`` and ``-`` alone; None is portable where `separator` is."""
     import_backends: str | None = None
     """A client's ``.mcp.json``, relative to the configuration."""
-    rate_limit: RateLimitConfig | None = None
+    rate_limit: RateLimitSettings | None = None
     """Of all requests of all clients together (GRL-1)."""
 
     @property

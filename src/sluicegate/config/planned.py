@@ -88,6 +88,8 @@ class Finding:
     path: KeyPath
     what: str
     instead: str = ""
+    nearest: float | None = None
+    """A number that may stand there, where another does that may not."""
 
 
 def keys_at(table: KeyPath) -> tuple[str, ...]:

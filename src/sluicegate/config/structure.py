@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
+from ..policies.ranges import OutOfRange, Range
 from ..policies.settings import Only
-from .homes import NOT_FROM_FILES, home_of, keys_of
+from .homes import NOT_FROM_FILES, keys_of
 from .inheritance import Inherit
 from .interpolate import Inserted
+from .misfits import Wrong, findings_in
 from .model import OTHER_WORDS, AliasConfig, Config
-from .nearest import instead_of_unknown
-from .planned import Finding, keys_at
+from .planned import Finding
 from .problem import KeyPath
 
 __all__ = ["Rejected", "settings_of", "structure"]
@@ -29,12 +30,6 @@ __all__ = ["Rejected", "settings_of", "structure"]
 _UNOFFERED = frozenset({"inprocess", "websocket", "per_client"})
 """Values that a file cannot have, or not yet."""
 _LARGEST = 10**12
-_ADD = {
-    "proxy": 'add [proxy] with name = "…"',
-    "transport": 'add transport = "stdio" or transport = "http"',
-    "requests": "add requests = 100",
-    "max_concurrent": "add max_concurrent = 10",
-}
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -43,19 +38,15 @@ class Rejected(Exception):
 
     def __init__(self, findings: list[Finding]) -> None:
         super().__init__(f"{len(findings)} findings")
-        self.findings = findings
-
-
-class _Wrong(Exception):
-    """A value of the wrong kind: what it is, and what to write instead."""
+        self.findings = sorted(findings, key=lambda found: found.nearest is not None)  # of one line, what is of the wrong kind comes first
 
 
 def structure(tree: Mapping[str, Any]) -> Config:
     """Build a configuration; raises `Rejected`."""
     try:
         return _converter().structure(tree, Config)
-    except (cattrs.BaseValidationError, _Wrong) as error:
-        raise Rejected(list(_findings(error, (), Config))) from None
+    except (cattrs.BaseValidationError, Wrong) as error:
+        raise Rejected(list(findings_in(error, (), Config))) from None
 
 
 def settings_of(given: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict[str, Any]:
@@ -69,10 +60,10 @@ def settings_of(given: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict
         if value is None or _is_made(value):
             continue
         try:
-            made[field.name] = _converter().structure(list(value) if isinstance(value, tuple) else value, field.type)
-        except (cattrs.BaseValidationError, _Wrong) as error:
+            made[field.name] = _in_range(_converter(), field.validator, list(value) if isinstance(value, tuple) else value, field.type)
+        except (cattrs.BaseValidationError, Wrong, OutOfRange) as error:
             kind = next((kind for kind in (field.type, *get_args(field.type)) if attrs.has(kind)), None)
-            findings += _findings(error, (*path, field.name), kind)
+            findings += findings_in(error, (*path, field.name), kind)
     if findings:
         raise Rejected(findings)
     return made
@@ -104,14 +95,25 @@ def _class_hook(converter: cattrs.Converter, cls: type[Any]) -> Callable[[Any, A
     changed: dict[str, Any] = {"from_": override(rename="from")} if cls is AliasConfig else {}
     if cls is Config:
         changed = {name: override(omit=True) for name in NOT_FROM_FILES}
+    for field in attrs.fields(cls):
+        if isinstance(field.validator, Range):
+            changed[field.name] = override(struct_hook=functools.partial(_in_range, converter, field.validator))
     convert = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True, **changed)
 
     def hook(value: Any, kind: Any) -> Any:
         if not isinstance(value, dict):
-            raise _Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(keys_of(cls))}")
+            raise Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(keys_of(cls))}")
         return convert(value, kind)
 
     return hook
+
+
+def _in_range(converter: cattrs.Converter, validator: object, value: Any, kind: Any) -> Any:
+    """A setting, within its range where it has one. Each is looked at by itself, so that all impossible numbers are told of at once."""
+    made = converter.structure(value, kind)
+    if isinstance(validator, Range):
+        validator.hold(made, "")
+    return made
 
 
 def _is_list_of_tables(kind: Any) -> bool:
@@ -123,7 +125,7 @@ def _list_hook(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], A
 
     def hook(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise _Wrong(
+            raise Wrong(
                 f"{_called(value)} stands where a list of tables is expected", "write a list, or a table in double brackets: [[name]]"
             )
         return tuple(converter.structure(value, list[entry]))  # type: ignore[valid-type]
@@ -133,12 +135,12 @@ def _list_hook(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], A
 
 def _text(value: Any, _: Any) -> str:
     if not isinstance(value, str):
-        raise _Wrong(
+        raise Wrong(
             f"{_called(value)} stands where a text is expected",
             "put it in quotes" if isinstance(value, int | float) else "write a text in quotes",
         )
     if "\0" in value:
-        raise _Wrong("the text holds a NUL character", "leave it out")
+        raise Wrong("the text holds a NUL character", "leave it out")
     return str(value)
 
 
@@ -146,9 +148,9 @@ def _integer(value: Any, _: Any) -> int:
     if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _Wrong(f"{_called(value)} stands where a whole number is expected", "write a whole number without quotes")
+        raise Wrong(f"{_called(value)} stands where a whole number is expected", "write a whole number without quotes")
     if abs(value) > _LARGEST:
-        raise _Wrong("the number is too large", "write a smaller one")
+        raise Wrong("the number is too large", "write a smaller one")
     return value
 
 
@@ -156,9 +158,9 @@ def _number(value: Any, _: Any) -> float:
     if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]*)?", value.strip()):
         return float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _Wrong(f"{_called(value)} stands where a number is expected", "write a number without quotes")
+        raise Wrong(f"{_called(value)} stands where a number is expected", "write a number without quotes")
     if not abs(value) <= _LARGEST:  # not-a-number is not smaller either
-        raise _Wrong("the number is too large", "write a smaller one")
+        raise Wrong("the number is too large", "write a smaller one")
     return float(value)
 
 
@@ -166,7 +168,7 @@ def _flag(value: Any, _: Any) -> bool:
     if isinstance(value, Inserted) and value.strip().lower() in _FLAGS:
         return _FLAGS[value.strip().lower()]
     if not isinstance(value, bool):
-        raise _Wrong(f"{_called(value)} stands where true or false is expected", "write true or false without quotes")
+        raise Wrong(f"{_called(value)} stands where true or false is expected", "write true or false without quotes")
     return value
 
 
@@ -175,7 +177,7 @@ def _choice(value: Any, kind: Any) -> Any:
     if isinstance(value, str) and OTHER_WORDS.get(value.lower()) in choices:
         return OTHER_WORDS[value.lower()]
     if not isinstance(value, str) or value not in choices:
-        raise _Wrong(
+        raise Wrong(
             "this is none of the values that are known",
             "write " + " or ".join(f'"{choice}"' for choice in choices if choice not in _UNOFFERED),
         )
@@ -184,7 +186,7 @@ def _choice(value: Any, kind: Any) -> Any:
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _Wrong(f"{_called(value)} stands where a list of texts is expected", 'write a list in brackets, such as ["a", "b"]')
+        raise Wrong(f"{_called(value)} stands where a list of texts is expected", 'write a list in brackets, such as ["a", "b"]')
     return tuple(_converter().structure(value, list[str]))
 
 
@@ -193,7 +195,7 @@ def _only(value: Any) -> str | tuple[str, ...]:
         return _texts(value)
     if value not in ("safe", "all"):
         what = "this is none of the words that are known" if isinstance(value, str) else f"{_called(value)} says nothing about calls"
-        raise _Wrong(what, 'write "safe", "all", or a list of the backend\'s tools: ["look", "find"]')
+        raise Wrong(what, 'write "safe", "all", or a list of the backend\'s tools: ["look", "find"]')
     return str(value)
 
 
@@ -202,13 +204,13 @@ def _inherit(value: Any) -> bool | tuple[str, ...]:
         return _texts(value)
     try:
         return _flag(value, bool)
-    except _Wrong as error:
-        raise _Wrong(f"{_called(value)} names no variables", 'write a list of names, such as ["AWS_*"], or true or false') from error
+    except Wrong as error:
+        raise Wrong(f"{_called(value)} names no variables", 'write a list of names, such as ["AWS_*"], or true or false') from error
 
 
 def _table_of_texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise _Wrong(f"{_called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
+        raise Wrong(f"{_called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
     return dict(_converter().structure(value, dict[str, str]))
 
 
@@ -224,27 +226,3 @@ def _called(value: Any) -> str:
         type(None): "nothing",
     }
     return next((name for kind, name in names.items() if type(value) is kind), "a text" if isinstance(value, str) else "a date or time")
-
-
-def _findings(error: BaseException, path: KeyPath, cls: type[Any] | None) -> Iterator[Finding]:
-    if isinstance(error, cattrs.ClassValidationError):
-        noted, bare = error.group_exceptions()
-        for inner, attribute in noted:
-            yield from _findings(inner, (*path, attribute.name.rstrip("_")), cls)
-        for inner in bare:
-            yield from _findings(inner, path, error.cl)
-    elif isinstance(error, cattrs.IterableValidationError):
-        for inner, entry in error.group_exceptions()[0]:
-            yield from _findings(inner, (*path, entry.index), cls)
-    elif isinstance(error, cattrs.ForbiddenExtraKeysError):
-        known, planned = keys_of(error.cl), keys_at(path)
-        for key in sorted(map(str, error.extra_fields)):
-            home = home_of(key, path)
-            instead = f"it belongs in {home}" if home else instead_of_unknown(key, known, planned)
-            yield Finding((*path, key), f"unknown key '{key}'", instead)
-    elif isinstance(error, KeyError):
-        yield Finding(path, f"the key '{path[-1]}' is missing", _ADD.get(str(path[-1]), f'add {path[-1]} = "…"'))
-    elif isinstance(error, _Wrong):
-        yield Finding(path, *error.args)
-    else:
-        raise error

@@ -10,20 +10,20 @@ import attrs
 import trio
 
 from ..backends.backend import Backend
-from ..backends.health import Health, HealthSettings
+from ..backends.health import Health
 from ..backends.supervisor import Restarts
 from ..config.model import BackendConfig
-from ..policies.breaker import Breaker, BreakerSettings
+from ..policies.breaker import Breaker
 from ..policies.budget import Budget
 from ..policies.compose import chain
 from ..policies.concurrency import Concurrency
 from ..policies.gate import Gate
-from ..policies.hedge import Hedge, HedgeSettings, HedgeTimer
-from ..policies.outlier import Group, Outlier, OutlierSettings
+from ..policies.hedge import Hedge, HedgeTimer
+from ..policies.outlier import Group, Outlier
 from ..policies.rate import Bucket, RateLimit
 from ..policies.repeatable import repeatable
-from ..policies.retry import Retry, RetrySettings
-from ..policies.settings import RateLimitConfig
+from ..policies.retry import Retry
+from ..policies.settings import RateLimitSettings
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler, Layer
 
@@ -114,21 +114,19 @@ def _found(handler: Handler, kind: type[Policy]) -> Policy | None:
 
 def retry_layer(config: BackendConfig, around: PolicyContext) -> Layer | None:
     """Send again what has failed."""
-    given = config.retry
-    if given is None or given.max_retries == 0:
+    settings = config.retry
+    if settings is None or settings.max_retries == 0:
         return None
-    settings = RetrySettings(given.max_retries, given.initial_backoff_ms / 1000, given.max_backoff_ms / 1000)
-    may_repeat = repeatable(given.only, around.backend.is_safe)
+    may_repeat = repeatable(settings.only, around.backend.is_safe)
     return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"), around.backend)
 
 
 def hedge_layer(config: BackendConfig, around: PolicyContext) -> Layer | None:
     """Send copies of what takes long."""
-    given = config.hedging
-    if given is None or given.max_hedges == 0:
+    settings = config.hedging
+    if settings is None or settings.max_hedges == 0:
         return None
-    settings = HedgeSettings(given.delay_ms / 1000, given.max_hedges, given.percentile)
-    may_repeat = repeatable(given.only, around.backend.is_safe)
+    may_repeat = repeatable(settings.only, around.backend.is_safe)
 
     def layer(inner: Handler) -> Hedge:
         gate = inner if isinstance(inner, Gate) else None
@@ -145,76 +143,32 @@ def _always() -> bool:
 
 def gate_layer(config: BackendConfig) -> Layer | None:
     """Keep away from a backend that fails."""
-    breaker, outlier = _breaker(config), _outlier(config)
-    return None if breaker is None and outlier is None else lambda inner: Gate(inner, breaker, outlier)
-
-
-def _breaker(config: BackendConfig) -> Breaker | None:
-    given = config.circuit_breaker
-    if given is None:
+    opens, ejects = config.circuit_breaker, config.outlier_detection
+    if opens is None and ejects is None:
         return None
-    settings = BreakerSettings(
-        failure_rate=given.failure_rate_threshold,
-        minimum_calls=given.minimum_calls,
-        window_calls=given.window_calls,
-        window_seconds=given.window_seconds,
-        slow_seconds=given.slow_call_seconds,
-        slow_rate=given.slow_call_rate_threshold,
-        wait_seconds=given.wait_duration_seconds,
-        permitted=given.permitted_calls_in_half_open,
-        count_tool_errors=given.count_tool_errors,
-    )
-    return Breaker(config.name, settings)
+    breaker = None if opens is None else Breaker(config.name, opens)
+    outlier = None if ejects is None else Outlier(config.name, ejects, Group())  # alone, until it serves
+    return lambda inner: Gate(inner, breaker, outlier)
 
 
-def _outlier(config: BackendConfig) -> Outlier | None:
-    given = config.outlier_detection
-    if given is None:
-        return None
-    settings = OutlierSettings(
-        consecutive_errors=given.consecutive_errors,
-        success_rate_threshold=given.success_rate_threshold,
-        minimum_calls=given.minimum_calls,
-        interval_seconds=given.interval_seconds,
-        base_ejection_seconds=given.base_ejection_seconds,
-        max_ejection_seconds=given.max_ejection_seconds,
-        max_ejection_percent=given.max_ejection_percent,
-        count_tool_errors=given.count_tool_errors,
-    )
-    return Outlier(config.name, settings, Group())  # alone, until it serves
-
-
-def limit_layer(given: RateLimitConfig | None, backend: str = "") -> Layer | None:
+def limit_layer(settings: RateLimitSettings | None, backend: str = "") -> Layer | None:
     """So many calls in so much time; what is made of one layer shares one bucket. A backend's is for work alone (RES-0c), the gateway's for all."""
-    if given is None:
+    if settings is None:
         return None
-    bucket = Bucket(given.requests, given.period_seconds, given.burst)
+    bucket = Bucket(settings)
     only = WORK if backend else None
-    return lambda inner: RateLimit(inner, bucket, given.max_wait_seconds, backend, only)
+    return lambda inner: RateLimit(inner, bucket, backend, only)
 
 
 def queue_layer(config: BackendConfig) -> Layer | None:
     """So many calls at a time."""
-    given = config.concurrency
-    if given is None:
-        return None
-    return lambda inner: Concurrency(inner, given.max_concurrent, given.max_queue, given.queue_timeout_seconds, config.name)
+    settings = config.concurrency
+    return None if settings is None else lambda inner: Concurrency(inner, settings, config.name)
 
 
 def health_of(config: BackendConfig, blot: Blot) -> Health | None:
     """What probes it, and judges it while it is up."""
-    given = config.health
-    if given is None:
-        return None
-    settings = HealthSettings(
-        given.interval_seconds,
-        given.timeout_seconds,
-        given.unhealthy_threshold,
-        given.healthy_threshold,
-        given.reconnect,
-        given.by_calls,
-    )
-    return Health(config.name, settings, blot=blot)
+    return None if config.health is None else Health(config.name, config.health, blot=blot)
 
 
 def restarts_of(config: BackendConfig) -> Restarts:

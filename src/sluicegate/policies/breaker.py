@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import attrs
 import trio
-from attrs.validators import and_, ge, gt, le, optional
 
 from ..events import get_logger
+from .settings import BreakerSettings
 from .window import CountWindow, TimeWindow
 
-__all__ = ["Breaker", "BreakerSettings", "BreakerState"]
+__all__ = ["Breaker", "BreakerState"]
 
 log = get_logger("sluicegate.breaker")
 
@@ -49,35 +49,6 @@ _HEALTH = {
 }
 
 
-@attrs.frozen
-class BreakerSettings:
-    """When it opens, for how long, and what it takes to close."""
-
-    failure_rate: float = attrs.field(default=0.5, validator=and_(gt(0), le(1)))
-    """It opens when as many of the calls in the window have failed."""
-    minimum_calls: int = attrs.field(default=5, validator=ge(1))
-    """With fewer in the window it does not open."""
-    window_calls: int | None = attrs.field(default=None, validator=optional(ge(1)))
-    """The last so many outcomes; None is ``minimum_calls``, and fewer than that would never open."""
-    window_seconds: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    """The outcomes of the last so many seconds instead."""
-    slow_seconds: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    """A call that takes as long is slow."""
-    slow_rate: float = attrs.field(default=1.0, validator=and_(gt(0), le(1)))
-    """It also opens when as many of the calls in the window were slow."""
-    wait_seconds: float = attrs.field(default=30.0, validator=ge(0))
-    permitted: int = attrs.field(default=3, validator=ge(1))
-    """Probes in half-open."""
-    count_tool_errors: bool = False
-    """Whether a tool's result that says that it failed is a failure."""
-
-    def window(self) -> CountWindow | TimeWindow:
-        """A new one."""
-        if self.window_seconds is not None:
-            return TimeWindow(self.window_seconds)
-        return CountWindow(max(self.window_calls or 0, self.minimum_calls))
-
-
 @attrs.define(eq=False)
 class Breaker:
     """What one backend's breaker knows. It is read without changing it.
@@ -106,7 +77,7 @@ class Breaker:
     _succeeded: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._window = self.settings.window()
+        self._window = _window(self.settings)
 
     # -- the gate's side
 
@@ -123,7 +94,7 @@ class Breaker:
             self._probing = 0
             self._generation += 1
         self._probing += 1
-        self._until = now + max(PATIENCE, self.settings.wait_seconds)
+        self._until = now + max(PATIENCE, self.settings.wait_duration_seconds)
         return self._generation
 
     def record(self, permit: int, now: float, failed: bool | None, slow: bool) -> None:
@@ -153,18 +124,21 @@ class Breaker:
             self._open(now)
         elif failed is False:
             self._succeeded += 1
-            if self._succeeded >= self.settings.permitted:
+            if self._succeeded >= self.settings.permitted_calls_in_half_open:
                 self._enter(BreakerState.CLOSED)
 
     def _is_too_bad(self) -> bool:
         window, settings = self._window, self.settings
         if window.calls < settings.minimum_calls:
             return False
-        return window.failures / window.calls >= settings.failure_rate or window.slow / window.calls >= settings.slow_rate
+        return (
+            window.failures / window.calls >= settings.failure_rate_threshold
+            or window.slow / window.calls >= settings.slow_call_rate_threshold
+        )
 
     @property
     def _is_full(self) -> bool:
-        return self._probing + self._succeeded >= self.settings.permitted
+        return self._probing + self._succeeded >= self.settings.permitted_calls_in_half_open
 
     def _refuses(self, now: float) -> bool:
         if self.state is BreakerState.OPEN or (self.state is BreakerState.HALF_OPEN and self._is_full):
@@ -173,7 +147,7 @@ class Breaker:
 
     def _open(self, now: float) -> None:
         self.opened += 1
-        self._until = now + self.settings.wait_seconds
+        self._until = now + self.settings.wait_duration_seconds
         self._enter(BreakerState.OPEN)
 
     def _enter(self, state: BreakerState) -> None:
@@ -248,3 +222,10 @@ class Breaker:
     def reset(self) -> None:
         """Closed, with nothing in the window."""
         self._enter(BreakerState.CLOSED)
+
+
+def _window(settings: BreakerSettings) -> CountWindow | TimeWindow:
+    """A new one; by number it is never too small to open."""
+    if settings.window_seconds is not None:
+        return TimeWindow(settings.window_seconds)
+    return CountWindow(max(settings.window_calls or 0, settings.minimum_calls))

@@ -57,12 +57,12 @@ class Budget:
     """What one call path may use up (implements `Allowance`).
 
     At every draw, the draws of the last ten seconds are at most ``percent`` of the calls of the last ten seconds plus ten times
-    ``min_per_second``, and one is always allowed. Time is cut into eighths of a second, and the odd part of one counts for the careful
+    ``min_retries_per_sec``, and one is always allowed. Time is cut into eighths of a second, and the odd part of one counts for the careful
     side: a call is forgotten up to an eighth early, a draw up to an eighth late.
     """
 
     percent: float = attrs.field(validator=attrs.validators.ge(0))
-    min_per_second: float = attrs.field(default=10.0, validator=attrs.validators.ge(0))
+    min_retries_per_sec: float = attrs.field(validator=attrs.validators.ge(0))
     calls: int = attrs.field(default=0, init=False)
     """Client calls since the start."""
     drawn: int = attrs.field(default=0, init=False)
@@ -94,7 +94,7 @@ class Budget:
         self._recent_calls.move(slot)
         self._recent_draws.move(slot)
         share = floor(self._recent_calls.total * self.percent / 100)
-        allowed = max(1, share + floor(self.min_per_second * WINDOW_SECONDS))
+        allowed = max(1, share + floor(self.min_retries_per_sec * WINDOW_SECONDS))
         return max(0, allowed - self._recent_draws.total)
 
 

@@ -12,6 +12,7 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import WORK, Call, Handler, Reply
+from .settings import ConcurrencySettings
 
 __all__ = ["Concurrency"]
 
@@ -21,10 +22,7 @@ class Concurrency:
     """Hand out places, first come, first served. A place that is left goes straight to the next in line, so nobody can slip in between."""
 
     inner: Handler
-    most: int = attrs.field(validator=attrs.validators.ge(1))
-    max_queue: int = attrs.field(validator=attrs.validators.ge(0))
-    queue_seconds: float | None
-    """How long one waits at most; None is as long as its deadline allows."""
+    settings: ConcurrencySettings
     backend: str
     running: int = attrs.field(default=0, init=False)
     """Places that are taken."""
@@ -32,6 +30,10 @@ class Concurrency:
     """Calls that found the queue full, or waited in it for too long."""
     _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
     """One for each who waits, set when it has got a place. Not empty only while all places are taken."""
+    _most: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._most = self.settings.max_concurrent
 
     @property
     def waiting(self) -> int:
@@ -42,15 +44,15 @@ class Concurrency:
         """Run the call as soon as there is a place for it; a free one is taken without a checkpoint. What is no work takes none (RES-0c)."""
         if call.method not in WORK:
             return await self.inner(call)
-        if self.running < self.most:
+        if self.running < self._most:
             self.running += 1
-        elif len(self._queue) >= self.max_queue:
+        elif len(self._queue) >= self.settings.max_queue:
             self.refused += 1
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.queue_full(self.backend, len(self._queue)))
         elif not await self._wait_for_place():
             self.refused += 1
-            return Reply.failed(faults.queue_timed_out(self.backend, self.queue_seconds or 0.0))
+            return Reply.failed(faults.queue_timed_out(self.backend, self.settings.queue_timeout_seconds or 0.0))
         try:
             return await self.inner(call)
         finally:
@@ -61,8 +63,9 @@ class Concurrency:
         turn = trio.Event()
         self._queue.append(turn)
         has_place = False
+        seconds = self.settings.queue_timeout_seconds
         try:
-            with trio.move_on_after(float("inf") if self.queue_seconds is None else self.queue_seconds):
+            with trio.move_on_after(float("inf") if seconds is None else seconds):
                 await turn.wait()
             has_place = turn.is_set()
         finally:

@@ -61,7 +61,7 @@ class Gate:
             bad = _ran_out(call, began, now) if reply is None else failed(reply.fault)
             said_no = bad is False and reply is not None and self._counts_tool_errors and reply.outcome(call.method) == TOOL_ERROR
             if breaker is not None:
-                limit = breaker.settings.slow_seconds
+                limit = breaker.settings.slow_call_seconds
                 slow = limit is not None and _seconds(call, began, now, bad) >= limit
                 breaker.record(permit, now, True if said_no and breaker.settings.count_tool_errors else bad, slow)
             if outlier is not None and bad is not None:

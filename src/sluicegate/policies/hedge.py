@@ -17,23 +17,11 @@ from ..protocol.fault import Cause
 from .hedge_timer import HedgeTimer
 from .latencies import Latencies
 from .repeatable import Repeatable
+from .settings import HedgeSettings
 
-__all__ = ["Hedge", "HedgeSettings", "HedgeTimer"]
+__all__ = ["Hedge", "HedgeTimer"]
 
 log = get_logger("sluicegate.hedge")
-
-
-@attrs.frozen
-class HedgeSettings:
-    """When copies are sent, and how many."""
-
-    delay_seconds: float = attrs.field(default=0.2, validator=attrs.validators.ge(0))
-    """A copy after that, and the next one after as much again; 0 sends all at once."""
-    max_hedges: int = attrs.field(default=1, validator=attrs.validators.ge(1))
-    percentile: float | None = attrs.field(
-        default=None, validator=attrs.validators.optional([attrs.validators.gt(0), attrs.validators.lt(100)])
-    )
-    """The delay is the time in which so many percent of attempts end, as soon as enough were seen; ``delay_seconds`` until then."""
 
 
 @attrs.define(eq=False)
@@ -54,17 +42,20 @@ class Hedge:
     """Copies whose answer was taken."""
     running: int = attrs.field(default=0, init=False)
     """Copies that have not ended yet."""
+    _delay_seconds: float = attrs.field(init=False)
     _latencies: Latencies | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        percentile = self.settings.percentile
-        if percentile is not None:
-            self._latencies = Latencies(percentile / 100, self.settings.delay_seconds)
+        if self.settings.max_hedges == 0:
+            raise ValueError("hedging.max_hedges is 0: do without the policy where no copy may be sent")
+        self._delay_seconds = self.settings.delay_ms / 1000
+        if self.settings.percentile is not None:
+            self._latencies = Latencies(self.settings.percentile / 100, self._delay_seconds)
 
     @property
     def delay(self) -> float:
         """After how many seconds a copy is sent, as things are now."""
-        return self.settings.delay_seconds if self._latencies is None else self._latencies.estimate
+        return self._delay_seconds if self._latencies is None else self._latencies.estimate
 
     async def __call__(self, call: Call) -> Reply:
         """Answer with the first success; if there is none, with the fault of the first attempt."""

@@ -11,35 +11,15 @@ import math
 
 import attrs
 import trio
-from attrs.validators import and_, ge, gt, le, optional
 
 from ..events import get_logger
+from .settings import OutlierSettings
 
-__all__ = ["Group", "Outlier", "OutlierSettings"]
+__all__ = ["Group", "Outlier"]
 
 log = get_logger("sluicegate.outlier")
 
 NEVER = math.inf
-
-
-@attrs.frozen
-class OutlierSettings:
-    """What is worse than allowed, and for how long it is out then."""
-
-    consecutive_errors: int = attrs.field(default=5, validator=ge(0))
-    """As many in a row eject it; 0 does not look at that."""
-    success_rate_threshold: float | None = attrs.field(default=None, validator=optional(and_(gt(0), le(1))))
-    """Fewer successes than that in an interval, from 0 to 1, eject it at its end."""
-    minimum_calls: int = attrs.field(default=10, validator=ge(1))
-    """In an interval with fewer the rate says nothing."""
-    interval_seconds: float = attrs.field(default=10.0, validator=gt(0))
-    """An interval begins with the first outcome after the last one; see `Outlier.ejections`, too."""
-    base_ejection_seconds: float = attrs.field(default=30.0, validator=ge(0))
-    max_ejection_seconds: float = attrs.field(default=300.0, validator=ge(0))
-    max_ejection_percent: float = attrs.field(default=50.0, validator=and_(ge(0), le(100)))
-    """Of its group; see `Group`."""
-    count_tool_errors: bool = False
-    """Whether a tool's result that says that it failed is an error; `sluicegate.policies.gate.Gate` looks at that."""
 
 
 @attrs.define(eq=False)

@@ -13,6 +13,7 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
+from .settings import RateLimitSettings
 
 __all__ = ["Bucket", "RateLimit"]
 
@@ -27,10 +28,9 @@ class Bucket:
     Over any time *t* it gives out at most ``burst`` + *t* · ``requests`` / ``period_seconds``.
     """
 
-    requests: int = attrs.field(validator=attrs.validators.ge(1))
-    period_seconds: float = attrs.field(validator=attrs.validators.gt(0))
-    burst: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
-    """As many may come at once after a quiet time; None is ``requests``."""
+    settings: RateLimitSettings
+    _requests: int = attrs.field(init=False)
+    _period_seconds: float = attrs.field(init=False)
     _size: int = attrs.field(init=False)
     """How many tokens it holds."""
     _full_at: float = attrs.field(default=float("-inf"), init=False)
@@ -41,7 +41,9 @@ class Bucket:
     """One for each who waits, set when it is the first."""
 
     def __attrs_post_init__(self) -> None:
-        self._size = self.requests if self.burst is None else self.burst
+        settings = self.settings
+        self._requests, self._period_seconds = settings.requests, settings.period_seconds
+        self._size = settings.requests if settings.burst is None else settings.burst
 
     @property
     def waiting(self) -> int:
@@ -79,10 +81,10 @@ class Bucket:
 
     def _due(self, ahead: int) -> float:
         """When there is a token left after so many others were taken."""
-        return self._full_at + (self._taken + ahead - self._size + 1) * self.period_seconds / self.requests
+        return self._full_at + (self._taken + ahead - self._size + 1) * self._period_seconds / self._requests
 
     def _refill(self, now: float) -> None:
-        if now > self._full_at + self._taken * self.period_seconds / self.requests:
+        if now > self._full_at + self._taken * self._period_seconds / self._requests:
             self._full_at, self._taken = now, 0
 
     def _leave(self, turn: trio.Event) -> None:
@@ -98,7 +100,6 @@ class RateLimit:
 
     inner: Handler
     bucket: Bucket
-    max_wait_seconds: float
     backend: str = ""
     """Empty where the limit is that of the whole gateway."""
     only: frozenset[str] | None = None
@@ -106,6 +107,10 @@ class RateLimit:
     refused: int = attrs.field(default=0, init=False)
     waited: int = attrs.field(default=0, init=False)
     """Calls that had to wait for their turn."""
+    _max_wait_seconds: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._max_wait_seconds = self.bucket.settings.max_wait_seconds
 
     async def __call__(self, call: Call) -> Reply:
         """Take a token, at once or within the time that the call may wait, and run the call."""
@@ -123,6 +128,6 @@ class RateLimit:
 
     def _may_wait(self, seconds: float) -> bool:
         """Whether the turn comes soon enough, and before the end of the call."""
-        if seconds > self.max_wait_seconds + _HAIR:
+        if seconds > self._max_wait_seconds + _HAIR:
             return False
         return trio.current_time() + seconds < trio.current_effective_deadline()

@@ -18,20 +18,9 @@ import trio
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.faults import Fault
 from .repeatable import Repeatable
+from .settings import RetrySettings
 
-__all__ = ["Retry", "RetrySettings"]
-
-
-@attrs.frozen
-class RetrySettings:
-    """How often, and how long to wait in between."""
-
-    max_retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
-    """Attempts after the first."""
-    initial_seconds: float = attrs.field(default=0.1, validator=attrs.validators.ge(0))
-    """The longest pause before the first retry; each further one may be twice as long."""
-    max_seconds: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))
-    """No pause is longer, except for the time that somebody has asked for; that comes on top."""
+__all__ = ["Retry"]
 
 
 class Restarting(Protocol):
@@ -65,10 +54,15 @@ class Retry:
     """Calls that failed although they might have been repeated: no attempt was left, no budget, or no time."""
     waiting: int = attrs.field(default=0, init=False)
     """Calls that wait for their next attempt, or for the backend."""
+    _initial_seconds: float = attrs.field(init=False)
+    _max_seconds: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._initial_seconds, self._max_seconds = self.settings.initial_backoff_ms / 1000, self.settings.max_backoff_ms / 1000
 
     async def __call__(self, call: Call) -> Reply:
         """Run copies of the call, one after the other."""
-        limit = self.settings.initial_seconds
+        limit = self._initial_seconds
         said: Reply | None = None
         may_wait = self.backend is not None
         for _ in range(self.settings.max_retries):
@@ -119,7 +113,7 @@ class Retry:
 
     def _pause(self, limit: float, fault: Fault) -> float:
         """Drawn, and on top of what the backend asks for: all who were told the same moment must not come in the same moment."""
-        return (fault.retry_after or 0.0) + self.chance.uniform(0, min(limit, self.settings.max_seconds))
+        return (fault.retry_after or 0.0) + self.chance.uniform(0, min(limit, self._max_seconds))
 
 
 def _told(said: Reply | None, reply: Reply) -> Reply:

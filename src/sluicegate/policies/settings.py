@@ -1,135 +1,211 @@
-"""What can be configured of the traffic policies of a backend, with its defaults.
+"""What can be set of each policy, once: its default, its range, its unit and what it does.
 
-A policy whose table is not there is not in the chain. Durations are seconds unless a name ends in ``_ms``.
+A file is read into these classes and the policies take them; ``check``, ``conf/reference.toml`` and the schema are made of them. The sentence
+below a setting is what its users read there. Durations are seconds unless a name says otherwise. A policy whose table is not there is not in
+the chain.
+
+``table`` is the table of a backend in which the settings stand; ``example`` is shown where there is no default to show.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
+from .ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range
+
 __all__ = [
-    "CircuitBreakerConfig",
-    "ConcurrencyConfig",
-    "HealthConfig",
-    "HedgingConfig",
+    "TABLES",
+    "BreakerSettings",
+    "ConcurrencySettings",
+    "HealthSettings",
+    "HedgeSettings",
     "Only",
-    "OutlierDetectionConfig",
-    "RateLimitConfig",
-    "RetryConfig",
+    "OutlierSettings",
+    "RateLimitSettings",
+    "RetrySettings",
+    "needed",
 ]
 
 Only: TypeAlias = Literal["safe", "all"] | tuple[str, ...]
 """Which calls may be sent twice: those that do no harm, all, or those of the tools named here (the backend's own names)."""
 
+_BUDGET = Range(0, 1000, without_least=True, words="must be > 0 and at most 1000", instead="write percent of the calls, such as 20")
+_PERCENTILE = Range(
+    0, 100, without_least=True, without_most=True, words="must be > 0 and < 100", instead="write how many percent are in time, such as 95"
+)
+_OF_A_GROUP = Range(0, 100, words="must be 0-100", instead="write percent of the backends that stand in for each other")
+
 
 @attrs.frozen
-class RetryConfig:
-    """Send a call again that has failed (RES-1 … RES-6)."""
+class RetrySettings:
+    """Sends a call again that has failed.
 
-    max_retries: int = 3
+    RES-1 … RES-6.
+    """
+
+    table: ClassVar[str] = "retry"
+    max_retries: int = attrs.field(default=3, validator=NOT_NEGATIVE)
     """Attempts after the first."""
-    initial_backoff_ms: float = 100.0
-    """The longest first pause; each further one may be twice as long. Every pause is drawn between nothing and that."""
-    max_backoff_ms: float = 5000.0
+    initial_backoff_ms: float = attrs.field(default=100.0, validator=NOT_NEGATIVE)
+    """The longest first pause; each further one may be twice as long; drawn between nothing and that."""
+    max_backoff_ms: float = attrs.field(default=5000.0, validator=NOT_NEGATIVE)
+    """The longest pause, except for the time that a backend asks for, which comes on top."""
     only: Only = "safe"
-    """``safe``: read-only and idempotent tools, resources and prompts; and, whatever it is, a call that certainly did not start."""
-    budget_percent: float | None = None
-    """Attempts beyond the first, by retries, hedges and failover together, in percent of the calls of the last 10 seconds; None is no limit."""
-    min_retries_per_sec: float = 10.0
-    """So many a second are allowed in any case. Only with ``budget_percent``."""
+    """Read-only and idempotent tools, resources, prompts, and what certainly did not start; "all"; or a list of the backend's own tools:
+    ["look", "find"]."""
+    budget_percent: float | None = attrs.field(default=None, validator=_BUDGET, metadata={"example": 20})
+    """Attempts beyond the first, by retries, hedges and failover, in percent of the last 10 s' calls; no limit unless given."""
+    min_retries_per_sec: float = attrs.field(default=10.0, validator=NOT_NEGATIVE)
+    """So many are allowed in any case; only with budget_percent."""
 
 
 @attrs.frozen
-class HedgingConfig:
-    """Send a copy of a call that takes long, and take the first success (RES-10 … RES-13)."""
+class HedgeSettings:
+    """Sends a copy of a call that takes long; the first success wins.
 
-    delay_ms: float = 200.0
-    """After that a copy is sent, and the next one after as much again; 0 sends all at once."""
-    percentile: float | None = None
-    """The delay is what so many percent of calls take, as soon as enough were seen; ``delay_ms`` until then."""
-    max_hedges: int = 1
+    RES-10 … RES-13.
+    """
+
+    table: ClassVar[str] = "hedging"
+    delay_ms: float = attrs.field(default=200.0, validator=NOT_NEGATIVE)
+    """When the copy is sent, and the next one after as much again; 0 sends all at once."""
+    percentile: float | None = attrs.field(default=None, validator=_PERCENTILE, metadata={"example": 95})
+    """The delay is what so many percent of calls take, once enough were seen, and delay_ms until then."""
+    max_hedges: int = attrs.field(default=1, validator=NOT_NEGATIVE)
+    """Copies."""
     only: Only = "safe"
+    """As for retry."""
 
 
 @attrs.frozen
-class CircuitBreakerConfig:
-    """Send nothing for a while to a backend that fails too often (RES-40 … RES-45)."""
+class BreakerSettings:
+    """Sends nothing for a while after too many failures.
 
-    failure_rate_threshold: float = 0.5
-    """Of the calls in the window, from 0 to 1; it opens when as many have failed."""
-    minimum_calls: int = 5
+    RES-40 … RES-45.
+    """
+
+    table: ClassVar[str] = "circuit_breaker"
+    failure_rate_threshold: float = attrs.field(default=0.5, validator=SHARE)
+    """Of the calls in the window; it opens when as many have failed."""
+    minimum_calls: int = attrs.field(default=5, validator=WHOLE)
     """With fewer it never opens."""
-    window_calls: int | None = None
-    """The last so many calls are looked at; None is ``minimum_calls``."""
-    window_seconds: float | None = None
-    """The calls of the last so many seconds are looked at instead."""
-    slow_call_seconds: float | None = None
+    window_calls: int | None = attrs.field(default=None, validator=WHOLE, metadata={"example": 20})
+    """The last so many calls are looked at; minimum_calls unless given."""
+    window_seconds: float | None = attrs.field(default=None, validator=POSITIVE, metadata={"example": 30})
+    """Or those of the last so many seconds."""
+    slow_call_seconds: float | None = attrs.field(default=None, validator=POSITIVE, metadata={"example": 5})
     """A call that takes as long is slow."""
-    slow_call_rate_threshold: float = 1.0
-    """It also opens when as many of the calls in the window were slow."""
-    wait_duration_seconds: float = 30.0
-    permitted_calls_in_half_open: int = 3
-    """After the wait so many calls are let through; if all succeed it closes."""
+    slow_call_rate_threshold: float = attrs.field(default=1.0, validator=SHARE)
+    """It also opens when as many were slow; only with slow_call_seconds."""
+    wait_duration_seconds: float = attrs.field(default=30.0, validator=NOT_NEGATIVE)
+    """How long it stays open."""
+    permitted_calls_in_half_open: int = attrs.field(default=3, validator=WHOLE)
+    """Then so many are let through; if all succeed it closes."""
     count_tool_errors: bool = False
-    """Whether a tool's result that says that it failed (``isError``) is a failure; some proxies turn every error into such a result."""
+    """Whether a tool's result that says it failed (isError) is a failure; some proxies turn every error into such a result."""
 
 
 @attrs.frozen
-class OutlierDetectionConfig:
-    """Take a backend out of its group for a while that does worse than it may (RES-50 … RES-56)."""
+class OutlierSettings:
+    """Takes a backend out of those that stand in for each other.
 
-    consecutive_errors: int = 5
+    RES-50 … RES-56.
+    """
+
+    table: ClassVar[str] = "outlier_detection"
+    consecutive_errors: int = attrs.field(default=5, validator=NOT_NEGATIVE)
     """As many in a row eject it; 0 does not look at that."""
-    success_rate_threshold: float | None = None
-    """Fewer successes than that in an interval, from 0 to 1, eject it, too."""
-    minimum_calls: int = 10
-    """In an interval with fewer the rate says nothing."""
-    interval_seconds: float = 10.0
-    base_ejection_seconds: float = 30.0
-    """The first time; the next time twice as long, then three times. An interval without an ejection takes one back."""
-    max_ejection_seconds: float = 300.0
-    max_ejection_percent: float = 50.0
-    """Of the backends that stand in for each other; at least one may be ejected, unless this is 0."""
+    success_rate_threshold: float | None = attrs.field(default=None, validator=SHARE, metadata={"example": 0.9})
+    """Fewer successes in an interval eject it at its end, too."""
+    minimum_calls: int = attrs.field(default=10, validator=WHOLE)
+    """In an interval with fewer the rate says nothing; only with success_rate_threshold."""
+    interval_seconds: float = attrs.field(default=10.0, validator=POSITIVE)
+    """An interval begins with the first outcome after the last one."""
+    base_ejection_seconds: float = attrs.field(default=30.0, validator=NOT_NEGATIVE)
+    """The first time; then twice, three times as long; a quiet interval takes one back."""
+    max_ejection_seconds: float = attrs.field(default=300.0, validator=NOT_NEGATIVE)
+    """The longest ejection."""
+    max_ejection_percent: float = attrs.field(default=50.0, validator=_OF_A_GROUP)
+    """Of the group; at least one may be ejected, unless this is 0."""
     count_tool_errors: bool = False
-    """The same as for ``circuit_breaker``."""
+    """As for circuit_breaker."""
 
 
 @attrs.frozen
-class RateLimitConfig:
-    """So many calls in so much time (RES-20 … RES-22)."""
+class RateLimitSettings:
+    """So many calls, reads and gets in so much time; completions are not counted.
 
-    requests: int
-    period_seconds: float = 1.0
-    burst: int | None = None
-    """As many may come at once after a quiet time; None is ``requests``."""
-    max_wait_seconds: float = 0.1
-    """A call waits for its turn that long, and never longer than its deadline allows; then it is refused."""
+    RES-20 … RES-22, GRL-1.
+    """
+
+    table: ClassVar[str] = "rate_limit"
+    requests: int = attrs.field(validator=NEEDED, metadata={"example": 100})
+    """How many in a period."""
+    period_seconds: float = attrs.field(default=1.0, validator=POSITIVE)
+    """How long a period is."""
+    burst: int | None = attrs.field(default=None, validator=WHOLE, metadata={"example": 200})
+    """As many may come at once after a quiet time; as many as requests unless given."""
+    max_wait_seconds: float = attrs.field(default=0.1, validator=NOT_NEGATIVE)
+    """A call waits that long for its turn, and never longer than its deadline allows; then it is refused."""
 
 
 @attrs.frozen
-class ConcurrencyConfig:
-    """So many calls at a time (RES-15)."""
+class ConcurrencySettings:
+    """So many calls at a time.
 
-    max_concurrent: int
-    max_queue: int = 100
+    RES-15.
+    """
+
+    table: ClassVar[str] = "concurrency"
+    max_concurrent: int = attrs.field(validator=NEEDED, metadata={"example": 10})
+    """How many."""
+    max_queue: int = attrs.field(default=100, validator=NOT_NEGATIVE)
     """So many wait for a place, first come, first served; the next one is refused."""
-    queue_timeout_seconds: float | None = None
-    """How long one waits at most; None is as long as its deadline allows."""
+    queue_timeout_seconds: float | None = attrs.field(default=None, validator=POSITIVE, metadata={"example": 5})
+    """How long one waits at most; as long as its deadline allows unless given."""
 
 
 @attrs.frozen
-class HealthConfig:
-    """Ask a backend now and then whether it is there (HC-1 … HC-8)."""
+class HealthSettings:
+    """Asks the backend now and then whether it is there.
 
-    interval_seconds: float = 10.0
-    timeout_seconds: float = 5.0
-    unhealthy_threshold: int = 3
-    """As many failures in a row make it unhealthy: failover and canary pass it over, and it does not make us ready."""
-    healthy_threshold: int = 1
+    HC-1 … HC-8.
+    """
+
+    table: ClassVar[str] = "health"
+    interval_seconds: float = attrs.field(default=10.0, validator=POSITIVE)
+    """From the beginning of one ping to the beginning of the next."""
+    timeout_seconds: float = attrs.field(default=5.0, validator=POSITIVE)
+    """How long an answer may take."""
+    unhealthy_threshold: int = attrs.field(default=3, validator=WHOLE)
+    """As many failures in a row: failover and canary pass it over, and it does not make us ready."""
+    healthy_threshold: int = attrs.field(default=1, validator=WHOLE)
     """As many successes in a row make it healthy again."""
     reconnect: bool = False
-    """Whether a backend that becomes unhealthy is connected to anew; calls that are on their way are lost then."""
+    """Whether one that becomes unhealthy is connected to anew; calls that are on their way are lost."""
     by_calls: bool = False
-    """Judge it by its calls, without pings: for proxies that answer pings for a dead server, or start a program for each of them."""
+    """Whether its calls show its health and no pings are sent: for proxies that answer pings for a dead server, or start a program for each."""
+
+
+TABLES: Mapping[str, type[attrs.AttrsInstance]] = {
+    kind.table: kind
+    for kind in (
+        RetrySettings,
+        HedgeSettings,
+        BreakerSettings,
+        OutlierSettings,
+        RateLimitSettings,
+        ConcurrencySettings,
+        HealthSettings,
+    )
+}
+"""The tables of a backend, in the order in which they are documented."""
+
+
+def needed(table: str, key: str) -> float | None:
+    """The example for a key without a default; None where it has one, or there is no such key."""
+    field = attrs.fields_dict(TABLES[table]).get(key) if table in TABLES else None
+    return field.metadata["example"] if field is not None and field.default is attrs.NOTHING else None
