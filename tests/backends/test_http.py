@@ -1,5 +1,6 @@
 """The HTTP backend against a scripted endpoint: answers, failures, sessions. In memory, on the mock clock."""
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -294,11 +295,21 @@ async def test_a_redirect_to_another_origin_is_refused_and_never_contacted(locat
 
 
 async def test_a_redirect_in_circles_ends(autojump_clock: trio.testing.MockClock) -> None:
+    moves, asked = math.inf, 0
+
     async def move(answer: Answer) -> None:
-        await answer.send(308, location="/mcp")
+        nonlocal asked
+        asked += 1
+        if asked > moves:
+            await answer.result({"ok": True})
+        else:
+            await answer.send(308, location="/mcp")
 
     async with bench(ScriptedEndpoint(on={"tools/call": move})) as web:
         assert "more than 3 times" in (await web.fault()).message
+        assert asked == 4
+        moves, asked = 3, 0
+        assert (await web.call()).value == {"ok": True}
 
 
 async def test_a_refused_connection_is_no_start_and_ends_the_session(autojump_clock: trio.testing.MockClock) -> None:

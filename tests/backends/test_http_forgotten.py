@@ -56,6 +56,8 @@ FORGOTTEN: dict[str, tuple[int, Error | bytes]] = {
     "400, not initialized": (400, error(-32000, "Bad Request: Server not initialized", id=None)),
     "400 names the session": (400, error(-32000, "No valid session ID")),
     "400, a page that names the session": (400, b"Bad Request: No valid session ID provided"),
+    "400 names a session of some kind": (400, error(-32000, "transport session 7 is gone")),
+    "200, without an id, names a session of some kind": (200, error(-32000, "transport session 7 is gone", id=None)),
     "422, expects an initialize": (422, b"Unexpected message, expect initialize request"),
     "422, in a message": (422, error(-32600, "expected an initialize request", id=None)),
     "401 names the session": (401, b'{"error":"invalid session"}'),
@@ -112,6 +114,7 @@ OWN_ERRORS: dict[str, tuple[int, Error | bytes]] = {
     "a database that is not initialized": (200, error(-32002, "Database not initialized")),
     "a session of a tool's own": (200, error(-32000, "no such browser session")),
     "a browser's session that is not initialized": (200, error(-32600, "Browser session not initialized; call open_browser first")),
+    "a session of some kind": (200, error(-32600, "transport session 7 is gone")),
     "a client of a tool's own": (200, error(-32600, "The Redis client is not initialized")),
     "a connection of a tool's own": (200, error(-32002, "database connection was not initialized")),
     "a session among what it was given": (400, error(-32602, "Invalid arguments: session_id is required")),
@@ -247,6 +250,18 @@ async def test_a_server_that_always_wants_to_be_initialized_is_asked_twice_a_cal
         for _ in range(3):
             assert (await session.request(call())).fault is not None
     assert endpoint.methods().count("tools/call") == 6
+
+
+async def test_a_server_that_wants_to_be_initialized_in_answer_to_just_that_has_refused_it(autojump_clock: trio.testing.MockClock) -> None:
+    async def never(answer: Answer) -> None:
+        await answer.json(answer.response(**error(-32000, "Bad Request: Server not initialized")), 400)
+
+    endpoint = ScriptedEndpoint(on={"initialize": never})
+    async with open_site(endpoint) as site, HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)(Heard()) as session:
+        fault = (await session.request(Call("initialize", "initialize", {}))).fault
+    assert fault is not None
+    assert fault.message == "Bad Request: Server not initialized"
+    assert endpoint.methods() == ["initialize"]
 
 
 async def test_the_words_of_a_stream_count_as_those_of_a_body(autojump_clock: trio.testing.MockClock) -> None:

@@ -146,6 +146,24 @@ async def test_a_backend_that_keeps_dying_is_called_crash_looping_and_tried_rare
         assert 4 <= trio.current_time() - before <= 8
 
 
+@pytest.mark.parametrize(("up", "state"), [(59.5, State.CRASH_LOOPING), (60.0, State.RESTARTING)])
+async def test_whoever_has_stayed_up_for_as_long_as_crashes_are_remembered_crashes_no_more(
+    up: float, state: State, autojump_clock: trio.testing.MockClock
+) -> None:
+    scripted = ScriptedBackend()
+    async with supervised(scripted.connector, initial_seconds=0.0, max_seconds=0.0, crash_window_seconds=60.0) as watched:
+        for _ in range(3):
+            await ready(watched)
+            scripted.crash()
+            await watched.backend.wait_for(lambda backend: backend.state is not State.READY)
+        assert watched.backend.state.value == "crash_looping"
+        await ready(watched)
+        await trio.sleep(up)
+        scripted.crash()
+        await watched.backend.wait_for(lambda backend: backend.state is not State.READY)
+        assert watched.backend.state is state
+
+
 async def test_a_changed_list_is_read_again(autojump_clock: trio.testing.MockClock) -> None:
     scripted = ScriptedBackend(tools=["one"])
     async with supervised(scripted.connector) as watched:

@@ -173,6 +173,22 @@ async def test_a_child_that_exits_while_it_is_ended_leaves_nothing(delay: float)
         assert child.returncode in (3, -signal.SIGTERM, -signal.SIGKILL)
 
 
+async def test_a_pipe_takes_at_once_what_fits_and_nothing_where_nobody_reads() -> None:
+    async with started("read -r go; exec 0<&-; echo closed; sleep 5") as child:
+        send_now = getattr(child.stdin, "send_now", None)
+        assert send_now is not None
+        assert send_now(b"x") == 1
+        taken = send_now(b"x" * 10_000_000)
+        assert 0 < taken < 10_000_000
+        while taken := send_now(b"x" * 10_000_000):
+            assert taken < 10_000_000
+    async with started("exec 0<&-; echo closed; sleep 5") as child:
+        assert await line_of(child) == b"closed\n"
+        assert child.stdin.send_now(b"x") == 0  # type: ignore[attr-defined]
+        with pytest.raises(trio.BrokenResourceError):
+            await child.stdin.send_all(b"x")
+
+
 async def test_who_reads_from_a_child_whose_pipes_are_closed_is_told_so() -> None:
     async with started("read -r line; echo $line; sleep 5") as child:
         await child.stdin.send_all(b"abcdef\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -60,6 +62,16 @@ async def test_a_peer_that_vanishes_from_a_connection_is_noticed_after_two_minut
         assert option("TCP_KEEPIDLE") + option("TCP_KEEPINTVL") * option("TCP_KEEPCNT") == 120
     await stream.aclose()
     await listener.aclose()
+
+
+async def test_a_path_on_which_nobody_can_listen_is_an_error_and_leaves_no_socket_open(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for path in (tmp_path / "no" / "such" / "folder", tmp_path / ("x" * 200)):
+            with pytest.raises(OSError, match=r"No such file|too long"):
+                await REAL.listen_unix(str(path), 0o600)
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_work_that_blocks_runs_in_a_thread_and_is_waited_for_unless_it_may_be_left() -> None:

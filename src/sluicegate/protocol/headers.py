@@ -9,6 +9,7 @@ __all__ = [
     "EVENT_STREAM",
     "JSON",
     "LAST_EVENT_ID",
+    "LONGEST_SESSION_ID",
     "METHOD",
     "NAME",
     "PROTOCOL_VERSION",

@@ -6,18 +6,18 @@ import re
 
 from .members import Raw, text
 
-__all__ = ["read_id"]
+__all__ = ["LONGEST_ID", "read_id"]
 
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 _NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 _LARGEST_FRACTION = 2**53
 """Beyond that a number that is written as a fraction is not exact."""
-_LONGEST_ID = 1024
+LONGEST_ID = 1024
 
 
 def read_id(raw: bytes) -> int | str | None:
     """The value of an id, or None if it is neither text nor a whole number. Some encoders write every number as a fraction: ``7.0`` is 7."""
-    if len(raw) > _LONGEST_ID:
+    if len(raw) > LONGEST_ID:
         return None
     if raw.isdigit():
         return int(raw)

@@ -1,0 +1,40 @@
+"""What a backend asks over HTTP: how many answers are on their way to it at once."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from sluicegate.backends.handshake import shake_hands
+from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http_session import MOST_ANSWERS
+from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
+from sluicegate.testing.heard import Heard
+from sluicegate.testing.site import open_site
+
+
+async def test_who_asks_faster_than_it_takes_answers_gets_some_and_more_when_those_have_arrived(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    answered: list[object] = []
+
+    async def ask(answer: Answer) -> None:
+        await answer.stream()
+        for wave in range(2):
+            for number in range(MOST_ANSWERS + 5):
+                await answer.event({"jsonrpc": "2.0", "id": f"{wave}-{number}", "method": "ping"})
+            await trio.sleep(3)
+        await answer.wait_gone()
+
+    async def take_slowly(answer: Answer) -> None:
+        answered.append(answer.message["id"])
+        await trio.sleep(1)
+        await answer.send(202)
+
+    async with open_site(ScriptedEndpoint(on={"GET": ask, "POST": take_slowly})) as site:
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=10_000)
+        async with connector(Heard()) as session:
+            await shake_hands(session, name="test", version="1")
+            await trio.sleep(5)
+            assert session.is_open  # type: ignore[attr-defined]
+    assert sorted(map(str, answered)) == sorted(f"{wave}-{number}" for wave in range(2) for number in range(MOST_ANSWERS))
