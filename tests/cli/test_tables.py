@@ -67,3 +67,27 @@ def test_others_words_cannot_move_the_cursor() -> None:
     print_table(("A", "B"), [("x\x1b[2J", "日本")], console=console)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines()[1] == "x\ufffd[2J  日本"
+
+
+@pytest.mark.parametrize(("width", "is_beside"), [(51, True), (50, False)])
+def test_the_last_cell_stands_beside_the_others_as_long_as_it_is_not_narrow(width: int, is_beside: bool) -> None:
+    """Thirty columns are left for it, or fewer; the others take 21."""
+    lines = shown(width)
+    assert lines[2].startswith("far-away  http")
+    assert ("Connect" in lines[2]) is is_beside
+    assert " ".join(" ".join(lines).split()).endswith("PATH is /usr/bin:/usr/local/bin:/opt/bin")
+
+
+@pytest.mark.parametrize(("width", "is_beside"), [(12, True), (11, False)])
+def test_a_last_cell_that_fits_stands_beside_the_others_however_narrow_it_is(width: int, is_beside: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    print_table(("NAME", "WHAT"), [("one", "tools!")], console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert ("one   tools!" in console.file.getvalue()) is is_beside
+
+
+def test_letters_that_are_wide_are_counted_as_two_columns() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    print_table(("A", "B"), [("\u65e5\u672c", "x"), ("abcd", "y")], console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == ["A     B", "\u65e5\u672c  x", "abcd  y"]

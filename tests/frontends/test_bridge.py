@@ -310,8 +310,9 @@ async def test_the_end_of_the_input_is_noticed_while_the_daemon_is_away(
     gate.transport.down = True
     await client.send(talk.opening(id="first"), INITIALIZED, talk.calling("echo", 2))
     await client.stdin.aclose()
-    answer = await client.next()
-    assert (answer["id"], answer["error"]["code"]) == ("first", -32603)
+    for own in ("first", 2):  # also what was read and had to wait
+        answer = await client.next()
+        assert (answer["id"], answer["error"]["code"]) == (own, -32603)
     await client.ended.wait()
     assert trio.current_time() < 15
 
@@ -450,3 +451,22 @@ async def test_a_daemon_that_is_away_is_asked_ever_more_rarely_but_often_enough(
     assert pauses[:3] == pytest.approx([FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE])
     assert pauses == pytest.approx(sorted(pauses))
     assert pauses[-3:] == pytest.approx([LONGEST_PAUSE] * 3)
+
+
+async def test_so_many_requests_may_be_open_and_one_more_is_refused(
+    client: LineClient, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluicegate.frontends.bridge.MOST_OPEN", 3)
+    await open_session(client, talk)
+    await client.send(*(talk.calling("slow", number) for number in range(3)))
+    await client.send(talk.calling("echo", "one more"), {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}})
+    refused = await client.next()
+    assert (refused["id"], "3 requests are open already" in refused["error"]["message"]) == ("one more", True)
+    answers = [await client.next() for _ in range(3)]
+    assert [(answer["id"], "result" in answer) for answer in sorted(answers, key=lambda one: one["id"])] == [
+        (0, False),
+        (1, True),
+        (2, True),
+    ]
+    await client.send(talk.calling("echo", "now"))
+    assert "result" in await client.next()

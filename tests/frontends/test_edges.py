@@ -12,12 +12,15 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.endpoint import Limits, Opening
 from sluicegate.frontends.exchange import Exchange
 from sluicegate.frontends.large_events import LARGEST, LargeEvents
 from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest, Receive
-from sluicegate.frontends.stream import MOST_NOTE_BYTES, EventLog, read_event_id
+from sluicegate.frontends.session_table import SessionTable
+from sluicegate.frontends.sessions import Session
+from sluicegate.frontends.stream import MOST_NOTE_BYTES, EventLog, Line, read_event_id
 from sluicegate.protocol.calls import Call
+from sluicegate.sources import Sources
 
 LIMIT = 100
 
@@ -242,6 +245,25 @@ def test_a_tool_whose_answers_some_clients_refuse_is_named_once(
 ) -> None:
     large = LargeEvents()
     for name in names:
-        call = Exchange(b"1", Call("tools/call", name, {}), SimpleNamespace(note=None, reply=None), lambda: None)
+        call = Exchange(b"1", Call("tools/call", name, {}), SimpleNamespace(note=None, reply=None), lambda: None, True)
         large.look(size, [call])
     assert [vars(record)["target"] for record in caplog.records] == is_told
+
+
+@pytest.mark.parametrize(("most", "alone", "beside"), [(8, 4, 2), (7, 4, 2), (3, 2, 1), (1, 1, 0)])
+async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_the_rest(most: int, alone: int, beside: int) -> None:
+    table = SessionTable(Limits(max_streams=most), Sources.seeded(1))
+    for who, share in (("one", alone), ("other", beside)):
+        session = table.open(Opening("2025-11-25", frozenset()), who)
+        assert isinstance(session, Session)
+        taken = 0
+        while table.may_stream(session):
+            table.begin_stream(session, Line(trio.sleep_forever))
+            taken += 1
+        assert taken == share
+    for session in table._sessions.values():
+        for line in list(session.streams):
+            table.end_stream(session, line)
+        assert (session.owner.streams, session.lines) == (0, set())
+    assert table.streams == 0
+    await trio.lowlevel.checkpoint()

@@ -133,6 +133,13 @@ async def test_an_idle_connection_is_closed_in_time_also_after_a_request(autojum
         assert trio.current_time() == 95
 
 
+async def test_a_connection_on_which_nothing_ever_comes_is_closed_in_time(autojump_clock: object) -> None:
+    async with front() as gate:
+        stream = await gate.connect()
+        assert await rest(stream) == b""
+        assert trio.current_time() == SETTINGS.idle_seconds
+
+
 async def test_more_connections_than_allowed_are_turned_away(autojump_clock: object) -> None:
     async with front(attrs.evolve(SETTINGS, max_connections=2)) as gate:
         first, second = await gate.connect(), await gate.connect()

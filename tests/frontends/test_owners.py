@@ -159,10 +159,15 @@ async def test_who_abandoned_a_handshake_gives_way_before_who_is_unused_for_long
 
 def test_nobody_is_left_of_an_owner_without_sessions() -> None:
     owners = Owners()
-    one, (place, other) = party(owners, "one", 2)
+    one, (place, other, third) = party(owners, "one", 3)
+    place.ready = True
+    one.used(place)
+    assert len(one) == 3
     owners.remove(one, place)
-    assert (len(owners), list(owners), len(one)) == (1, [one], 1)
+    assert (len(owners), list(owners), one.idle_since(9.0, 9)) == (1, [one], ([other, third], False))
     owners.remove(one, other)
+    assert (len(owners), list(owners), len(one)) == (1, [one], 1)
+    owners.remove(one, third)
     assert (len(owners), list(owners), len(one)) == (0, [], 0)
     assert owners.who_gives_way(owners.of("two", ""), 1, 1.0) is None
     assert owners.of("one", "") is not one
@@ -173,3 +178,11 @@ def test_a_principal_is_one_owner_wherever_he_comes_from_and_a_network_only_wher
     party(owners, "one", 1)
     assert owners.of("one", "10.0.0.1") is owners.of("one", "10.0.0.2")
     assert [owners.of(*who).name for who in (("one", "10.0.0.1"), ("", "10.0.0.1"), ("", ""))] == ["one", "10.0.0.1", ""]
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_who_was_used_last_goes_last(ready: bool) -> None:
+    owner, places = crowd(1.0, 1.0, 1.0, ready=ready)
+    places[0].touch(2.0)
+    assert owner.first_to_go(100.0) is places[1]
+    assert owner.idle_since(9.0, 9) == ([places[1], places[2], places[0]], False)

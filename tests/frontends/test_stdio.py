@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
@@ -12,7 +14,7 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.stdio import MOST_WAITING_BYTES, _Front, serve_stdio
+from sluicegate.frontends.stdio import MOST_NOTES, MOST_WAITING_BYTES, _Front, serve_stdio
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
@@ -342,3 +344,48 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
     assert messages < 100
     assert methods.count("notifications/tools/list_changed") == 1
     assert "result" in message
+
+
+PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}'
+
+
+async def test_notes_wait_for_a_client_that_does_not_read_up_to_a_number_and_answers_always_do(gate: Any) -> None:
+    front = _Front(gate.endpoint)
+    for waiting in range(MOST_NOTES):
+        front.note(PROGRESS)
+        assert len(front._outbox) == waiting + 1
+    front.note(PROGRESS)
+    assert len(front._outbox) == MOST_NOTES
+    front.reply(b"{}")
+    front.reply(None)
+    assert len(front._outbox) == MOST_NOTES + 1
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(("before", "is_taken"), [(MOST_WAITING_BYTES, True), (MOST_WAITING_BYTES + 1, False)])
+async def test_a_note_waits_where_no_more_waits_than_may(gate: Any, before: int, is_taken: bool) -> None:
+    front = _Front(gate.endpoint)
+    front.reply(b"x" * before)
+    front.note(PROGRESS)
+    assert len(front._outbox) == 1 + is_taken
+    await trio.lowlevel.checkpoint()
+
+
+STRAY = """
+import os, trio
+from sluicegate.frontends.stdio import open_standard_streams
+
+async def main():
+    async with open_standard_streams() as (stdin, stdout):
+        print("stray", flush=True)
+        os.system("echo from a child")
+        await stdout.send_all(b"a message: " + await stdin.receive_some())
+    print("afterwards", flush=True)
+
+trio.run(main)
+"""
+
+
+def test_what_else_is_printed_does_not_come_between_messages() -> None:
+    done = subprocess.run([sys.executable, "-c", STRAY], input="hello\n", capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("a message: hello\nafterwards\n", "stray\nfrom a child\n")

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
+from sluicegate.frontends.hypercorn import serve as serve_with_hypercorn
 from sluicegate.http1.lifespan import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server import ServerSettings, serve
 from sluicegate.http1.sockets import QuickSocket
@@ -230,6 +231,28 @@ async def test_a_unix_socket_is_served(tmp_path: Path) -> None:
         for other in others:
             await other.aclose()
     assert seen == [("192.0.2.1", 0), (f"{tmp_path}/gate.sock", None), "https"]
+
+
+@pytest.mark.parametrize("serve", [serve, serve_with_hypercorn], ids=["native", "hypercorn"])
+async def test_an_application_knows_both_ends_of_its_connection(serve: Any) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            seen.append((tuple(scope["client"]), tuple(scope["server"])))
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as connections, trio.open_nursery() as accepting:
+            (url,) = await accepting.start(lambda task_status: serve(app, listeners, connections=connections, task_status=task_status))
+            stream = await dial(url)
+            await stream.send_all(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert b" 204 " in await read_all(stream)
+            assert seen == [(stream.socket.getsockname(), ("127.0.0.1", int(url.rpartition(":")[2])))]
+            await stream.aclose()
+            accepting.cancel_scope.cancel()
 
 
 async def test_a_peer_that_takes_too_many_places_is_turned_away() -> None:

@@ -37,9 +37,9 @@ class PostAnswer:
     session: Session
     table: SessionTable
     headers: Headers
-    may_be_json: bool = True
-    may_stream: bool = True
-    is_batch: bool = False
+    may_be_json: bool
+    may_stream: bool
+    is_batch: bool
     held: int = 0
     """Bytes of the request that count as large, until it has its answer."""
     log: EventLog | None = attrs.field(default=None, init=False)
@@ -47,7 +47,7 @@ class PostAnswer:
     """Its own connection, while that is there; what is kept for another one must not hold all that belonged to the first."""
     _left: bool = attrs.field(default=False, init=False)
     """No connection carries it now."""
-    _waiting: int = attrs.field(default=0, init=False)
+    _waiting: int = attrs.field(init=False)
     _replies: list[bytes | Parts] = attrs.field(factory=list, init=False)
     _exchanges: list[Exchange] = attrs.field(factory=list, init=False)
 

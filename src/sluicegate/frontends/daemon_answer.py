@@ -41,7 +41,7 @@ class Answer:
     asked: Message | None = None
     """What it is the answer to; None for the stream that answers nothing."""
     last_id: str = ""
-    complete: bool = False
+    complete: bool = attrs.field(init=False)
     """Whether all replies are there that must come."""
 
     def __attrs_post_init__(self) -> None:

@@ -46,7 +46,7 @@ class Exchange:
     call: Call
     outlet: Outlet
     on_end: Callable[[], None]
-    answers_cancelled: bool = True
+    answers_cancelled: bool
     """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
     ended: bool = attrs.field(default=False, init=False)
     failed: bool = attrs.field(default=False, init=False)

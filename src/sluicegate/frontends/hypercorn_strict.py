@@ -53,7 +53,6 @@ class StrictConnection(h11.Connection):
                 ours.feed(b"")  # it reads only so far ahead
         if (last := self._unfinished) is not None:  # what it says is for h11 to hand on
             last.body.clear()
-            last.waiting = 0
             if last.complete:
                 self._unfinished = None
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sluicegate.cli.live import print_backends
+
+Command = Callable[..., tuple[int, str, str]]
+
+FLEET = """\
+[proxy]
+name = "gate"
+[observability]
+access_log.enabled = false
+[[backends]]
+name = "time"
+transport = "stdio"
+command = "no-such-program"
+retry = { max_retries = 1 }
+[[backends]]
+name = "second"
+transport = "stdio"
+command = "no-such-program"
+failover_for = "time"
+priority = 2
+[[backends]]
+name = "first"
+transport = "stdio"
+command = "no-such-program"
+failover_for = "time"
+priority = 1
+[[backends]]
+name = "shadow"
+transport = "stdio"
+command = "no-such-program"
+mirror_of = "time"
+[[backends]]
+name = "off"
+transport = "stdio"
+command = "no-such-program"
+enabled = false
+"""
+
+
+def test_the_pipeline_of_each_backend_is_shown_with_who_stands_in_for_it(sluicegate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text(FLEET)
+    code, out, err = sluicegate("show", "pipeline", "-c", str(file), "--json")
+    plan = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(plan["backends"]) == ["time", "second", "first", "shadow"]
+    time = plan["backends"]["time"]
+    assert (time["stand_ins"], time["mirrors"]) == (["first", "second"], ["shadow"])
+    assert "Retry" in " ".join(time["policies"])
+    assert all((one["stand_ins"], one["mirrors"]) == ([], []) for name, one in plan["backends"].items() if name != "time")
+    code, out, err = sluicegate("show", "pipeline", "-c", str(file))
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"every call: {' -> '.join(plan['edge'])}"
+    assert lines[1] == f"time: {' -> '.join(time['policies'])}"
+    assert lines[2:4] == ["    fails over to first, second", "    mirrored to shadow"]
+    assert [line.partition(":")[0] for line in lines[4:]] == ["second", "first", "shadow"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "step", "is_there"),
+    [
+        ("access_log.enabled = true", "AccessLog", True),
+        ("metrics.enabled = true", "Metrics", True),
+        ("metrics.enabled = false", "Metrics", False),
+    ],
+)
+def test_what_every_call_passes_is_what_was_switched_on(
+    sluicegate: Command, tmp_path: Path, setting: str, step: str, is_there: bool
+) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text(FLEET.replace("access_log.enabled = false", setting))
+    _, out, _ = sluicegate("show", "pipeline", "-c", str(file), "--json")
+    assert (step in json.loads(out)["edge"]) is is_there
+
+
+def test_backends_are_rows_and_what_is_wrong_with_their_lists_stands_below(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {
+        "name": "one",
+        "transport": "stdio",
+        "state": "ready",
+        "protocol": "2025-11-25",
+        "offers": {"tools": 2, "prompts": 1},
+        "error": "",
+        "flaws": [],
+    }
+    two = one | {"name": "two", "state": "restarting", "protocol": "", "offers": {}, "error": "Connect failed"}
+    print_backends([one, two])
+    rows = "one\tstdio\tready\t2025-11-25\t2 tools, 1 prompts\ntwo\tstdio\trestarting\t\tConnect failed\n"
+    assert capsys.readouterr().out == rows
+    flaw = {"kind": "tool", "name": "bad", "what": "it has no name"}
+    print_backends([one | {"flaws": [flaw]}, two])
+    assert capsys.readouterr().out == rows + "\n  Not as clients can read it:\none\ttool\tbad\tit has no name\n"
