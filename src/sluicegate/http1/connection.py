@@ -1,7 +1,6 @@
 """One connection of a client: a task that reads, a task that answers, and one deadline that moves.
 
-The reader parses ahead a little and sees at once when the client goes, also while an application is at work. What both tasks wait for is one
-event each, made when they begin to wait.
+The reader parses ahead a little and sees at once when the client goes, also while an application is at work.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from .forwarded import Peer
 from .outgoing import Outgoing
 from .requests import Refusal, Request, RequestParser
 from .response_head import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
+from .response_writer import ResponseWriter
 from .serving import Serving
 from .sockets import is_readable
 from .timekeeper import NEVER
@@ -139,7 +139,7 @@ class Connection:
             if parser.failed_request is cycle.request and parser.failure is not None:
                 cycle.give_up(parser.failure)
             cycle.hear()
-            self.hand_over(cycle)
+            self.hand_over(cycle.response)
         elif self._phase > HEAD or parser.requests or parser.failure is not None or (parser.is_idle and not self.may_stay):
             self._bell.ring()
         elif self._phase is IDLE and not parser.is_idle:
@@ -181,8 +181,7 @@ class Connection:
             idle_seconds = FRESH_SECONDS if self.serving.closing else settings.idle_seconds
             self._expire_in(idle_seconds if self._phase is IDLE else settings.head_seconds)
             await self._bell.wait()
-        self._phase = BUSY
-        self.expires_at, self._fresh_until = NEVER, 0.0
+        self._phase, self.expires_at, self._fresh_until = BUSY, NEVER, 0.0
         request = parser.requests.popleft()
         self.make_room()
         return None if request is parser.failed_request or (self.gone and not request.complete) else request
@@ -195,11 +194,12 @@ class Connection:
             return False
         return (self._over or trio.current_time() >= self._fresh_until) and not is_readable(self.stream)
 
-    def hand_over(self, cycle: Cycle) -> None:
-        """Let another task go on with the next request, if this one has its response and only its application is still at work."""
-        response = cycle.response
-        has_left = response.finished and not self.out.torn  # else it is still on its way
-        if has_left and cycle is self._cycle and response.keep_alive and len(self._former) < MOST_FORMER and self.parser.requests:
+    def hand_over(self, response: ResponseWriter) -> None:
+        """Let another task go on with the next request, if the current one has its response and only its application is still at work."""
+        cycle, has_left = self._cycle, response.finished and not self.out.torn  # else it is still on its way
+        if cycle is None or cycle.response is not response or not has_left:
+            return
+        if response.keep_alive and len(self._former) < MOST_FORMER and self.parser.requests:
             self._cycle = None
             self._former.append(cycle)
             self._tasks.start_soon(self._answer)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EPIPE
-from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from ..events import get_logger
+from .carrier import Carrier
 from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
 from .head import Request
@@ -25,9 +25,6 @@ from .requests import Refusal
 from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
 from .timekeeper import NEVER
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 __all__ = ["ON_DISCONNECT", "TAKES_VIEWS", "Cycle"]
 
@@ -45,7 +42,7 @@ SKIPPED = 65_536
 class Cycle:
     """One request, from its head to the end of the response."""
 
-    connection: Connection
+    connection: Carrier
     request: Request
     response: ResponseWriter = attrs.field(init=False)
     hung_up: bool = attrs.field(default=False, init=False)
@@ -238,7 +235,7 @@ class Cycle:
             self.hear()
             if response.until_close:
                 await out.end()
-            self.connection.hand_over(self)
+            self.connection.hand_over(self.response)
 
     def _body_is_near(self) -> bool:
         """Whether so little of the request's body is missing that it can be dropped, should the application not want it."""

@@ -1,0 +1,36 @@
+"""What one request and its response need of the connection that carries them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .forwarded import Peer
+from .outgoing import Outgoing
+from .response_writer import ResponseWriter
+from .serving import Serving
+from .timekeeper import Timed
+
+__all__ = ["Carrier"]
+
+
+class Carrier(Timed, Protocol):
+    """A connection, as its requests see it."""
+
+    serving: Serving
+    peer: Peer
+    out: Outgoing
+    gone: bool
+    """The client has gone."""
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether another request may follow."""
+        ...
+
+    def make_room(self) -> None:
+        """Some of what has come was taken: read on."""
+        ...
+
+    def hand_over(self, response: ResponseWriter) -> None:
+        """This response has left: the next request may be answered, though the application of this one is still at work."""
+        ...
