@@ -88,7 +88,7 @@ def test_what_is_wished_is_a_fault_or_is_told_to_be_wrong(text: str) -> None:
 def test_a_plan_is_read_or_all_that_is_wrong_with_it_is_told(lines: list[str]) -> None:
     rules, told = -1, ""
     try:
-        rules = len(read_plan("\n".join(lines)).rules)
+        rules = len(read_plan("\n".join(lines))[0])
     except ConfigError as error:
         told = str(error)
     assert told or rules == lines.count("[[faults]]")

@@ -31,7 +31,7 @@ from ..config.problem import ConfigError, Problem, line_of
 from ..config.toml_lines import lines
 from .fault_words import FAULTS, WrongFault, fault_from
 from .faults import Fault, Transport
-from .script import Rule, Script, is_over
+from .rules import Rule, is_over
 
 __all__ = ["load_plan", "read_plan"]
 
@@ -40,8 +40,8 @@ _TOP = ("seed", "faults")
 _CONDITIONS = tuple(field.name for field in attrs.fields(Rule) if field.name != "fault")
 
 
-def load_plan(path: str | Path, backends: Mapping[str, str] | None = None) -> Script:
-    """Read a plan; raises `ConfigError` with all that is wrong.
+def load_plan(path: str | Path, backends: Mapping[str, str] | None = None) -> tuple[list[Rule], int | str]:
+    """Read a plan: its rules, and its seed; raises `ConfigError` with all that is wrong.
 
     Args:
         path: of the file.
@@ -55,22 +55,22 @@ def load_plan(path: str | Path, backends: Mapping[str, str] | None = None) -> Sc
     return read_plan(text, str(path), backends)
 
 
-def read_plan(text: str, file: str | None = None, backends: Mapping[str, str] | None = None) -> Script:
+def read_plan(text: str, file: str | None = None, backends: Mapping[str, str] | None = None) -> tuple[list[Rule], int | str]:
     """Read the text of a plan; arguments and errors as with `load_plan`."""
     try:
         plan = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(file, None, "", f"is no TOML: {error}")]) from None
     reader = _Reader(file, lines(text), backends)
-    script = reader.script(plan)
+    rules = reader.rules(plan)
     if reader.problems:
         raise ConfigError(reader.problems)
-    return script
+    return rules, plan.get("seed", "")
 
 
 @attrs.define(eq=False)
 class _Reader:
-    """Makes a script, and collects what is wrong."""
+    """Makes rules, and collects what is wrong."""
 
     file: str | None
     places: Mapping[str, int]
@@ -80,7 +80,7 @@ class _Reader:
     def complain(self, path: str, what: str, instead: str = "") -> None:
         self.problems.append(Problem(self.file, line_of(path, self.places), path, what, instead))
 
-    def script(self, plan: Mapping[str, Any]) -> Script:
+    def rules(self, plan: Mapping[str, Any]) -> list[Rule]:
         for key in plan:
             if key not in _TOP:
                 self.complain(key, "unknown key", instead_of_unknown(key, _TOP))
@@ -97,7 +97,7 @@ class _Reader:
         for backend, drawn in sums:
             if drawn > 100:
                 self.complain("faults", f"the percentages for {_whom(backend)} add up to {drawn:g}", "at most 100 is possible")
-        return Script(rules, seed)
+        return rules
 
     def rule(self, path: str, table: dict[str, Any]) -> Rule | None:
         before = len(self.problems)

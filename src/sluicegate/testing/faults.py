@@ -1,4 +1,4 @@
-"""What can go wrong with one attempt to call a backend: plain values, which mean the same on every transport that has such a thing.
+"""What becomes of one attempt to call a backend, and what can go wrong with it: plain values, which mean the same on every transport that has such a thing.
 
 Where it matters whether the backend has run the call: `Refuse`, `Reset`, `Hang` and everything that is answered in the backend's place keep
 the request from it; all others spoil an answer that it has given.
@@ -6,19 +6,18 @@ the request from it; all others spoil an answer that it has given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import attrs
 
+from .child_faults import ChildExit, DeafChild, StderrFlood
 from .draws import Amount
-from .noise import AskBack, ListStorm, ProgressFlood
+from .noise import AskBack, ListStorm, Noise, ProgressFlood
 from .statuses import Forgotten, HttpStatus, SessionLost, TooManyRequests, Unauthorized, Unavailable
 from .transports import ANYWHERE, CHANNELS, CHILD, HTTP, Transport
 
-if TYPE_CHECKING:
-    from .script import Step
-
 __all__ = [
+    "Answer",
     "AskBack",
     "ChildExit",
     "DeafChild",
@@ -26,19 +25,23 @@ __all__ = [
     "Drip",
     "DropAnswer",
     "Duplicate",
+    "Echo",
     "Fault",
     "Forgotten",
     "Garble",
     "Hang",
     "ListStorm",
+    "Note",
     "Oversize",
     "ProgressFlood",
     "Refuse",
     "Reorder",
     "Reset",
+    "Result",
     "RpcError",
     "SessionLost",
     "StderrFlood",
+    "Step",
     "TooManyRequests",
     "ToolFails",
     "Transport",
@@ -162,29 +165,6 @@ class Oversize:
     size: int = 17 * 1024 * 1024
 
 
-@attrs.frozen
-class ChildExit:
-    """The child ends in the middle of the call, with this status."""
-
-    over: ClassVar = CHILD
-    code: int = 1
-
-
-@attrs.frozen
-class DeafChild:
-    """From now on the child hears neither that its input ends nor SIGTERM. The call itself goes well."""
-
-    over: ClassVar = CHILD
-
-
-@attrs.frozen
-class StderrFlood:
-    """The child complains, for so many bytes. The call itself goes well."""
-
-    over: ClassVar = CHILD
-    size: int = 1_000_000
-
-
 Fault = (
     Delay
     | Refuse
@@ -210,3 +190,36 @@ Fault = (
     | StderrFlood
 )
 """What goes wrong with one attempt."""
+
+
+@attrs.frozen
+class Answer:
+    """A tool result with this text."""
+
+    text: str = ""
+
+
+@attrs.frozen
+class Echo:
+    """A tool result that says who was called, how, and for the how manyth time: ``name {"a":1} #1``."""
+
+
+@attrs.frozen
+class Result:
+    """Any result, as JSON text, sent byte for byte."""
+
+    json: bytes
+
+
+@attrs.frozen
+class Note:
+    """Send a progress notification for the call, or this notification, then go on."""
+
+    progress: float = 0.5
+    then: Step = Echo()
+    message: bytes = b""
+
+
+Spoiling = Refuse | Reset | Hang | DropAnswer | Truncate | Garble | Duplicate | Reorder | Drip | WrongId | Noise
+Step = Answer | Echo | Result | Note | Delay | RpcError | ToolFails | Spoiling
+"""One thing that a scripted backend does with one call."""

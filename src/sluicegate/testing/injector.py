@@ -26,7 +26,6 @@ from ..protocol.calls import SILENT, Call, Reply
 from ..protocol.messages import Params
 from ..protocol.why import Why
 from .answers import unfold
-from .fault_plan import load_plan
 from .fault_words import WrongFault, fault_in, name_of
 from .faults import Fault, Refuse, Transport
 from .faulty_child import FaultyChild
@@ -34,7 +33,8 @@ from .faulty_frames import faulty_channel
 from .faulty_http import FaultyHttp, refusing
 from .peer import ScriptedConnector
 from .pending import Pending, pending
-from .script import ROUTED, Attempt, Schedule, Script, is_over
+from .rules import Attempt, is_over
+from .script import ROUTED, Schedule, Script
 
 __all__ = ["Faults", "Injected", "Injector", "load_faults"]
 
@@ -193,8 +193,8 @@ class Faults:
 
 
 def load_faults(plan: str, seed: str | None, backends: Mapping[str, str] | None = None) -> Faults:
-    """The faults of a plan; its seed is what is given, or the plan's own, or drawn. Otherwise as `load_plan`."""
-    script = load_plan(plan, backends)
+    """The faults of a plan; its seed is what is given, or the plan's own, or drawn. Otherwise as `Script.load`."""
+    script = Script.load(plan, backends)
     given = script.seed if seed is None else seed
     text = str(given) or str(int.from_bytes(os.urandom(4)))
     return Faults(attrs.evolve(script, seed=int(text) if text.isdecimal() else text), plan)

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from .draws import amount_of
+from .fault_plan import load_plan, read_plan
 from .faults import (
+    Answer,
     Delay,
     Drip,
     DropAnswer,
     Duplicate,
+    Echo,
     Fault,
     Garble,
     Hang,
+    Note,
     Refuse,
     Reorder,
     Reset,
+    Result,
     RpcError,
+    Step,
     ToolFails,
     Transport,
     Truncate,
     WrongId,
 )
-from .noise import Noise
+from .rules import Attempt, Rule, is_over
 
 __all__ = [
     "ROUTED",
@@ -62,109 +67,6 @@ ROUTED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/c
 """Methods of the calls that clients make; all others concern the backend itself."""
 
 
-@attrs.frozen
-class Answer:
-    """A tool result with this text."""
-
-    text: str = ""
-
-
-@attrs.frozen
-class Echo:
-    """A tool result that says who was called, how, and for the how manyth time: ``name {"a":1} #1``."""
-
-
-@attrs.frozen
-class Result:
-    """Any result, as JSON text, sent byte for byte."""
-
-    json: bytes
-
-
-@attrs.frozen
-class Note:
-    """Send a progress notification for the call, or this notification, then go on."""
-
-    progress: float = 0.5
-    then: Step = Echo()
-    message: bytes = b""
-
-
-Spoiling = Refuse | Reset | Hang | DropAnswer | Truncate | Garble | Duplicate | Reorder | Drip | WrongId | Noise
-Step = Answer | Echo | Result | Note | Delay | RpcError | ToolFails | Spoiling
-"""One thing that a scripted backend does with one call."""
-
-
-@attrs.frozen
-class Attempt:
-    """What a rule can go by."""
-
-    method: str = "tools/call"
-    tool: str = ""
-    """The backend's own name of what is called, be it a tool, a prompt or a URI."""
-    caller: str = ""
-    """The principal."""
-    shown: str | None = None
-    """What clients call it."""
-
-
-def _numbered(numbers: Iterable[int]) -> tuple[int, ...]:
-    if isinstance(numbers, int):
-        raise TypeError(f"these are several: write numbers=[{numbers}]")
-    return tuple(numbers)
-
-
-def _is_fault(_rule: Rule, _field: object, fault: Any) -> None:
-    if not isinstance(fault, Fault):
-        raise TypeError(f"{fault!r} is no fault" + (f": write {fault.__name__}()" if isinstance(fault, type) else ", as Hang() would be"))
-
-
-def _are_counts(_rule: Rule, _field: object, numbers: tuple[int, ...]) -> None:
-    if numbers and min(numbers) < 1:
-        raise ValueError(f"numbers count from 1, and one is {min(numbers)}")
-
-
-def _is_count(_rule: Rule, field: attrs.Attribute[Any], number: int | None) -> None:
-    if number is not None and number < 1:
-        raise ValueError(f"{field.name} counts from 1, and is {number}")
-
-
-def _is_share(_rule: Rule, _field: object, percent: float | None) -> None:
-    if percent is not None and not 0 < percent <= 100:
-        raise ValueError(f"percent is more than 0 and at most 100, and not {percent}")
-
-
-@attrs.frozen
-class Rule:
-    """A fault, and the attempts that get it: those for which all conditions hold that are given."""
-
-    fault: Fault = attrs.field(validator=_is_fault)
-    numbers: tuple[int, ...] = attrs.field(default=(), converter=_numbered, validator=_are_counts, kw_only=True)
-    """Only these, counted from 1: for each backend, and only attempts that fit ``method``, ``tool`` and ``caller``."""
-    every: int | None = attrs.field(default=None, validator=_is_count, kw_only=True)
-    """Only the fifth, the tenth, …"""
-    first: int = attrs.field(default=1, validator=_is_count, kw_only=True)
-    last: int | None = attrs.field(default=None, validator=_is_count, kw_only=True)
-    percent: float | None = attrs.field(default=None, validator=_is_share, kw_only=True)
-    """Only so many of a hundred, drawn; rules that hold for the same attempt share one draw, so that their percentages add up."""
-    backend: str | None = attrs.field(default=None, kw_only=True)
-    method: str | None = attrs.field(default=None, kw_only=True)
-    """Also ``initialize``, ``ping`` and the lists, which nothing else reaches."""
-    tool: str | None = attrs.field(default=None, kw_only=True)
-    """As the backend calls it, or as clients do."""
-    caller: str | None = attrs.field(default=None, kw_only=True)
-
-    def fits(self, attempt: Attempt) -> bool:
-        """Whether it is about such an attempt at all."""
-        is_tool = self.tool in (None, attempt.tool, attempt.shown)
-        return is_tool and self.method in (None, attempt.method) and self.caller in (None, attempt.caller)
-
-    def is_due(self, number: int) -> bool:
-        """Whether the attempt of this number, among those that it fits, gets the fault, as far as no draw decides."""
-        in_range = self.first <= number and (self.last is None or number <= self.last)
-        return in_range and (not self.numbers or number in self.numbers) and (self.every is None or number % self.every == 0)
-
-
 def _ruled(rules: Iterable[Rule | Fault]) -> tuple[Rule, ...]:
     return tuple(rule if isinstance(rule, Rule) else Rule(rule) for rule in rules)
 
@@ -178,18 +80,19 @@ class Script:
     """What all draws follow from."""
 
     @classmethod
-    def load(cls, path: str | Path) -> Script:
-        """Read a plan, as ``sluicegate run --faults`` does; raises `sluicegate.config.problem.ConfigError` with all that is wrong."""
-        from .fault_plan import load_plan
+    def load(cls, path: str | Path, backends: Mapping[str, str] | None = None) -> Script:
+        """Read a plan, as ``sluicegate run --faults`` does; raises `sluicegate.config.problem.ConfigError` with all that is wrong.
 
-        return load_plan(path)
+        Args:
+            path: of the file.
+            backends: the transport of each backend by its name, where they are known: then what could have no effect is wrong, too.
+        """
+        return cls(*load_plan(path, backends))
 
     @classmethod
     def from_toml(cls, text: str) -> Script:
         """The same, from the text of a plan."""
-        from .fault_plan import read_plan
-
-        return read_plan(text)
+        return cls(*read_plan(text))
 
     def schedule(self, backend: str, transport: Transport, *, routed: bool = True) -> Schedule:
         """Its course for one backend; rules whose faults there cannot be are left out.
@@ -201,12 +104,6 @@ class Script:
             rules = [rule for rule in rules if rule.method is not None and rule.method not in ROUTED]
         source = "faults" if routed else "other faults"
         return Schedule(tuple(rules), random.Random(f"{self.seed}:{source}:{backend}"))  # noqa: S311  chance, not secrets
-
-
-def is_over(step: Fault | Step, transport: Transport) -> bool:
-    """Whether there can be such a fault on that transport."""
-    after = getattr(step, "then", None)
-    return transport in getattr(step, "over", frozenset(Transport)) and (after is None or is_over(after, transport))
 
 
 @attrs.define(eq=False)
