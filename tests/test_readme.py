@@ -1,4 +1,4 @@
-"""Every example of README.rst is tried: configurations are loaded, Python is run on Trio, commands are run where that is safe."""
+"""Every example of README.rst and of the manual is tried: configurations are loaded, Python is run on Trio, commands are run where that is safe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.rst"
+MANUAL = ROOT / "src" / "sluicegate" / "help"
+PAGES = [ROOT / "README.rst", *sorted(MANUAL.glob("*.rst"))]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 """With the programs of this environment first, as after ``source .venv/bin/activate``."""
 
@@ -37,6 +38,7 @@ RUN_FOR_REAL = (
     "sluicegate call",
     "sluicegate explain",
     "sluicegate example",
+    "sluicegate help",
 )
 """Commands that end by themselves and reach nothing beyond this machine."""
 
@@ -70,6 +72,7 @@ ONLY_EXIST = {
 class Example:
     """One code block."""
 
+    page: str
     language: str
     text: str
     line: int
@@ -81,16 +84,18 @@ class Example:
         return "" if named is None else named[1]
 
     def __str__(self) -> str:
-        return f"{self.language}-line-{self.line}"
+        return f"{self.page}-{self.language}-line-{self.line}"
 
 
 def examples() -> Iterator[Example]:
-    """The code blocks of the README, with the line where each begins."""
-    lines = README.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
-        found = re.fullmatch(r"\.\. code-block:: (\S+)", line)
-        if found:
-            yield Example(found[1], textwrap.dedent("\n".join(block_after(lines[number + 1 :]))).strip() + "\n", number + 1)
+    """The code blocks of all pages, with the line where each begins."""
+    for page in PAGES:
+        lines = page.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            found = re.fullmatch(r"\.\. code-block:: (\S+)", line)
+            if found:
+                text = textwrap.dedent("\n".join(block_after(lines[number + 1 :]))).strip() + "\n"
+                yield Example(page.stem, found[1], text, number + 1)
 
 
 def block_after(lines: list[str]) -> Iterator[str]:
@@ -116,7 +121,7 @@ def test_a_configuration_loads_without_errors(example: Example, monkeypatch: pyt
         return
     for name in set(re.findall(r"\$\{(\w+)\}", example.text)):
         monkeypatch.setenv(name, "something")
-    loaded = parse(whole(example), format="yaml" if example.language == "yaml" else "toml", name=f"README.rst:{example.line}")
+    loaded = parse(whole(example), format="yaml" if example.language == "yaml" else "toml", name=f"{example.page}.rst:{example.line}")
     assert loaded.planned == ()
 
 
@@ -124,18 +129,15 @@ def whole(example: Example) -> str:
     """An excerpt with what it leaves out, so that the loader sees a whole configuration."""
     text = example.text
     if example.language == "toml" and "[proxy" not in text:
-        text += '\n[proxy]\nname = "readme"\n'
+        text += '\n[proxy]\nname = "page"\n'
     if example.language == "toml" and "[[backends]]" not in text:
         text += '\n[[backends]]\nname = "time"\ntransport = "stdio"\ncommand = "mcp-server-time"\n'
     return text
 
 
 def test_the_table_of_faults_has_each_with_its_settings_and_where_there_is_such_a_thing() -> None:
-    text = README.read_text(encoding="utf-8")
-    table = text[text.index("\nfault  ") : text.index("Without time\n---")]
     told: dict[str, tuple[set[str], str]] = {}
-    for line in table.splitlines():
-        words, _, where = re.split(r"  +", line, maxsplit=2) if line.startswith("``") else ("", "", "")
+    for words, _, where in rows_of(MANUAL / "faults.rst", "fault"):
         names = re.findall(r"``(\w+)``", words)
         for fault in (name for name in names if name in FAULTS):
             told[fault] = {name for name in names if name not in FAULTS}, where
@@ -153,14 +155,23 @@ def test_the_table_of_faults_has_each_with_its_settings_and_where_there_is_such_
     assert told == true
 
 
+def rows_of(page: Path, first: str) -> Iterator[list[str]]:
+    """The rows of the page's table whose first head is this; a cell goes on below where the first column is empty, and only that of the middle."""
+    head, _, table = page.read_text(encoding="utf-8").partition(f"=\n{first} ")
+    columns = [(found.start(), found.end()) for found in re.finditer("=+", f"{head.splitlines()[-1]}=")]
+    for line in table.partition("\n\n")[0].splitlines()[2:]:
+        if line.startswith("``"):
+            yield [line[start:end].strip() for start, end in columns]
+
+
 def test_every_number_that_tells_of_a_policy_is_in_the_table_of_metrics() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = (MANUAL / "metrics.rst").read_text(encoding="utf-8")
     names = [*(name for name, *_ in _GAUGES), *(f"{name}_total" for name, *_ in _COUNTERS)]
     assert [name for name in names if not re.search(rf"``(mcp_proxy)?_{name}``", text)] == []
 
 
 def test_the_codes_of_errors_are_those_that_the_command_lists() -> None:
-    """Generated: when it fails, put the output of ``sluicegate explain`` into the README."""
+    """Generated: when it fails, put the output of ``sluicegate explain`` into ``help/errors.rst``."""
     assert [example.text for example in of("text") if example.text.startswith("SG-")] == [f"{listing()}\n"]
 
 
@@ -184,7 +195,7 @@ def test_python_runs_on_trio(example: Example) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader's folder, which is no checkout, with the file that the README begins with."""
+    """A reader's folder, which is no checkout, with the file that they all begin with."""
     made = tmp_path_factory.mktemp("reader")
     (made / "gate.toml").write_text(run(["sluicegate", "example", "demo"], made), encoding="utf-8")
     return made
@@ -192,12 +203,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", of("console"), ids=str)
-def test_commands_do_what_the_readme_says(example: Example, folder: Path) -> None:
+def test_commands_do_what_the_page_says(example: Example, folder: Path) -> None:
     """Each is run as typed in a folder of the reader's, or is known to be one that a test must not run."""
     for command in commands(example.text):
         reason = next((why for start, why in ONLY_EXIST.items() if command.startswith(start)), None)
         if reason is None:
-            assert command.startswith(RUN_FOR_REAL), f"line {example.line}: say in this file whether {command!r} can be run"
+            assert command.startswith(RUN_FOR_REAL), f"{example}: say in this file whether {command!r} can be run"
             line, _, file = command.partition(" > ")
             said = run(shlex.split(line), folder)
             if file:

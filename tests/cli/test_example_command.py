@@ -1,4 +1,4 @@
-"""The configurations that come with the gateway."""
+"""The configurations that come with the gateway, and what a wheel holds beside the source."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.cli.example import examples
+from sluicegate.cli.topics import topics
 
 Command = Callable[..., tuple[int, str, str]]
 CONF = Path(__file__).parents[2] / "conf"
@@ -47,7 +48,7 @@ def test_a_checkout_has_one_place_for_them() -> None:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_has_them_too(tmp_path: Path) -> None:
+def test_an_installed_wheel_has_them_too_and_the_manual(tmp_path: Path) -> None:
     """Unpacked as pip does it, and run from a folder that is no checkout."""
     build = [
         sys.executable,
@@ -71,3 +72,6 @@ def test_an_installed_wheel_has_them_too(tmp_path: Path) -> None:
 
     assert (CONF / "demo.toml").read_text(encoding="utf-8") == done.stdout
     assert {path.name for path in CONF.iterdir()} == {path.name for path in (place / "sluicegate" / "examples").iterdir()}
+    for topic in topics().values():
+        shipped = place / topic.path.relative_to(CONF.parent / "src")
+        assert shipped.read_text(encoding="utf-8") == topic.text

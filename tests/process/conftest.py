@@ -19,7 +19,8 @@ import pytest
 import sluicegate
 
 SERVER = Path(__file__).with_name("plain_server.py")
-README = Path(__file__).parents[2] / "README.rst"
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.rst", *sorted((ROOT / "src" / "sluicegate" / "help").glob("*.rst")))
 PATIENCE = 180
 
 
@@ -38,7 +39,7 @@ def write_gate(tmp_path: Path) -> Callable[[str], Path]:
 
 @attrs.frozen
 class Printed:
-    """A folder with every file that README.rst prints under a name; its commands are run there as they are printed, but for the port."""
+    """A folder with every file that README.rst and the manual print under a name; its commands are run there as they are printed, but for the port."""
 
     folder: Path
     blocks: tuple[str, ...]
@@ -54,7 +55,7 @@ class Printed:
 
     def command(self, start: str) -> list[str]:
         """The one that begins like this."""
-        [found] = [line[2:] for block in self.blocks for line in block.splitlines() if line.startswith(f"$ {start}")]
+        [found] = [line[2:] for block in self.blocks for line in block.replace("\\\n", "").splitlines() if line.startswith(f"$ {start}")]
         return shlex.split(found.replace("8080", self.port))
 
     def output(self, start: str) -> str:
@@ -92,8 +93,9 @@ class Printed:
 
 @pytest.fixture
 def printed(tmp_path: Path) -> Printed:
-    """The examples of README.rst that belong together."""
-    found = re.findall(r"^\.\. code-block:: \w+\n\n((?:(?:   .*)?\n)+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    """The examples of README.rst and the manual that belong together."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    found = re.findall(r"^\.\. code-block:: \w+\n\n((?:(?:   .*)?\n)+)", text, re.MULTILINE)
     blocks = tuple(textwrap.dedent(block).strip() + "\n" for block in found)
     for block in blocks:
         if name := re.match(r"# ([a-z_]+\.(?:py|toml))\n", block):

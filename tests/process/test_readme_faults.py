@@ -1,4 +1,4 @@
-"""The examples of README.rst about faults, run as they are printed."""
+"""The examples of README.rst and the manual about faults, run as they are printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-README = Path(__file__).parents[2] / "README.rst"
+PAGE = Path(__file__).parents[2] / "src" / "sluicegate" / "help" / "faults.rst"
 
 
 def test_a_server_on_the_sdk_is_tested_under_faults_in_less_than_twenty_lines(printed: Any) -> None:
@@ -37,6 +37,17 @@ def test_the_test_fails_if_the_server_takes_an_order_twice(command: str, printed
     assert (done.returncode, "failed" in done.stdout) == (1, True), done.stdout
 
 
+def test_the_test_on_the_first_page_passes_and_fails_if_the_order_is_sent_again(printed: Any) -> None:
+    done = printed.run("pytest test_orders.py")
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+    page = printed.folder / "test_orders.py"
+    careless = page.read_text().replace('"max_retries": 2', '"max_retries": 2, "only": "all"')
+    assert careless != page.read_text()
+    page.write_text(careless)
+    done = printed.run("pytest test_orders.py")
+    assert (done.returncode, "1 failed" in done.stdout) == (1, True), done.stdout
+
+
 def test_the_same_server_is_tested_in_a_hundred_kinds_of_weather(printed: Any) -> None:
     done = printed.run("pytest test_weather.py")
     assert (done.returncode, "100 passed" in done.stdout) == (0, True), done.stdout
@@ -56,7 +67,7 @@ def test_a_client_of_the_same_server_meets_what_the_page_says_it_meets(printed: 
 
 def test_a_policy_hides_what_the_page_says_it_hides(printed: Any) -> None:
     line = 'retry = { max_retries = 2, only = "all" }'
-    assert line in README.read_text(encoding="utf-8")
+    assert line in PAGE.read_text(encoding="utf-8")
     with (printed.folder / "shop.toml").open("a") as file:
         file.write(f"{line}\n")
     with printed.running("sluicegate run -c shop.toml --faults") as (there, _log):

@@ -1,4 +1,4 @@
-"""The example of README.rst about faults in front of a client, with one that is not written in Python."""
+"""The example of the manual about faults in front of a client, with one that is not written in Python."""
 
 from __future__ import annotations
 

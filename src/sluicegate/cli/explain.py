@@ -36,7 +36,7 @@ def command(code: str | None, *, as_json: bool) -> None:
 
 
 def listing(codes: Iterable[Code] = CODES) -> str:
-    """Codes, a line each; of all of them README.rst has the same."""
+    """Codes, a line each; of all of them ``sluicegate help errors`` has the same."""
     width = max(len(code.reason) for code in CODES)
     return "\n".join(f"{code.number}  {code.reason:{width}}  {code.rpc}  {code.title}" for code in codes)
 

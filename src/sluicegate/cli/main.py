@@ -29,6 +29,7 @@ COMMANDS = {
     "example": "example",
     "explain": "explain",
     "completion": "completion",
+    "help": "help",
 }
 """The commands in the order of the help, and their modules."""
 
@@ -54,7 +55,11 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="'sluicegate help' lists the topics of the manual, and 'sluicegate help TOPIC' shows one.",
+)
 @click.version_option(package_name="sluicegate", message="%(prog)s %(version)s")
 def cli() -> None:
     """Sluicegate puts many MCP servers behind one endpoint and keeps them alive."""

@@ -45,7 +45,7 @@ log = get_logger("sluicegate.gateway")
 
 NOT_ON_TRIO = (
     "a gateway runs on Trio, and nothing does here: start the program with trio.run(main), or with anyio.run(main, backend='trio'); "
-    "beside asyncio it runs in Trio's guest mode, trio.lowlevel.start_guest_run, of which README.rst has an example"
+    "beside asyncio it runs in Trio's guest mode, trio.lowlevel.start_guest_run, of which 'sluicegate help embedding' has an example"
 )
 
 

@@ -1,4 +1,4 @@
-"""The stable codes of our own faults, and what to do about each: for ``error.data``, ``sluicegate explain`` and README.rst.
+"""The stable codes of our own faults, and what to do about each: for ``error.data``, ``sluicegate explain`` and ``sluicegate help errors``.
 
 The first digit says whose fault it is. A number is never given to another fault, and one that is no longer used stays unused. A backend's
 own JSON-RPC error has no code of ours: it leaves as it came.

@@ -5,7 +5,7 @@
 - What is around it: `open_outside`, with a `MemoryNetwork`, a `Resolver` and a `ProcessTable`.
 - What looks at a run: `play` and `replays`, `no_leaks`, `cancel_at_every_checkpoint`, `cut_after`, `assert_transcript`.
 
-`sluicegate.testing.plugin` has the fixtures for pytest; README.rst has an example of each. Names are loaded when they are first used,
+`sluicegate.testing.plugin` has the fixtures for pytest; ``sluicegate help faults`` has an example of each. Names are loaded when they are first used,
 so that the plugin, which stands here, costs nothing where nobody asks for it.
 """
 

@@ -1,4 +1,4 @@
-// The client of README.rst's chapter on faults, on the protocol's TypeScript SDK: it makes the same calls and prints the same lines.
+// The client of the manual's page on faults, on the protocol's TypeScript SDK: it makes the same calls and prints the same lines.
 // node shopper.mjs SDK_FOLDER URL
 const [sdk, url] = process.argv.slice(2);
 const { Client } = await import(`${sdk}/client/index.js`);
