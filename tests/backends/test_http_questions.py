@@ -1,13 +1,15 @@
-"""What a backend asks over HTTP: how many answers are on their way to it at once."""
+"""What a backend asks over HTTP: how many answers are on their way to it at once, and that none is sent when the session is over."""
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_session import MOST_ANSWERS
+from sluicegate.backends.http_session import MOST_ANSWERS, HttpSession
+from sluicegate.protocol.why import Why
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
 from sluicegate.testing.site import open_site
@@ -38,3 +40,27 @@ async def test_who_asks_faster_than_it_takes_answers_gets_some_and_more_when_tho
             await trio.sleep(5)
             assert session.is_open  # type: ignore[attr-defined]
     assert sorted(map(str, answered)) == sorted(f"{wave}-{number}" for wave in range(2) for number in range(MOST_ANSWERS))
+
+
+async def test_a_session_that_is_over_sends_nothing_more_although_it_has_not_been_left_yet(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask_late(answer: Answer) -> None:
+        await answer.stream()
+        await trio.sleep(5)
+        await answer.event({"jsonrpc": "2.0", "id": "late", "method": "ping"})
+        await answer.event({"jsonrpc": "2.0", "id": "late", "result": {}})
+        await answer.wait_gone()
+
+    endpoint = ScriptedEndpoint(on={"GET": ask_late})
+    async with open_site(endpoint) as site:
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=10_000)
+        async with connector(Heard()) as session:
+            assert isinstance(session, HttpSession)
+            await shake_hands(session, name="test", version="1")
+            await trio.sleep(1)
+            session.close(Why("it refused a connection"))
+            session.tell("notifications/roots/list_changed", {})
+            await trio.sleep(10)
+            assert endpoint.methods() == ["initialize", "notifications/initialized", "GET"]
+    assert "no use" not in caplog.text

@@ -152,7 +152,6 @@ class Renewal:
         conversation = self.conversation
         if self._listening is not None:
             self._listening.scope.cancel(reason="a new conversation has begun")
-            self._listening = None
         if not conversation.session_id or self._over:
             return
         gone = partial(self.renew, conversation)

@@ -85,7 +85,7 @@ class HttpSession:
 
     def tell(self, method: str, params: Params) -> None:
         """Send a notification from a task of its own; never blocks."""
-        if self._closed.is_set() or self._left:
+        if self._closed.is_set():
             return
         frame = encode_notification(method, params)
         if method == "notifications/initialized":
@@ -185,7 +185,7 @@ class HttpSession:
 
     def respond(self, frame: bytes, what: str) -> None:
         """Post our answer from a task of its own, within reason."""
-        if self._left or self._closed.is_set():
+        if self._closed.is_set():
             return
         if (why := self._unasked.request()) is not None:
             self.close(why)
@@ -198,7 +198,7 @@ class HttpSession:
 
     def complain(self, what: str) -> None:
         """Tell of something that is no usable message."""
-        if self._left or self._closed.is_set():
+        if self._closed.is_set():
             return
         why = self._unasked.no_message()
         if self._unasked.garbage == 1:  # those that follow soon are counted
