@@ -11,7 +11,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 TARGETS = ROOT / "tests" / "fuzz"
-INSTRUMENTED = ["sluicegate.http1", "sluicegate.protocol", "sluicegate.backends.lines", "sluicegate.routing"]
+INSTRUMENTED = ["sluicegate.http1", "sluicegate.protocol", "sluicegate.channel.lines", "sluicegate.routing"]
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = (
     {"protocol", "sources", "outside", "events"},
-    {"policies", "http1", "observe"},
+    {"policies", "http1", "observe", "channel"},
     {"identity", "routing", "backends"},
     {"frontends"},
     {"config"},

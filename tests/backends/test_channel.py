@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from sluicegate.backends.channel import ChannelSession
-from sluicegate.backends.outbox import Outbox
+from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Notification, Raw, Request, decode

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.channel import ChannelSession
-from sluicegate.backends.outbox import Outbox
+from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, decode_object
 from sluicegate.testing.heard import Heard

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tests.fuzz.timing import in_time
 
-from sluicegate.backends.lines import KEPT, Lines, Oversized, number_at_ends
+from sluicegate.channel.lines import KEPT, Lines, Oversized, number_at_ends
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 

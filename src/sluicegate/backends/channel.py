@@ -12,6 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from ..channel.outbox import Letter, Outbox
 from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
@@ -19,7 +20,6 @@ from ..protocol.messages import Params, Raw, encode_notification, encode_request
 from ..protocol.why import Why
 from .incoming import deliver, messages_in
 from .mapping import NOBODY, own_key, with_own_token
-from .outbox import Letter, Outbox
 from .session import Inbox
 from .unasked import Unasked
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from ..channel.lines import Lines, Oversized
 from ..events import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
-from .lines import Lines, Oversized
 from .unasked import in_pieces
 
 __all__ = ["Complaints"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..channel.lines import number_at_ends
 from ..protocol import faults
 from ..protocol.calls import Reply
 from ..protocol.errors import METHOD_NOT_FOUND
@@ -23,7 +24,6 @@ from ..protocol.messages import (
     read_id,
 )
 from ..protocol.why import Why
-from .lines import number_at_ends
 
 __all__ = ["NOBODY", "answer_key", "answer_to_backend", "own_key", "own_number", "progress_token", "reply_from", "with_own_token"]
 

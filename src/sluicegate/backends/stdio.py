@@ -14,6 +14,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
+from ..channel.lines import Lines, Oversized
+from ..channel.outbox import Outbox
 from ..events import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.blot import Blot, unblotted
@@ -22,8 +24,6 @@ from ..protocol.why import Why
 from .channel import ChannelSession
 from .complaints import Complaints
 from .diagnosis import how_it_ended, why_not_started
-from .lines import Lines, Oversized
-from .outbox import Outbox
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
 from .unasked import in_pieces
 from .unreadable import parted, shown

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from ..backends.lines import Lines, Oversized
+from ..channel.lines import Lines, Oversized
+from ..channel.oversized import refuse_oversized
 from ..events import get_logger
 from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
 from .daemon_link import DaemonLink
-from .oversized import refuse_oversized
 
 if TYPE_CHECKING:
     import httpx2

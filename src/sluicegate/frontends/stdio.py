@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from ..backends.lines import Lines, Oversized
+from ..channel.lines import Lines, Oversized
+from ..channel.oversized import refuse_oversized
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES
@@ -20,7 +21,6 @@ from ..protocol.messages import Malformed, Message, Notification, Request, compa
 from ..protocol.parts import Parts
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
-from .oversized import refuse_oversized
 from .sessions import Session
 
 __all__ = ["open_standard_streams", "serve_stdio"]

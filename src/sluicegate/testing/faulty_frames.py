@@ -9,8 +9,8 @@ import trio
 
 from ..backends.channel import ChannelSession
 from ..backends.mapping import NOBODY, own_key
-from ..backends.outbox import Letter, Outbox
 from ..backends.session import Inbox
+from ..channel.outbox import Letter, Outbox
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Request, Response, decode
 from .answers import CANNED, canned, spoiled, unfold

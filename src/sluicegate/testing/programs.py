@@ -7,9 +7,9 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.lines import Lines, Oversized
 from ..backends.mapping import NOBODY
-from ..backends.outbox import Letter
+from ..channel.lines import Lines, Oversized
+from ..channel.outbox import Letter
 from ..outside import ProcessSpec
 from ..protocol.messages import Params
 from ..protocol.why import Why

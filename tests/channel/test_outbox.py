@@ -6,7 +6,7 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.backends.outbox import Letter, Outbox
+from sluicegate.channel.outbox import Letter, Outbox
 from sluicegate.protocol.calls import Call
 
 

@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 
-from sluicegate.backends.lines import KEPT, Lines, Oversized, number_at_ends
+from sluicegate.channel.lines import KEPT, Lines, Oversized, number_at_ends
 
 STREAM = b"one\n\ntwo\r\n" + b"x" * 40 + b"\nlast\n" + b"y" * 41 + b"\nend"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..backends.lines import Oversized
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.messages import Request, decode, encode, encode_error
+from .lines import Oversized
 
 __all__ = ["refuse_oversized"]
 
