@@ -12,15 +12,15 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.complaints import LAST_WORDS, Complaints
 from sluicegate.backends.diagnosis import LONGEST_LINE, printable
 from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.lines import Lines, Oversized
 from sluicegate.backends.lists import LONGEST, MOST_FLAWS, MOST_PHRASES, read_page
-from sluicegate.backends.mapping import LONGEST_NUMBER, NOBODY, own_number
-from sluicegate.backends.outbox import Outbox
 from sluicegate.backends.unasked import FEW_LINES, PIECE, in_pieces
 from sluicegate.backends.unreadable import MOST_TEXT, SHOWN, parted, shown
+from sluicegate.channel.lines import Lines, Oversized
+from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
+from sluicegate.protocol.tokens import LONGEST_NUMBER, NOBODY, own_number
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
 from sluicegate.testing.site import open_site

@@ -17,9 +17,9 @@ from ..events import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params, Raw, encode_notification, encode_request
+from ..protocol.tokens import NOBODY, own_key, with_own_token
 from ..protocol.why import Why
 from .incoming import deliver, messages_in
-from .mapping import NOBODY, own_key, with_own_token
 from .session import Inbox
 from .unasked import Unasked
 

@@ -14,12 +14,12 @@ from ..protocol.events import Event, EventParser, OversizedEvent
 from ..protocol.faults import Fault
 from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ..protocol.messages import Malformed, Message, Raw, encode_request
+from ..protocol.tokens import own_key, with_own_token
 from ..protocol.why import Why
 from .http_conversation import Conversation, lines_of_call
 from .http_forgotten import Memory, is_harmless, memory_of, speaks_of_session
 from .http_wire import CODING, Wire
 from .incoming import Desk, deliver, messages_in
-from .mapping import own_key, with_own_token
 
 __all__ = ["HttpExchange", "Owner"]
 

@@ -13,8 +13,9 @@ from ..protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from ..protocol.halves import with_whole_characters
 from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
 from ..protocol.offers import KINDS
+from ..protocol.tokens import NOBODY, own_number, progress_token
 from ..protocol.why import Why
-from .mapping import NOBODY, answer_key, answer_to_backend, own_number, progress_token, reply_from
+from .mapping import answer_key, answer_to_backend, reply_from
 from .overheard import overheard
 from .unreadable import described
 

@@ -14,9 +14,9 @@ import attrs
 import trio
 
 from ..protocol.messages import Request, decode
+from ..protocol.tokens import own_key
 from ..protocol.why import Why
 from .channel import ChannelSession
-from .mapping import own_key
 from .session import CLOSED, BackendSession, Inbox
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import attrs
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.mapping import NOBODY, own_key
 from ..backends.session import Inbox
 from ..channel.outbox import Letter, Outbox
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Request, Response, decode
+from ..protocol.tokens import NOBODY, own_key
 from .answers import CANNED, canned, spoiled, unfold
 from .faults import ChildExit, DeafChild, Drip, DropAnswer, Hang, Oversize, Refuse, Reorder, Reset, StderrFlood, Truncate
 from .faulty_child import FaultyChild

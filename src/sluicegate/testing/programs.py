@@ -7,11 +7,11 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.mapping import NOBODY
 from ..channel.lines import Lines, Oversized
 from ..channel.outbox import Letter
 from ..outside import ProcessSpec
 from ..protocol.messages import Params
+from ..protocol.tokens import NOBODY
 from ..protocol.why import Why
 from .backend import ScriptedBackend
 from .processes import Program

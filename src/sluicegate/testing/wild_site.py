@@ -12,11 +12,11 @@ import trio
 
 from ..backends.channel import ChannelSession
 from ..backends.http import HttpConnector
-from ..backends.mapping import NOBODY
 from ..channel.outbox import Letter
 from ..http1.server import HangUp, serve
 from ..protocol.events import format_event
 from ..protocol.messages import Malformed, Notification, Params, Request, Response, decode
+from ..protocol.tokens import NOBODY
 from ..protocol.why import Why
 from .asgi import Receive, Send
 from .weather import BadWire
