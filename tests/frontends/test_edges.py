@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import count
 from types import SimpleNamespace
@@ -267,3 +268,20 @@ async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_
         assert (session.owner.streams, session.lines) == (0, set())
     assert table.streams == 0
     await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("server", ["ours", "another"])
+@pytest.mark.parametrize("end", [Line.hang_up, Line.lose])
+async def test_whoever_waits_is_woken_when_its_line_ends(
+    end: Callable[[Line], None], server: str, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    line, woken = Line(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None), list[tuple[bool, float]]()
+
+    async def wait() -> None:
+        woken.append((await line.wait(100), trio.current_time()))
+
+    nursery.start_soon(wait)
+    await trio.sleep(1)
+    end(line)
+    await trio.sleep(200)
+    assert (woken, line.is_open) == ([(True, 1.0)], False)

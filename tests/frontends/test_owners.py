@@ -87,6 +87,9 @@ def test_what_is_open_is_use() -> None:
     places[0].is_busy = places[2].is_busy = True
     assert owner.idle_since(9.0, 3) == ([places[1]], True)
     assert owner.first_to_go(20.0) is places[1]
+    for place in places:
+        place.is_busy = False
+    assert owner.idle_since(9.0, 3) == ([places[1], places[0], places[2]], True), "they were in use meanwhile"
 
 
 @pytest.mark.parametrize(("busy", "goes"), [(0, 0), (LOOKED_AT - 1, LOOKED_AT - 1), (LOOKED_AT, None)])
@@ -186,3 +189,25 @@ def test_who_was_used_last_goes_last(ready: bool) -> None:
     places[0].touch(2.0)
     assert owner.first_to_go(100.0) is places[1]
     assert owner.idle_since(9.0, 9) == ([places[1], places[2], places[0]], False)
+
+
+@pytest.mark.parametrize(("busy", "is_found"), [(LOOKED_AT - 1, True), (LOOKED_AT, False)])
+def test_so_many_owners_are_looked_at_and_the_next_time_others(busy: int, is_found: bool) -> None:
+    owners, most = Owners(), 2 * (LOOKED_AT + 6)
+    parties = [party(owners, str(number), 2) for number in range(LOOKED_AT + 6)]
+    for _, places in parties[:busy]:
+        for place in places:
+            place.is_busy = True
+    newcomer = owners.of("newcomer", "")
+    assert owners.who_gives_way(newcomer, most, 1.0) is (parties[busy][1][0] if is_found else None)
+    assert owners.who_gives_way(newcomer, most, 1.0) is not None
+
+
+@pytest.mark.parametrize(("large", "is_found"), [(LOOKED_AT - 1, True), (LOOKED_AT, False)])
+def test_those_with_most_sessions_are_looked_at_first_and_so_many_in_all(large: int, is_found: bool) -> None:
+    owners, most = Owners(), 3 * large + 2
+    for number in range(large):
+        for place in party(owners, str(number), 3)[1]:
+            place.is_busy = True
+    _, (idle, _) = party(owners, "idle", 2)
+    assert owners.who_gives_way(owners.of("newcomer", ""), min(most, large + 1), 1.0) is (idle if is_found else None)
