@@ -236,7 +236,7 @@ async def test_a_child_that_cannot_start_is_explained(command: str, cwd: str | N
 
 @pytest.mark.parametrize("habits", [(), ("deaf", "stubborn"), ("deaf", "stubborn", "forks")], ids=" ".join)
 async def test_when_the_gateway_is_killed_nothing_of_the_tree_is_left(habits: tuple[str, ...]) -> None:
-    command = [sys.executable, str(CHILDREN / "gateway/opening.py"), sys.executable, *ODD, *habits]
+    command = [sys.executable, str(CHILDREN / "gateway.py"), sys.executable, *ODD, *habits]
     gateway = await trio.lowlevel.open_process(
         command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True
     )

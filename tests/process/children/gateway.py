@@ -1,6 +1,6 @@
 """Holds one stdio backend open until it is killed; prints the group of the backend once that has answered.
 
-Run as a program: ``python gateway/opening.py COMMAND ARGS...``.
+Run as a program: ``python gateway.py COMMAND ARGS...``.
 """
 
 from __future__ import annotations
