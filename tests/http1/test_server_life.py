@@ -169,7 +169,9 @@ async def test_applications_that_go_on_are_bounded(autojump_clock: object) -> No
             await client.say(GET * 10)
             for _ in range(10):
                 await client.answer()
+        ended_at = trio.current_time()
     assert most == 17
+    assert ended_at == 50, "places are free again when an application has ended"
 
 
 async def test_the_end_of_the_accepting_ends_idle_connections_at_once_and_others_after_their_answer(autojump_clock: object) -> None:
