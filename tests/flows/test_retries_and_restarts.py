@@ -96,7 +96,7 @@ async def test_it_is_waited_for_once(nursery: trio.Nursery, autojump_clock: trio
 async def test_nobody_waits_beyond_the_deadline_of_the_call(
     seconds: float, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
-    scripted, _backend, policy = await House(nursery).backend("inv", initial_backoff_ms=100000, max_backoff_ms=100000)
+    scripted, _backend, policy = await House(nursery).backend("inv", initial_seconds=100.0, max_seconds=100.0)
     scripted.crash()
     began = trio.current_time()
     fault = (await Lifetime(CallDeadline(policy, seconds))(a_call())).fault
@@ -106,7 +106,7 @@ async def test_nobody_waits_beyond_the_deadline_of_the_call(
 
 
 async def test_what_has_been_away_for_long_is_not_waited_for(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
-    scripted, _backend, policy = await House(nursery).backend("inv", initial_backoff_ms=1e06, max_backoff_ms=1e06)
+    scripted, _backend, policy = await House(nursery).backend("inv", initial_seconds=1000.0, max_seconds=1000.0)
     scripted.crash()
     began = trio.current_time()
     assert (await policy(a_call())).fault is not None
@@ -164,7 +164,7 @@ async def test_somebody_who_can_answer_is_asked_instead_of_waiting(nursery: trio
 
 async def test_where_everybody_is_away_the_primary_is_waited_for(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     scripted, backend, policy = await House(nursery).backend("inv")
-    spare, other, another = await House(nursery).backend("spare", initial_backoff_ms=100000, max_backoff_ms=100000)
+    spare, other, another = await House(nursery).backend("spare", initial_seconds=100.0, max_seconds=100.0)
     failover = Failover(Candidate("inv", policy, lambda: backend.is_up), (Candidate("spare", another, lambda: other.is_up, other.lists),))
     scripted.crash()
     spare.crash()
