@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import attrs
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -182,6 +184,23 @@ def depth_of(statement: ast.stmt) -> int:
         case ast.With() | ast.AsyncWith():
             return depth(statement.body)
     return 0  # nested functions are looked at on their own
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "policies"], ids=lambda path: path.stem)
+def test_what_a_policy_counts_is_assigned_without_validators(module: Path) -> None:
+    """Attrs runs those of a class at each assignment to any of its fields, which costs more than most policies do."""
+    names = vars(importlib.import_module(f"sluicegate.policies.{module.stem}" if module.stem != "__init__" else "sluicegate.policies"))
+    kinds = [kind for kind in names.values() if isinstance(kind, type) and attrs.has(kind)]
+    assert [kind for kind in kinds if kind.__setattr__ is not object.__setattr__ and not _is_frozen(kind)] == []
+
+
+def _is_frozen(kind: type[attrs.AttrsInstance]) -> bool:
+    return kind.__setattr__ is _Frozen.__setattr__
+
+
+@attrs.frozen
+class _Frozen:
+    """To know the others by."""
 
 
 def test_test_files_stay_readable() -> None:

@@ -52,7 +52,7 @@ class _Window:
         self.total += 1
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
 class Budget:
     """What one call path may use up (implements `Allowance`).
 

@@ -18,7 +18,7 @@ __all__ = ["Mirror", "Shadow"]
 log = get_logger("sluicegate.mirror")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
 class Shadow:
     """A backend that sees copies, and how many. One object per pair of source and mirror, shared by all who may answer for the source."""
 
