@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
+import jsonschema
 import pytest
 
 from sluicegate.config import model
@@ -65,6 +74,91 @@ def test_the_resilient_one_has_every_policy_on_one_backend_and_a_canary_and_a_st
     assert config.proxy.rate_limit is not None
     assert all(getattr(search, table) is not None for table in POLICIES)
     assert (following.canary_of, far.failover_for) == ("search", "search")
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    """The script that makes what stands in conf because the settings say so."""
+    spec = importlib.util.spec_from_file_location("reference", CONF.parent / "scripts" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_the_settings_say_stands_in_conf(reference: ModuleType) -> None:
+    """If it does not: scripts/reference."""
+    for path, text in reference.made().items():
+        assert text == path.read_text(encoding="utf-8"), f"{path.name} is older than the settings: run scripts/reference"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_in_conf_names_the_schema_beside_it_and_fits(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    (named,) = re.findall(r"^#:schema (\S+)\n", text)
+
+    validator = jsonschema.Draft202012Validator(json.loads((path.parent / named).read_text(encoding="utf-8")))
+
+    assert [error.message for error in validator.iter_errors(tomllib.loads(text))] == []
+
+
+COPIED = """
+import importlib.util, json, sys, tomllib
+import trio
+from sluicegate import Builder, chain
+from sluicegate.config.load import dump, parse
+from sluicegate.policies.breaker import Breaker
+from sluicegate.policies.gate import Gate
+from sluicegate.policies.settings import BreakerSettings
+from sluicegate.testing.backend import ScriptedBackend
+
+HEAD = "[proxy]\\nname = 'p'\\n[[backends]]\\nname = 'a'\\ntransport = 'stdio'\\ncommand = 'x'\\n[backends.circuit_breaker]\\n"
+spec = importlib.util.spec_from_file_location("reference", "scripts/reference.py")
+reference = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(reference)
+
+async def in_the_chain():
+    builder = Builder("x").backend("b", ScriptedBackend(tools=["t"]).connector, circuit_breaker={})
+    async with builder.open() as gateway:
+        return gateway.policies["b"].breaker.settings.failure_rate_threshold
+
+made = {path.name: text for path, text in reference.made().items()}
+print(json.dumps({
+    "a file": parse(HEAD).config.backends[0].circuit_breaker.failure_rate_threshold,
+    "written back": "failure_rate_threshold" in dump(parse(HEAD + "failure_rate_threshold = 0.6\\n").config),
+    "the chain": trio.run(in_the_chain),
+    "reference.toml": tomllib.loads(made["reference.toml"])["backends"][-1]["circuit_breaker"]["failure_rate_threshold"],
+    "the schema": json.loads(made["sluicegate.schema.json"])["$defs"]["Breaker"]["properties"]["failure_rate_threshold"]["default"],
+    "a policy alone": Breaker("x", BreakerSettings()).settings.failure_rate_threshold,
+}))
+"""
+
+
+def test_a_default_of_a_policy_stands_in_one_line(tmp_path: Path) -> None:
+    """In a copy of the source another number stands there, and everything else follows."""
+    root = CONF.parent
+    for folder in ("src", "scripts", "conf"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = tmp_path / "src" / "sluicegate" / "policies" / "settings.py"
+    old = "failure_rate_threshold: float = attrs.field(default=0.5,"
+    assert settings.read_text(encoding="utf-8").count(old) == 1
+    settings.write_text(settings.read_text(encoding="utf-8").replace(old, old.replace("0.5", "0.6")), encoding="utf-8")
+
+    environ = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", COPIED], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "a file": 0.6,
+        "written back": False,
+        "the chain": 0.6,
+        "reference.toml": 0.6,
+        "the schema": 0.6,
+        "a policy alone": 0.6,
+    }
 
 
 def _keys(cls: type[Any]) -> Iterator[str]:

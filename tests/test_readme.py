@@ -38,6 +38,7 @@ RUN_FOR_REAL = (
     "sluicegate call",
     "sluicegate explain",
     "sluicegate example",
+    "sluicegate schema",
     "sluicegate help",
 )
 """Commands that end by themselves and reach nothing beyond this machine."""
@@ -47,6 +48,7 @@ ONLY_EXIST = {
     "scripts/test": "it is what runs this test",
     "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
     "scripts/peers": "takes minutes, and installs dozens of packages of PyPI and npm",
+    "scripts/reference": "writes files of the project; tests/test_conf.py looks at what it would write",
     "scripts/parity": "looks at the tests",
     "scripts/mutants": "takes minutes, and changes a copy of the source",
     "scripts/soak": "takes minutes; tests/properties plays 200 worlds of it",

@@ -20,7 +20,7 @@ def test_all_of_them_are_listed_with_what_each_is_for(sluicegate: Command) -> No
     code, out, err = sluicegate("example")
 
     assert (code, err) == (0, "")
-    assert {path.stem for path in CONF.iterdir()} == {line.split()[0] for line in out.splitlines()}
+    assert {path.stem for path in CONF.glob("*.toml")} == {line.split()[0] for line in out.splitlines()}
     assert "minimal    The least that runs: one MCP server behind http://127.0.0.1:8080/mcp.\n" in out
     assert "faults     Bad weather for any server: a plan, and no configuration.\n" in out
 
@@ -41,6 +41,11 @@ def test_what_was_printed_is_a_configuration(sluicegate: Command, tmp_path: Path
     (tmp_path / "gate.toml").write_text(sluicegate("example", "demo")[1], encoding="utf-8")
 
     assert sluicegate("check", "-c", "gate.toml")[0] == 0
+
+
+def test_the_schema_is_printed_as_it_stands_beside_them(sluicegate: Command) -> None:
+    """So that a printed configuration finds it in its own folder."""
+    assert sluicegate("schema") == (0, (CONF / "sluicegate.schema.json").read_text(encoding="utf-8"), "")
 
 
 def test_a_checkout_has_one_place_for_them() -> None:

@@ -40,8 +40,8 @@ def command(name: str | None) -> None:
 
 
 def _purpose(path: Path) -> str:
-    """The first sentence of the comment at its top."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """The first sentence of the comment at its top; a line that begins with ``#:`` is for editors."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#:")]
     comment = [
         line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate([*lines, ""]) if not line.startswith("#"))]
     ]

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "show",
     "connect": "connect",
     "example": "example",
+    "schema": "schema",
     "explain": "explain",
     "completion": "completion",
     "help": "help",

@@ -27,7 +27,9 @@ class TimeoutConfig:
     """How long a call may take: all its attempts together, and each of them."""
 
     seconds: float = 300.0
+    """A whole call, with all its attempts."""
     per_attempt_seconds: float | None = None
+    """Each attempt; progress starts it anew; no limit unless given."""
 
 
 def _shown_address(url: str | None) -> str:
@@ -44,7 +46,9 @@ class AliasConfig:
     """A backend's own name and the one that clients see instead."""
 
     from_: str
+    """The backend's own name."""
     to: str
+    """The name that clients see instead."""
 
 
 @attrs.frozen
@@ -54,9 +58,11 @@ class RestartConfig:
     initial_seconds: float = 0.5
     """The first wait; each further one is twice as long, with jitter."""
     max_seconds: float = 30.0
+    """The longest wait."""
     crash_limit: int = 5
     """That many ends within the window are a crash loop: then only the longest wait is used."""
     crash_window_seconds: float = 60.0
+    """How long such a window is."""
 
 
 @attrs.frozen
@@ -68,7 +74,7 @@ class BackendTlsConfig:
     certificate: str | None = None
     """Our certificate, where the backend asks for one."""
     key: str | None = None
-    """Its private key; None where the certificate's file holds that, too."""
+    """Its private key; the certificate's file holds that, too, unless given."""
 
 
 @attrs.frozen
@@ -76,46 +82,73 @@ class BackendConfig:
     """One MCP server behind the gateway."""
 
     name: str
+    """One of a kind."""
     transport: Literal["stdio", "http", "inprocess", "websocket"]
+    """How it is reached: stdio or http."""
     command: str | None = None
+    """The program, found through PATH; for stdio."""
     args: tuple[str, ...] = attrs.field(default=(), repr=False)
-    """Not shown where the object is printed, as `env` is not: programs are given keys in both."""
+    """Its arguments.
+
+    Not shown where the object is printed, as `env` is not: programs are given keys in both.
+    """
     url: str | None = attrs.field(default=None, repr=_shown_address)
+    """Where it is; for http."""
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """Variables added to its environment."""
     cwd: str | None = None
+    """Its working directory, relative to the configuration; the gateway's own unless given."""
     inherit_env: Inherit = ()
-    """What it sees of the gateway's environment beside ``env``: names are added to those that every program gets."""
+    """What it gets of the gateway's environment beside HOME, PATH, LANG and the like: names, or beginnings ("AWS_*"); true: everything that no
+    other part of the file names; false: PATH alone."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """Sent with every request."""
     bearer_token: str | None = attrs.field(default=None, repr=False)
+    """Sent as ``Authorization: Bearer …``."""
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)
     """The HTTP proxy through which the backend is reached."""
     timeout: TimeoutConfig = attrs.field(factory=TimeoutConfig, converter=_timeout)
     namespace: str | None = None
-    """None takes the backend's name; empty passes its names through unchanged."""
+    """Stands before its names; the backend's name unless given; empty passes its names through unchanged."""
     enabled: bool = True
+    """Whether it is there at all."""
     required: bool = False
     """Whether the gateway must not start without it."""
     connect_timeout_seconds: float = 30.0
+    """How long it may take to start and to shake hands."""
     sessions: Literal["shared", "per_client"] = "shared"
+    """One session for all clients, or one for each."""
     failover_for: str | None = None
+    """The backend under whose names it answers when that one cannot."""
     priority: int = 0
     """Among the stand-ins of one backend the lowest is asked first."""
     canary_of: str | None = None
+    """The backend of whose calls it gets a share; where it fails, that one answers."""
     weight: int = 100
     """A canary's share of its primary's calls, in percent."""
     canary_sticky: bool = False
     """Whether a caller stays where it was led first; then the share is one of callers, not of calls."""
     mirror_of: str | None = None
+    """The backend of whose calls it gets copies; its answers are thrown away."""
     mirror_percent: int = 100
+    """Of the calls; 0 is off."""
     mirror_hidden: bool = False
+    """Whether clients do not see it under its own name."""
     expose_tools: tuple[str, ...] = ()
+    """Patterns; only these are shown and may be called, and from then on only what is listed."""
     hide_tools: tuple[str, ...] = ()
+    """Patterns; these are not shown, in whatever case; give one of the two lists."""
     expose_resources: tuple[str, ...] = ()
+    """The same for the URIs of resources; ``*`` stops at a slash, ``**`` does not."""
     hide_resources: tuple[str, ...] = ()
+    """The same for the URIs of resources."""
     expose_prompts: tuple[str, ...] = ()
+    """The same for prompts; ``re:`` starts a regular expression (RE2)."""
     hide_prompts: tuple[str, ...] = ()
+    """The same for prompts."""
     aliases: tuple[AliasConfig, ...] = ()
+    """Names that clients see instead of its own."""
     progress: Literal["auto", "off"] = "auto"
     """Whether its progress and log lines reach callers; without any its answers over HTTP are plain JSON, which has no limit to its size."""
     fidelity: Literal["mended", "strict"] = "mended"

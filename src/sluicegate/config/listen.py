@@ -20,9 +20,9 @@ class ListenTlsConfig:
     certificate: str
     """The file with the certificate, and behind it those that lead to its authority."""
     key: str | None = None
-    """The file with its private key; None where the certificate's file holds that, too."""
+    """The file with its private key; the certificate's file holds that, too, unless given."""
     client_ca: str | None = None
-    """Only clients with a certificate of these authorities may connect; None asks for no certificate."""
+    """Only clients with a certificate of these authorities may connect; none is asked for one unless given."""
 
 
 @attrs.frozen
@@ -51,6 +51,7 @@ class ListenConfig:
     idle_seconds: float = 75.0
     """Between two requests on one connection."""
     max_connections: int = 4096
+    """Open at the same time."""
     max_connections_per_peer: int = 0
     """From one address; 0 is no limit."""
     trusted_proxies: tuple[str, ...] = ()

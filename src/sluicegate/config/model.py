@@ -46,21 +46,24 @@ class ProxyConfig:
     """The gateway as its clients see it."""
 
     name: str
+    """The name that clients see."""
     version: str = "0.1.0"
+    """The version that clients see."""
     separator: str = "_"
     """Stands between a backend's namespace and its own names."""
     listen: ListenConfig = attrs.field(factory=ListenConfig)
     instructions: str | None = None
     """Sent instead of what the backends say about themselves."""
     shutdown_timeout_seconds: float = 30.0
+    """How long running calls may take to end after SIGTERM."""
     startup_wait_seconds: float | None = None
-    """How long the first list waits for backends that are starting; None is 10, and 30 over stdio."""
+    """How long the first list waits for backends that are starting; 10 unless given, and 30 over stdio."""
     page_size: int = 0
     """Entries per page of a list; 0 sends a list whole."""
     max_tool_name: int = 64
     """Characters; longer names are shortened with a hash."""
     tool_names: Literal["portable", "keep"] | None = None
-    """Whether names of tools and prompts are made of letters, digits, ``_`` and ``-`` alone; None is portable where `separator` is."""
+    """Whether names of tools and prompts are made of letters, digits, ``_`` and ``-`` alone; they are where ``separator`` is, unless given."""
     import_backends: str | None = None
     """A client's ``.mcp.json``, relative to the configuration."""
     rate_limit: RateLimitSettings | None = None
@@ -77,7 +80,9 @@ class BearerAuth:
     """Clients show one of these tokens."""
 
     tokens: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """At least one; any of them will do."""
     type: Literal["bearer"] = "bearer"
+    """The client shows a token: ``Authorization: Bearer …``."""
 
 
 @attrs.frozen
@@ -85,18 +90,21 @@ class SecurityConfig:
     """Limits that hold whoever is calling."""
 
     max_body_size: int = 4 * MIB
-    """Of a client's request."""
+    """Bytes of a client's request."""
     max_message_size: int = 16 * MIB
-    """Of one message from a backend."""
+    """Bytes of one message from a backend."""
     allowed_hosts: tuple[str, ...] = ()
     """Values of ``Host`` beyond those of the bound address."""
     allowed_origins: tuple[str, ...] = ()
     """Web pages that may call, as their ``Origin``."""
     max_sessions: int = 10_000
+    """Sessions of clients at the same time; for one more, the one ends that was not used for longest."""
     max_sessions_per_principal: int | None = None
-    """Or per address where there is no ``auth``; None is a quarter of ``max_sessions``, and at least 16."""
+    """Or per address where there is no ``auth``; a quarter of ``max_sessions``, and at least 16, unless given."""
     session_idle_seconds: float = 1800.0
+    """A session without calls and open streams ends after that."""
     max_streams_per_session: int = 64
+    """Open streams of one session."""
     orphan_seconds: float = 60.0
     """How long a call goes on after its client's connection was lost."""
 
@@ -106,6 +114,7 @@ class AccessLogConfig:
     """One line for each call."""
 
     enabled: bool = True
+    """Whether there is one."""
 
 
 @attrs.frozen
@@ -113,6 +122,7 @@ class MetricsConfig:
     """Numbers for Prometheus, under ``/metrics``."""
 
     enabled: bool = False
+    """Whether they are shown, to whoever may call."""
 
 
 @attrs.frozen
@@ -120,7 +130,9 @@ class ObservabilityConfig:
     """What the gateway tells about itself."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the log on stderr tells: debug (trace), info, warning (warn) or error."""
     json_logs: bool = False
+    """One JSON object a line instead of text."""
     access_log: AccessLogConfig = attrs.field(factory=AccessLogConfig)
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
 
@@ -131,7 +143,9 @@ class Config:
 
     proxy: ProxyConfig
     backends: tuple[BackendConfig, ...] = ()
+    """The servers behind it."""
     auth: BearerAuth | None = None
+    """Who may call; whoever can connect unless given."""
     security: SecurityConfig = attrs.field(factory=SecurityConfig)
     observability: ObservabilityConfig = attrs.field(factory=ObservabilityConfig)
     source: Path | None = None

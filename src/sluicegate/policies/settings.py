@@ -41,10 +41,7 @@ _OF_A_GROUP = Range(0, 100, words="must be 0-100", instead="write percent of the
 
 @attrs.frozen
 class RetrySettings:
-    """Sends a call again that has failed.
-
-    RES-1 … RES-6.
-    """
+    """Sends a call again that has failed (RES-1 … RES-6)."""
 
     table: ClassVar[str] = "retry"
     max_retries: int = attrs.field(default=3, validator=NOT_NEGATIVE)
@@ -64,10 +61,7 @@ class RetrySettings:
 
 @attrs.frozen
 class HedgeSettings:
-    """Sends a copy of a call that takes long; the first success wins.
-
-    RES-10 … RES-13.
-    """
+    """Sends a copy of a call that takes long; the first success wins (RES-10 … RES-13)."""
 
     table: ClassVar[str] = "hedging"
     delay_ms: float = attrs.field(default=200.0, validator=NOT_NEGATIVE)
@@ -82,10 +76,7 @@ class HedgeSettings:
 
 @attrs.frozen
 class BreakerSettings:
-    """Sends nothing for a while after too many failures.
-
-    RES-40 … RES-45.
-    """
+    """Sends nothing for a while after too many failures (RES-40 … RES-45)."""
 
     table: ClassVar[str] = "circuit_breaker"
     failure_rate_threshold: float = attrs.field(default=0.5, validator=SHARE)
@@ -110,10 +101,7 @@ class BreakerSettings:
 
 @attrs.frozen
 class OutlierSettings:
-    """Takes a backend out of those that stand in for each other.
-
-    RES-50 … RES-56.
-    """
+    """Takes a backend out of those that stand in for each other (RES-50 … RES-56)."""
 
     table: ClassVar[str] = "outlier_detection"
     consecutive_errors: int = attrs.field(default=5, validator=NOT_NEGATIVE)
@@ -123,7 +111,7 @@ class OutlierSettings:
     minimum_calls: int = attrs.field(default=10, validator=WHOLE)
     """In an interval with fewer the rate says nothing; only with success_rate_threshold."""
     interval_seconds: float = attrs.field(default=10.0, validator=POSITIVE)
-    """An interval begins with the first outcome after the last one."""
+    """How long an interval is; it begins with the first outcome after the last one."""
     base_ejection_seconds: float = attrs.field(default=30.0, validator=NOT_NEGATIVE)
     """The first time; then twice, three times as long; a quiet interval takes one back."""
     max_ejection_seconds: float = attrs.field(default=300.0, validator=NOT_NEGATIVE)
@@ -136,10 +124,7 @@ class OutlierSettings:
 
 @attrs.frozen
 class RateLimitSettings:
-    """So many calls, reads and gets in so much time; completions are not counted.
-
-    RES-20 … RES-22, GRL-1.
-    """
+    """So many calls, reads and gets in so much time; completions are not counted (RES-20 … RES-22, GRL-1)."""
 
     table: ClassVar[str] = "rate_limit"
     requests: int = attrs.field(validator=NEEDED, metadata={"example": 100})
@@ -154,10 +139,7 @@ class RateLimitSettings:
 
 @attrs.frozen
 class ConcurrencySettings:
-    """So many calls at a time.
-
-    RES-15.
-    """
+    """So many calls at a time (RES-15)."""
 
     table: ClassVar[str] = "concurrency"
     max_concurrent: int = attrs.field(validator=NEEDED, metadata={"example": 10})
@@ -170,10 +152,7 @@ class ConcurrencySettings:
 
 @attrs.frozen
 class HealthSettings:
-    """Asks the backend now and then whether it is there.
-
-    HC-1 … HC-8.
-    """
+    """Asks the backend now and then whether it is there (HC-1 … HC-8)."""
 
     table: ClassVar[str] = "health"
     interval_seconds: float = attrs.field(default=10.0, validator=POSITIVE)
