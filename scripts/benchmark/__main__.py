@@ -101,12 +101,13 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--drain", action="store_true", help="instead, SIGTERM under load")
     instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
+    instead.add_argument("--walk", action="store_true", help="instead, which files and functions of the gateway a call goes through")
     return parser.parse_args()
 
 
 def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace], Findings]:
     """What the arguments ask for."""
-    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes}
+    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes, "walk": walks}
     for name, action in without_wrk.items():
         if getattr(arguments, name):
             return action
@@ -196,6 +197,15 @@ def sizes(folder: Path, arguments: argparse.Namespace) -> Findings:
 
     found = scale(folder)
     return Findings(json.dumps(found, indent=1), {"scale": found}, scale_goals(found))
+
+
+def walks(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Follow a call on its way."""
+    del folder, arguments
+    from .walk import show_walk, walk, walk_goals  # loads the gateway itself, which the other measurements do not need
+
+    found = walk()
+    return Findings(show_walk(found), {"walk": found.entered}, walk_goals(found))
 
 
 def guards(folder: Path, arguments: argparse.Namespace) -> Findings:
