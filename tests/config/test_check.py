@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sluicegate.config.check import file_rules, planned_values, problems, refuse_open_bind, warnings
+from sluicegate.config.checks.whole import file_rules, planned_values, problems, refuse_open_bind, warnings
 from sluicegate.config.model import (
     AliasConfig,
     BackendConfig,

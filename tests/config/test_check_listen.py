@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
-from sluicegate.config.check import problems, refuse_open_bind, warnings
+from sluicegate.config.checks.whole import problems, refuse_open_bind, warnings
 from sluicegate.config.dump import dump
 from sluicegate.config.load import ConfigError, load, parse
 from sluicegate.config.model import BackendConfig, BackendTlsConfig, BearerAuth, Config, ListenConfig, ListenTlsConfig, ProxyConfig

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sluicegate.config.check import problems, warnings
+from sluicegate.config.checks.whole import problems, warnings
 from sluicegate.config.load import ConfigError, parse
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
 from sluicegate.policies import settings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sluicegate.config.check import problems, warnings
+from sluicegate.config.checks.whole import problems, warnings
 from sluicegate.config.model import AliasConfig, BackendConfig, Config, ProxyConfig, TimeoutConfig
 from sluicegate.config.summary import summary
 from sluicegate.policies.settings import RetrySettings

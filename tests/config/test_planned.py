@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.config.check import problems
+from sluicegate.config.checks.whole import problems
 from sluicegate.config.load import ConfigError, parse
 from sluicegate.config.model import Config
 from sluicegate.config.planned import take

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.config.check import problems
+from sluicegate.config.checks.whole import problems
 from sluicegate.config.load import ConfigError, dump, parse
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
 from sluicegate.policies.settings import (

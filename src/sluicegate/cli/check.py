@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..config.check import refuse_open_bind
-from ..config.check_programs import missing_programs
+from ..config.checks.programs import missing_programs
+from ..config.checks.whole import refuse_open_bind
 from ..config.load import Loaded
 from ..config.problem import ConfigError, Problem
 from ..config.summary import environments, summary

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import attrs
 import click
 
-from ..config.check import is_host, refuse_open_bind
-from ..config.check_listen import host_rules
+from ..config.checks.listen import host_rules
+from ..config.checks.whole import is_host, refuse_open_bind
 from ..config.model import OTHER_WORDS, Config
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration

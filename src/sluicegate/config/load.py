@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from . import check
+from .checks import whole as check
 from .documents import Document, Unreadable, read, text_of
 from .dump import dump
 from .folders import settle_folders, settled

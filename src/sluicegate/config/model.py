@@ -1,6 +1,6 @@
 """What can be configured, with its defaults: the one place where a default is written.
 
-Durations are seconds, sizes are bytes. The classes hold values; whether these make sense together is for `sluicegate.config.check` to say.
+Durations are seconds, sizes are bytes. The classes hold values; whether these make sense together is for `sluicegate.config.checks.whole` to say.
 """
 
 from __future__ import annotations

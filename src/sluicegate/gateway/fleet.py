@@ -10,7 +10,7 @@ import trio
 from ..backends.backend import Backend, Phase, State, StateChange
 from ..backends.session import Connector
 from ..backends.supervisor import Supervisor
-from ..config.check import problems
+from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.nearest import instead_of_unknown
 from ..config.problem import ConfigError, Problem

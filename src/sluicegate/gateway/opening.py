@@ -9,7 +9,7 @@ from functools import partial
 import trio
 
 from ..backends.session import Connector
-from ..config.check import problems
+from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError
 from ..config.secrets import blots_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from ..check import planned_values
-from ..check_backends import backend_rules
+from ..checks.backends import backend_rules
+from ..checks.whole import planned_values
 from ..problem import Problem, dotted
 from ..structure import Rejected, structure
 

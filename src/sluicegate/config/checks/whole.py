@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..protocol.addresses import is_loopback
-from ..protocol.headers import is_token
-from ..protocol.names import is_portable
-from .check_backends import backend_rules, backend_warnings
-from .check_listen import listen_rules, listen_warnings
-from .model import Config
-from .problem import Problem
+from ...protocol.addresses import is_loopback
+from ...protocol.headers import is_token
+from ...protocol.names import is_portable
+from ..model import Config
+from ..problem import Problem
+from .backends import backend_rules, backend_warnings
+from .listen import listen_rules, listen_warnings
 
 __all__ = ["file_rules", "is_host", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .documents import Unreadable
-from .problem import Problem
-from .regular_files import regular_bytes
+from ..documents import Unreadable
+from ..problem import Problem
+from ..regular_files import regular_bytes
 
 __all__ = ["unreadable_files"]
 

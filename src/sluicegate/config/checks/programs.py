@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .backends import BackendConfig
-from .model import Config
-from .problem import Problem
+from ..backends import BackendConfig
+from ..model import Config
+from ..problem import Problem
 
 __all__ = ["is_a_whole_line", "missing_programs"]
 

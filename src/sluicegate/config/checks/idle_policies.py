@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..policies.settings import TABLES, BreakerSettings, HedgeSettings, OutlierSettings, RetrySettings
-from .backends import BackendConfig
-from .problem import Problem
+from ...policies.settings import TABLES, BreakerSettings, HedgeSettings, OutlierSettings, RetrySettings
+from ..backends import BackendConfig
+from ..problem import Problem
 
 __all__ = ["policy_warnings"]
 

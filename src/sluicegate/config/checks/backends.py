@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import attrs
 
-from ..protocol.names import ambiguous
-from ..routing.patterns import BadPattern, Pattern
-from .check_policies import policy_rules
-from .check_reach import reach_rules
-from .check_roles import role_rules, role_warnings
+from ...protocol.names import ambiguous
+from ...routing.patterns import BadPattern, Pattern
+from ..model import BackendConfig, Config
+from ..problem import Problem
 from .idle_policies import policy_warnings
-from .model import BackendConfig, Config
-from .problem import Problem
+from .policies import policy_rules
+from .reach import reach_rules
+from .roles import role_rules, role_warnings
 
 __all__ = ["backend_rules", "backend_warnings"]
 

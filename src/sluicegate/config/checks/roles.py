@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from .backends import BackendConfig, TimeoutConfig
-from .nearest import names_shown, nearest
-from .problem import Problem
+from ..backends import BackendConfig, TimeoutConfig
+from ..nearest import names_shown, nearest
+from ..problem import Problem
 
 __all__ = ["role_rules", "role_warnings"]
 

@@ -8,9 +8,9 @@ import re
 import sys
 from collections.abc import Iterator
 
-from .check_files import unreadable_files
-from .listen import ListenConfig, ListenTlsConfig
-from .problem import Problem
+from ..listen import ListenConfig, ListenTlsConfig
+from ..problem import Problem
+from .files import unreadable_files
 
 __all__ = ["host_rules", "listen_rules", "listen_warnings"]
 
@@ -96,7 +96,7 @@ def _tls(tls: ListenTlsConfig) -> Iterator[Problem]:
     yield from unreadable
     if unreadable:
         return
-    from ..frontends.tls import BadCertificate, server_context
+    from ...frontends.tls import BadCertificate, server_context
 
     try:
         server_context(tls.certificate, tls.key, None)

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..protocol.addresses import is_address
-from ..protocol.headers import is_header_name, is_header_value, is_token
-from .check_files import unreadable_files
-from .check_programs import is_a_whole_line
-from .inheritance import wrong_names
-from .model import BackendConfig, BackendTlsConfig
-from .problem import Problem, dotted
+from ...protocol.addresses import is_address
+from ...protocol.headers import is_header_name, is_header_value, is_token
+from ..inheritance import wrong_names
+from ..model import BackendConfig, BackendTlsConfig
+from ..problem import Problem, dotted
+from .files import unreadable_files
+from .programs import is_a_whole_line
 
 __all__ = ["reach_rules"]
 
@@ -105,7 +105,7 @@ class _Way:
             yield from self._load(tls)
 
     def _load(self, tls: BackendTlsConfig) -> Iterator[Problem]:
-        from ..http1.tls import TlsFiles, client_context
+        from ...http1.tls import TlsFiles, client_context
 
         try:
             client_context(TlsFiles(tls.ca, tls.certificate, tls.key))
