@@ -11,7 +11,7 @@ import trio.testing
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.complaints import LAST_WORDS, Complaints
 from sluicegate.backends.diagnosis import LONGEST_LINE, printable
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.lists import LONGEST, MOST_FLAWS, MOST_PHRASES, read_page
 from sluicegate.backends.unasked import FEW_LINES, PIECE, in_pieces
 from sluicegate.backends.unreadable import MOST_TEXT, SHOWN, parted, shown

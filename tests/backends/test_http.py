@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call, Reply

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.events import format_event

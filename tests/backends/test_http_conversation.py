@@ -6,7 +6,7 @@ import itertools
 
 import msgspec
 
-from sluicegate.backends.http_conversation import LONGEST_KEPT, MOST_KEPT, Conversation, lines_of_call
+from sluicegate.backends.http.session_headers import LONGEST_KEPT, MOST_KEPT, Conversation, lines_of_call
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from sluicegate.backends.handshake import HandshakeFailed, shake_hands
-from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_session import HttpSession
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.http.session import HttpSession
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint

@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_forgotten import memory_of
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.http.forgotten import memory_of
 from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import backend_error

@@ -7,8 +7,8 @@ import trio
 import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_session import MOST_ANSWERS, HttpSession
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.http.session import MOST_ANSWERS, HttpSession
 from sluicegate.protocol.why import Why
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.backends.http_refusals import SSE_ONLY, what_is_missing
+from sluicegate.backends.http.refusal_reasons import SSE_ONLY, what_is_missing
 from sluicegate.http1.client_response import Response
 
 PLACE = "https://a.test/.well-known/oauth-protected-resource"

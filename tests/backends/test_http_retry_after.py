@@ -10,8 +10,8 @@ import trio
 import trio.testing
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_retry_after import LONGEST, retry_after
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.http.retry_after import LONGEST, retry_after
 from sluicegate.backends.session import BackendSession
 from sluicegate.policies.retry import Retry
 from sluicegate.policies.settings import RetrySettings

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.testing.asgi import Message, Receive, Send
 from sluicegate.testing.heard import Heard

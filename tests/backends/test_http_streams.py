@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
-from sluicegate.backends.http_session import HttpSession
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.http.session import HttpSession
 from sluicegate.backends.session import BackendSession
 from sluicegate.http1.server import HangUp
 from sluicegate.protocol.calls import Call

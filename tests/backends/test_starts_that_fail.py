@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from sluicegate.backends.backend import Backend, State, StateChange
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import Connector
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.backends.supervisor import Restarts, Supervisor

@@ -16,7 +16,7 @@ from sluicegate.backends.backend import Backend, State
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import MOST_PAGES, read_list, shake_hands
 from sluicegate.backends.health import Health
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.settings import HealthSettings

@@ -12,7 +12,7 @@ import trio.testing
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import shake_hands
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.backends.unasked import FEW_LINES, MOST_GARBAGE, MOST_REQUESTS, PIECE, WINDOW_SECONDS, in_pieces

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from sluicegate import BackendConfig, Builder, Call, Connector
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.gateway.opening import Gateway

@@ -12,7 +12,7 @@ import trio
 from mcp.server.mcpserver import Context, MCPServer
 
 from sluicegate.backends.handshake import read_offer, shake_hands
-from sluicegate.backends.http import HttpConnector
+from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw

@@ -7,7 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from sluicegate.backends.http_retry_after import retry_after
+from sluicegate.backends.http.retry_after import retry_after
 from sluicegate.config.problem import ConfigError
 from sluicegate.policies.latencies import quantile_of
 from sluicegate.protocol.calls import Caller

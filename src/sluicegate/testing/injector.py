@@ -16,7 +16,7 @@ from functools import partial
 import attrs
 import trio
 
-from ..backends.http import HttpConnector
+from ..backends.http.connector import HttpConnector
 from ..backends.inprocess import InProcessConnector
 from ..backends.session import BackendSession, Connector, Inbox
 from ..backends.stdio import StdioConnector

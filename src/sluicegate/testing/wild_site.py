@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..backends.channel import ChannelSession
-from ..backends.http import HttpConnector
+from ..backends.http.connector import HttpConnector
 from ..channel.outbox import Letter
 from ..http1.server import HangUp, serve
 from ..protocol.events import format_event

@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import re
 
-from ..protocol.calls import READS, Call
-from ..protocol.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, SESSION_LOST, SESSION_NOT_FOUND
-from ..protocol.faults import Fault
+from ...protocol.calls import READS, Call
+from ...protocol.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, SESSION_LOST, SESSION_NOT_FOUND
+from ...protocol.faults import Fault
 
 __all__ = ["Memory", "is_harmless", "memory_of", "speaks_of_session"]
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from ..events import get_logger
-from ..http1.client_response import Response
-from ..protocol.events import EventParser, OversizedEvent
-from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, media_type
-from .http_conversation import Conversation
-from .http_exchange import HttpExchange
-from .http_wire import Wire
-from .incoming import Desk, deliver, doubt_lists, messages_in
+from ...events import get_logger
+from ...http1.client_response import Response
+from ...protocol.events import EventParser, OversizedEvent
+from ...protocol.faults import Fault
+from ...protocol.headers import EVENT_STREAM, media_type
+from ..incoming import Desk, deliver, doubt_lists, messages_in
+from .post import HttpExchange
+from .session_headers import Conversation
+from .wire import Wire
 
 __all__ = ["Listening"]
 

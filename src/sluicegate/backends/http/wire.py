@@ -8,23 +8,23 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from ..http1.client import Client
-from ..http1.client_failures import Broken, TooLarge, Unreachable
-from ..http1.client_head import encode_headers
-from ..http1.client_response import Response
-from ..http1.client_turns import Leaves
-from ..http1.content_coding import Inflater, Undecodable
-from ..http1.origin import Address
-from ..protocol import faults
-from ..protocol.errors import INTERNAL_ERROR
-from ..protocol.faults import Cause, Fault
-from ..protocol.headers import EVENT_STREAM, JSON
-from ..protocol.messages import Raw
-from ..protocol.why import Why
-from .http_coding import CODING, inflater_for, read_inflated
-from .http_refusals import what_is_missing
-from .http_retry_after import retry_after
-from .unasked import in_pieces, is_quick
+from ...http1.client import Client
+from ...http1.client_failures import Broken, TooLarge, Unreachable
+from ...http1.client_head import encode_headers
+from ...http1.client_response import Response
+from ...http1.client_turns import Leaves
+from ...http1.content_coding import Inflater, Undecodable
+from ...http1.origin import Address
+from ...protocol import faults
+from ...protocol.errors import INTERNAL_ERROR
+from ...protocol.faults import Cause, Fault
+from ...protocol.headers import EVENT_STREAM, JSON
+from ...protocol.messages import Raw
+from ...protocol.why import Why
+from ..unasked import in_pieces, is_quick
+from .coding import CODING, inflater_for, read_inflated
+from .refusal_reasons import what_is_missing
+from .retry_after import retry_after
 
 __all__ = ["CODING", "Wire", "own_headers", "own_host"]
 

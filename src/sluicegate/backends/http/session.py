@@ -12,21 +12,21 @@ from itertools import count
 import attrs
 import trio
 
-from ..events import get_logger
-from ..http1.client_response import Response
-from ..protocol import faults
-from ..protocol.calls import Call, Reply
-from ..protocol.faults import Fault
-from ..protocol.messages import Params, Raw, encode_notification
-from ..protocol.why import Why
-from .http_conversation import Conversation
-from .http_exchange import HttpExchange
-from .http_forgotten import Memory
-from .http_notices import Notices
-from .http_renewal import Renewal
-from .http_wire import Wire
-from .session import CLOSED, Inbox
-from .unasked import Unasked
+from ...events import get_logger
+from ...http1.client_response import Response
+from ...protocol import faults
+from ...protocol.calls import Call, Reply
+from ...protocol.faults import Fault
+from ...protocol.messages import Params, Raw, encode_notification
+from ...protocol.why import Why
+from ..session import CLOSED, Inbox
+from ..unasked import Unasked
+from .forgotten import Memory
+from .notices import Notices
+from .post import HttpExchange
+from .renewal import Renewal
+from .session_headers import Conversation
+from .wire import Wire
 
 __all__ = ["HttpSession"]
 

@@ -9,15 +9,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from ..http1.client import Client, open_client
-from ..http1.dialing import Finish
-from ..http1.origin import Address, parse_address
-from ..http1.sockets import quicken
-from ..http1.tls import TlsFiles
-from ..outside import OpenStream, open_stream
-from .http_session import HttpSession
-from .http_wire import Wire, own_headers, own_host
-from .session import BackendSession, ConnectFailed, Inbox
+from ...http1.client import Client, open_client
+from ...http1.dialing import Finish
+from ...http1.origin import Address, parse_address
+from ...http1.sockets import quicken
+from ...http1.tls import TlsFiles
+from ...outside import OpenStream, open_stream
+from ..session import BackendSession, ConnectFailed, Inbox
+from .session import HttpSession
+from .wire import Wire, own_headers, own_host
 
 __all__ = ["HttpConnector"]
 

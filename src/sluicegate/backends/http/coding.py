@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import trio
 
-from ..http1.client_failures import TooLarge
-from ..http1.client_response import Response
-from ..http1.content_coding import CODINGS, PIECE, Inflater, Undecodable
+from ...http1.client_failures import TooLarge
+from ...http1.client_response import Response
+from ...http1.content_coding import CODINGS, PIECE, Inflater, Undecodable
 
 __all__ = ["CODING", "inflater_for", "read_inflated"]
 

@@ -9,19 +9,19 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..events import get_logger
-from ..protocol import eras, faults
-from ..protocol.calls import Call, Reply
-from ..protocol.faults import Fault
-from ..protocol.headers import is_session_id
-from ..protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
-from ..protocol.why import Why
-from .http_conversation import Conversation
-from .http_exchange import HttpExchange, Owner
-from .http_listening import Listening
-from .http_notices import Notices
-from .http_wire import Wire
-from .incoming import doubt_lists
+from ...events import get_logger
+from ...protocol import eras, faults
+from ...protocol.calls import Call, Reply
+from ...protocol.faults import Fault
+from ...protocol.headers import is_session_id
+from ...protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
+from ...protocol.why import Why
+from ..incoming import doubt_lists
+from .notices import Notices
+from .post import HttpExchange, Owner
+from .session_headers import Conversation
+from .standing_stream import Listening
+from .wire import Wire
 
 __all__ = ["Host", "Renewal"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..http1.client_response import Response
-from ..protocol.why import Why
+from ...http1.client_response import Response
+from ...protocol.why import Why
 
 __all__ = ["what_is_missing"]
 

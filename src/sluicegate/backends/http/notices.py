@@ -7,11 +7,11 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ..events import get_logger
-from ..http1.client_failures import Broken, TooLarge
-from ..http1.client_response import Response
-from .http_conversation import Conversation
-from .http_wire import Wire
+from ...events import get_logger
+from ...http1.client_failures import Broken, TooLarge
+from ...http1.client_response import Response
+from .session_headers import Conversation
+from .wire import Wire
 
 __all__ = ["Notices"]
 

@@ -7,19 +7,19 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..http1.client_response import Response
-from ..protocol import faults
-from ..protocol.calls import Call, Reply
-from ..protocol.events import Event, EventParser, OversizedEvent
-from ..protocol.faults import Fault
-from ..protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
-from ..protocol.messages import Malformed, Message, Raw, encode_request
-from ..protocol.tokens import own_key, with_own_token
-from ..protocol.why import Why
-from .http_conversation import Conversation, lines_of_call
-from .http_forgotten import Memory, is_harmless, memory_of, speaks_of_session
-from .http_wire import CODING, Wire
-from .incoming import Desk, deliver, messages_in
+from ...http1.client_response import Response
+from ...protocol import faults
+from ...protocol.calls import Call, Reply
+from ...protocol.events import Event, EventParser, OversizedEvent
+from ...protocol.faults import Fault
+from ...protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
+from ...protocol.messages import Malformed, Message, Raw, encode_request
+from ...protocol.tokens import own_key, with_own_token
+from ...protocol.why import Why
+from ..incoming import Desk, deliver, messages_in
+from .forgotten import Memory, is_harmless, memory_of, speaks_of_session
+from .session_headers import Conversation, lines_of_call
+from .wire import CODING, Wire
 
 __all__ = ["HttpExchange", "Owner"]
 
