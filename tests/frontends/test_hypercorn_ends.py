@@ -11,10 +11,10 @@ import trio
 import trio.testing
 import trustme
 
-from sluicegate.frontends.hypercorn import serve
 from sluicegate.frontends.request import Receive, Scope, Send
 from sluicegate.http1.head import HeadLimits
 from sluicegate.http1.settings import ServerSettings
+from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 
 SETTINGS = ServerSettings(idle_seconds=60)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.frontends.hypercorn_judge import judge_http2
 from sluicegate.http1.framing import Refused
 from sluicegate.http1.head import HeadLimits
+from sluicegate.hypercorn.judge import judge_http2
 
 LIMITS = HeadLimits(target=20, head=200, headers=6)
 Fields = list[tuple[bytes, bytes]]

@@ -15,11 +15,11 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.hypercorn import serve
 from sluicegate.frontends.request import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.hang_up import HangUp
 from sluicegate.http1.settings import ServerSettings
 from sluicegate.http1.sockets import is_readable
+from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 
 SETTINGS = ServerSettings(head_seconds=10, body_seconds=20, write_seconds=30, idle_seconds=60, min_rate=500)

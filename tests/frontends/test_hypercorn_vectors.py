@@ -11,9 +11,9 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.hypercorn import serve
 from sluicegate.frontends.request import Receive, Scope, Send
 from sluicegate.http1.settings import ServerSettings
+from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).parents[1] / "http1" / "request_vectors.py"))["VECTORS"]

@@ -12,10 +12,10 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.hypercorn import serve as serve_with_hypercorn
 from sluicegate.frontends.large_events import LARGEST
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.http1.server import serve as serve_natively
+from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.parts import LARGE
 from sluicegate.testing.lines import open_line_client

@@ -10,10 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.hypercorn import serve as serve_with_hypercorn
-from sluicegate.frontends.hypercorn_connection import FAREWELL_SECONDS
 from sluicegate.http1.server import serve as serve_natively
 from sluicegate.http1.settings import ServerSettings
+from sluicegate.hypercorn.connection import FAREWELL_SECONDS
+from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 Serve = Callable[..., Awaitable[None]]

@@ -12,10 +12,10 @@ import pytest
 import trio
 import trustme
 
-from sluicegate.frontends.hypercorn import serve
 from sluicegate.frontends.request import Receive, Scope, Send
 from sluicegate.frontends.tls import BadCertificate, server_context
 from sluicegate.http1.settings import ServerSettings
+from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 
 

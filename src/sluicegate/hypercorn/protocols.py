@@ -20,10 +20,10 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from ..http1.framing import Refused
-from .hypercorn_http2 import Http2
-from .hypercorn_judge import Limited
-from .hypercorn_strict import StrictConnection
-from .hypercorn_tasks import Tasks
+from .http2 import Http2
+from .judge import Limited
+from .strict_h11 import StrictConnection
+from .tasks import Tasks
 
 __all__ = ["Http1", "Talk", "Version"]
 

@@ -20,8 +20,8 @@ from hypercorn.protocol.h2 import H2Protocol
 from priority.priority import MissingStreamError
 
 from ..http1.framing import Refused
-from .hypercorn_judge import Limited, judge_http2
-from .hypercorn_tasks import Tasks
+from .judge import Limited, judge_http2
+from .tasks import Tasks
 
 __all__ = ["Http2"]
 

@@ -16,9 +16,9 @@ from ..events import get_logger
 from ..http1.forwarded import Peer
 from ..http1.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
-from .hypercorn_pace import NEVER, Pace
-from .hypercorn_protocols import Talk
-from .hypercorn_tasks import Tasks
+from .pace import NEVER, Pace
+from .protocols import Talk
+from .tasks import Tasks
 
 __all__ = ["FAREWELL_SECONDS", "Connection"]
 

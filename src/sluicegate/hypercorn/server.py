@@ -20,6 +20,7 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
 from ..events import get_logger
+from ..frontends.request import ASGIApp
 from ..http1.accepting import accept_all
 from ..http1.dates import date_headers
 from ..http1.doors import Doors
@@ -28,8 +29,7 @@ from ..http1.guests import Guests
 from ..http1.lifespan import Lifespan, StartUpFailed
 from ..http1.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
-from .hypercorn_connection import Connection
-from .request import ASGIApp
+from .connection import Connection
 
 __all__ = ["serve"]
 
