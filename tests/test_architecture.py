@@ -23,7 +23,7 @@ LEVELS = (
     {"protocol", "sources", "outside", "events"},
     {"policies", "http1", "observe", "channel"},
     {"identity", "routing", "backends"},
-    {"frontends", "hypercorn"},
+    {"frontends", "hypercorn", "bridge"},
     {"config"},
     {"gateway", "__init__"},
     {"testing"},

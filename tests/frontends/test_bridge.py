@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.bridge import CONNECT_SECONDS, bridge
-from sluicegate.frontends.daemon_answer import LONGEST_MESSAGE
-from sluicegate.frontends.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
+from sluicegate.bridge.daemon_answer import LONGEST_MESSAGE
+from sluicegate.bridge.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
+from sluicegate.bridge.stdio_server import CONNECT_SECONDS, bridge
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.testing.lines import LineClient, open_line_client
 

@@ -11,8 +11,8 @@ import click
 import trio
 
 from ..backends.backend import State
+from ..bridge.unreachable import reason
 from ..config.model import Config
-from ..frontends.unreachable import reason
 from ..gateway.fleet import BackendFailed
 from ..gateway.opening import Gateway, open_gateway
 from ..observe.log import configure

@@ -11,10 +11,10 @@ import attrs
 import click
 import trio
 
+from ..bridge.stdio_server import bridge
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
 from ..events import get_logger
-from ..frontends.bridge import bridge
 from ..frontends.stdio import open_standard_streams
 from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
