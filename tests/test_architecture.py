@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "sluicegate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = (
-    {"protocol", "sources", "outside", "events"},
+    {"protocol", "tls", "sources", "outside", "events"},
     {"policies", "http1", "observe", "channel"},
     {"identity", "routing", "backends"},
     {"frontends", "hypercorn", "bridge"},

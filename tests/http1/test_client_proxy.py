@@ -12,8 +12,8 @@ import trustme
 from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Unreachable
 from sluicegate.http1.origin import parse_address
-from sluicegate.http1.tls import TlsFiles
 from sluicegate.testing.farside import FarSide, Talk
+from sluicegate.tls.client import TlsFiles
 
 PROXY = "http://me:s%20cret@proxy.test:3128"
 BASIC = b"Proxy-Authorization: Basic bWU6cyBjcmV0\r\n"

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, Unreachable
 from sluicegate.http1.origin import parse_address
-from sluicegate.http1.tls import TlsFiles, client_context
 from sluicegate.testing.farside import FarSide, Talk
+from sluicegate.tls.client import TlsFiles, client_context
 
 
 @attrs.frozen

@@ -14,9 +14,9 @@ import trustme
 from sluicegate.http1.client import Client, open_client
 from sluicegate.http1.client_failures import Broken, Unreachable
 from sluicegate.http1.origin import parse_address
-from sluicegate.http1.tls import TlsFiles
 from sluicegate.outside import open_stream
 from sluicegate.testing.farside import Talk
+from sluicegate.tls.client import TlsFiles
 
 pytestmark = pytest.mark.slow
 

@@ -81,7 +81,7 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -
 
 def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
     from ..backends.http.connector import HttpConnector
-    from ..http1.tls import TlsFiles
+    from ..tls.client import TlsFiles
 
     assert config.url is not None
     headers = dict(config.headers)

@@ -54,8 +54,8 @@ def server_for(listen: ListenConfig) -> Serve:
         from ..http1.server import serve as serve_natively
 
         return serve_natively
-    from ..frontends.tls import server_context
     from ..hypercorn.server import serve as serve_with_hypercorn
+    from ..tls.server import server_context
 
     tls = listen.tls
     return partial(serve_with_hypercorn, tls=None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca))

@@ -15,6 +15,7 @@ import trio
 
 from ..outside import OpenStream
 from ..protocol.headers import is_token
+from ..tls.client import TlsFiles
 from .client_connection import NEVER, SENT_APART, Connection, probe_of
 from .client_failures import Unreachable
 from .client_response import Response, begin_response
@@ -27,7 +28,6 @@ from .repeated import KnownHeads
 from .responses import ResponseParser
 from .sockets import quicken
 from .timekeeper import Timekeeper
-from .tls import TlsFiles
 
 __all__ = ["Client", "open_client"]
 

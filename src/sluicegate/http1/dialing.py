@@ -9,10 +9,10 @@ import attrs
 import trio
 
 from ..outside import OpenStream
+from ..tls.client import TlsFiles, client_context
 from .client_failures import Unreachable
 from .origin import Origin
 from .sockets import quicken
-from .tls import TlsFiles, client_context
 from .tunnel import Proxy, open_tunnel, parse_proxy
 
 __all__ = ["Dialer", "Finish", "dialer_to"]

@@ -13,8 +13,8 @@ from ...http1.client import Client, open_client
 from ...http1.dialing import Finish
 from ...http1.origin import Address, parse_address
 from ...http1.sockets import quicken
-from ...http1.tls import TlsFiles
 from ...outside import OpenStream, open_stream
+from ...tls.client import TlsFiles
 from ..session import BackendSession, ConnectFailed, Inbox
 from .session import HttpSession
 from .wire import Wire, own_headers, own_host

@@ -96,7 +96,7 @@ def _tls(tls: ListenTlsConfig) -> Iterator[Problem]:
     yield from unreadable
     if unreadable:
         return
-    from ...frontends.tls import BadCertificate, server_context
+    from ...tls.server import BadCertificate, server_context
 
     try:
         server_context(tls.certificate, tls.key, None)

@@ -105,7 +105,7 @@ class _Way:
             yield from self._load(tls)
 
     def _load(self, tls: BackendTlsConfig) -> Iterator[Problem]:
-        from ...http1.tls import TlsFiles, client_context
+        from ...tls.client import TlsFiles, client_context
 
         try:
             client_context(TlsFiles(tls.ca, tls.certificate, tls.key))
