@@ -12,7 +12,7 @@ import trio
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession, ConnectFailed
-from sluicegate.http1.server import HangUp
+from sluicegate.http1.server.server import HangUp
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.protocol.messages import Raw, encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.backends.http.refusal_reasons import SSE_ONLY, what_is_missing
-from sluicegate.http1.client_response import Response
+from sluicegate.http1.client.response import Response
 
 PLACE = "https://a.test/.well-known/oauth-protected-resource"
 OAUTH = ("needs OAuth", f"needs OAuth: {PLACE}")

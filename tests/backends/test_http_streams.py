@@ -11,7 +11,7 @@ from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.http.session import HttpSession
 from sluicegate.backends.session import BackendSession
-from sluicegate.http1.server import HangUp
+from sluicegate.http1.server.server import HangUp
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw

@@ -12,8 +12,8 @@ import trio.testing
 import trustme
 
 from sluicegate.frontends.request import Receive, Scope, Send
-from sluicegate.http1.head import HeadLimits
-from sluicegate.http1.settings import ServerSettings
+from sluicegate.http1.server.request_head import HeadLimits
+from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 

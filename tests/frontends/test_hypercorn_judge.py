@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.http1.framing import Refused
-from sluicegate.http1.head import HeadLimits
+from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.hypercorn.judge import judge_http2
 
 LIMITS = HeadLimits(target=20, head=200, headers=6)

@@ -16,8 +16,8 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.request import ASGIApp, Receive, Scope, Send
-from sluicegate.http1.hang_up import HangUp
-from sluicegate.http1.settings import ServerSettings
+from sluicegate.http1.server.hang_up import HangUp
+from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.http1.sockets import is_readable
 from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork

@@ -14,7 +14,7 @@ import trio.testing
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.large_events import LARGEST
 from sluicegate.frontends.stdio import serve_stdio
-from sluicegate.http1.server import serve as serve_natively
+from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.parts import LARGE

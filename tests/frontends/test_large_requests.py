@@ -13,7 +13,7 @@ import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.request import BodyCrowded, HttpRequest
-from sluicegate.http1.lane import LONG, REST
+from sluicegate.http1.fair_turns import LONG, REST
 from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.parts import LARGE
 

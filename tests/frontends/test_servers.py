@@ -10,8 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.server import serve as serve_natively
-from sluicegate.http1.settings import ServerSettings
+from sluicegate.http1.server.server import serve as serve_natively
+from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.connection import FAREWELL_SECONDS
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream

@@ -13,7 +13,7 @@ import trio
 import trustme
 
 from sluicegate.frontends.request import Receive, Scope, Send
-from sluicegate.http1.settings import ServerSettings
+from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork
 from sluicegate.tls.server import BadCertificate, server_context

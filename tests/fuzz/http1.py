@@ -17,10 +17,10 @@ import h11
 import httptools
 from tests.fuzz.timing import in_time
 
-from sluicegate.http1.head import RequestLine
-from sluicegate.http1.repeated import KnownHeads
-from sluicegate.http1.requests import HeadLimits, Request, RequestParser
-from sluicegate.http1.responses import ResponseParser
+from sluicegate.http1.client.response_parser import ResponseParser
+from sluicegate.http1.head_cache import KnownHeads
+from sluicegate.http1.server.request_head import RequestLine
+from sluicegate.http1.server.request_parser import HeadLimits, Request, RequestParser
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 

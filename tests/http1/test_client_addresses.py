@@ -2,9 +2,9 @@
 
 import pytest
 
-from sluicegate.http1.client import open_client
-from sluicegate.http1.client_head import encode_headers
-from sluicegate.http1.origin import Origin, parse_address
+from sluicegate.http1.client.head import encode_headers
+from sluicegate.http1.client.origin import Origin, parse_address
+from sluicegate.http1.client.pool import open_client
 from sluicegate.testing.farside import FarSide
 
 

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 import trio
 
-from sluicegate.http1.client import Client, open_client
-from sluicegate.http1.client_failures import Broken, TooLarge, Unreachable
-from sluicegate.http1.client_response import Response
-from sluicegate.http1.client_settings import ClientSettings
-from sluicegate.http1.origin import parse_address
+from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
+from sluicegate.http1.client.origin import parse_address
+from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.response import Response
+from sluicegate.http1.client.settings import ClientSettings
 from sluicegate.testing.farside import FarSide, Talk
 
 Play = Callable[[Talk], Awaitable[None]]

@@ -9,9 +9,9 @@ import pytest
 import trio
 import trustme
 
-from sluicegate.http1.client import Client, open_client
-from sluicegate.http1.client_failures import Unreachable
-from sluicegate.http1.origin import parse_address
+from sluicegate.http1.client.failures import Unreachable
+from sluicegate.http1.client.origin import parse_address
+from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.testing.farside import FarSide, Talk
 from sluicegate.tls.client import TlsFiles
 

@@ -8,9 +8,9 @@ import attrs
 import pytest
 import trio
 
-from sluicegate.http1.client import Client, open_client
-from sluicegate.http1.client_failures import Broken, TooLarge, Unreachable
-from sluicegate.http1.origin import parse_address
+from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
+from sluicegate.http1.client.origin import parse_address
+from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.testing.farside import FarSide, Talk
 
 CALLERS, CALLS = 12, 25

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from sluicegate.http1.dates import date_headers
-from sluicegate.http1.response_head import DateLine
+from sluicegate.http1.server.dates import date_headers
+from sluicegate.http1.server.response_head import DateLine
 from sluicegate.observe.access import Line, TextForm
 from sluicegate.observe.times import stamp
 

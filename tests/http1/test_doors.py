@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.doors import Doors
-from sluicegate.http1.forwarded import Peer
+from sluicegate.http1.server.connection_limit import Doors
+from sluicegate.http1.server.forwarded import Peer
 
 ONE_HAS_ALL = "a client has all the connections that one may have"
 NO_ROOM = "there is no room for another connection"

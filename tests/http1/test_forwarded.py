@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from sluicegate.http1.forwarded import Peer, network_behind, peer_of, seen_through
+from sluicegate.http1.server.forwarded import Peer, network_behind, peer_of, seen_through
 from sluicegate.testing.wire import memory_pair
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1"))

@@ -6,7 +6,7 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.http1.guests import LOOKED_AT, PAUSE_SECONDS, Guests
+from sluicegate.http1.server.guests import LOOKED_AT, PAUSE_SECONDS, Guests
 
 
 @attrs.define(eq=False)

@@ -8,11 +8,11 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.client import Client, open_client
-from sluicegate.http1.client_connection import MOST_READ
-from sluicegate.http1.client_failures import Broken
-from sluicegate.http1.lane import Lane
-from sluicegate.http1.origin import parse_address
+from sluicegate.http1.client.connection import MOST_READ
+from sluicegate.http1.client.failures import Broken
+from sluicegate.http1.client.origin import parse_address
+from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.fair_turns import Lane
 from sluicegate.testing.farside import FarSide
 
 

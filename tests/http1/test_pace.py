@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.pace import Pace
+from sluicegate.http1.server.pace import Pace
 
 SECONDS, LEAST = 10.0, 100
 

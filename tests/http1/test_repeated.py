@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from sluicegate.http1.client.response_parser import ResponseParser
 from sluicegate.http1.framing import MOST_DIGITS
-from sluicegate.http1.head import HeadLimits, RequestLine
-from sluicegate.http1.repeated import LONGEST, MOST_KEPT, KnownHeads
-from sluicegate.http1.requests import RequestParser
-from sluicegate.http1.responses import ResponseParser
+from sluicegate.http1.head_cache import LONGEST, MOST_KEPT, KnownHeads
+from sluicegate.http1.server.request_head import HeadLimits, RequestLine
+from sluicegate.http1.server.request_parser import RequestParser
 
 REQUEST = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\nX-Last: 1\r\n\r\n%b"
 RESPONSE = b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: %b\r\nX-Last: 1\r\n\r\n%b"

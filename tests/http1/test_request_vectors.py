@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate.http1.requests import RequestParser
+from sluicegate.http1.server.request_parser import RequestParser
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).with_name("request_vectors.py")))["VECTORS"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate.http1.responses import ResponseParser
+from sluicegate.http1.client.response_parser import ResponseParser
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).with_name("response_vectors.py")))["VECTORS"]
 

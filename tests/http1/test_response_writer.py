@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.head import Request
-from sluicegate.http1.response_head import BadHead, DateLine
-from sluicegate.http1.response_writer import SENT_APART, ResponseWriter
+from sluicegate.http1.server.request_head import Request
+from sluicegate.http1.server.response_head import BadHead, DateLine
+from sluicegate.http1.server.response_writer import SENT_APART, ResponseWriter
 
 DATE = b"date: today\r\n"
 

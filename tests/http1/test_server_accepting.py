@@ -13,11 +13,11 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.accepting import accept_all, accept_waiting
-from sluicegate.http1.doors import Doors
-from sluicegate.http1.forwarded import Peer
-from sluicegate.http1.lifespan import Receive, Scope, Send
-from sluicegate.http1.server import MOST_DROPPED, ServerSettings
+from sluicegate.http1.server.accepting import accept_all, accept_waiting
+from sluicegate.http1.server.connection_limit import Doors
+from sluicegate.http1.server.forwarded import Peer
+from sluicegate.http1.server.lifespan import Receive, Scope, Send
+from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.front import open_front
 from sluicegate.testing.wire import MemoryNetwork
 

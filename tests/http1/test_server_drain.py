@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.lifespan import Receive, Scope, Send
-from sluicegate.http1.server import ServerSettings, StartUpFailed
+from sluicegate.http1.server.lifespan import Receive, Scope, Send
+from sluicegate.http1.server.server import ServerSettings, StartUpFailed
 from sluicegate.testing.front import Front, HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 

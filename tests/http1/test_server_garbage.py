@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.lifespan import Receive, Scope, Send
-from sluicegate.http1.requests import RequestParser
+from sluicegate.http1.server.lifespan import Receive, Scope, Send
+from sluicegate.http1.server.request_parser import RequestParser
 from sluicegate.testing.front import open_front
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

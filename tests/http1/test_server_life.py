@@ -9,8 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.lifespan import ASGIApp, Receive, Scope, Send
-from sluicegate.http1.server import ON_DISCONNECT, ServerSettings, StartUpFailed
+from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.server.server import ON_DISCONNECT, ServerSettings, StartUpFailed
 from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 

@@ -9,13 +9,13 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.doors import Doors
-from sluicegate.http1.forwarded import Peer
-from sluicegate.http1.head import HeadLimits
-from sluicegate.http1.lifespan import ASGIApp, Receive, Scope, Send
-from sluicegate.http1.response_head import DateLine
-from sluicegate.http1.server import HangUp, ServerSettings
-from sluicegate.http1.serving import Serving
+from sluicegate.http1.server.connection_limit import Doors
+from sluicegate.http1.server.forwarded import Peer
+from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.server.request_head import HeadLimits
+from sluicegate.http1.server.response_head import DateLine
+from sluicegate.http1.server.server import HangUp, ServerSettings
+from sluicegate.http1.server.shared import Serving
 from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 

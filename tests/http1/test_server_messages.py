@@ -9,8 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.lifespan import ASGIApp, Message, Receive, Scope, Send
-from sluicegate.http1.server import HangUp
+from sluicegate.http1.server.lifespan import ASGIApp, Message, Receive, Scope, Send
+from sluicegate.http1.server.server import HangUp
 from sluicegate.testing.front import Answer, open_front
 
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"

@@ -10,8 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.http1.connection import MOST_DROPPED
-from sluicegate.http1.lifespan import Receive, Scope, Send
+from sluicegate.http1.server.connection import MOST_DROPPED
+from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 

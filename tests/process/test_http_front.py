@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint
-from sluicegate.http1.server import serve as serve_natively
+from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Malformed, Raw, decode_object, encode, encode_notification

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..events import Seldom, get_logger
-from ..http1.lane import Lane
+from ..http1.fair_turns import Lane
 from ..identity.bearer import Refused
 from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ..http1.forwarded import network_of
+from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
 from ..protocol.messages import Malformed, encode, encode_error
 from ..protocol.parts import Parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..http1.lane import Lane, rest_after
+from ..http1.fair_turns import Lane, rest_after
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED

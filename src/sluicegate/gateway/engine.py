@@ -11,8 +11,8 @@ import trio
 
 from ..config.model import ListenConfig
 from ..frontends.request import ASGIApp
-from ..http1.doors import Doors
-from ..http1.settings import ServerSettings
+from ..http1.server.connection_limit import Doors
+from ..http1.server.settings import ServerSettings
 from ..outside import Outside
 from ..protocol.addresses import is_loopback
 
@@ -51,7 +51,7 @@ async def open_listeners(listen: ListenConfig, outside: Outside) -> Listeners:
 def server_for(listen: ListenConfig) -> Serve:
     """What speaks HTTP; raises `BadCertificate` where its TLS cannot be had."""
     if listen.server != "hypercorn" and listen.tls is None:
-        from ..http1.server import serve as serve_natively
+        from ..http1.server.server import serve as serve_natively
 
         return serve_natively
     from ..hypercorn.server import serve as serve_with_hypercorn

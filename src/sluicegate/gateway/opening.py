@@ -17,7 +17,7 @@ from ..events import get_logger
 from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint, Limits
-from ..http1.doors import Doors
+from ..http1.server.connection_limit import Doors
 from ..identity.bearer import BearerTokens
 from ..observe.access import Lines, Sink
 from ..observe.exposition import Exposition

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ..backends.backend import Backend, State
 from ..frontends.session_table import SessionTable
-from ..http1.doors import Doors
+from ..http1.server.connection_limit import Doors
 from ..observe.access import Sink
 from ..observe.exposition import Family
 from ..policies.mirror import Shadow

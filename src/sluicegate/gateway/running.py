@@ -14,7 +14,7 @@ from ..events import get_logger
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..frontends.request import ASGIApp
-from ..http1.doors import Doors
+from ..http1.server.connection_limit import Doors
 from ..outside import Outside
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .forwarded import Peer
-from .outgoing import Outgoing
-from .response_writer import ResponseWriter
-from .serving import Serving
+from .server.forwarded import Peer
+from .server.outgoing import Outgoing
+from .server.response_writer import ResponseWriter
+from .server.shared import Serving
 from .timekeeper import Timed
 
 __all__ = ["Carrier"]

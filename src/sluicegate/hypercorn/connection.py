@@ -13,8 +13,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from ..events import get_logger
-from ..http1.forwarded import Peer
-from ..http1.settings import ServerSettings
+from ..http1.server.forwarded import Peer
+from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from .pace import NEVER, Pace
 from .protocols import Talk

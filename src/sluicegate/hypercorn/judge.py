@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..http1.framing import Refused
-from ..http1.head import HeadLimits, check_host, split_target
+from ..http1.server.request_head import HeadLimits, check_host, split_target
 
 __all__ = ["Limited", "judge_http2"]
 

@@ -21,13 +21,13 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from ..events import get_logger
 from ..frontends.request import ASGIApp
-from ..http1.accepting import accept_all
-from ..http1.dates import date_headers
-from ..http1.doors import Doors
-from ..http1.forwarded import peer_of
-from ..http1.guests import Guests
-from ..http1.lifespan import Lifespan, StartUpFailed
-from ..http1.settings import ServerSettings
+from ..http1.server.accepting import accept_all
+from ..http1.server.connection_limit import Doors
+from ..http1.server.dates import date_headers
+from ..http1.server.forwarded import peer_of
+from ..http1.server.guests import Guests
+from ..http1.server.lifespan import Lifespan, StartUpFailed
+from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from .connection import Connection
 

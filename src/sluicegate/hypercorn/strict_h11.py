@@ -12,8 +12,8 @@ from typing import Any
 import h11
 
 from ..http1.framing import Refused
-from ..http1.head import HeadLimits, Request
-from ..http1.requests import RequestParser
+from ..http1.server.request_head import HeadLimits, Request
+from ..http1.server.request_parser import RequestParser
 
 __all__ = ["StrictConnection"]
 

@@ -20,9 +20,9 @@ from hypercorn.typing import Scope as HypercornScope
 
 from ..events import get_logger
 from ..frontends.request import ON_DISCONNECT, ASGIApp, Scope
-from ..http1.forwarded import Peer, seen_through
-from ..http1.hang_up import is_hang_up
-from ..http1.settings import Networks
+from ..http1.server.forwarded import Peer, seen_through
+from ..http1.server.hang_up import is_hang_up
+from ..http1.server.settings import Networks
 
 __all__ = ["Tasks"]
 

@@ -11,7 +11,7 @@ from typing import get_args
 import attrs
 import trio
 
-from ..http1.responses import ResponseParser
+from ..http1.client.response_parser import ResponseParser
 from ..outside import OpenStream
 from ..protocol.events import Event, EventParser, format_event
 from ..protocol.headers import EVENT_STREAM, JSON, media_type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..http1.client_connection import probe_of
+from ..http1.client.connection import probe_of
 from .answers import unfold
 from .faults import Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, Truncate
 

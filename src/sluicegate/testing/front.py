@@ -9,8 +9,8 @@ import attrs
 import trio
 import trio.testing
 
-from ..http1.lifespan import ASGIApp
-from ..http1.server import ServerSettings, serve
+from ..http1.server.lifespan import ASGIApp
+from ..http1.server.server import ServerSettings, serve
 from .wire import MemoryNetwork, MemoryStream
 
 __all__ = ["Answer", "Front", "HandClient", "open_front"]

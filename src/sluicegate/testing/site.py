@@ -11,7 +11,7 @@ import attrs
 import trio
 import trio.testing
 
-from ..http1.server import HangUp, ServerSettings, serve
+from ..http1.server.server import HangUp, ServerSettings, serve
 from .asgi import App, Receive, Send
 from .wire import MemoryNetwork, MemoryStream
 

@@ -13,7 +13,7 @@ import trio
 from ..backends.channel import ChannelSession
 from ..backends.http.connector import HttpConnector
 from ..channel.outbox import Letter
-from ..http1.server import HangUp, serve
+from ..http1.server.server import HangUp, serve
 from ..protocol.events import format_event
 from ..protocol.messages import Malformed, Notification, Params, Request, Response, decode
 from ..protocol.tokens import NOBODY

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from ...http1.client_failures import TooLarge
-from ...http1.client_response import Response
+from ...http1.client.failures import TooLarge
+from ...http1.client.response import Response
 from ...http1.content_coding import CODINGS, PIECE, Inflater, Undecodable
 
 __all__ = ["CODING", "inflater_for", "read_inflated"]

@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from ...http1.client import Client, open_client
-from ...http1.dialing import Finish
-from ...http1.origin import Address, parse_address
+from ...http1.client.dialing import Finish
+from ...http1.client.origin import Address, parse_address
+from ...http1.client.pool import Client, open_client
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
 from ...tls.client import TlsFiles

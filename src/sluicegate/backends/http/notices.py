@@ -8,8 +8,8 @@ import attrs
 import trio
 
 from ...events import get_logger
-from ...http1.client_failures import Broken, TooLarge
-from ...http1.client_response import Response
+from ...http1.client.failures import Broken, TooLarge
+from ...http1.client.response import Response
 from .session_headers import Conversation
 from .wire import Wire
 

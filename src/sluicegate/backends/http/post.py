@@ -7,7 +7,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ...http1.client_response import Response
+from ...http1.client.response import Response
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.events import Event, EventParser, OversizedEvent

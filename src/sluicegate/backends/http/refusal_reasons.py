@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...http1.client_response import Response
+from ...http1.client.response import Response
 from ...protocol.why import Why
 
 __all__ = ["what_is_missing"]

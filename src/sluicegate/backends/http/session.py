@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from ...events import get_logger
-from ...http1.client_response import Response
+from ...http1.client.response import Response
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.faults import Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ...http1.client_head import encode_headers
+from ...http1.client.head import encode_headers
 from ...protocol import eras
 from ...protocol.calls import NAMED_BY, Call
 from ...protocol.headers import JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, safe_value

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from ...events import get_logger
-from ...http1.client_response import Response
+from ...http1.client.response import Response
 from ...protocol.events import EventParser, OversizedEvent
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from ...http1.client import Client
-from ...http1.client_failures import Broken, TooLarge, Unreachable
-from ...http1.client_head import encode_headers
-from ...http1.client_response import Response
-from ...http1.client_turns import Leaves
+from ...http1.client.dial_limit import Leaves
+from ...http1.client.failures import Broken, TooLarge, Unreachable
+from ...http1.client.head import encode_headers
+from ...http1.client.origin import Address
+from ...http1.client.pool import Client
+from ...http1.client.response import Response
 from ...http1.content_coding import Inflater, Undecodable
-from ...http1.origin import Address
 from ...protocol import faults
 from ...protocol.errors import INTERNAL_ERROR
 from ...protocol.faults import Cause, Fault

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..outside import OpenStream
-from ..tls.client import TlsFiles, client_context
-from .client_failures import Unreachable
+from ...outside import OpenStream
+from ...tls.client import TlsFiles, client_context
+from ..sockets import quicken
+from .failures import Unreachable
 from .origin import Origin
-from .sockets import quicken
 from .tunnel import Proxy, open_tunnel, parse_proxy
 
 __all__ = ["Dialer", "Finish", "dialer_to"]

@@ -14,11 +14,11 @@ from typing import Protocol
 import attrs
 import trio
 
-from .client_failures import Broken
-from .lane import Lane
-from .responses import ResponseParser
-from .sockets import QuickSocket
-from .timekeeper import Timekeeper
+from ..fair_turns import Lane
+from ..sockets import QuickSocket
+from ..timekeeper import Timekeeper
+from .failures import Broken
+from .response_parser import ResponseParser
 
 __all__ = ["NEVER", "SENT_APART", "Connection", "Home", "probe_of"]
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import attrs
 
-from .head import HeadLimits
+from .request_head import HeadLimits
 
 __all__ = ["Networks", "ServerSettings"]
 

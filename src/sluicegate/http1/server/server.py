@@ -10,19 +10,19 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ..events import get_logger
+from ...events import get_logger
+from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
 from .connection import Connection
+from .connection_limit import Doors
 from .cycle import ON_DISCONNECT
-from .doors import Doors
 from .forwarded import Peer, peer_of
 from .guests import Guests
 from .hang_up import HangUp
 from .lifespan import ASGIApp, Lifespan, StartUpFailed
 from .response_head import FULL, DateLine, plain_answer
-from .serving import Serving
 from .settings import ServerSettings
-from .sockets import hold_little_back, quicken
+from .shared import Serving
 
 __all__ = ["ON_DISCONNECT", "HangUp", "ServerSettings", "StartUpFailed", "serve"]
 

@@ -12,10 +12,10 @@ from collections import deque
 import attrs
 import httptools
 
-from .framing import CHUNKS, EMPTY_LINE, Refused
-from .head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line, request_of
-from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
-from .repeated import Known, KnownHeads
+from ..framing import CHUNKS, EMPTY_LINE, Refused
+from ..head_cache import Known, KnownHeads
+from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
+from .request_head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line, request_of
 
 __all__ = ["HeadLimits", "Refusal", "Request", "RequestParser"]
 

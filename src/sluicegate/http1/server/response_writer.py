@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from .head import Request
+from .request_head import Request
 from .response_head import encode_given, status_line
 
 __all__ = ["ResponseWriter"]

@@ -14,17 +14,17 @@ from errno import EPIPE
 import attrs
 import trio
 
-from ..events import get_logger
-from .carrier import Carrier
+from ...events import get_logger
+from ..carrier import Carrier
+from ..timekeeper import NEVER
 from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
-from .head import Request
 from .lifespan import Message, Scope
 from .pace import Pace
-from .requests import Refusal
+from .request_head import Request
+from .request_parser import Refusal
 from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
-from .timekeeper import NEVER
 
 __all__ = ["ON_DISCONNECT", "TAKES_VIEWS", "Cycle"]
 

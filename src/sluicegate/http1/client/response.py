@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from .client_connection import Connection
-from .client_failures import Broken, TooLarge
-from .messages import append_piece
+from ..message_parser import append_piece
+from .connection import Connection
+from .failures import Broken, TooLarge
 
 __all__ = ["Response", "begin_response"]
 

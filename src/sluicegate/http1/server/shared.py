@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from .head import RequestLine
+from ..head_cache import KnownHeads
+from ..timekeeper import Timekeeper
 from .lifespan import ASGIApp, Lifespan
-from .repeated import KnownHeads
+from .request_head import RequestLine
 from .response_head import DateLine
 from .settings import ServerSettings
-from .timekeeper import Timekeeper
 
 __all__ = ["Serving"]
 

@@ -8,9 +8,9 @@ from errno import EPIPE
 import attrs
 import trio
 
+from ..sockets import QuickSocket
+from ..timekeeper import NEVER, Timekeeper
 from .settings import ServerSettings
-from .sockets import QuickSocket
-from .timekeeper import NEVER, Timekeeper
 
 __all__ = ["Outgoing"]
 

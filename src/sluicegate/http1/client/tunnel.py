@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 import trio
 
-from .client_failures import Unreachable
-from .client_head import encode_headers
+from .failures import Unreachable
+from .head import encode_headers
 from .origin import Origin, parse_address
-from .responses import ResponseParser
+from .response_parser import ResponseParser
 
 __all__ = ["Proxy", "open_tunnel", "parse_proxy"]
 

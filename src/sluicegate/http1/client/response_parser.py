@@ -12,9 +12,9 @@ from functools import lru_cache
 import attrs
 import httptools
 
-from .framing import CHUNKS, Refused, declared_length, stays
-from .messages import CHUNKED, HEADERS, LINE, OVER, SIZED, UNTIL_EOF, MessageParser, append_piece
-from .repeated import Known, KnownHeads
+from ..framing import CHUNKS, Refused, declared_length, stays
+from ..head_cache import Known, KnownHeads
+from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, UNTIL_EOF, MessageParser, append_piece
 
 __all__ = ["ResponseParser"]
 

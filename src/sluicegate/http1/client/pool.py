@@ -13,21 +13,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from ..outside import OpenStream
-from ..protocol.headers import is_token
-from ..tls.client import TlsFiles
-from .client_connection import NEVER, SENT_APART, Connection, probe_of
-from .client_failures import Unreachable
-from .client_response import Response, begin_response
-from .client_settings import ClientSettings
-from .client_turns import Dialing, Leaves, Turns
+from ...outside import OpenStream
+from ...protocol.headers import is_token
+from ...tls.client import TlsFiles
+from ..fair_turns import Lane
+from ..head_cache import KnownHeads
+from ..sockets import quicken
+from ..timekeeper import Timekeeper
+from .connection import NEVER, SENT_APART, Connection, probe_of
+from .dial_limit import Dialing, Leaves, Turns
 from .dialing import Dialer, Finish, dialer_to
-from .lane import Lane
+from .failures import Unreachable
 from .origin import Origin
-from .repeated import KnownHeads
-from .responses import ResponseParser
-from .sockets import quicken
-from .timekeeper import Timekeeper
+from .response import Response, begin_response
+from .response_parser import ResponseParser
+from .settings import ClientSettings
 
 __all__ = ["Client", "open_client"]
 

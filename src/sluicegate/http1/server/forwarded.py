@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import attrs
 import trio
 
+from ..sockets import QuickSocket
 from .settings import Networks
-from .sockets import QuickSocket
 
 __all__ = ["Peer", "network_behind", "network_of", "peer_of", "seen_through"]
 

@@ -10,16 +10,16 @@ from contextlib import suppress
 import attrs
 import trio
 
-from .bell import Bell
+from ..bell import Bell
+from ..sockets import is_readable
+from ..timekeeper import NEVER
 from .cycle import Cycle
 from .forwarded import Peer
 from .outgoing import Outgoing
-from .requests import Refusal, Request, RequestParser
+from .request_parser import Refusal, Request, RequestParser
 from .response_head import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
 from .response_writer import ResponseWriter
-from .serving import Serving
-from .sockets import is_readable
-from .timekeeper import NEVER
+from .shared import Serving
 
 __all__ = ["Connection"]
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from .framing import CHUNKS, Refused, declared_length, stays, words
+from ..framing import CHUNKS, Refused, declared_length, stays, words
 
 __all__ = ["JUDGED", "HeadLimits", "Request", "RequestLine", "check_host", "read_head", "read_line", "request_of", "split_target"]
 

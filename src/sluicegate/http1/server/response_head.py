@@ -10,7 +10,7 @@ from http import HTTPStatus
 import attrs
 
 from .dates import date_headers
-from .requests import Refusal
+from .request_parser import Refusal
 
 __all__ = [
     "BODY_TOO_SLOW",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..protocol.headers import is_header_name, is_header_value
+from ...protocol.headers import is_header_name, is_header_value
 
 __all__ = ["OWN_HEADERS", "encode_headers"]
 
