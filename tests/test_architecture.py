@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "sluicegate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = (
-    {"protocol", "tls", "sources", "outside", "events"},
+    {"protocol", "tls", "sources", "outside", "loggers"},
     {"policies", "http1", "observe", "channel"},
     {"identity", "routing", "backends"},
     {"frontends", "hypercorn", "bridge"},

@@ -16,8 +16,8 @@ from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.events import format_event
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.sse import format_event
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
 from sluicegate.testing.site import open_site

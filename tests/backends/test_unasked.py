@@ -18,8 +18,8 @@ from sluicegate.backends.stdio import StdioConnector
 from sluicegate.backends.unasked import FEW_LINES, MOST_GARBAGE, MOST_REQUESTS, PIECE, WINDOW_SECONDS, in_pieces
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.events import format_event
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.sse import format_event
 from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable

@@ -23,9 +23,9 @@ from sluicegate.backends.session import Connector
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, SecurityConfig, TimeoutConfig
 from sluicegate.gateway.member import BackendFailed
 from sluicegate.gateway.opening import Gateway
-from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
+from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.determinism import deterministic
 from sluicegate.testing.doors import AsgiDoor, Cut, Door, RawDoor, Response

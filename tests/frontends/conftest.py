@@ -19,8 +19,8 @@ from sluicegate.identity.bearer import BearerTokens
 from sluicegate.policies.lifetime import Lifetime
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import Raw, encode
+from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.routing.catalogue import Directory
 from sluicegate.sources import Sources
 from sluicegate.testing.asgi import AsgiTransport

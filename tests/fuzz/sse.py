@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tests.fuzz.timing import in_time
 
-from sluicegate.protocol.events import Event, EventParser, OversizedEvent, format_event
+from sluicegate.protocol.sse import Event, EventParser, OversizedEvent, format_event
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
-from sluicegate.events import get_logger
+from sluicegate.loggers import get_logger
 from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, JsonForm, Line, Lines, TextForm
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.observe.log import logging_to

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from sluicegate.events import Event, get_logger
+from sluicegate.loggers import Event, get_logger
 
 log = get_logger("sluicegate.test")
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 import trio
 
-from sluicegate.events import Seldom
+from sluicegate.loggers import Seldom
 from sluicegate.observe.metrics import Counts
 from sluicegate.observe.refusals import Refusals
 

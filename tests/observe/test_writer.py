@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import click
 import pytest
 
-from sluicegate.events import get_logger
+from sluicegate.loggers import get_logger
 from sluicegate.observe.buffer import MOST_LINES, Buffer
 from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
 from sluicegate.protocol.blot import MOST_SHOWN, blotting

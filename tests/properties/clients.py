@@ -11,8 +11,8 @@ import attrs
 import trio
 
 from sluicegate.gateway.opening import Gateway
-from sluicegate.protocol.events import Event, EventParser
 from sluicegate.protocol.messages import decode_object
+from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.testing.doors import Cut, RawDoor
 from sluicegate.testing.ledger import Asked, Ledger
 from sluicegate.testing.lines import LineClient, open_line_client

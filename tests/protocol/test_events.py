@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from sluicegate.protocol.events import Event, EventParser, OversizedEvent, format_comment, format_event
+from sluicegate.protocol.sse import Event, EventParser, OversizedEvent, format_comment, format_event
 
 CASES = [
     (b"data: x\n\n", [Event(b"x")]),

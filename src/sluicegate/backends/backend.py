@@ -9,7 +9,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import READS, Call, Caller, Hop, Reply

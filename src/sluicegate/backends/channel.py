@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from ..channel.outbox import Letter, Outbox
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.messages import Params, Raw, encode_notification, encode_request

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from ..channel.lines import Lines, Oversized
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
 from .unasked import in_pieces

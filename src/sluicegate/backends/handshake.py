@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import eras
 from ..protocol.calls import Call
 from ..protocol.faults import Cause, Fault

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..policies.settings import HealthSettings
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted

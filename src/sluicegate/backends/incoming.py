@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from typing import Protocol
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Call, Reply

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.messages import Params, read_text
 from .diagnosis import printable
 

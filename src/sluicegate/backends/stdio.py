@@ -16,7 +16,7 @@ import trio
 
 from ..channel.lines import Lines, Oversized
 from ..channel.outbox import Outbox
-from ..events import get_logger
+from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.blot import Blot, unblotted
 from ..protocol.messages import compact

@@ -13,7 +13,7 @@ from collections import deque
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.faults import Fault
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why

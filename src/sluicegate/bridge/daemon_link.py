@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.addresses import public_part
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
 from ..protocol.messages import decode

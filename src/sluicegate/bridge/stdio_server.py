@@ -14,7 +14,7 @@ import trio
 
 from ..channel.lines import Lines, Oversized
 from ..channel.oversized import refuse_oversized
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed

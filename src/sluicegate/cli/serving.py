@@ -14,11 +14,11 @@ import trio
 from ..bridge.stdio_server import bridge
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
-from ..events import get_logger
 from ..frontends.stdio import open_standard_streams
 from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
 from ..gateway.opening import Gateway, open_gateway
+from ..loggers import get_logger
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..protocol.blot import blotting

@@ -8,9 +8,9 @@ import attrs
 import trio
 
 from ..protocol.eras import PRIMED
-from ..protocol.events import format_comment, format_event
 from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
 from ..protocol.parts import Parts
+from ..protocol.sse import format_comment, format_event
 from .endpoint import Endpoint
 from .exchange import Exchange
 from .request import Headers, HttpRequest

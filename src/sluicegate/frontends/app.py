@@ -9,9 +9,9 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..events import Seldom, get_logger
 from ..http1.fair_turns import Lane
 from ..identity.bearer import Refused
+from ..loggers import Seldom, get_logger
 from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error

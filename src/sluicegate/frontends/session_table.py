@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.calls import Caller
 from ..sources import Sources
 from .chores import Chores

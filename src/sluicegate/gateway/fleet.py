@@ -14,7 +14,7 @@ from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.nearest import instead_of_unknown
 from ..config.problem import ConfigError, Problem
-from ..events import get_logger
+from ..loggers import get_logger
 from ..policies.hedge import HedgeTimer
 from ..policies.mirror import Shadow
 from ..policies.outlier import Group

@@ -13,12 +13,12 @@ from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError
 from ..config.secrets import blots_of
-from ..events import get_logger
 from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint, Limits
 from ..http1.server.connection_limit import Doors
 from ..identity.bearer import BearerTokens
+from ..loggers import get_logger
 from ..observe.access import Lines, Sink
 from ..observe.exposition import Exposition
 from ..observe.metrics import Counts

@@ -10,11 +10,11 @@ import trio
 
 from ..backends.backend import Backend, StateChange
 from ..config.model import BackendConfig, Config
-from ..events import get_logger
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..frontends.request import ASGIApp
 from ..http1.server.connection_limit import Doors
+from ..loggers import get_logger
 from ..outside import Outside
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply

@@ -12,10 +12,10 @@ from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from ..events import get_logger
 from ..http1.server.forwarded import Peer
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
+from ..loggers import get_logger
 from .pace import NEVER, Pace
 from .protocols import Talk
 from .tasks import Tasks

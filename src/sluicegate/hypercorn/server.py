@@ -19,7 +19,6 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
-from ..events import get_logger
 from ..frontends.request import ASGIApp
 from ..http1.server.accepting import accept_all
 from ..http1.server.connection_limit import Doors
@@ -29,6 +28,7 @@ from ..http1.server.guests import Guests
 from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
+from ..loggers import get_logger
 from .connection import Connection
 
 __all__ = ["serve"]

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 import trio
 
-from ..events import get_logger, quoted
+from ..loggers import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
 from .buffer import Buffer
 from .times import stamp

@@ -14,7 +14,7 @@ from typing import TextIO
 import msgspec
 import structlog
 
-from ..events import Event
+from ..loggers import Event
 from ..protocol.blot import Blot, shown, unblotted
 from .buffer import Buffer
 from .collapse import Collapse

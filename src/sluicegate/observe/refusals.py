@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..events import Seldom, get_logger
+from ..loggers import Seldom, get_logger
 from .metrics import Counts
 
 __all__ = ["Refusals"]

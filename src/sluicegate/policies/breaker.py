@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from .settings import BreakerSettings
 from .window import CountWindow, TimeWindow
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.calls import SILENT, Call, Handler, Reply
 from ..protocol.fault import Cause
 from .hedge_timer import HedgeTimer

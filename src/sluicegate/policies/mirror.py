@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 

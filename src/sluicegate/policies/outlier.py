@@ -12,7 +12,7 @@ import math
 import attrs
 import trio
 
-from ..events import get_logger
+from ..loggers import get_logger
 from .settings import OutlierSettings
 
 __all__ = ["Group", "Outlier"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Caller, Handler, Reply
 from ..protocol.messages import Params, Raw, encode, read_text

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from ..events import get_logger
+from ..loggers import get_logger
 from ..protocol.calls import NAMED_BY, Call, Handler, Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 import trio
 
-from ..protocol.events import format_event
+from ..protocol.sse import format_event
 from .asgi import Receive, Send
 
 __all__ = ["Answer", "Script", "ScriptedEndpoint"]

@@ -13,9 +13,9 @@ import trio
 
 from ..http1.client.response_parser import ResponseParser
 from ..outside import OpenStream
-from ..protocol.events import Event, EventParser, format_event
 from ..protocol.headers import EVENT_STREAM, JSON, media_type
 from ..protocol.messages import Request, decode, encode, encode_error
+from ..protocol.sse import Event, EventParser, format_event
 from .answers import CANNED, canned, spoiled, unfold
 from .faults import Duplicate, Forgotten, Garble, Hang, Reset, Truncate, WrongId
 from .faulty_streams import MOST_READ, FaultyStream

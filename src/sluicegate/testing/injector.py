@@ -20,7 +20,7 @@ from ..backends.http.connector import HttpConnector
 from ..backends.inprocess import InProcessConnector
 from ..backends.session import BackendSession, Connector, Inbox
 from ..backends.stdio import StdioConnector
-from ..events import get_logger
+from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec
 from ..protocol.calls import SILENT, Call, Reply
 from ..protocol.messages import Params

@@ -13,7 +13,7 @@ import trio
 from ..config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
 from ..gateway.faulting import FaultKit
 from ..gateway.opening import Gateway, open_gateway
-from ..protocol.events import Event, EventParser
+from ..protocol.sse import Event, EventParser
 from .doors import Cut, RawDoor, Response
 from .ledger import Asked, Ledger
 from .playing import Play

@@ -14,8 +14,8 @@ from ..backends.channel import ChannelSession
 from ..backends.http.connector import HttpConnector
 from ..channel.outbox import Letter
 from ..http1.server.server import HangUp, serve
-from ..protocol.events import format_event
 from ..protocol.messages import Malformed, Notification, Params, Request, Response, decode
+from ..protocol.sse import format_event
 from ..protocol.tokens import NOBODY
 from ..protocol.why import Why
 from .asgi import Receive, Send

@@ -7,9 +7,9 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ...events import get_logger
 from ...http1.client.failures import Broken, TooLarge
 from ...http1.client.response import Response
+from ...loggers import get_logger
 from .session_headers import Conversation
 from .wire import Wire
 

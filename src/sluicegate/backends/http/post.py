@@ -10,10 +10,10 @@ import trio
 from ...http1.client.response import Response
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
-from ...protocol.events import Event, EventParser, OversizedEvent
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ...protocol.messages import Malformed, Message, Raw, encode_request
+from ...protocol.sse import Event, EventParser, OversizedEvent
 from ...protocol.tokens import own_key, with_own_token
 from ...protocol.why import Why
 from ..incoming import Desk, deliver, messages_in

@@ -9,7 +9,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ...events import get_logger
+from ...loggers import get_logger
 from ...protocol import eras, faults
 from ...protocol.calls import Call, Reply
 from ...protocol.faults import Fault

@@ -12,8 +12,8 @@ from itertools import count
 import attrs
 import trio
 
-from ...events import get_logger
 from ...http1.client.response import Response
+from ...loggers import get_logger
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.faults import Fault

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from ...events import get_logger
 from ...http1.client.response import Response
-from ...protocol.events import EventParser, OversizedEvent
+from ...loggers import get_logger
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
+from ...protocol.sse import EventParser, OversizedEvent
 from ..incoming import Desk, deliver, doubt_lists, messages_in
 from .post import HttpExchange
 from .session_headers import Conversation

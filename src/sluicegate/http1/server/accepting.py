@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from ...events import get_logger
+from ...loggers import get_logger
 
 __all__ = ["accept_all", "accept_waiting"]
 

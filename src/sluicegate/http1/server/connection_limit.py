@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from ...events import Seldom, get_logger
+from ...loggers import Seldom, get_logger
 from .forwarded import Peer
 
 __all__ = ["Doors"]

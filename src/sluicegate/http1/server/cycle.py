@@ -14,7 +14,7 @@ from errno import EPIPE
 import attrs
 import trio
 
-from ...events import get_logger
+from ...loggers import get_logger
 from ..carrier import Carrier
 from ..timekeeper import NEVER
 from .forwarded import network_behind, seen_through

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import trio
 
-from ...events import get_logger
+from ...loggers import get_logger
 
 __all__ = ["ASGIApp", "Lifespan", "Message", "Receive", "Scope", "Send", "StartUpFailed"]
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ...events import get_logger
+from ...loggers import get_logger
 from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
 from .connection import Connection
