@@ -24,9 +24,9 @@ from sluicegate.config.dump import dump
 from sluicegate.config.load import load, parse
 from sluicegate.policies.settings import TABLES as POLICIES
 from sluicegate.policies.settings import RateLimitSettings
-from sluicegate.testing.fault_words import FAULTS, name_of
-from sluicegate.testing.faults import Transport
-from sluicegate.testing.injector import load_faults
+from sluicegate.testing.injections.injector import load_faults
+from sluicegate.testing.injections.kinds import Transport
+from sluicegate.testing.injections.words import FAULTS, name_of
 
 CONF = Path(__file__).parents[1] / "conf"
 PLAN = CONF / "faults.toml"

@@ -19,7 +19,7 @@ import pytest
 from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
 from sluicegate.gateway.policy_readings import _COUNTERS, _GAUGES
-from sluicegate.testing.fault_words import FAULTS
+from sluicegate.testing.injections.words import FAULTS
 from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
 

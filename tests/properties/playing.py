@@ -21,7 +21,7 @@ from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.messages import Request
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.faults import Transport
+from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.playing import Play
 from sluicegate.testing.programs import program_of
 from sluicegate.testing.script import Answer, Step

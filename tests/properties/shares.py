@@ -12,7 +12,7 @@ from tests.properties.watching import Watch
 from tests.properties.worlds import Part, World, draw_part
 
 from sluicegate.config.model import BackendConfig, TimeoutConfig
-from sluicegate.testing.faults import Delay, RpcError, ToolFails
+from sluicegate.testing.injections.kinds import Delay, RpcError, ToolFails
 from sluicegate.testing.playing import Play
 from sluicegate.testing.script import Rule
 

@@ -12,8 +12,8 @@ from sluicegate.config.problem import ConfigError
 from sluicegate.policies.latencies import quantile_of
 from sluicegate.protocol.calls import Caller
 from sluicegate.routing.split import SLOTS, Schedule
-from sluicegate.testing.fault_plan import read_plan
-from sluicegate.testing.fault_words import FAULTS, WrongFault, fault_in, name_of
+from sluicegate.testing.injections.plan import read_plan
+from sluicegate.testing.injections.words import FAULTS, WrongFault, fault_in, name_of
 
 looked_for = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 

@@ -6,8 +6,8 @@ import random
 
 import attrs
 
-from sluicegate.testing.draws import Uniform
-from sluicegate.testing.faults import (
+from sluicegate.testing.injections.draws import Uniform
+from sluicegate.testing.injections.kinds import (
     ChildExit,
     DeafChild,
     Delay,

@@ -15,7 +15,7 @@ from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply
 from sluicegate.protocol.messages import Params
 from sluicegate.protocol.why import Why
-from sluicegate.testing.injector import Faults
+from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.script import Script
 from sluicegate.testing.transcript import Transcript
 from sluicegate.testing.wild import read_mark

@@ -12,7 +12,7 @@ from tests.properties.troubles import Trouble, draw_rules, draw_troubles
 
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
 from sluicegate.policies.settings import RateLimitSettings
-from sluicegate.testing.faults import Transport
+from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.script import Rule, Script
 
 __all__ = ["STORM_ENDS", "Part", "World", "draw"]

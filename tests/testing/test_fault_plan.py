@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sluicegate.config.problem import ConfigError
-from sluicegate.testing.draws import Exponential, Uniform
-from sluicegate.testing.fault_words import FAULTS, WrongFault, fault_from, fault_in, name_of
-from sluicegate.testing.faults import (
+from sluicegate.testing.injections.draws import Exponential, Uniform
+from sluicegate.testing.injections.injector import load_faults
+from sluicegate.testing.injections.kinds import (
     ChildExit,
     Delay,
     Drip,
@@ -25,7 +25,7 @@ from sluicegate.testing.faults import (
     Unauthorized,
     Unavailable,
 )
-from sluicegate.testing.injector import load_faults
+from sluicegate.testing.injections.words import FAULTS, WrongFault, fault_from, fault_in, name_of
 from sluicegate.testing.script import Rule, Script
 
 PLAN = """

@@ -15,8 +15,12 @@ from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.draws import Exponential, Uniform
-from sluicegate.testing.faults import (
+from sluicegate.testing.gate import Gate
+from sluicegate.testing.gate import open_gate as open_any_gate
+from sluicegate.testing.heard import Heard
+from sluicegate.testing.injections.draws import Exponential, Uniform
+from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.kinds import (
     AskBack,
     ChildExit,
     DeafChild,
@@ -45,10 +49,6 @@ from sluicegate.testing.faults import (
     Unavailable,
     WrongId,
 )
-from sluicegate.testing.gate import Gate
-from sluicegate.testing.gate import open_gate as open_any_gate
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.injector import Faults
 from sluicegate.testing.script import Answer, Note, Rule, Script
 
 

@@ -8,8 +8,9 @@ import trio.testing
 
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
-from sluicegate.testing.draws import Exponential
-from sluicegate.testing.faults import (
+from sluicegate.testing.gate import open_gate
+from sluicegate.testing.injections.draws import Exponential
+from sluicegate.testing.injections.kinds import (
     ChildExit,
     Delay,
     Drip,
@@ -29,7 +30,6 @@ from sluicegate.testing.faults import (
     Unavailable,
     WrongId,
 )
-from sluicegate.testing.gate import open_gate
 from sluicegate.testing.playing import Play, play
 from sluicegate.testing.script import Rule, is_over
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.testing.faults import Delay, Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, ToolFails, Truncate
-from sluicegate.testing.faulty_streams import FaultyStream
+from sluicegate.testing.injections.kinds import Delay, Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, ToolFails, Truncate
+from sluicegate.testing.injections.streams import FaultyStream
 from sluicegate.testing.wire import memory_pair
 
 SAID = b"0123456789"

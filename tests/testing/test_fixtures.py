@@ -8,7 +8,7 @@ import trio.testing
 
 from sluicegate import BackendFailed, ConfigError
 from sluicegate.testing import Delay, OpenGateway, RpcError, Rule, ScriptedBackend
-from sluicegate.testing.injector import Faults
+from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.script import Script
 
 Clock = trio.testing.MockClock

@@ -25,7 +25,7 @@ from sluicegate.policies.settings import (
     RateLimitSettings,
     RetrySettings,
 )
-from sluicegate.testing.injector import Faults
+from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.playing import Play, play, replays
 from sluicegate.testing.script import Delay, Drip, DropAnswer, Duplicate, Hang, Refuse, Reset, Rule, Script, Truncate, WrongId
 from sluicegate.testing.steady import steady

@@ -8,9 +8,9 @@ import pytest
 
 from sluicegate.config.problem import ConfigError
 from sluicegate.testing import Garble, Hang, Reset, RpcError, Rule, Script, ToolFails
-from sluicegate.testing.fault_plan import read_plan
-from sluicegate.testing.fault_words import fault_in
-from sluicegate.testing.faults import Fault
+from sluicegate.testing.injections.kinds import Fault
+from sluicegate.testing.injections.plan import read_plan
+from sluicegate.testing.injections.words import fault_in
 
 
 def plan(*tables: str) -> str:

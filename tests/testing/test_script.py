@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.testing.draws import Exponential, Uniform
-from sluicegate.testing.faults import Delay, Hang, Reset, RpcError, Transport, Unavailable
+from sluicegate.testing.injections.draws import Exponential, Uniform
+from sluicegate.testing.injections.kinds import Delay, Hang, Reset, RpcError, Transport, Unavailable
 from sluicegate.testing.script import Attempt, Rule, Script
 
 ECHO, ADD = Attempt(tool="echo"), Attempt(tool="add")

@@ -18,8 +18,8 @@ from sluicegate.config.model import TimeoutConfig
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.faults import Reset
-from sluicegate.testing.injector import Faults
+from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.kinds import Reset
 from sluicegate.testing.script import Rule, Script
 
 JSON = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}

@@ -114,7 +114,7 @@ def command(  # noqa: PLR0913  one for each option
 
 def _faults(plan: str, seed: str | None, config: Config) -> FaultKit:
     """The faults of a plan; loaded only for those who ask, because it is the test kit that has them."""
-    from ..testing.injector import load_faults
+    from ..testing.injections.injector import load_faults
 
     return load_faults(plan, seed, {backend.name: backend.transport for backend in config.backends})
 

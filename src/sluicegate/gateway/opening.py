@@ -73,7 +73,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         layers: policies of the program's own, per backend, innermost first.
         access_log: takes batches of whole lines, one JSON object a call, or a `Sink` that has a writer; without it there is no access log.
         on_list_changed: called with the notification's method when a list has changed.
-        faults: makes backends fail on purpose, see `sluicegate.testing.injector.Faults`.
+        faults: makes backends fail on purpose, see `sluicegate.testing.injections.injector.Faults`.
 
     Raises:
         ConfigError: the configuration is wrong; all that is wrong is told at once.

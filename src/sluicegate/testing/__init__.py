@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from .backend import ScriptedBackend
     from .checkpoints import Trial, cancel_at_every_checkpoint
     from .determinism import deterministic
-    from .draws import Exponential, Uniform
-    from .faults import (
+    from .fixtures import OpenGateway, Seeded
+    from .injections.draws import Exponential, Uniform
+    from .injections.injector import Faults, Injected
+    from .injections.kinds import (
         AskBack,
         ChildExit,
         DeafChild,
@@ -47,9 +49,7 @@ if TYPE_CHECKING:
         Unavailable,
         WrongId,
     )
-    from .faulty_streams import FaultyStream
-    from .fixtures import OpenGateway, Seeded
-    from .injector import Faults, Injected
+    from .injections.streams import FaultyStream
     from .leaks import no_leaks
     from .network import MemoryOutside, open_outside, run_inline
     from .playing import Play, Played, Scenario, play, replays
@@ -132,8 +132,8 @@ _HOMES = {
     "backend": ("ScriptedBackend",),
     "checkpoints": ("Trial", "cancel_at_every_checkpoint"),
     "determinism": ("deterministic",),
-    "draws": ("Exponential", "Uniform"),
-    "faults": (
+    "injections.draws": ("Exponential", "Uniform"),
+    "injections.kinds": (
         "AskBack",
         "ChildExit",
         "DeafChild",
@@ -161,9 +161,9 @@ _HOMES = {
         "Unauthorized",
         "WrongId",
     ),
-    "faulty_streams": ("FaultyStream",),
+    "injections.streams": ("FaultyStream",),
     "fixtures": ("OpenGateway", "Seeded"),
-    "injector": ("Faults", "Injected"),
+    "injections.injector": ("Faults", "Injected"),
     "leaks": ("no_leaks",),
     "network": ("MemoryOutside", "open_outside", "run_inline"),
     "playing": ("Play", "Played", "Scenario", "play", "replays"),

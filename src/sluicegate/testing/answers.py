@@ -14,8 +14,8 @@ from ..protocol.messages import (
     encode_result,
     read_text,
 )
-from .draws import amount_of
-from .faults import Delay, Duplicate, Fault, Garble, Oversize, RpcError, ToolFails, Truncate, WrongId
+from .injections.draws import amount_of
+from .injections.kinds import Delay, Duplicate, Fault, Garble, Oversize, RpcError, ToolFails, Truncate, WrongId
 from .script import Answer, Echo, Result, Step
 
 __all__ = ["CANNED", "canned", "duration", "error_object", "progress_note", "result_object", "spoiled", "unfold"]

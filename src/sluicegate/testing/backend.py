@@ -17,9 +17,9 @@ from ..protocol.calls import Call, Reply
 from ..protocol.messages import Notification, Params, Raw, Request, Response, decode, encode_notification, read_text
 from ..protocol.why import Why
 from .answers import canned, duration, error_object, progress_note, result_object, spoiled
-from .faults import Transport
-from .injector import Faults
-from .noise import noise_of, token_of
+from .injections.injector import Faults
+from .injections.kinds import Transport
+from .injections.noise import noise_of, token_of
 from .own_answers import administered, listed
 from .peer import ScriptedConnector
 from .script import (

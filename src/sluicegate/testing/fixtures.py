@@ -20,7 +20,7 @@ from ..gateway.opening import Gateway
 from ..outside import Outside
 from ..sources import Sources
 from .backend import ScriptedBackend
-from .injector import Faults
+from .injections.injector import Faults
 from .network import open_outside
 from .script import is_over
 

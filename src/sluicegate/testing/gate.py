@@ -14,8 +14,8 @@ from ..gateway.opening import Gateway, open_gateway
 from ..protocol.calls import Reply
 from ..sources import Sources
 from .backend import ScriptedBackend
-from .faults import Transport
-from .injector import Faults
+from .injections.injector import Faults
+from .injections.kinds import Transport
 from .network import MemoryOutside, open_outside
 from .programs import program_of
 from .script import Rule, Script

@@ -17,9 +17,9 @@ import pytest
 
 if TYPE_CHECKING:
     from .backend import ScriptedBackend
-    from .faults import Fault
     from .fixtures import OpenGateway, Seeded
-    from .injector import Faults
+    from .injections.injector import Faults
+    from .injections.kinds import Fault
     from .leaks import no_leaks as NoLeaks  # noqa: N812  a class that is named like the function it stands for
     from .script import Rule
 
@@ -103,7 +103,7 @@ def scripted() -> type[ScriptedBackend]:
 @pytest.fixture
 def faulty(request: pytest.FixtureRequest) -> Callable[..., Faults]:
     """Make what goes wrong, for ``gateway(…, faults=faulty(Rule(Hang(), every=3)))``; its draws follow from the seed."""
-    from .injector import Faults
+    from .injections.injector import Faults
     from .script import Script
 
     def make(*rules: Rule | Fault) -> Faults:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from .draws import amount_of
-from .fault_plan import load_plan, read_plan
-from .faults import (
+from .injections.draws import amount_of
+from .injections.kinds import (
     Answer,
     Delay,
     Drip,
@@ -33,7 +32,8 @@ from .faults import (
     Truncate,
     WrongId,
 )
-from .rules import Attempt, Rule, is_over
+from .injections.plan import load_plan, read_plan
+from .injections.rules import Attempt, Rule, is_over
 
 __all__ = [
     "ROUTED",

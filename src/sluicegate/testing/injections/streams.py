@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..http1.client.connection import probe_of
-from .answers import unfold
-from .faults import Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, Truncate
+from ...http1.client.connection import probe_of
+from ..answers import unfold
+from .kinds import Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, Truncate
 
 __all__ = ["FaultyStream"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from ..config.nearest import instead_of_unknown, nearest
-from . import faults
+from ...config.nearest import instead_of_unknown, nearest
+from . import kinds as faults
 from .draws import Exponential, Uniform
-from .faults import Fault, SessionLost, TooManyRequests, Unauthorized, Unavailable
+from .kinds import Fault, SessionLost, TooManyRequests, Unauthorized, Unavailable
 
 __all__ = ["FAULTS", "WrongFault", "fault_from", "fault_in", "name_of"]
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..backends.channel import ChannelSession
-from ..backends.session import Inbox
-from ..channel.outbox import Letter, Outbox
-from ..protocol.calls import Call, Reply
-from ..protocol.messages import Request, Response, decode
-from ..protocol.tokens import NOBODY, own_key
-from .answers import CANNED, canned, spoiled, unfold
-from .faults import ChildExit, DeafChild, Drip, DropAnswer, Hang, Oversize, Refuse, Reorder, Reset, StderrFlood, Truncate
-from .faulty_child import FaultyChild
+from ...backends.channel import ChannelSession
+from ...backends.session import Inbox
+from ...channel.outbox import Letter, Outbox
+from ...protocol.calls import Call, Reply
+from ...protocol.messages import Request, Response, decode
+from ...protocol.tokens import NOBODY, own_key
+from ..answers import CANNED, canned, spoiled, unfold
+from .child import FaultyChild
+from .kinds import ChildExit, DeafChild, Drip, DropAnswer, Hang, Oversize, Refuse, Reorder, Reset, StderrFlood, Truncate
 from .noise import noise_of
 from .pending import take
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 
-from .transports import HTTP
+from ..transports import HTTP
 
 __all__ = ["Forgotten", "HttpStatus", "SessionLost", "TooManyRequests", "Unauthorized", "Unavailable"]
 

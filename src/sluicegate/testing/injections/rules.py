@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .faults import Fault, Step, Transport
+from .kinds import Fault, Step, Transport
 
 __all__ = ["Attempt", "Rule", "is_over"]
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import attrs
 
-from ..protocol.messages import Raw, Request, decode_object, encode, encode_notification
-from .transports import ANYWHERE
+from ...protocol.messages import Raw, Request, decode_object, encode, encode_notification
+from ..transports import ANYWHERE
 
 __all__ = ["AskBack", "ListStorm", "Noise", "ProgressFlood", "noise_of", "token_of"]
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 
-from .transports import CHILD
+from ..transports import CHILD
 
 __all__ = ["ChildExit", "DeafChild", "StderrFlood"]
 

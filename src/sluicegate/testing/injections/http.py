@@ -11,17 +11,17 @@ from typing import get_args
 import attrs
 import trio
 
-from ..http1.client.response_parser import ResponseParser
-from ..outside import OpenStream
-from ..protocol.headers import EVENT_STREAM, JSON, media_type
-from ..protocol.messages import Request, decode, encode, encode_error
-from ..protocol.sse import Event, EventParser, format_event
-from .answers import CANNED, canned, spoiled, unfold
-from .faults import Duplicate, Forgotten, Garble, Hang, Reset, Truncate, WrongId
-from .faulty_streams import MOST_READ, FaultyStream
+from ...http1.client.response_parser import ResponseParser
+from ...outside import OpenStream
+from ...protocol.headers import EVENT_STREAM, JSON, media_type
+from ...protocol.messages import Request, decode, encode, encode_error
+from ...protocol.sse import Event, EventParser, format_event
+from ..answers import CANNED, canned, spoiled, unfold
+from .kinds import Duplicate, Forgotten, Garble, Hang, Reset, Truncate, WrongId
 from .noise import Noise, noise_of
 from .pending import is_refused, take
 from .statuses import HttpStatus
+from .streams import MOST_READ, FaultyStream
 
 __all__ = ["FaultyHttp", "refusing"]
 

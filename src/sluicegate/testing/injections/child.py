@@ -8,7 +8,7 @@ from collections import deque
 import attrs
 import trio
 
-from ..outside import Child
+from ...outside import Child
 
 __all__ = ["FaultyChild"]
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import attrs
 
-from .child_faults import ChildExit, DeafChild, StderrFlood
+from ..transports import ANYWHERE, CHANNELS, CHILD, HTTP, Transport
+from .child_kinds import ChildExit, DeafChild, StderrFlood
 from .draws import Amount
 from .noise import AskBack, ListStorm, Noise, ProgressFlood
 from .statuses import Forgotten, HttpStatus, SessionLost, TooManyRequests, Unauthorized, Unavailable
-from .transports import ANYWHERE, CHANNELS, CHILD, HTTP, Transport
 
 __all__ = [
     "Answer",

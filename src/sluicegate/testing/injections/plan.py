@@ -26,12 +26,12 @@ from typing import Any
 
 import attrs
 
-from ..config.nearest import instead_of_unknown
-from ..config.problem import ConfigError, Problem, line_of
-from ..config.toml_lines import lines
-from .fault_words import FAULTS, WrongFault, fault_from
-from .faults import Fault, Transport
+from ...config.nearest import instead_of_unknown
+from ...config.problem import ConfigError, Problem, line_of
+from ...config.toml_lines import lines
+from .kinds import Fault, Transport
 from .rules import Rule, is_over
+from .words import FAULTS, WrongFault, fault_from
 
 __all__ = ["load_plan", "read_plan"]
 

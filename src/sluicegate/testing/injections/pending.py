@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 import attrs
 
-from .faults import Fault, Refuse
+from .kinds import Fault, Refuse
 
 __all__ = ["Pending", "is_refused", "pending", "take"]
 

@@ -16,25 +16,25 @@ from functools import partial
 import attrs
 import trio
 
-from ..backends.http.connector import HttpConnector
-from ..backends.inprocess import InProcessConnector
-from ..backends.session import BackendSession, Connector, Inbox
-from ..backends.stdio import StdioConnector
-from ..loggers import get_logger
-from ..outside import Child, OpenProcess, ProcessSpec
-from ..protocol.calls import SILENT, Call, Reply
-from ..protocol.messages import Params
-from ..protocol.why import Why
-from .answers import unfold
-from .fault_words import WrongFault, fault_in, name_of
-from .faults import Fault, Refuse, Transport
-from .faulty_child import FaultyChild
-from .faulty_frames import faulty_channel
-from .faulty_http import FaultyHttp, refusing
-from .peer import ScriptedConnector
+from ...backends.http.connector import HttpConnector
+from ...backends.inprocess import InProcessConnector
+from ...backends.session import BackendSession, Connector, Inbox
+from ...backends.stdio import StdioConnector
+from ...loggers import get_logger
+from ...outside import Child, OpenProcess, ProcessSpec
+from ...protocol.calls import SILENT, Call, Reply
+from ...protocol.messages import Params
+from ...protocol.why import Why
+from ..answers import unfold
+from ..peer import ScriptedConnector
+from ..script import ROUTED, Schedule, Script
+from .child import FaultyChild
+from .frames import faulty_channel
+from .http import FaultyHttp, refusing
+from .kinds import Fault, Refuse, Transport
 from .pending import Pending, pending
 from .rules import Attempt, is_over
-from .script import ROUTED, Schedule, Script
+from .words import WrongFault, fault_in, name_of
 
 __all__ = ["Faults", "Injected", "Injector", "load_faults"]
 

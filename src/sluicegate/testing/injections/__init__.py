@@ -1,0 +1,1 @@
+"""What the kit does to a server on purpose: which kinds there are, how a plan is written, and where each is put."""
