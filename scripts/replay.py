@@ -47,8 +47,9 @@ def main() -> int:
 
 def digest(seed: int, seconds: float) -> str:
     """Of one storm; imported late, so that a fresh process is one."""
+    from tests.kit.storm import storm
+
     from sluicegate.testing.playing import Play, play
-    from sluicegate.testing.storm import storm
 
     async def scenario(given: Play) -> list[str]:
         return await storm(given, seconds=seconds)

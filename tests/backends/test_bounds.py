@@ -7,6 +7,9 @@ import gzip
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.complaints import LAST_WORDS, Complaints
@@ -21,9 +24,6 @@ from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.protocol.tokens import LONGEST_NUMBER, NOBODY, own_number
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 SCHEMA = {"type": "object"}
 MESSAGE = b'{"jsonrpc":"2.0","id":1,"result":{}}'

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.channel.outbox import Outbox
@@ -14,7 +15,6 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Notification, Raw, Request, decode
 from sluicegate.protocol.why import Why
-from sluicegate.testing.heard import Heard
 
 
 def a_call(**params: bytes) -> Call:

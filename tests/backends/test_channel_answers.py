@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, decode_object
-from sluicegate.testing.heard import Heard
 
 UNUSABLE = {
     "no version": b'{"id":1,"result":{}}',

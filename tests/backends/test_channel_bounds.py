@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.heard import Heard
 
 
 def a_call(size: int = 1) -> Call:

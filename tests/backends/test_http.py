@@ -8,6 +8,9 @@ import attrs
 import msgspec
 import pytest
 import trio
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import Site, open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
@@ -16,9 +19,6 @@ from sluicegate.http1.server.server import HangUp
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.protocol.messages import Raw, encode
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import Site, open_site
 
 URL = "http://backend.test/mcp"
 

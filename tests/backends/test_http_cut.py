@@ -4,16 +4,16 @@ from typing import Protocol
 
 import pytest
 import trio
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import HandshakeFailed, shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.http.session import HttpSession
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.scissors import cut_after
-from sluicegate.testing.site import open_site
 
 
 class Cut(Protocol):

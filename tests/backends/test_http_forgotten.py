@@ -10,6 +10,9 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
@@ -18,9 +21,6 @@ from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 Error = dict[str, object]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.http.session import MOST_ANSWERS, HttpSession
 from sluicegate.protocol.why import Why
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 
 async def test_who_asks_faster_than_it_takes_answers_gets_some_and_more_when_those_have_arrived(

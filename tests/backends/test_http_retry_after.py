@@ -8,6 +8,9 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
@@ -19,9 +22,6 @@ from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.protocol.messages import Raw
 from sluicegate.sources import Sources
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 NOW = 1_800_000_000.0
 DATE = formatdate(NOW, usegmt=True)

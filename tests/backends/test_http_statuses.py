@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import Message, Receive, Send
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.testing.asgi import Message, Receive, Send
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 
 async def reply_to_a_call(status: int, body: bytes = b"<p>no</p>", kind: bytes = b"text/html") -> Reply:

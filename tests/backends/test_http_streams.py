@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 import trio
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
@@ -15,9 +18,6 @@ from sluicegate.http1.server.server import HangUp
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 CHANGED = "notifications/tools/list_changed"
 

@@ -8,13 +8,13 @@ import pytest
 import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
+from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.inprocess import InProcessConnector
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
-from sluicegate.testing.heard import Heard
 
 SECRET = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"password of another"%b}}'
 ANSWER = b'{"jsonrpc":"2.0","id":%d,"result":{}}'

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.site import open_site
 
 from sluicegate.backends.backend import Backend, State, StateChange
 from sluicegate.backends.http.connector import HttpConnector
@@ -20,9 +22,7 @@ from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.blot import MOST_SHOWN
 from sluicegate.protocol.calls import Call
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.processes import ProcessTable
-from sluicegate.testing.site import open_site
 
 Form = Callable[[bytes], bytes]
 

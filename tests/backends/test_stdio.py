@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
@@ -15,7 +16,6 @@ from sluicegate.outside import Child, ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable
 
 Source = trio.abc.ReceiveStream

@@ -7,11 +7,11 @@ from signal import SIGKILL, SIGTERM
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable
 
 Source = trio.abc.ReceiveStream

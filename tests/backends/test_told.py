@@ -11,6 +11,9 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.backend import Backend, State
 from sluicegate.backends.channel import ChannelSession
@@ -26,9 +29,6 @@ from sluicegate.protocol.messages import Params, Raw, encode, read_text
 from sluicegate.protocol.offers import KINDS, TEMPLATES, TOOLS, ListKind
 from sluicegate.protocol.why import Why
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
-from sluicegate.testing.site import open_site
 
 Log = pytest.LogCaptureFixture
 

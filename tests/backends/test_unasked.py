@@ -9,6 +9,9 @@ from itertools import pairwise
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.heard import Heard
+from tests.kit.site import open_site
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import shake_hands
@@ -20,10 +23,7 @@ from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.sse import format_event
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.processes import ProcessTable
-from sluicegate.testing.site import open_site
 
 PING = b'{"jsonrpc":"2.0","id":"p","method":"ping"}'
 ASK = b'{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}'

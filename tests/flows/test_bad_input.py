@@ -14,12 +14,12 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder, Outside
 from sluicegate.config.model import SecurityConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.outside import ProcessSpec
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.processes import ProcessTable
 from sluicegate.testing.script import Garble, Reset, Result, Step

@@ -9,10 +9,10 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder
 from sluicegate.frontends.exchange import Exchange
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, Note, Step
 

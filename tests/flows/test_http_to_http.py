@@ -13,15 +13,15 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.front import HandClient
+from tests.kit.site import open_site
 
 from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.outside import Outside
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.front import HandClient
 from sluicegate.testing.script import Delay, Echo, Hang, Reset, Step
-from sluicegate.testing.site import open_site
 from sluicegate.testing.wire import MemoryNetwork
 
 CALLERS = 20

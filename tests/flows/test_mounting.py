@@ -8,9 +8,9 @@ import trio
 import trio.testing
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder
 from sluicegate.protocol.members import MOST_MEMBERS
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Garble, Step
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import trio.testing
+from tests.kit.endpoint import Answer as HttpAnswer
+from tests.kit.endpoint import ScriptedEndpoint
+from tests.kit.front import open_front
 
 from sluicegate import open_gateway
 from sluicegate.config.load import load
 from sluicegate.protocol.offers import TOOLS
-from sluicegate.testing.endpoint import Answer as HttpAnswer
-from sluicegate.testing.endpoint import ScriptedEndpoint
-from sluicegate.testing.front import open_front
 from sluicegate.testing.network import open_outside
 
 Clock = trio.testing.MockClock

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
+from tests.kit.front import Answer, HandClient
 
 from sluicegate import Builder, open_gateway
 from sluicegate.config.model import Config, MetricsConfig, ObservabilityConfig, TimeoutConfig
@@ -29,7 +30,6 @@ from sluicegate.policies.settings import (
     RetrySettings,
 )
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.front import Answer, HandClient
 from sluicegate.testing.lines import open_line_client
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.script import Delay, RpcError

@@ -17,6 +17,12 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
+from tests.kit.doors import AsgiDoor, Cut, Door, RawDoor, Response
+from tests.kit.ledger import MARGIN, Asked, Ledger
+from tests.kit.stdio_client import CANCEL, LOOK, READY, StdioClient, hello, listed
+from tests.kit.wild import WildBackend, read_mark
+from tests.kit.wild_site import WildSite
 
 from sluicegate import ConfigError, Outside, Sources, open_gateway
 from sluicegate.backends.session import Connector
@@ -26,13 +32,7 @@ from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.protocol.sse import Event, EventParser
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.determinism import deterministic
-from sluicegate.testing.doors import AsgiDoor, Cut, Door, RawDoor, Response
-from sluicegate.testing.ledger import MARGIN, Asked, Ledger
-from sluicegate.testing.stdio_client import CANCEL, LOOK, READY, StdioClient, hello, listed
-from sluicegate.testing.wild import WildBackend, read_mark
-from sluicegate.testing.wild_site import WildSite
 from sluicegate.testing.wire import MemoryNetwork
 
 SEEDS, CHUNKS = 96, 8

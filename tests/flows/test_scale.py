@@ -16,6 +16,9 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.doors import RawDoor
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.site import open_site
 
 from sluicegate import Builder, Call, Gateway, Outside, Reply
 from sluicegate.backends.attached import AttachedConnector
@@ -25,9 +28,6 @@ from sluicegate.frontends.session_table import SWEEP_BATCH, SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.protocol.messages import Params, Raw, encode
 from sluicegate.sources import Sources
-from sluicegate.testing.doors import RawDoor
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
-from sluicegate.testing.site import open_site
 from sluicegate.testing.wire import MemoryNetwork
 
 HELLO: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 import trio.testing
+from tests.kit.endpoint import Answer, ScriptedEndpoint
+from tests.kit.site import open_site
 
 from sluicegate import BackendSession, Builder, Call, ConnectFailed, Fault, Gateway, Inbox, Outside, State
 from sluicegate.backends.channel import ChannelSession
@@ -17,10 +19,8 @@ from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.why import Why
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.endpoint import Answer, ScriptedEndpoint
 from sluicegate.testing.processes import ProcessTable
 from sluicegate.testing.script import RpcError
-from sluicegate.testing.site import open_site
 
 SECRET = "hunter2-of-another-caller"
 

@@ -11,6 +11,7 @@ import attrs
 import httpx2
 import pytest
 import trio
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
@@ -23,7 +24,6 @@ from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.routing.catalogue import Directory
 from sluicegate.sources import Sources
-from sluicegate.testing.asgi import AsgiTransport
 
 BOTH = "application/json, text/event-stream"
 Tool = Callable[[Call], Awaitable[Reply]]

@@ -218,7 +218,7 @@ async def test_an_answer_without_end_is_cut(
 async def test_a_stream_that_breaks_after_the_reply_brings_no_second_one(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
-    from sluicegate.testing.asgi import HangUp
+    from tests.kit.asgi import HangUp
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 import trio
+from tests.kit.farside import FarSide
 
-from sluicegate.testing.farside import FarSide
 from sluicegate.testing.wire import memory_pair
 
 Pair = Callable[[int], tuple[trio.abc.Stream, trio.abc.Stream]]

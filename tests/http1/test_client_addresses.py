@@ -1,11 +1,11 @@
 """URLs taken apart, and header lines put together: tables."""
 
 import pytest
+from tests.kit.farside import FarSide
 
 from sluicegate.http1.client.head import encode_headers
 from sluicegate.http1.client.origin import Origin, parse_address
 from sluicegate.http1.client.pool import open_client
-from sluicegate.testing.farside import FarSide
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.connection import SENT_APART
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.http1.client.settings import ClientSettings
-from sluicegate.testing.farside import FarSide, Talk
 from sluicegate.testing.scissors import cut_after
 from sluicegate.testing.wire import memory_pair
 

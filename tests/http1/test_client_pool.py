@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 import trio
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.http1.client.response import Response
 from sluicegate.http1.client.settings import ClientSettings
-from sluicegate.testing.farside import FarSide, Talk
 
 Play = Callable[[Talk], Awaitable[None]]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import trio
 import trustme
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
-from sluicegate.testing.farside import FarSide, Talk
 from sluicegate.tls.client import TlsFiles
 
 PROXY = "http://me:s%20cret@proxy.test:3128"

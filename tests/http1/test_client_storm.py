@@ -7,11 +7,11 @@ from contextlib import suppress
 import attrs
 import pytest
 import trio
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
-from sluicegate.testing.farside import FarSide, Talk
 
 CALLERS, CALLS = 12, 25
 

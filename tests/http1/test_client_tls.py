@@ -11,11 +11,11 @@ import pytest
 import trio
 import trustme
 from cryptography.hazmat.primitives import serialization
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
-from sluicegate.testing.farside import FarSide, Talk
 from sluicegate.tls.client import TlsFiles, client_context
 
 

@@ -7,13 +7,13 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.dial_limit import FEW, Turns
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.http1.client.settings import ClientSettings
-from sluicegate.testing.farside import FarSide, Talk
 
 CALLERS = 200
 

@@ -7,13 +7,13 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.farside import FarSide
 
 from sluicegate.http1.client.connection import MOST_READ
 from sluicegate.http1.client.failures import Broken
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.http1.fair_turns import Lane
-from sluicegate.testing.farside import FarSide
 
 
 @attrs.define(eq=False)

@@ -12,13 +12,13 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import open_front
 
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
 from sluicegate.http1.server.connection_limit import Doors
 from sluicegate.http1.server.forwarded import Peer
 from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
-from sluicegate.testing.front import open_front
 from sluicegate.testing.wire import MemoryNetwork
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import Front, HandClient, open_front
 
 from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, StartUpFailed
-from sluicegate.testing.front import Front, HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

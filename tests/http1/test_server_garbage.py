@@ -7,10 +7,10 @@ import gc
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import open_front
 
 from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.http1.server.request_parser import RequestParser
-from sluicegate.testing.front import open_front
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

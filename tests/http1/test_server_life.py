@@ -8,10 +8,10 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import HandClient, open_front
 
 from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.server import ON_DISCONNECT, ServerSettings, StartUpFailed
-from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

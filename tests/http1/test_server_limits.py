@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import HandClient, open_front
 
 from sluicegate.http1.server.connection_limit import Doors
 from sluicegate.http1.server.forwarded import Peer
@@ -16,7 +17,6 @@ from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.response_head import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings
 from sluicegate.http1.server.shared import Serving
-from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import Answer, open_front
 
 from sluicegate.http1.server.lifespan import ASGIApp, Message, Receive, Scope, Send
 from sluicegate.http1.server.server import HangUp
-from sluicegate.testing.front import Answer, open_front
 
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.front import HandClient, open_front
 
 from sluicegate.http1.server.connection import MOST_DROPPED
 from sluicegate.http1.server.lifespan import Receive, Scope, Send
-from sluicegate.testing.front import HandClient, open_front
 from sluicegate.testing.wire import MemoryNetwork
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).with_name("request_vectors.py")))["VECTORS"]

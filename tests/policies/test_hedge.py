@@ -11,6 +11,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import HedgeTimer
@@ -22,7 +23,6 @@ from sluicegate.protocol import faults
 from sluicegate.protocol.calls import SILENT, Back, Call, Handler, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.script import Answer, Delay, Hang, RpcError, ToolFails
 
 Clock = trio.testing.MockClock

@@ -10,6 +10,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.session import BackendSession
 from sluicegate.policies.hedge import Hedge
@@ -21,7 +22,6 @@ from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.script import Delay, Hang, RpcError, Step
 
 Clock = trio.testing.MockClock

@@ -10,12 +10,12 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.policies.mirror import Mirror, Shadow
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import SILENT, Call, Caller, Reply
 from sluicegate.protocol.messages import Raw, decode_object, encode
-from sluicegate.testing.heard import Heard
 
 PRIMARY = Reply(Raw(b'"primary"'))
 

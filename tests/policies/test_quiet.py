@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
+from tests.kit.heard import Heard
 
 from sluicegate import Builder
 from sluicegate.policies.quiet import Quiet
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.script import Answer, Note
 
 

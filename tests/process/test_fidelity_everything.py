@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import trio
+from tests.kit.heard import Heard
 
 from sluicegate import BackendConfig, Builder, Call, Connector
 from sluicegate.backends.http.connector import HttpConnector
@@ -21,7 +22,6 @@ from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import Params, Raw, decode_object, encode
-from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
 

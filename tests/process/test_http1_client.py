@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import trio
 import trustme
+from tests.kit.farside import Talk
 
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
 from sluicegate.outside import open_stream
-from sluicegate.testing.farside import Talk
 from sluicegate.tls.client import TlsFiles
 
 pytestmark = pytest.mark.slow

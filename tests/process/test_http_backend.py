@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import trio
 from mcp.server.mcpserver import Context, MCPServer
+from tests.kit.heard import Heard
 
 from sluicegate.backends.handshake import read_offer, shake_hands
 from sluicegate.backends.http.connector import HttpConnector
@@ -17,7 +18,6 @@ from sluicegate.backends.session import BackendSession
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import TOOLS
-from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
 

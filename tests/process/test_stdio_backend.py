@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.session import ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.testing.heard import Heard
 
 pytestmark = pytest.mark.slow
 

@@ -9,15 +9,15 @@ from typing import Protocol
 
 import attrs
 import trio
+from tests.kit.doors import Cut, RawDoor
+from tests.kit.ledger import Asked, Ledger
+from tests.kit.stdio_client import CANCEL, READY, hello
 
 from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import decode_object
 from sluicegate.protocol.sse import Event, EventParser
-from sluicegate.testing.doors import Cut, RawDoor
-from sluicegate.testing.ledger import Asked, Ledger
 from sluicegate.testing.lines import LineClient, open_line_client
 from sluicegate.testing.playing import Play
-from sluicegate.testing.stdio_client import CANCEL, READY, hello
 
 __all__ = ["Client", "Register", "ask_by_program"]
 

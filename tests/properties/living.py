@@ -7,6 +7,7 @@ from collections import Counter
 
 import attrs
 import trio
+from tests.kit.ledger import Asked
 from tests.properties.bounds import longest_call, recovery_seconds
 from tests.properties.clients import Client, Register, ask_by_program
 from tests.properties.playing import Stage, open_stage
@@ -14,7 +15,6 @@ from tests.properties.watching import Watch
 from tests.properties.worlds import STORM_ENDS, World, draw
 
 from sluicegate.testing.leaks import no_leaks
-from sluicegate.testing.ledger import Asked
 from sluicegate.testing.playing import Play
 
 __all__ = ["CALM_SECONDS", "Account", "live"]

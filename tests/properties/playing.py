@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import trio
+from tests.kit.wild import read_mark
 from tests.properties.troubles import Trouble
 from tests.properties.watching import Watch
 from tests.properties.worlds import Part, World
@@ -25,7 +26,6 @@ from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.playing import Play
 from sluicegate.testing.programs import program_of
 from sluicegate.testing.script import Answer, Step
-from sluicegate.testing.wild import read_mark
 
 __all__ = ["Player", "Stage", "open_stage"]
 

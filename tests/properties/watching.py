@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
 import trio
+from tests.kit.wild import read_mark
 
 from sluicegate.backends.session import BackendSession, Connector, Inbox
 from sluicegate.gateway.policy_handles import Policies
@@ -18,7 +19,6 @@ from sluicegate.protocol.why import Why
 from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.script import Script
 from sluicegate.testing.transcript import Transcript
-from sluicegate.testing.wild import read_mark
 
 __all__ = ["Attempt", "Draw", "Turn", "Watch"]
 

@@ -7,6 +7,9 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 import trio
 import trio.testing
+from tests.kit.gate import Gate
+from tests.kit.gate import open_gate as open_any_gate
+from tests.kit.heard import Heard
 
 from sluicegate import Builder
 from sluicegate.backends.attached import AttachedConnector
@@ -15,9 +18,6 @@ from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.gate import Gate
-from sluicegate.testing.gate import open_gate as open_any_gate
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.injections.draws import Exponential, Uniform
 from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.injections.kinds import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.gate import open_gate
 
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
-from sluicegate.testing.gate import open_gate
 from sluicegate.testing.injections.draws import Exponential
 from sluicegate.testing.injections.kinds import (
     ChildExit,

@@ -9,10 +9,10 @@ import sys
 import pytest
 import trio
 import trio.testing
+from tests.kit.doors import RawDoor
 
 from sluicegate import Builder
 from sluicegate.testing import MemoryNetwork, ScriptedBackend, memory_pair, no_leaks, open_outside
-from sluicegate.testing.doors import RawDoor
 
 
 async def test_a_gateway_leaves_nothing_behind(autojump_clock: trio.testing.MockClock) -> None:

@@ -6,11 +6,11 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.gate import open_gate
 
 from sluicegate import Call, Reply, State
 from sluicegate.protocol.messages import Raw, Request, decode
 from sluicegate.testing import AskBack, Forgotten, Hang, ListStorm, Oversize, ProgressFlood, Refuse, RpcError, Rule, ScriptedBackend
-from sluicegate.testing.gate import open_gate
 from sluicegate.testing.injections.noise import noise_of
 from sluicegate.testing.transports import Transport
 

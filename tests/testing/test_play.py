@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import trio
+from tests.kit.steady import steady
+from tests.kit.storm import storm
 
 from sluicegate import Outside
 from sluicegate.policies.settings import (
@@ -28,8 +30,6 @@ from sluicegate.policies.settings import (
 from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.playing import Play, play, replays
 from sluicegate.testing.script import Delay, Drip, DropAnswer, Duplicate, Hang, Refuse, Reset, Rule, Script, Truncate, WrongId
-from sluicegate.testing.steady import steady
-from sluicegate.testing.storm import storm
 
 REPLAY = Path(__file__).parents[2] / "scripts" / "replay.py"
 HOUR = 3600

@@ -6,11 +6,11 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder
 from sluicegate.frontends.wishes import may_wish
 from sluicegate.testing import Faults, Reset, Rule, Script, ScriptedBackend
-from sluicegate.testing.asgi import AsgiTransport
 
 
 @pytest.mark.parametrize("client", [("127.0.0.1", 5), ("127.0.0.7", 5), ("::1", 5), None])

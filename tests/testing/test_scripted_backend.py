@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate import Builder
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.heard import Heard
 from sluicegate.testing.script import (
     Answer,
     Delay,

@@ -12,11 +12,11 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.protocol.calls import Call, Handler, Reply
-from sluicegate.testing.asgi import AsgiTransport
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.injections.injector import Faults
 from sluicegate.testing.injections.kinds import Reset

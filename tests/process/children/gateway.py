@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 
 import trio
+from tests.kit.heard import Heard
 
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call
-from sluicegate.testing.heard import Heard
 
 
 async def main(*command: str) -> None:

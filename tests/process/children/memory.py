@@ -10,10 +10,10 @@ import resource
 import sys
 
 import trio
+from tests.kit.heard import Heard
 
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.protocol.calls import Call
-from sluicegate.testing.heard import Heard
 
 UNIT = 1024 * 1024 if sys.platform == "darwin" else 1024
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import attrs
 import trio
+from tests.kit.doors import Cut, RawDoor, Response
+from tests.kit.ledger import Asked, Ledger
+from tests.kit.stdio_client import CANCEL, READY, hello
+from tests.kit.wild import WildBackend
+from tests.kit.wild_site import WildSite
 
-from ..config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
-from ..gateway.faulting import FaultKit
-from ..gateway.opening import Gateway, open_gateway
-from ..protocol.sse import Event, EventParser
-from .doors import Cut, RawDoor, Response
-from .ledger import Asked, Ledger
-from .playing import Play
-from .programs import program_of
-from .stdio_client import CANCEL, READY, hello
-from .wild import WildBackend
-from .wild_site import WildSite
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
+from sluicegate.gateway.faulting import FaultKit
+from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.protocol.sse import Event, EventParser
+from sluicegate.testing.playing import Play
+from sluicegate.testing.programs import program_of
 
 __all__ = ["storm"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import msgspec
 
-from ..protocol.calls import SILENT, Reply
-from ..protocol.messages import Params
+from sluicegate.protocol.calls import SILENT, Reply
+from sluicegate.protocol.messages import Params
 
 __all__ = ["Heard"]
 

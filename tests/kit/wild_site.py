@@ -9,19 +9,19 @@ from typing import Any
 
 import attrs
 import trio
+from tests.kit.asgi import Receive, Send
+from tests.kit.weather import BadWire
+from tests.kit.wild import WildBackend
 
-from ..backends.channel import ChannelSession
-from ..backends.http.connector import HttpConnector
-from ..channel.outbox import Letter
-from ..http1.server.server import HangUp, serve
-from ..protocol.messages import Malformed, Notification, Params, Request, Response, decode
-from ..protocol.sse import format_event
-from ..protocol.tokens import NOBODY
-from ..protocol.why import Why
-from .asgi import Receive, Send
-from .weather import BadWire
-from .wild import WildBackend
-from .wire import MemoryNetwork, MemoryStream
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.channel.outbox import Letter
+from sluicegate.http1.server.server import HangUp, serve
+from sluicegate.protocol.messages import Malformed, Notification, Params, Request, Response, decode
+from sluicegate.protocol.sse import format_event
+from sluicegate.protocol.tokens import NOBODY
+from sluicegate.protocol.why import Why
+from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 __all__ = ["WildSite"]
 

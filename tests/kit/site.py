@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import trio
 import trio.testing
+from tests.kit.asgi import App, Receive, Send
 
-from ..http1.server.server import HangUp, ServerSettings, serve
-from .asgi import App, Receive, Send
-from .wire import MemoryNetwork, MemoryStream
+from sluicegate.http1.server.server import HangUp, ServerSettings, serve
+from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 __all__ = ["Site", "open_site"]
 

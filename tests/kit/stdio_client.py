@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import attrs
 import trio
+from tests.kit.ledger import Asked, Ledger
 
-from ..protocol.eras import LEGACY
-from ..protocol.messages import decode_object, encode
-from .ledger import Asked, Ledger
-from .lines import LineClient, Serve, open_line_client
+from sluicegate.protocol.eras import LEGACY
+from sluicegate.protocol.messages import decode_object, encode
+from sluicegate.testing.lines import LineClient, Serve, open_line_client
 
 __all__ = ["CANCEL", "LOOK", "READY", "StdioClient", "hello", "listed"]
 

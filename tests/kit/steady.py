@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import trio
+from tests.kit.doors import RawDoor
+from tests.kit.stdio_client import READY, hello
 
-from ..config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
-from ..gateway.opening import open_gateway
-from .backend import ScriptedBackend
-from .doors import RawDoor
-from .playing import Play
-from .programs import program_of
-from .script import Answer, Delay, RpcError
-from .stdio_client import READY, hello
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.gateway.opening import open_gateway
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.playing import Play
+from sluicegate.testing.programs import program_of
+from sluicegate.testing.script import Answer, Delay, RpcError
 
 __all__ = ["steady"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import trio
 
-from ..backends.channel import ChannelSession
-from ..protocol.messages import Params, Raw, Request, decode_object, read_text
-from .backend import ScriptedBackend
-from .script import Answer, Delay, Garble, Hang, Note, Reset, RpcError, Step, ToolFails
+from sluicegate.backends.channel import ChannelSession
+from sluicegate.protocol.messages import Params, Raw, Request, decode_object, read_text
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import Answer, Delay, Garble, Hang, Note, Reset, RpcError, Step, ToolFails
 
 __all__ = ["WildBackend", "read_mark"]
 

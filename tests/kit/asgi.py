@@ -9,7 +9,7 @@ import attrs
 import httpx2
 import trio
 
-from ..http1.server.server import HangUp
+from sluicegate.http1.server.server import HangUp
 
 __all__ = ["App", "AsgiTransport", "HangUp"]
 

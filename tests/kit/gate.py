@@ -9,16 +9,16 @@ from typing import Any
 import attrs
 import trio
 
-from ..config.model import BackendConfig, Config, ListenConfig, ProxyConfig
-from ..gateway.opening import Gateway, open_gateway
-from ..protocol.calls import Reply
-from ..sources import Sources
-from .backend import ScriptedBackend
-from .injections.injector import Faults
-from .injections.kinds import Transport
-from .network import MemoryOutside, open_outside
-from .programs import program_of
-from .script import Rule, Script
+from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig
+from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.protocol.calls import Reply
+from sluicegate.sources import Sources
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.kinds import Transport
+from sluicegate.testing.network import MemoryOutside, open_outside
+from sluicegate.testing.programs import program_of
+from sluicegate.testing.script import Rule, Script
 
 __all__ = ["Gate", "open_gate"]
 

@@ -9,7 +9,7 @@ import attrs
 import trio
 import trio.testing
 
-from .wire import BUFFER, memory_pair
+from sluicegate.testing.wire import BUFFER, memory_pair
 
 __all__ = ["FarSide", "Talk"]
 

@@ -9,9 +9,9 @@ import attrs
 import trio
 import trio.testing
 
-from ..http1.server.lifespan import ASGIApp
-from ..http1.server.server import ServerSettings, serve
-from .wire import MemoryNetwork, MemoryStream
+from sluicegate.http1.server.lifespan import ASGIApp
+from sluicegate.http1.server.server import ServerSettings, serve
+from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 __all__ = ["Answer", "Front", "HandClient", "open_front"]
 

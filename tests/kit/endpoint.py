@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import msgspec
 import trio
+from tests.kit.asgi import Receive, Send
 
-from ..protocol.sse import format_event
-from .asgi import Receive, Send
+from sluicegate.protocol.sse import format_event
 
 __all__ = ["Answer", "Script", "ScriptedEndpoint"]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from ..protocol.messages import decode_object, encode
+from sluicegate.protocol.messages import decode_object, encode
 
 __all__ = ["Asked", "Ledger"]
 

@@ -10,9 +10,9 @@ import attrs
 import h11
 import httpx2
 import trio
+from tests.kit.asgi import AsgiTransport
 
-from .asgi import AsgiTransport
-from .wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 __all__ = ["AsgiDoor", "Cut", "Door", "RawDoor", "Response"]
 
