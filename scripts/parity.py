@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
-ID = re.compile(r"\b(?:RES|FO|CAN|GRL|HC|LIM|TST|DEC)-(?:[A-Z]?\d+[a-e]?)\b")
+ID = re.compile(r"\b(?:RES|FO|CAN|GRL|HC|LIM|TST|DEC|VAL)-(?:[A-Z]?\d+[a-e]?)\b")
 FAMILIES = ("RES-", "FO-", "CAN-", "GRL-", "HC-")
 """Of these, an id that is no row is a mistake; the others have rows elsewhere, too."""
 

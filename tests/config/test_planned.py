@@ -23,7 +23,6 @@ PLANS = [
     (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
-    (HEAD + BACKEND + "[security]\nmax_argument_size = 5\n", "security.max_argument_size", 8),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[performance]\ncoalesce_requests = true\n", "performance", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
@@ -98,7 +97,6 @@ def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> 
         (HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0.5\n", "backends[0].cache"),
         (HEAD + BACKEND + "inject_args = [{ tool = 't', args = {} }, { tool = 'u', args = { a = 0 } }]\n", "backends[0].inject_args"),
         (HEAD + BACKEND + "param_overrides = [{ tool = 't', hide = ['a'] }]\n", "backends[0].param_overrides"),
-        (HEAD + BACKEND + "[security]\nmax_argument_size = 0\n", "security.max_argument_size"),
     ],
 )
 def test_a_key_that_says_something_asks_for_it(text: str, plan: str) -> None:

@@ -40,7 +40,8 @@ def pipelines(config: Config) -> dict[str, Any]:
             for own in configs:
                 backend = Backend(own.name, connector_for(own, config, Outside(), {}))
                 context = PolicyContext(backend, Sources().chance, HedgeTimer(), background)
-                members[own.name] = Member(own, None, backend, Policies.found_in(guarded(own, backend, context), own))
+                policies = Policies.found_in(guarded(own, backend, context), own, config.security.max_argument_size)
+                members[own.name] = Member(own, None, backend, policies)
             handlers = assemble(members, {}, background)
             return {
                 "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time, limit=limit)),

@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from ..policies.ranges import WHOLE
 from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
@@ -93,6 +94,8 @@ class SecurityConfig:
     """Bytes of a client's request."""
     max_message_size: int = 16 * MIB
     """Bytes of one message from a backend."""
+    max_argument_size: int | None = attrs.field(default=None, validator=WHOLE)
+    """Bytes of the arguments of a tool's call, as JSON without blanks; no limit of their own unless given."""
     allowed_hosts: tuple[str, ...] = ()
     """Values of ``Host`` beyond those of the bound address."""
     allowed_origins: tuple[str, ...] = ()

@@ -54,7 +54,7 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     ("proxy",): {"hot_reload": "flag", "tool_discovery": "flag", "tool_exposure": ("direct", "search")},
     ("backends",): _BACKEND,
     ("auth",): {"scoped_tokens": [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]},
-    ("security",): {"max_argument_size": "integer", "admin_token": "text"},
+    ("security",): {"admin_token": "text"},
     ("observability",): {
         "audit": "flag",
         "tracing": {"enabled": "flag", "endpoint": "text", "service_name": "text"},

@@ -108,7 +108,7 @@ class Fleet:
     def police(self, config: BackendConfig, backend: Backend) -> Policies:
         """Make the policies of a backend that remember something."""
         context = PolicyContext(backend, self.sources.chance, self._timer, self.background)
-        return Policies.found_in(guarded(config, backend, context), config)
+        return Policies.found_in(guarded(config, backend, context), config, self.config.security.max_argument_size)
 
     def _state_changed(self, change: StateChange) -> None:
         self.rebuild()

@@ -13,6 +13,7 @@ import trio
 from ..config.model import BackendConfig
 from ..observe.access import AccessLog, Sink
 from ..observe.metrics import Counts, Metrics
+from ..policies.argument_size import ArgumentSize
 from ..policies.budget import Budgeted
 from ..policies.compose import chain, stack
 from ..policies.deadline import AttemptDeadline
@@ -50,9 +51,10 @@ def _counted_by(counts: Counts | None) -> Layer | None:
 
 def route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
     """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
-    budget = policies.budget
+    budget, arguments = policies.budget, policies.arguments
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
+        (lambda inner: ArgumentSize(inner, arguments)) if arguments is not None else None,  # what is refused is no call of the budget
         (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
         around=way,
     )

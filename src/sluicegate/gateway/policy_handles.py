@@ -13,6 +13,7 @@ from ..backends.backend import Backend
 from ..backends.health import Health
 from ..backends.supervisor import Restarts
 from ..config.model import BackendConfig
+from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
 from ..policies.compose import chain
@@ -59,6 +60,7 @@ class Policies:
 
     handler: Handler
     """From the outermost of them down to the backend."""
+    arguments: ArgumentLimit | None = None
     budget: Budget | None = None
     retry: Retry | None = None
     hedge: Hedge | None = None
@@ -68,11 +70,12 @@ class Policies:
     concurrency: Concurrency | None = None
 
     @classmethod
-    def found_in(cls, handler: Handler, config: BackendConfig) -> Policies:
-        """Those in a chain, with the budget of the calls that are led to this backend."""
+    def found_in(cls, handler: Handler, config: BackendConfig, most_arguments: int | None) -> Policies:
+        """Those in a chain, with the limit of arguments and the budget of the calls that are led to this backend."""
         gate, retry = _found(handler, Gate), config.retry
         return cls(
             handler,
+            None if most_arguments is None else ArgumentLimit(most_arguments),
             None if retry is None or retry.budget_percent is None else Budget(retry.budget_percent, retry.min_retries_per_sec),
             _found(handler, Retry),
             _found(handler, Hedge),

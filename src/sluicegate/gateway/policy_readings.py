@@ -65,12 +65,17 @@ def _turned_away(one: Policies) -> float | None:
     return None if one.concurrency is None else one.concurrency.refused
 
 
+def _too_large(one: Policies) -> float | None:
+    return None if one.arguments is None else one.arguments.refused
+
+
 _GAUGES: Table = (
     ("backend_ejected", "Whether outlier detection keeps it out now.", _is_ejected),
     ("retry_budget_left", "Attempts beyond the first that could be drawn now.", _budget_left),
     ("backend_queue", "Requests that wait for a place.", _queued),
 )
 _COUNTERS: Table = (
+    ("arguments_refused", "Calls of tools whose arguments were too large.", _too_large),
     ("breaker_opened", "Times that its breaker opened.", _breaker_opened),
     ("backend_ejections", "Times that outlier detection took it out.", _ejections),
     ("retries", "Attempts beyond the first that a retry made.", _retries),

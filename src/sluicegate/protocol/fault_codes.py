@@ -53,7 +53,8 @@ _LOG = "The gateway's log names the backend and why; `sluicegate check --connect
 CODES = (
     Code(
         "SG-101", "invalid_params", Cause.CLIENT, INVALID_PARAMS, "The parameters are wrong",
-        "A member that the gateway itself reads is missing or of the wrong type; the message names it. No backend has seen the call.",
+        "A member that the gateway itself reads is missing, of the wrong type or too large (`security.max_argument_size`); the message names it. "
+        "No backend has seen the call.",
         "Correct the request.", _NOTHING, "correct the request; the message names the member",
     ),
     Code(
