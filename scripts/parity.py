@@ -1,4 +1,4 @@
-"""Which tests assert which row of `tests/rows.toml`: a test names the id in its docstring or in a comment, and asserts something.
+"""Which tests assert what ``requirements.rst`` says of the traffic policies: a test names the id in its docstring or in a comment, and asserts something.
 
 Prints every row with its tests; the exit code is 1 if a row has none, or a test names a row that does not exist.
 """
@@ -10,13 +10,16 @@ import io
 import re
 import sys
 import tokenize
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
+REQUIREMENTS = ROOT / "src" / "sluicegate" / "requirements.rst"
+PART = "Traffic policies\n----------------\n"
+"""Its last part; a chapter of it begins with an underlined word."""
 ID = re.compile(r"\b(?:RES|FO|CAN|GRL|HC|LIM|TST|DEC|VAL)-(?:[A-Z]?\d+[a-e]?)\b")
 FAMILIES = ("RES-", "FO-", "CAN-", "GRL-", "HC-")
 """Of these, an id that is no row is a mistake; the others have rows elsewhere, too."""
@@ -24,7 +27,14 @@ FAMILIES = ("RES-", "FO-", "CAN-", "GRL-", "HC-")
 
 def rows() -> dict[str, dict[str, str]]:
     """Words by id, by chapter."""
-    return tomllib.loads((TESTS / "rows.toml").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, str]] = {}
+    lines = REQUIREMENTS.read_text(encoding="utf-8").partition(PART)[2].splitlines()
+    for line, following in pairwise([*lines, ""]):
+        if following.startswith("~~~~"):
+            found[line] = {}
+        elif row := re.fullmatch(r":(\S+): (.*) \(.*\)", line):
+            list(found.values())[-1][row[1]] = row[2]
+    return found
 
 
 def named() -> dict[str, list[str]]:

@@ -57,11 +57,15 @@ def test_a_test_asserts_a_row_if_it_names_it_and_checks_something(
 def test_a_row_without_a_test_and_a_test_without_a_row_are_told_and_fail(
     parity: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "rows.toml").write_text('[retry]\n"RES-1" = "said"\n"RES-2" = "not said"\n')
-    (tmp_path / "test_it.py").write_text('def test_it():\n    """RES-1, RES-99."""\n    assert True\n')
+    page = tmp_path / "requirements.rst"
+    page.write_text(
+        f"Another\n-------\n\n:P-2: no row. (own)\n\n{parity.PART}\nRetry\n~~~~~\n\n:RES-1: said. (own)\n:RES-2: not said. (own)\n"
+    )
+    monkeypatch.setattr(parity, "REQUIREMENTS", page)
+    (tmp_path / "test_it.py").write_text('def test_it():\n    """RES-1, RES-3."""\n    assert True\n')
     monkeypatch.setattr(parity, "TESTS", tmp_path)
     assert parity.main([]) == 1
     out = capsys.readouterr().out
-    assert "RES-2     not said\n            MISSING" in out
-    assert "RES-99    is named by test_it.py::test_it, and there is no such row" in out
+    assert "RES-2     not said.\n            MISSING" in out
+    assert "RES-3     is named by test_it.py::test_it, and there is no such row" in out
     assert out.endswith("1 of 2 rows are asserted; missing: RES-2\n")

@@ -1,4 +1,4 @@
-"""Which protocol revision to offer to a backend, and which one after it has refused that (P-2, P-3).
+"""Which protocol revision to offer to a backend, and which one after it has refused that (P-2).
 
 A server should answer with a revision of its own if it does not know ours. Old ones answer with an error instead, and some of these end then;
 so what was learned is kept from one start to the next.

@@ -34,12 +34,13 @@ ORDER = (
     "measuring",
     "contributing",
     "architecture",
+    "requirements",
     "changes",
 )
 """The topics as somebody comes to need them; those that search finds are in this order, too."""
 
 _PACKAGE = Path(__file__).parents[1]
-_ELSEWHERE = {"architecture": _PACKAGE / "ARCHITECTURE.rst"}
+_ELSEWHERE = {"architecture": _PACKAGE / "ARCHITECTURE.rst", "requirements": _PACKAGE / "requirements.rst"}
 """Pages that stand beside the source that they are about."""
 
 _UNDERLINE = re.compile(r"([=\-~])\1{2,}")

@@ -1,4 +1,4 @@
-"""What clients may see of one backend, and under which names: expose and hide lists, aliases (CFG-130…133, ALIAS-1, FLT-1…5)."""
+"""What clients may see of one backend, and under which names: expose and hide lists, aliases (CFG-130…133, ALIAS-1, FLT-1, FLT-2, FLT-4, FLT-5)."""
 
 from __future__ import annotations
 
