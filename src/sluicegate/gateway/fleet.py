@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import trio
 
-from ..backends.backend import Backend, Phase, State, StateChange
+from ..backends.backend import Backend, State, StateChange
 from ..backends.session import Connector
 from ..backends.supervisor import Supervisor
 from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
-from ..config.nearest import instead_of_unknown
 from ..config.problem import ConfigError, Problem
 from ..loggers import get_logger
 from ..policies.hedge import HedgeTimer
@@ -25,6 +24,7 @@ from ..sources import Sources
 from .member import BackendFailed, Member, SkippedBackend
 from .pipeline import assemble, guarded, stand_ins
 from .policy_handles import Policies, PolicyContext, health_of, restarts_of
+from .readiness import Readiness
 
 __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 
@@ -49,7 +49,11 @@ class Fleet:
     """What the program brought for the configured backends, by name."""
     blot_for: Callable[[BackendConfig], Blot] = lambda _config: unblotted
     """What takes known secrets out of what the operator is told of a backend."""
-    on_change: Callable[[StateChange], None] = lambda _change: None
+    readiness: Readiness = attrs.field(
+        default=attrs.Factory(lambda self: Readiness(lambda: self._members, self.config.proxy.startup_wait_seconds), takes_self=True),
+        init=False,
+    )
+    """Who asks whether they are there, and who waits for it."""
     _timer: HedgeTimer = attrs.field(factory=HedgeTimer, init=False)
     _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
     """By primary, those that stand in for each other."""
@@ -75,11 +79,6 @@ class Fleet:
     def shadows(self) -> list[Shadow]:
         """Every mirror, with what became of its copies."""
         return [member.shadow for member in self._members.values() if member.config.mirror_of is not None]
-
-    @property
-    def skipped(self) -> list[SkippedBackend]:
-        """The backends that are not there now, with the reason."""
-        return [member.skipped for member in self._members.values() if member.backend.error and member.backend.state is not State.READY]
 
     async def start(self, *, strict: bool) -> None:
         """Start every enabled backend at once, and wait for those that must come up; raises `BackendFailed`."""
@@ -112,7 +111,7 @@ class Fleet:
 
     def _state_changed(self, change: StateChange) -> None:
         self.rebuild()
-        self.on_change(change)
+        self.readiness.announce(change)
 
     def _go_on_with(self, members: dict[str, Member]) -> None:
         """Have these backends and no others; if a layer of the program cannot be put around one, nothing has changed."""
@@ -158,22 +157,6 @@ class Fleet:
                 instructions=proxy.instructions,
             )
         )
-
-    async def first_attempts(self) -> None:
-        """Wait until no backend is starting any more."""
-        for member in list(self._members.values()):
-            await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-
-    async def ready(self, names: Sequence[str]) -> None:
-        """Wait until each of these is up, however often it fails before; raises `KeyError` and `BackendFailed`."""
-        await trio.lowlevel.checkpoint()
-        for name in names:
-            if name not in self._members:
-                raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self._members)}")
-        for name in names:
-            while (member := self._members.get(name)) is None or not await member.becomes_ready():
-                if self._members.get(name) is member:  # else another has taken its place
-                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if member is None else member.skipped)
 
     async def _insist(self, name: str) -> None:
         """Wait for the first attempt at a backend; raises `BackendFailed`."""

@@ -149,7 +149,7 @@ def _build(
         config.proxy.version,
         edge(Router(directory), lines=lines, counts=counts, wall=sources.wall, limit=limit),
         directory,
-        lambda: gateway.settled(),  # noqa: PLW0108  the gateway is made a few lines further down
+        fleet.readiness.settled,
         nurseries.calls,
         sources,
         refused=Refusals(counts),
@@ -157,8 +157,7 @@ def _build(
         around_own=partial(own, counts=counts, limit=limit),
     )
     doors = _doors(config)
-    gateway = Gateway(config, endpoint, _app(config, endpoint, lambda: gateway.is_ready), outside, doors, fleet, nurseries)
-    fleet.on_change = gateway.announce
+    gateway = Gateway(config, endpoint, _app(config, endpoint, fleet.readiness.is_any_available), outside, doors, fleet, nurseries)
     if counts is not None:
         gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
     return gateway, fleet

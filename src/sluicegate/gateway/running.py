@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 import attrs
 import trio
@@ -26,14 +26,11 @@ from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend
 from .nurseries import Nurseries
 from .policy_handles import Policies
+from .readiness import STDIO_STARTUP_WAIT_SECONDS
 
 __all__ = ["Gateway"]
 
 log = get_logger("sluicegate.gateway")
-
-STARTUP_WAIT_SECONDS = 10.0
-STDIO_STARTUP_WAIT_SECONDS = 30.0
-"""A desktop client reads the lists once and never again, so there it is worth waiting longer."""
 
 
 @attrs.define(eq=False)
@@ -48,11 +45,8 @@ class Gateway:
     """All listeners together have one limit."""
     _fleet: Fleet
     _nurseries: Nurseries
-    _opened_at: float = attrs.field(factory=trio.current_time, init=False)
     _fronts: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
     _drained: bool = attrs.field(default=False, init=False)
-    _patience: float = attrs.field(default=STARTUP_WAIT_SECONDS, init=False)
-    _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
 
     # -- stopping
 
@@ -136,7 +130,7 @@ class Gateway:
         """Be one MCP server on a pair of streams, until the input ends or the gateway drains."""
         from ..frontends.stdio import serve_stdio
 
-        self._patience = STDIO_STARTUP_WAIT_SECONDS
+        self._fleet.readiness.usual = STDIO_STARTUP_WAIT_SECONDS
         with self._accepting():
             await serve_stdio(self.endpoint, stdin, stdout, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
@@ -167,7 +161,7 @@ class Gateway:
     @property
     def skipped(self) -> list[SkippedBackend]:
         """Backends that are configured but not there now; they keep being tried."""
-        return self._fleet.skipped
+        return self._fleet.readiness.skipped
 
     @property
     def catalogue(self) -> Catalogue:
@@ -177,7 +171,7 @@ class Gateway:
     @property
     def is_ready(self) -> bool:
         """Whether a call could be served: some backend is up and healthy."""
-        return any(backend.is_available for backend in self.backends.values())
+        return self._fleet.readiness.is_any_available()
 
     async def add_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.
@@ -203,23 +197,9 @@ class Gateway:
         """
         await self._fleet.replace(config, source, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
-    @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
+    def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[StateChange]]:
         """State changes of all backends from now on; whoever lags 256 changes behind misses some."""
-        send, receive = trio.open_memory_channel[StateChange](256)
-        self._watchers.append(send)
-        try:
-            with receive:
-                yield receive
-        finally:
-            self._watchers.remove(send)
-            send.close()
-
-    def announce(self, change: StateChange) -> None:
-        """Tell who watches; called by the fleet."""
-        for watcher in self._watchers:
-            with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                watcher.send_nowait(change)
+        return self._fleet.readiness.changes()
 
     async def ready(self, *names: str) -> None:
         """Wait until these backends are up, or all of them; also *again*, after one was lost. The time limit is the caller's.
@@ -228,11 +208,8 @@ class Gateway:
             KeyError: there is no backend of that name.
             BackendFailed: it was removed meanwhile, or the gateway ends.
         """
-        await self._fleet.ready(names or tuple(self.backends))
+        await self._fleet.readiness.ready(names or tuple(self.backends))
 
     async def settled(self) -> None:
         """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""
-        configured = self.config.proxy.startup_wait_seconds
-        with trio.move_on_at(self._opened_at + (self._patience if configured is None else configured)):
-            await trio.lowlevel.checkpoint()
-            await self._fleet.first_attempts()
+        await self._fleet.readiness.settled()

@@ -1,0 +1,83 @@
+"""Whether backends are there: who asks, who waits for it, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import attrs
+import trio
+
+from ..backends.backend import Phase, State, StateChange
+from ..config.nearest import instead_of_unknown
+from .member import BackendFailed, Member, SkippedBackend
+
+__all__ = ["STARTUP_WAIT_SECONDS", "STDIO_STARTUP_WAIT_SECONDS", "Readiness"]
+
+STARTUP_WAIT_SECONDS = 10.0
+STDIO_STARTUP_WAIT_SECONDS = 30.0
+"""A desktop client reads the lists once and never again, so there it is worth waiting longer."""
+MOST_UNREAD = 256
+"""State changes that somebody who watches may be behind."""
+
+
+@attrs.define(eq=False)
+class Readiness:
+    """Of all backends of a fleet, as it is at the moment of asking."""
+
+    members: Callable[[], Mapping[str, Member]]
+    configured: float | None = None
+    """How long to wait at most for backends that are starting, in seconds; None is `usual`."""
+    usual: float = STARTUP_WAIT_SECONDS
+    _opened_at: float = attrs.field(factory=trio.current_time, init=False)
+    _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a backend that is starting is waited for, at most."""
+        return self.usual if self.configured is None else self.configured
+
+    @property
+    def skipped(self) -> list[SkippedBackend]:
+        """The backends that are not there now, with the reason."""
+        return [member.skipped for member in self.members().values() if member.backend.error and member.backend.state is not State.READY]
+
+    def is_any_available(self) -> bool:
+        """Whether a call could be served: some backend is up and healthy."""
+        return any(member.backend.is_available for member in self.members().values())
+
+    async def ready(self, names: Sequence[str]) -> None:
+        """Wait until each of these is up, however often it fails before; raises `KeyError` and `BackendFailed`."""
+        await trio.lowlevel.checkpoint()
+        for name in names:
+            if name not in self.members():
+                raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self.members())}")
+        for name in names:
+            while (member := self.members().get(name)) is None or not await member.becomes_ready():
+                if self.members().get(name) is member:  # else another has taken its place
+                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if member is None else member.skipped)
+
+    async def settled(self) -> None:
+        """Wait while backends are starting, but no longer than is to be waited from when the gateway was opened."""
+        with trio.move_on_at(self._opened_at + self.patience):
+            await trio.lowlevel.checkpoint()
+            for member in list(self.members().values()):
+                await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
+        """State changes of all backends from now on; whoever lags too far behind misses some."""
+        send, receive = trio.open_memory_channel[StateChange](MOST_UNREAD)
+        self._watchers.append(send)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._watchers.remove(send)
+            send.close()
+
+    def announce(self, change: StateChange) -> None:
+        """Tell who watches."""
+        for watcher in self._watchers:
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
+                watcher.send_nowait(change)
