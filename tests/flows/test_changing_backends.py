@@ -347,8 +347,8 @@ async def test_what_differs_only_in_what_is_seen_keeps_its_session_and_what_its_
         assert heard == ["notifications/tools/list_changed"]
 
 
-@pytest.mark.parametrize("change", [{"timeout": {"seconds": 9}}, {"circuit_breaker": {"failure_rate_threshold": 0.6}}, {}])
-async def test_what_differs_in_more_or_in_nothing_is_connected_anew(change: dict[str, object], autojump_clock: Clock) -> None:
+@pytest.mark.parametrize("change", [{"health": {"interval_seconds": 9}}, {"fidelity": "strict"}, {}])
+async def test_what_differs_in_its_connection_or_in_nothing_is_connected_anew(change: dict[str, object], autojump_clock: Clock) -> None:
     backend = ScriptedBackend(tools=["t", "u"])
     settings: dict[str, object] = {"circuit_breaker": {"failure_rate_threshold": 0.5}, "hide_tools": ["t"]}
     other = Builder("x").backend("a", backend.connector, **(settings | change)).config().backends[0]

@@ -15,7 +15,7 @@ import trio.testing
 from sluicegate import Builder, Call, Handler, Reply, open_gateway
 from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway
-from sluicegate.gateway.policy_handles import limit_layer
+from sluicegate.gateway.policy_making import limit_layer
 from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, HedgeSettings, RateLimitSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend

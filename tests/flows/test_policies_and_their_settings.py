@@ -10,8 +10,8 @@ import trio.testing
 
 from sluicegate import Builder, Call, Handler, Reply
 from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.gateway.handles import Policies
 from sluicegate.gateway.opening import Gateway
-from sluicegate.gateway.policy_handles import Policies
 from sluicegate.policies import settings as tables
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline

@@ -227,7 +227,7 @@ def assert_nothing_is_held(world: World) -> None:
     gateway = world.gateway
     assert [task.name for task in gateway._nurseries.calls.child_tasks] == []
     assert [task.name.rpartition(".")[2] for task in gateway._nurseries.background.child_tasks] == ["run"], "the timer of the hedges"
-    assert gateway._fleet._timer._races == {}
+    assert gateway._fleet.around.timer._races == {}
     for name, guards in gateway.policies.items():
         assert guards.concurrency is not None
         assert guards.rate is not None

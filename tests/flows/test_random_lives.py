@@ -27,8 +27,8 @@ from tests.kit.wild_site import WildSite
 from sluicegate import ConfigError, Outside, Sources, open_gateway
 from sluicegate.backends.session import Connector
 from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, SecurityConfig, TimeoutConfig
-from sluicegate.gateway.member import BackendFailed
 from sluicegate.gateway.opening import Gateway
+from sluicegate.gateway.supervised import BackendFailed
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.protocol.sse import Event, EventParser

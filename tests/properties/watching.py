@@ -10,7 +10,7 @@ import trio
 from tests.kit.wild import read_mark
 
 from sluicegate.backends.session import BackendSession, Connector, Inbox
-from sluicegate.gateway.policy_handles import Policies
+from sluicegate.gateway.handles import Policies
 from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply

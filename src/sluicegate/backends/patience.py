@@ -54,6 +54,11 @@ class Patience:
     _refused: int = attrs.field(default=0, init=False)
     """Lasting refusals in a row."""
 
+    def configure(self, seconds: float) -> None:
+        """So many seconds are configured from now on; what a slow first start was granted beyond that is forgotten."""
+        if seconds != self.configured:
+            self.configured = self.seconds = seconds
+
     def ready(self) -> None:
         """It has started."""
         self._was_ready = True

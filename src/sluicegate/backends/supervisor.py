@@ -70,6 +70,11 @@ class Supervisor:
     _failures: int = attrs.field(default=0, init=False)
     _looping: bool = attrs.field(default=False, init=False)
 
+    def go_by(self, restarts: Restarts, connect_seconds: float) -> None:
+        """From the next attempt or pause on; what is under way goes on as it began."""
+        self.restarts, self.connect_seconds = restarts, connect_seconds
+        self._patience.configure(connect_seconds)
+
     async def run(self) -> None:
         """Supervise until cancelled; afterwards nothing of the backend runs any more."""
         try:

@@ -10,11 +10,9 @@ import trio
 from ..backends.backend import Backend
 from ..config.model import Config
 from ..gateway.connectors import connector_for
-from ..gateway.member import Member
-from ..gateway.pipeline import assemble, describe, edge, guarded, stand_ins
-from ..gateway.policy_handles import Policies, PolicyContext, limit_layer
+from ..gateway.pipeline import Edge, blueprint, describe
+from ..gateway.policy_making import PolicyContext
 from ..observe.access import Lines
-from ..observe.metrics import Counts
 from ..outside import Outside
 from ..policies.hedge import HedgeTimer
 from ..routing.catalogue import Directory
@@ -32,26 +30,19 @@ def pipelines(config: Config) -> dict[str, Any]:
 
     async def main() -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
-        members: dict[str, Member] = {}
-        lines = Lines(nowhere) if config.observability.access_log.enabled else None
-        limit = limit_layer(config.proxy.rate_limit)
-        counts = Counts() if config.observability.metrics.enabled else None
+        backends = {own.name: Backend(own.name, connector_for(own, config, Outside(), {})) for own in configs}
         async with trio.open_nursery() as background:
-            for own in configs:
-                backend = Backend(own.name, connector_for(own, config, Outside(), {}))
-                context = PolicyContext(backend, Sources().chance, HedgeTimer(), background)
-                policies = Policies.found_in(guarded(own, backend, context), own, config.security.max_argument_size)
-                members[own.name] = Member(own, None, backend, policies)
-            handlers = assemble(members, {}, background)
+            context = PolicyContext(Sources().chance, HedgeTimer(), background, config.security.max_argument_size)
+            plan = blueprint(configs, backends, context)
             return {
-                "edge": describe(edge(Router(Directory()), lines=lines, counts=counts, wall=trio.current_time, limit=limit)),
+                "edge": describe(Edge.of(config, Lines(nowhere), trio.current_time).around(Router(Directory()))),
                 "backends": {
-                    backend.name: {
-                        "policies": describe(handlers[backend.name]),
-                        "stand_ins": list(stand_ins(backend, configs)),
-                        "mirrors": [other.name for other in configs if other.mirror_of == backend.name],
+                    name: {
+                        "policies": describe(pipeline.handler),
+                        "stand_ins": list(pipeline.stand_ins),
+                        "mirrors": [other.name for other in configs if other.mirror_of == name],
                     }
-                    for backend in configs
+                    for name, pipeline in plan.items()
                 },
             }
 

@@ -1,30 +1,38 @@
-"""All backends of a gateway: which there are, who supervises them, and the catalogue that follows from them."""
+"""All backends of a gateway: which there are, who supervises them, and the catalogue that follows from them.
+
+There is one way to change them. A change is prepared beside what runs: it is checked as a whole, what it needs is connected to, and all that
+follows from it is made. Then it takes effect in one moment, in which nothing waits and nothing fails. What ends before that moment, whatever
+the reason, leaves everything as it was; what ends after it has only hurried those that were to go.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 import trio
 
-from ..backends.backend import Backend, State, StateChange
+from ..backends.backend import Backend, StateChange
 from ..backends.session import Connector
 from ..backends.supervisor import Supervisor
 from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
-from ..config.problem import ConfigError, Problem
+from ..config.problem import ConfigError
 from ..loggers import get_logger
-from ..policies.hedge import HedgeTimer
 from ..policies.mirror import Shadow
 from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
-from ..protocol.calls import Handler, Layer
-from ..routing.catalogue import Directory, Entry, build
+from ..protocol.calls import Layer
+from ..routing.catalogue import Catalogue, Directory, build
 from ..sources import Sources
-from .member import BackendFailed, Member, SkippedBackend
-from .pipeline import assemble, guarded, stand_ins
-from .policy_handles import Policies, PolicyContext, health_of, restarts_of
+from .differences import Change, differences, told
+from .edits import Edit
+from .handles import Policies
+from .member import Member
+from .pipeline import blueprint
+from .policy_making import PolicyContext, health_of, restarts_of
 from .readiness import Readiness
+from .supervised import BackendFailed, SkippedBackend, Supervised
 
 __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 
@@ -33,20 +41,21 @@ log = get_logger("sluicegate.gateway.fleet")
 
 @attrs.define(eq=False)
 class Fleet:
-    """Adds, removes and replaces backends, and keeps the directory in step with them."""
+    """Has the backends that it is told to have, and keeps the directory in step with them."""
 
     config: Config
+    """Its backends are those that it was told last, the disabled ones included."""
     connect: Callable[[BackendConfig, object], Connector]
     """From a backend's settings, and what the program brought for it, to its connector."""
     sources: Sources
     nursery: trio.Nursery
     """Where the supervisors live."""
-    background: trio.Nursery
+    around: PolicyContext
     directory: Directory
     layers: dict[str, Sequence[Layer]] = attrs.field(factory=dict)
     """Policies of the embedding program, per backend, innermost first."""
-    servers: Mapping[str, object] = attrs.field(factory=dict)
-    """What the program brought for the configured backends, by name."""
+    servers: dict[str, object] = attrs.field(factory=dict)
+    """What the program brought when the gateway was opened, by name."""
     blot_for: Callable[[BackendConfig], Blot] = lambda _config: unblotted
     """What takes known secrets out of what the operator is told of a backend."""
     readiness: Readiness = attrs.field(
@@ -54,11 +63,11 @@ class Fleet:
         init=False,
     )
     """Who asks whether they are there, and who waits for it."""
-    _timer: HedgeTimer = attrs.field(factory=HedgeTimer, init=False)
+    _members: Mapping[str, Member] = attrs.field(factory=dict, init=False)
     _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
     """By primary, those that stand in for each other."""
-    _members: dict[str, Member] = attrs.field(factory=dict, init=False)
-    _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
+    _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    """Whose change takes effect next; first come, first served."""
 
     @property
     def backends(self) -> Mapping[str, Backend]:
@@ -67,7 +76,7 @@ class Fleet:
 
     @property
     def configs(self) -> list[BackendConfig]:
-        """The settings of every backend, in order."""
+        """The settings of every backend that is enabled, in order."""
         return [member.config for member in self._members.values()]
 
     @property
@@ -78,156 +87,157 @@ class Fleet:
     @property
     def shadows(self) -> list[Shadow]:
         """Every mirror, with what became of its copies."""
-        return [member.shadow for member in self._members.values() if member.config.mirror_of is not None]
+        return [member.pipeline.shadow for member in self._members.values() if member.pipeline.shadow is not None]
 
-    async def start(self, *, strict: bool) -> None:
-        """Start every enabled backend at once, and wait for those that must come up; raises `BackendFailed`."""
-        self.background.start_soon(self._timer.run)
-        enabled = [config for config in self.config.backends if config.enabled]
-        self._go_on_with({config.name: self._launch(config, self.servers.get(config.name)) for config in enabled})
-        for config in enabled:
-            if strict or config.required:
-                await self._insist(config.name)
+    async def apply(self, edit: Edit) -> bool:
+        """Do what is wanted, whole or not at all; then let those end that are no longer needed. Whether there were any.
 
-    def _launch(self, config: BackendConfig, source: object) -> Member:
+        A backend that is connected to and has to come up is waited for, and so is one that takes the place of another, which serves until
+        then: not longer than at a start, and then it takes the place in any case. A new one comes up behind, as at a start.
+
+        Raises:
+            ConfigError: a gateway could not run with these backends.
+            BackendFailed: one of those that had to come up did not.
+        """
+        begun: dict[str, Supervised] = {}
+        try:
+            if not edit.is_whole:  # whoever changes one backend does not hold up others while it is connected to
+                await self._prepare(edit, begun)
+            async with self._turn:
+                configs = await self._prepare(edit, begun)
+                leaving = self._commit(configs, edit, begun)
+        finally:
+            for supervised in begun.values():
+                supervised.stop()
+        async with trio.open_nursery() as nursery:
+            for supervised in leaving:
+                nursery.start_soon(supervised.drain, self.config.proxy.shutdown_timeout_seconds)
+        return bool(leaving)
+
+    async def _prepare(self, edit: Edit, begun: dict[str, Supervised]) -> Sequence[BackendConfig]:
+        """Check what is wanted as things are now, and connect to what that needs and has not ``begun``; all backends as they are to be."""
+        configs = edit.of(self.config.backends)
+        if found := problems(attrs.evolve(self.config, backends=tuple(configs))):
+            raise ConfigError(found)
+        needed = [one for one in configs if self._needs_link(one, edit) and not self._is_begun(one, edit, begun)]
+        fresh = {config.name: self._supervised(config, self._source(config.name, edit)) for config in needed}
+        for name, supervised in fresh.items():
+            self.nursery.start_soon(supervised.keep)
+            if name in begun:
+                begun[name].stop()
+            begun[name] = supervised
+        for config in needed:
+            if edit.insists(config):
+                await fresh[config.name].comes_up()
+        with trio.move_on_after(self.readiness.patience):
+            for name in (name for name in fresh if name in self._members):
+                await fresh[name].first_attempt()
+        return configs
+
+    def _needs_link(self, config: BackendConfig, edit: Edit) -> bool:
+        """Whether it is to run, and cannot be reached as it is now."""
+        member = self._members.get(config.name)
+        if member is None or not config.enabled:
+            return config.enabled
+        if self._source(config.name, edit) is not member.supervised.source:
+            return True
+        changes = differences(member.config, config)
+        return Change.LINK in changes or (config.name in edit.anew and not changes)
+
+    def _is_begun(self, config: BackendConfig, edit: Edit, begun: Mapping[str, Supervised]) -> bool:
+        """Whether it was connected to already, as it is wanted now."""
+        one = begun.get(config.name)
+        return one is not None and one.config == config and one.source is self._source(config.name, edit)
+
+    def _source(self, name: str, edit: Edit) -> object:
+        """What the program has brought for it."""
+        if (given := edit.sources.get(name)) is not None:
+            return given
+        member = self._members.get(name)
+        return self.servers.get(name) if member is None else member.supervised.source
+
+    def _supervised(self, config: BackendConfig, source: object) -> Supervised:
+        """A backend, and its supervisor, which nobody has started yet."""
         connector, blot = self.connect(config, source), self.blot_for(config)
-        backend = Backend(config.name, connector, self._state_changed, self.rebuild, health_of(config, blot), config.is_strict, blot)
-        member = Member(config, source, backend, self.police(config, backend))
-        supervisor = Supervisor(
-            backend,
-            restarts_of(config),
-            config.connect_timeout_seconds,
-            self.sources.chance(f"restart:{config.name}"),
-            self.config.proxy.name,
-            self.config.proxy.version,
+        backend = Backend(config.name, connector, health=health_of(config, blot), strict=config.is_strict, blot=blot)
+        proxy, chance = self.config.proxy, self.sources.chance(f"restart:{config.name}")
+        supervisor = Supervisor(backend, restarts_of(config), config.connect_timeout_seconds, chance, proxy.name, proxy.version)
+        return Supervised(config, source, backend, supervisor)
+
+    def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
+        """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""
+        before, running = self._members, [config for config in configs if config.enabled]
+        links = {one.name: begun[one.name] if self._needs_link(one, edit) else before[one.name].supervised for one in running}
+        pipelines = blueprint(
+            running,
+            {name: supervised.backend for name, supervised in links.items()},
+            self.around,
+            layers=self.layers,
+            before={name: member.pipeline for name, member in before.items()},
         )
-        self.nursery.start_soon(member.keep, supervisor)
-        return member
-
-    def police(self, config: BackendConfig, backend: Backend) -> Policies:
-        """Make the policies of a backend that remember something."""
-        context = PolicyContext(backend, self.sources.chance, self._timer, self.background)
-        return Policies.found_in(guarded(config, backend, context), config, self.config.security.max_argument_size)
-
-    def _state_changed(self, change: StateChange) -> None:
-        self.rebuild()
-        self.readiness.announce(change)
-
-    def _go_on_with(self, members: dict[str, Member]) -> None:
-        """Have these backends and no others; if a layer of the program cannot be put around one, nothing has changed."""
-        self._handlers = assemble(members, self.layers, self.background)
-        before, self._members = self._members, members
+        members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
+        catalogue = self._catalogue(members)
+        self._members, self.config = members, attrs.evolve(self.config, backends=tuple(configs))  # from here on nothing fails or waits
+        taken = [begun.pop(name) for name, supervised in links.items() if begun.get(name) is supervised]
+        for member in members.values():
+            member.begin()
+        for supervised in taken:
+            supervised.tell(self._state_changed, self._rebuild)
         self._regroup(before)
-        self.rebuild()
+        leaving = [(name, member.supervised) for name, member in before.items() if links.get(name) is not member.supervised]
+        for name, supervised in leaving:
+            if name in members:
+                supervised.hush()
+        self._forget(before.keys() - {config.name for config in configs})
+        self.directory.replace(catalogue)
+        for supervised in taken:
+            self.readiness.introduce(supervised.backend)
+        became = told(_settings(before), _settings(members), {supervised.backend.name for supervised in taken})
+        if before and became:  # a start is told of as it goes
+            log.info("backends have changed", **became)
+        return [supervised for _name, supervised in leaving]
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """Who comes later under one of these names has nothing of what the program brought for who had it before."""
+        for name in names:
+            self.layers.pop(name, None)
+            self.servers.pop(name, None)
 
     def _regroup(self, before: Mapping[str, Member]) -> None:
         """Who serves from now on is in its group, and who does not is not: one that is still tried, or only ends its last calls."""
-        for name, one in self._members.items():
-            if before.get(name) is not one:
-                one.policies.join(self._groups.setdefault(one.group, Group()))
-        for name, one in before.items():
-            if self._members.get(name) is not one:
-                one.policies.leave()
-        used = {one.group for one in self._members.values()}
-        self._groups = {primary: group for primary, group in self._groups.items() if primary in used}
+        groups: dict[str, Group] = {}
+        primaries = {member.group for member in self._members.values()}
+        for name, member in self._members.items():
+            old = before.get(name)
+            known = self._groups.get(member.group)
+            if known is None and old is not None and old.group not in primaries:
+                known = self._groups.pop(old.group, None)  # one group, whose primary is another now
+            member.policies.join(groups.setdefault(member.group, known or Group()))
+        for name, member in before.items():
+            now = self._members.get(name)
+            if now is None or now.policies.outlier is not member.policies.outlier:
+                member.policies.leave()
+        self._groups = groups
 
-    def rebuild(self) -> None:
+    def _state_changed(self, change: StateChange) -> None:
+        self._rebuild()
+        self.readiness.announce(change)
+
+    def _rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
-        configs = self.configs
-        entries = [
-            Entry(
-                name,
-                member.config.effective_namespace,
-                self._handlers[name],
-                member.visibility,
-                member.backend.offer,
-                stand_ins(member.config, configs),
-                member.backend.state is State.STARTING,
-            )
-            for name, member in self._members.items()
-        ]
+        self.directory.replace(self._catalogue(self._members))
+
+    def _catalogue(self, members: Mapping[str, Member]) -> Catalogue:
         proxy = self.config.proxy
-        self.directory.replace(
-            build(
-                entries,
-                separator=proxy.separator,
-                page_size=proxy.page_size,
-                max_tool_name=proxy.max_tool_name,
-                portable=proxy.portable_names,
-                instructions=proxy.instructions,
-            )
+        return build(
+            [member.entry() for member in members.values()],
+            separator=proxy.separator,
+            page_size=proxy.page_size,
+            max_tool_name=proxy.max_tool_name,
+            portable=proxy.portable_names,
+            instructions=proxy.instructions,
         )
 
-    async def _insist(self, name: str) -> None:
-        """Wait for the first attempt at a backend; raises `BackendFailed`."""
-        member = self._members[name]
-        await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-        if member.backend.state is not State.READY:
-            raise BackendFailed(member.skipped)
 
-    async def add(self, config: BackendConfig, source: object) -> None:
-        """Connect a new backend and offer what it has; raises `BackendFailed` or `ConfigError`, and then nothing has changed."""
-        await self._join(config, source, lambda: [*self.configs, config])
-
-    async def _join(self, config: BackendConfig, source: object, then: Callable[[], list[BackendConfig]]) -> None:
-        """Connect a backend and take it in; on failure and on cancellation nothing of it is left behind.
-
-        ``then`` says what the configuration will be. It is checked before, and again after the wait, because others change the fleet, too.
-        """
-        self._check(then())
-        member = self._launch(config, source)
-        taken = False
-        try:
-            await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
-            if member.backend.state is not State.READY:
-                raise BackendFailed(member.skipped)
-            self._check(then())
-            self._go_on_with(self._members | {config.name: member})
-            taken = True
-        finally:
-            if not taken:
-                member.scope.cancel()
-
-    def _check(self, configs: Sequence[BackendConfig]) -> None:
-        """Raises `ConfigError` if a gateway could not run with these backends."""
-        if found := problems(attrs.evolve(self.config, backends=tuple(configs))):
-            raise ConfigError(found)
-
-    async def remove(self, name: str, *, drain_seconds: float) -> bool:
-        """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
-
-        Raises `ConfigError` if another one depends on it.
-        """
-        self._check([config for config in self.configs if config.name != name])
-        member = self._members.get(name)
-        if member is None:
-            return False
-        self.layers.pop(name, None)
-        self._go_on_with({other: one for other, one in self._members.items() if other != name})
-        await member.drain(drain_seconds)
-        return True
-
-    async def replace(self, config: BackendConfig, source: object, *, drain_seconds: float) -> None:
-        """Connect the new, swap, drain the old; raises `BackendFailed` or `ConfigError`, and then the old one still serves.
-
-        Where only what clients see of it differs, it stays as it is: with its session, and all that its policies have counted.
-        """
-        old: list[Member] = []
-
-        def then() -> list[BackendConfig]:
-            if config.name not in self._members:
-                raise ConfigError([Problem(None, None, "", f"there is no backend '{config.name}' to replace", "add it")])
-            old[:] = [self._members[config.name]]
-            return [config if other.name == config.name else other for other in self.configs]
-
-        before = self._members.get(config.name)
-        if before is not None and source in (None, before.source) and before.is_seen_otherwise(config):
-            self._check(then())
-            before.see_as(config)
-            self.rebuild()
-            await trio.lowlevel.checkpoint()
-            return
-        await self._join(config, source if source is not None or before is None else before.source, then)
-        for member in old:
-            member.hush()
-            await member.drain(drain_seconds)
+def _settings(members: Mapping[str, Member]) -> dict[str, BackendConfig]:
+    return {name: member.config for name, member in members.items()}

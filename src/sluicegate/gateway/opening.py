@@ -21,9 +21,9 @@ from ..identity.bearer import BearerTokens
 from ..loggers import get_logger
 from ..observe.access import Lines, Sink
 from ..observe.exposition import Exposition
-from ..observe.metrics import Counts
 from ..observe.refusals import Refusals
 from ..outside import Outside
+from ..policies.hedge import HedgeTimer
 from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
@@ -31,11 +31,12 @@ from ..routing.catalogue import Directory
 from ..routing.table import Router
 from ..sources import Sources
 from .connectors import connector_for
+from .edits import whole
 from .faulting import FaultKit
 from .fleet import Fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
-from .pipeline import edge, own
-from .policy_handles import limit_layer
+from .pipeline import Edge
+from .policy_making import PolicyContext
 from .readings import readings
 from .running import Gateway
 
@@ -94,12 +95,12 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         gateway, fleet = _build(
             config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines, faults
         )
-        gateway.app.wishes = faults
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
             gateway.app.begin(nurseries.sessions)
-            await fleet.start(strict=strict)
+            nurseries.background.start_soon(fleet.around.timer.run)
+            await fleet.apply(whole(config.backends, {}, strict=strict))
             yield gateway
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  raised again below, as it came and not in five groups
             failure = error
@@ -139,27 +140,27 @@ def _build(
 ) -> tuple[Gateway, Fleet]:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
-    counts = Counts() if config.observability.metrics.enabled else None
-    limit = limit_layer(config.proxy.rate_limit)
+    at_edge = Edge.of(config, lines, sources.wall)
+    around = PolicyContext(sources.chance, HedgeTimer(), nurseries.background, config.security.max_argument_size)
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
-    fleet = Fleet(config, connect, sources, nurseries.backends, nurseries.background, directory, dict(layers), servers, blot_for)
+    fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        edge(Router(directory), lines=lines, counts=counts, wall=sources.wall, limit=limit),
+        at_edge.around(Router(directory)),
         directory,
         fleet.readiness.settled,
         nurseries.calls,
         sources,
-        refused=Refusals(counts),
+        refused=Refusals(at_edge.counts),
         limits=_limits(config),
-        around_own=partial(own, counts=counts, limit=limit),
+        around_own=at_edge.around_own,
     )
     doors = _doors(config)
-    gateway = Gateway(config, endpoint, _app(config, endpoint, fleet.readiness.is_any_available), outside, doors, fleet, nurseries)
-    if counts is not None:
-        gateway.app.metrics = Exposition(counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
+    gateway = Gateway(endpoint, _app(config, endpoint, fleet.readiness.is_any_available, faults), outside, doors, fleet, nurseries)
+    if at_edge.counts is not None:
+        gateway.app.metrics = Exposition(at_edge.counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
     return gateway, fleet
 
 
@@ -193,9 +194,10 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool]) -> App:
+def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], faults: FaultKit | None) -> App:
     security = config.security
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
-    return App(endpoint, is_ready, BearerTokens(config.auth.tokens) if config.auth is not None else None, admission)
+    identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
+    return App(endpoint, is_ready, identity, admission, wishes=faults)

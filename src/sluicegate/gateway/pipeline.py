@@ -6,11 +6,12 @@ Top sees a call first. A policy that is not configured is not in the chain.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
+import attrs
 import trio
 
-from ..config.model import BackendConfig
+from ..backends.backend import Backend
+from ..config.model import BackendConfig, Config
 from ..observe.access import AccessLog, Sink
 from ..observe.metrics import Counts, Metrics
 from ..policies.argument_size import ArgumentSize
@@ -23,33 +24,53 @@ from ..policies.quiet import Quiet
 from ..protocol.calls import Handler, Layer
 from ..routing.failover import Candidate, Failover
 from ..routing.split import Canary, Schedule, Split
-from .member import Member
-from .policy_handles import Policies, PolicyContext, gate_layer, hedge_layer, limit_layer, queue_layer, retry_layer
+from .differences import Change, differences
+from .handles import Handles, Policies
+from .policy_making import PolicyContext, limit_layer
 
-__all__ = ["assemble", "canaries", "describe", "edge", "guarded", "own", "route", "stand_ins", "target"]
-
-
-def edge(router: Handler, *, lines: Sink | None, counts: Counts | None, wall: Callable[[], float], limit: Layer | None = None) -> Handler:
-    """Once per client call, before anything is known about where it goes."""
-    return stack(
-        (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
-        _counted_by(counts),
-        Lifetime,  # inside of both: they see an answer even of a call that was cut
-        limit,
-        around=router,
-    )
+__all__ = ["Edge", "Pipeline", "blueprint", "canaries", "describe", "stand_ins"]
 
 
-def own(answer: Handler, *, counts: Counts | None, limit: Layer | None = None) -> Handler:
-    """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
-    return stack(_counted_by(counts), Lifetime, limit, around=answer)
+@attrs.frozen(eq=False)
+class Edge:
+    """What every client call passes, once, before anything is known about where it goes."""
+
+    lines: Sink | None
+    """The access log; None where there is none."""
+    counts: Counts | None
+    """What ``/metrics`` shows; None where it is not there."""
+    limit: Layer | None
+    """The rate limit of all clients together; what is put around calls, and around what we answer ourselves, shares it."""
+    wall: Callable[[], float]
+
+    @classmethod
+    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float]) -> Edge:
+        """As a configuration wants it."""
+        observability = config.observability
+        counts = Counts() if observability.metrics.enabled else None
+        return cls(lines if observability.access_log.enabled else None, counts, limit_layer(config.proxy.rate_limit), wall)
+
+    def around(self, router: Handler) -> Handler:
+        """Around what finds the backend of a call."""
+        lines, wall = self.lines, self.wall
+        return stack(
+            (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
+            _counted_by(self.counts),
+            Lifetime,  # inside of both: they see an answer even of a call that was cut
+            self.limit,
+            around=router,
+        )
+
+    def around_own(self, answer: Handler) -> Handler:
+        """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
+        return stack(_counted_by(self.counts), Lifetime, self.limit, around=answer)
 
 
 def _counted_by(counts: Counts | None) -> Layer | None:
     return None if counts is None else lambda inner: Metrics(inner, counts)
 
 
-def route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
+def _route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
     """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
     budget, arguments = policies.budget, policies.arguments
     return stack(
@@ -60,59 +81,129 @@ def route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
     )
 
 
-def target(policies: Policies, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
+def _target(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
     """For every backend that may answer: what sees a call once, however many attempts it takes."""
     return stack(
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
         *reversed(layers),  # the program's own: the one added last is outermost
-        around=policies.handler,
+        around=handler,
     )
 
 
-def guarded(config: BackendConfig, backend: Handler, around: PolicyContext) -> Handler:
-    """The policies of one backend that remember something; from the hedge down, once per attempt. Made once in a backend's life."""
+def _guarded(config: BackendConfig, backend: Handler, made: Handles) -> Handler:
+    """The policies of one backend that remember something; from the hedge down, once per attempt."""
     attempt = config.timeout.per_attempt_seconds
     return stack(
         Quiet if config.progress == "off" else None,
-        retry_layer(config, around),
-        hedge_layer(config, around),
-        gate_layer(config),
+        made.retry.layer,
+        made.hedge.layer,
+        made.gate,
         (lambda inner: AttemptDeadline(inner, attempt, config.name)) if attempt is not None else None,
-        limit_layer(config.rate_limit, config.name),  # inside the deadline: who waits for his turn in vain says nothing about the backend
-        queue_layer(config),
+        made.rate.layer,  # inside the deadline: who waits for his turn in vain says nothing about the backend
+        made.concurrency.layer,
         around=backend,
     )
 
 
-def assemble(members: Mapping[str, Member], layers: Mapping[str, Sequence[Layer]], background: trio.Nursery) -> dict[str, Handler]:
-    """The chain of every backend, by name, from the whole-call deadline down to its session.
+@attrs.frozen(eq=False)
+class Pipeline:
+    """What is made of a backend's settings for its calls. Nothing of it is in use before it has begun."""
+
+    config: BackendConfig
+    backend: Backend
+    made: Handles
+    policies: Policies
+    shadow: Shadow | None
+    """It as a mirror of another one; copies pass none of its own policies."""
+    target: Handler
+    parts: object
+    """What stands around its policies in `target`."""
+    stand_ins: tuple[str, ...] = ()
+    """Who answers for it when it cannot, in the order in which they are asked."""
+    schedule: Schedule | None = None
+    """Whose turn it is among its canaries."""
+    handler: Handler = attrs.field(default=attrs.Factory(lambda self: self.target, takes_self=True))
+    """All that a call passes from the whole-call deadline down to the session."""
+
+    def is_available(self) -> bool:
+        """Whether it makes sense to send it a call now."""
+        return self.backend.is_available and not self.policies.is_open
+
+    @property
+    def candidate(self) -> Candidate:
+        """It as one of those that may answer."""
+        return Candidate(self.config.name, self.target, self.is_available, self.backend.lists, self.policies.is_ejected)
+
+    def begin(self) -> None:
+        """From now on calls pass this one, those that are on their way through what stays included."""
+        self.made.begin()
+
+
+def blueprint(
+    configs: Sequence[BackendConfig],
+    backends: Mapping[str, Backend],
+    around: PolicyContext,
+    *,
+    layers: Mapping[str, Sequence[Layer]] | None = None,
+    before: Mapping[str, Pipeline] | None = None,
+) -> dict[str, Pipeline]:
+    """The pipeline of every backend. What is there ``before`` goes on unchanged: whatever this raises, nothing has happened.
 
     Args:
-        members: every backend, in the order of the configuration; one that stays keeps its policies, with all that they have counted.
+        configs: the settings of every backend, in order.
+        backends: those that are reached, by name.
+        around: what policies need of the gateway around them.
         layers: policies of the embedding program, per backend, innermost first.
-        background: where mirror copies run.
+        before: those of the same backends until now; what is made of the same settings stays, with all that it has counted.
     """
-    configs = [one.config for one in members.values()]
-    candidates: dict[str, Candidate] = {}
-    for name, one in members.items():
-        source = one.config.stands_for or name  # a mirror is attached to every member that may answer for its source
-        shadows = tuple(members[mirror.name].shadow for mirror in configs if mirror.mirror_of == source and mirror.mirror_percent > 0)
-        parts = shadows, tuple(layers.get(name, ()))
-        handler = one.target_of(parts, partial(target, one.policies, *parts, background))
-        candidates[name] = Candidate(name, handler, one.is_available, one.backend.lists, one.policies.is_ejected)
-    return {name: route(one.config, one.policies, _way(one, configs, candidates)) for name, one in members.items()}
+    olds = {name: old for name, old in (before or {}).items() if backends.get(name) is old.backend}
+    made = {config.name: _made(config, backends[config.name], around, olds.get(config.name)) for config in configs}
+    shadows = {config.name: shadow for config in configs if (shadow := _shadow(config, backends[config.name], olds.get(config.name)))}
+    drafts: dict[str, Pipeline] = {}
+    for config in configs:
+        name, source = config.name, config.stands_for or config.name  # a mirror is attached to every member that may answer for its source
+        handles, policies = made[name]
+        copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
+        parts = copied, tuple((layers or {}).get(name, ())), policies.handler
+        old = olds.get(name)
+        target = _target(policies.handler, *parts[:2], around.background) if old is None or old.parts != parts else old.target
+        drafts[name] = Pipeline(config, backends[name], handles, policies, shadows.get(name), target, parts)
+    candidates = {name: draft.candidate for name, draft in drafts.items()}
+    return {name: _whole(draft, configs, candidates, olds.get(name)) for name, draft in drafts.items()}
 
 
-def _way(one: Member, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate]) -> Handler:
-    """Who of a group answers: the canary split, then the failover order of whom it chose."""
-    primary = candidates[one.config.name]
-    members = tuple(candidates[other] for other in stand_ins(one.config, configs))
+def _made(config: BackendConfig, backend: Backend, around: PolicyContext, old: Pipeline | None) -> tuple[Handles, Policies]:
+    if old is not None and Change.POLICIES not in differences(old.config, config):
+        return old.made, old.policies
+    was = BackendConfig(config.name, config.transport) if old is None else old.config
+    handles = Handles.of(config, backend, around, was, Policies(backend) if old is None else old.policies)
+    return handles, handles.through(_guarded(config, backend, handles))
+
+
+def _shadow(config: BackendConfig, backend: Backend, old: Pipeline | None) -> Shadow | None:
+    if config.mirror_of is None:
+        return None
+    percent, seconds = config.mirror_percent, config.timeout.seconds
+    if old is not None and old.shadow is not None and (old.shadow.percent, old.shadow.seconds) == (percent, seconds):
+        return old.shadow
+    return Shadow(config.name, backend, percent, seconds=seconds)
+
+
+def _whole(draft: Pipeline, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate], old: Pipeline | None) -> Pipeline:
+    """With its way: the canary split, then the failover order of whom it chose."""
+    config = draft.config
+    names = stand_ins(config, configs)
+    primary, members = candidates[config.name], tuple(candidates[name] for name in names)
     way: Handler = Failover(primary, members) if members else primary.handler
-    trials = [Canary(candidates[other.name], other.weight, other.canary_sticky) for other in canaries(one.config, configs)]
-    if not trials:
-        return way
-    ways = tuple((trial, Failover(trial.candidate, (primary, *members))) for trial in trials)
-    return Split(way, ways, one.schedule_for(Schedule.of(trials)))
+    schedule: Schedule | None = None
+    trials = [Canary(candidates[other.name], other.weight, other.canary_sticky) for other in canaries(config, configs)]
+    if trials:
+        ways = tuple((trial, Failover(trial.candidate, (primary, *members))) for trial in trials)
+        schedule = Schedule.of(trials)
+        if old is not None and old.schedule is not None and old.schedule.shares == schedule.shares:
+            schedule = old.schedule  # so that a change elsewhere does not begin a new round
+        way = Split(way, ways, schedule)
+    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.policies, way))
 
 
 def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from ..observe.exposition import Family
 from ..policies.breaker import BreakerState
-from .policy_handles import Policies
+from .handles import Policies
 
 __all__ = ["of_policies"]
 

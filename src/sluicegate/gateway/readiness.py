@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, suppress
 import attrs
 import trio
 
-from ..backends.backend import Phase, State, StateChange
+from ..backends.backend import Backend, Phase, State, StateChange
 from ..config.nearest import instead_of_unknown
-from .member import BackendFailed, Member, SkippedBackend
+from .member import Member
+from .supervised import BackendFailed, SkippedBackend, Supervised
 
 __all__ = ["STARTUP_WAIT_SECONDS", "STDIO_STARTUP_WAIT_SECONDS", "Readiness"]
 
@@ -40,11 +41,11 @@ class Readiness:
     @property
     def skipped(self) -> list[SkippedBackend]:
         """The backends that are not there now, with the reason."""
-        return [member.skipped for member in self.members().values() if member.backend.error and member.backend.state is not State.READY]
+        return [one.skipped for one in self._supervised() if one.backend.error and one.backend.state is not State.READY]
 
     def is_any_available(self) -> bool:
         """Whether a call could be served: some backend is up and healthy."""
-        return any(member.backend.is_available for member in self.members().values())
+        return any(one.backend.is_available for one in self._supervised())
 
     async def ready(self, names: Sequence[str]) -> None:
         """Wait until each of these is up, however often it fails before; raises `KeyError` and `BackendFailed`."""
@@ -53,16 +54,23 @@ class Readiness:
             if name not in self.members():
                 raise KeyError(f"there is no backend '{name}'; {instead_of_unknown(name, self.members())}")
         for name in names:
-            while (member := self.members().get(name)) is None or not await member.becomes_ready():
-                if self.members().get(name) is member:  # else another has taken its place
-                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if member is None else member.skipped)
+            while (one := self._named(name)) is None or not await one.becomes_ready():
+                if self._named(name) is one:  # else another has taken its place
+                    raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if one is None else one.skipped)
 
     async def settled(self) -> None:
         """Wait while backends are starting, but no longer than is to be waited from when the gateway was opened."""
         with trio.move_on_at(self._opened_at + self.patience):
             await trio.lowlevel.checkpoint()
-            for member in list(self.members().values()):
-                await member.backend.wait_for(lambda backend: backend.state is not State.STARTING)
+            for one in self._supervised():
+                await one.first_attempt()
+
+    def _supervised(self) -> list[Supervised]:
+        return [member.supervised for member in self.members().values()]
+
+    def _named(self, name: str) -> Supervised | None:
+        member = self.members().get(name)
+        return None if member is None else member.supervised
 
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[StateChange], None]:
@@ -75,6 +83,11 @@ class Readiness:
         finally:
             self._watchers.remove(send)
             send.close()
+
+    def introduce(self, backend: Backend) -> None:
+        """Tell who watches what has become of one until it began to serve, where that is more than nothing."""
+        if backend.state is not State.STARTING:
+            self.announce(StateChange(backend.name, State.STARTING, backend.state, backend.error, backend.since))
 
     def announce(self, change: StateChange) -> None:
         """Tell who watches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 
 import attrs
@@ -22,10 +22,11 @@ from ..protocol.messages import Raw, encode
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from ..routing.catalogue import Catalogue
 from ..routing.listing import listed
+from .edits import adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend
+from .handles import Policies
 from .nurseries import Nurseries
-from .policy_handles import Policies
 from .readiness import STDIO_STARTUP_WAIT_SECONDS
 
 __all__ = ["Gateway"]
@@ -37,7 +38,6 @@ log = get_logger("sluicegate.gateway")
 class Gateway:
     """A running gateway; made by `open_gateway`."""
 
-    config: Config
     endpoint: Endpoint
     app: App
     outside: Outside
@@ -47,6 +47,11 @@ class Gateway:
     _nurseries: Nurseries
     _fronts: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
     _drained: bool = attrs.field(default=False, init=False)
+
+    @property
+    def config(self) -> Config:
+        """What it runs; its backends are those that it was told last."""
+        return self._fleet.config
 
     # -- stopping
 
@@ -173,6 +178,28 @@ class Gateway:
         """Whether a call could be served: some backend is up and healthy."""
         return self._fleet.readiness.is_any_available()
 
+    async def apply(self, backends: Sequence[BackendConfig], *, sources: Mapping[str, object] | None = None, strict: bool = False) -> None:
+        """Have these backends and no others, whole or not at all, from one moment to the next; whoever stays keeps what need not change.
+
+        What clients see (filters, aliases, the namespace) is another catalogue and nothing else. A policy whose settings differ is made anew,
+        and the others go on counting. Only for what the connection is made of (a command, an address, headers …) it is connected anew: the old
+        one serves until the new one is there, but not longer than ``proxy.startup_wait_seconds``, and then lets its calls end. A backend that
+        was not there before comes up behind, as at a start. Changes that are asked for while one is under way wait for it.
+
+        Returns when those that are gone have let their last calls end; cancelled while it waits for that, it stops them at once. Cancelled
+        before, it has changed nothing.
+
+        Args:
+            backends: all of them, in order; the disabled ones, too.
+            sources: as in `Builder.backend` for those in the process, by name; who is not named keeps what was brought before.
+            strict: wait for all that are connected to, and change nothing if one does not come up. One with ``required`` is waited for in any case.
+
+        Raises:
+            ConfigError: these backends make no sense; all that is wrong is told at once, and nothing has changed.
+            BackendFailed: one that had to come up could not be reached; nothing has changed.
+        """
+        await self._fleet.apply(whole(tuple(backends), dict(sources or {}), strict=strict))
+
     async def add_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.
 
@@ -180,22 +207,22 @@ class Gateway:
             ConfigError: its settings are wrong, or its namespace exists already or is ambiguous.
             BackendFailed: it could not be reached; nothing has changed.
         """
-        await self._fleet.add(config, source)
+        await self._fleet.apply(adding(config, source))
 
     async def remove_backend(self, name: str) -> bool:
         """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
 
         Raises:
-            ConfigError: another backend stands in for it or mirrors it; remove that one first.
+            ConfigError: another backend stands in for it or mirrors it; remove that one first, or `apply` a list without both.
         """
-        return await self._fleet.remove(name, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
+        return await self._fleet.apply(removing(name))
 
     async def replace_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect the new, swap, drain the old; raises as `add_backend`, and then the old one still serves.
 
-        Where only filters and aliases differ, nothing is connected: lists change, and the session and the policies' counts stay.
+        What needs no other connection is changed without one, as `apply` does; where nothing differs, it is connected anew.
         """
-        await self._fleet.replace(config, source, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
+        await self._fleet.apply(replacing(config, source))
 
     def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[StateChange]]:
         """State changes of all backends from now on; whoever lags 256 changes behind misses some."""

@@ -1,0 +1,60 @@
+"""What somebody may want of the list of backends: to be another one, or to have one more, one less, or another in the place of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from ..config.model import BackendConfig
+from ..config.problem import ConfigError, Problem
+
+__all__ = ["Edit", "adding", "removing", "replacing", "whole"]
+
+Backends = Sequence[BackendConfig]
+
+
+@attrs.frozen(eq=False)
+class Edit:
+    """A wish. What it comes to is found out when it is fulfilled, because others change the list, too."""
+
+    of: Callable[[Backends], Backends]
+    """From the list as it is to the list as it is to be; raises `ConfigError`."""
+    sources: Mapping[str, object] = attrs.field(factory=dict)
+    """What the program brings for backends, by name. For one that is not named here, what it brought before stays."""
+    insists: Callable[[BackendConfig], bool] = lambda config: config.required
+    """Who has to come up, if it is connected to, or nothing changes."""
+    anew: frozenset[str] = frozenset()
+    """Who is connected to again where nothing differs."""
+    is_whole: bool = False
+    """It is a list, and does not follow from the one that there is."""
+
+
+def whole(backends: Backends, sources: Mapping[str, object], *, strict: bool) -> Edit:
+    """These and no others; if it is strict, all that are connected to have to come up."""
+    return Edit(lambda _now: backends, sources, lambda config: strict or config.required, is_whole=True)
+
+
+def adding(config: BackendConfig, source: object) -> Edit:
+    """One more, which has to come up. It may have the name of one that is not enabled."""
+
+    def of(now: Backends) -> Backends:
+        return [*(other for other in now if other.enabled or other.name != config.name), config]
+
+    return Edit(of, {config.name: source}, lambda other: other.name == config.name)
+
+
+def removing(name: str) -> Edit:
+    """One less."""
+    return Edit(lambda now: [other for other in now if other.name != name])
+
+
+def replacing(config: BackendConfig, source: object) -> Edit:
+    """Another in the place of one, which has to come up."""
+
+    def of(now: Backends) -> Backends:
+        if not any(other.name == config.name and other.enabled for other in now):
+            raise ConfigError([Problem(None, None, "", f"there is no backend '{config.name}' to replace", "add it")])
+        return [config if other.name == config.name else other for other in now]
+
+    return Edit(of, {config.name: source}, lambda other: other.name == config.name, frozenset({config.name}))

@@ -1,0 +1,139 @@
+"""From the settings of a backend to each of the policies that remember something, and to what keeps the backend itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from ..backends.backend import Backend
+from ..backends.health import Health
+from ..backends.supervisor import Restarts
+from ..config.model import BackendConfig
+from ..policies.argument_size import ArgumentLimit
+from ..policies.breaker import Breaker
+from ..policies.budget import Budget
+from ..policies.concurrency import Concurrency
+from ..policies.hedge import Hedge, HedgeTimer
+from ..policies.outlier import Group, Outlier
+from ..policies.rate import Bucket, RateLimit
+from ..policies.repeatable import repeatable
+from ..policies.retry import Retry
+from ..policies.settings import RateLimitSettings, RetrySettings
+from ..protocol.blot import Blot
+from ..protocol.calls import WORK, Handler
+
+__all__ = [
+    "PolicyContext",
+    "allowance_of",
+    "attempts_of",
+    "breaker_of",
+    "budget_of",
+    "health_of",
+    "hedge_layer",
+    "limit_layer",
+    "may_hedge",
+    "outlier_of",
+    "queue_layer",
+    "restarts_of",
+    "retry_layer",
+]
+
+
+@attrs.frozen(eq=False)
+class PolicyContext:
+    """What the policies of backends need of the gateway around them."""
+
+    chance: Callable[[str], random.Random]
+    timer: HedgeTimer
+    background: trio.Nursery
+    max_argument_size: int | None = None
+    """Bytes of the arguments of a tool's call; None is no limit."""
+
+    def argument_limit(self) -> ArgumentLimit | None:
+        """What counts how many were larger."""
+        return None if self.max_argument_size is None else ArgumentLimit(self.max_argument_size)
+
+
+def allowance_of(config: BackendConfig) -> tuple[float, float] | None:
+    """Of what its budget is made."""
+    settings = config.retry
+    return None if settings is None or settings.budget_percent is None else (settings.budget_percent, settings.min_retries_per_sec)
+
+
+def budget_of(config: BackendConfig) -> Budget | None:
+    """What the calls that are led to it may use up beyond their first attempts."""
+    allowance = allowance_of(config)
+    return None if allowance is None else Budget(*allowance)
+
+
+def attempts_of(config: BackendConfig) -> RetrySettings | None:
+    """Of what its retry is made: all but its budget."""
+    return None if config.retry is None else attrs.evolve(config.retry, budget_percent=None, min_retries_per_sec=0)
+
+
+def retry_layer(config: BackendConfig, backend: Backend, around: PolicyContext) -> Callable[[Handler], Retry] | None:
+    """Send again what has failed."""
+    settings = config.retry
+    if settings is None or settings.max_retries == 0:
+        return None
+    may_repeat = repeatable(settings.only, backend.is_safe)
+    return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"), backend)
+
+
+def hedge_layer(
+    config: BackendConfig, backend: Backend, around: PolicyContext, breaker: Breaker | None
+) -> Callable[[Handler], Hedge] | None:
+    """Send copies of what takes long."""
+    settings = config.hedging
+    if settings is None or settings.max_hedges == 0:
+        return None
+    may_repeat = repeatable(settings.only, backend.is_safe)
+    return lambda inner: Hedge(inner, settings, may_repeat, may_hedge(breaker), around.timer, around.background)
+
+
+def may_hedge(breaker: Breaker | None) -> Callable[[], bool]:
+    """Whether copies may be sent: not to a backend that is being spared or tried out."""
+    return _always if breaker is None else lambda: not (breaker.is_open or breaker.is_half_open)
+
+
+def _always() -> bool:
+    return True
+
+
+def breaker_of(config: BackendConfig) -> Breaker | None:
+    """What keeps away from it while it fails."""
+    return None if config.circuit_breaker is None else Breaker(config.name, config.circuit_breaker)
+
+
+def outlier_of(config: BackendConfig) -> Outlier | None:
+    """What takes it out of its group while it does worse than it may; it is alone in one until it serves."""
+    return None if config.outlier_detection is None else Outlier(config.name, config.outlier_detection, Group())
+
+
+def limit_layer(settings: RateLimitSettings | None, backend: str = "") -> Callable[[Handler], RateLimit] | None:
+    """So many calls in so much time; what is made of one layer shares one bucket. A backend's is for work alone (RES-0c), the gateway's for all."""
+    if settings is None:
+        return None
+    bucket = Bucket(settings)
+    only = WORK if backend else None
+    return lambda inner: RateLimit(inner, bucket, backend, only)
+
+
+def queue_layer(config: BackendConfig) -> Callable[[Handler], Concurrency] | None:
+    """So many calls at a time."""
+    settings = config.concurrency
+    return None if settings is None else lambda inner: Concurrency(inner, settings, config.name)
+
+
+def health_of(config: BackendConfig, blot: Blot) -> Health | None:
+    """What probes it, and judges it while it is up."""
+    return None if config.health is None else Health(config.name, config.health, blot=blot)
+
+
+def restarts_of(config: BackendConfig) -> Restarts:
+    """How it is brought back."""
+    restart = config.restart
+    return Restarts(restart.initial_seconds, restart.max_seconds, restart.crash_limit, restart.crash_window_seconds)
