@@ -69,6 +69,12 @@ def test_every_topic_command_and_file_that_a_page_names_is_there(page: Path) -> 
     assert {file for file in files if not (ROOT / file).exists()} == set()
 
 
+def test_who_wants_to_contribute_is_told_of_every_room() -> None:
+    rooms = {path.name for path in (ROOT / "src" / "sluicegate").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    told = set(re.findall(r"^``(\w+)``  ", (MANUAL / "contributing.rst").read_text(encoding="utf-8"), re.MULTILINE))
+    assert told == rooms
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_option_that_a_page_names_is_one_of_a_command(page: Path) -> None:
     if page.stem in {"changes", "measuring", "contributing"}:
