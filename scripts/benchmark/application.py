@@ -16,7 +16,7 @@ import trio
 from sluicegate import Builder, Call, Gateway, Reply, open_gateway
 from sluicegate.backends.attached import AttachedConnector
 from sluicegate.config.model import MetricsConfig, ObservabilityConfig
-from sluicegate.frontends.request import ASGIApp
+from sluicegate.http1.asgi import ASGIApp
 from sluicegate.protocol.messages import Params, Raw, encode
 
 __all__ = ["Exchange", "Instant", "calling", "getting", "open_session", "opened", "posting"]

@@ -14,7 +14,7 @@ import trio.testing
 
 from sluicegate import Call, Gateway, Reply
 from sluicegate.cli.memory import settle_memory
-from sluicegate.frontends.request import ASGIApp
+from sluicegate.http1.asgi import ASGIApp
 from sluicegate.observe.metrics import Counts, Metrics
 from sluicegate.protocol.calls import Hop
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
-from tests.kit.asgi import Message, Receive, Send
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
 
 from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.http1.asgi import Message, Receive, Send
 from sluicegate.protocol.calls import Call, Reply
 
 

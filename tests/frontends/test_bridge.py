@@ -205,7 +205,7 @@ async def test_what_is_no_mcp_server_costs_one_error(
 async def test_an_answer_without_end_is_cut(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluicegate.frontends.daemon_answer.LONGEST_MESSAGE", 10_000)
+    monkeypatch.setattr("sluicegate.bridge.daemon_answer.LONGEST_MESSAGE", 10_000)
     long = b'{"jsonrpc":"2.0","id":"first","result":{"x":"' + b"x" * 10_000 + b'"}}'
     for what, body, kind in (("an answer", long, b"application/json"), ("an event", b"data: " + long + b"\n\n", b"text/event-stream")):
         gate.transport.app = app_saying(200, body, kind)
@@ -456,7 +456,7 @@ async def test_a_daemon_that_is_away_is_asked_ever_more_rarely_but_often_enough(
 async def test_so_many_requests_may_be_open_and_one_more_is_refused(
     client: LineClient, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluicegate.frontends.bridge.MOST_OPEN", 3)
+    monkeypatch.setattr("sluicegate.bridge.stdio_server.MOST_OPEN", 3)
     await open_session(client, talk)
     await client.send(*(talk.calling("slow", number) for number in range(3)))
     await client.send(talk.calling("echo", "one more"), {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}})

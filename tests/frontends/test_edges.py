@@ -16,10 +16,11 @@ import trio.testing
 from sluicegate.frontends.endpoint import Limits, Opening
 from sluicegate.frontends.exchange import Exchange
 from sluicegate.frontends.large_events import LARGEST, LargeEvents
-from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest, Receive
+from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest
 from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import MOST_NOTE_BYTES, EventLog, Line, read_event_id
+from sluicegate.http1.asgi import Receive
 from sluicegate.protocol.calls import Call
 from sluicegate.sources import Sources
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 import trustme
 
-from sluicegate.frontends.request import Receive, Scope, Send
+from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve

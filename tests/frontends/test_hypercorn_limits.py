@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.request import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.hang_up import HangUp
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.http1.sockets import is_readable

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trustme
 
-from sluicegate.frontends.request import Receive, Scope, Send
+from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
 from sluicegate.testing.wire import MemoryNetwork

@@ -228,6 +228,6 @@ def test_a_bug_is_no_fault_of_the_client(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*args: object) -> None:
         raise LookupError(args)
 
-    monkeypatch.setattr("sluicegate.http1.requests.read_head", broken)
+    monkeypatch.setattr("sluicegate.http1.server.request_parser.read_head", broken)
     with pytest.raises(LookupError):
         read(GET)

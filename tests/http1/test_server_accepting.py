@@ -14,10 +14,10 @@ import trio
 import trio.testing
 from tests.kit.front import open_front
 
+from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
 from sluicegate.http1.server.connection_limit import Doors
 from sluicegate.http1.server.forwarded import Peer
-from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.wire import MemoryNetwork
 

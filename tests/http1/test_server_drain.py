@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from tests.kit.front import Front, HandClient, open_front
 
-from sluicegate.http1.server.lifespan import Receive, Scope, Send
+from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, StartUpFailed
 from sluicegate.testing.wire import MemoryNetwork
 

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from tests.kit.front import HandClient, open_front
 
-from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.server import ON_DISCONNECT, ServerSettings, StartUpFailed
 from sluicegate.testing.wire import MemoryNetwork
 

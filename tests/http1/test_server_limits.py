@@ -10,9 +10,9 @@ import trio
 import trio.testing
 from tests.kit.front import HandClient, open_front
 
+from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.connection_limit import Doors
 from sluicegate.http1.server.forwarded import Peer
-from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.response_head import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from tests.kit.front import Answer, open_front
 
-from sluicegate.http1.server.lifespan import ASGIApp, Message, Receive, Scope, Send
+from sluicegate.http1.asgi import ASGIApp, Message, Receive, Scope, Send
 from sluicegate.http1.server.server import HangUp
 
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"

@@ -11,8 +11,8 @@ import trio
 import trio.testing
 from tests.kit.front import HandClient, open_front
 
+from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.connection import MOST_DROPPED
-from sluicegate.http1.server.lifespan import Receive, Scope, Send
 from sluicegate.testing.wire import MemoryNetwork
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).with_name("request_vectors.py")))["VECTORS"]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
 import httpx2
 import trio
 
+from sluicegate.http1.asgi import ASGIApp, Message
 from sluicegate.http1.server.server import HangUp
 
-__all__ = ["App", "AsgiTransport", "HangUp"]
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-"""An ASGI 3 application."""
+__all__ = ["AsgiTransport", "HangUp"]
 
 PIECES = 16
 """Pieces of a body that the application may be ahead of its reader."""
@@ -27,7 +22,7 @@ PIECES = 16
 class AsgiTransport(httpx2.AsyncBaseTransport):
     """Runs every request as a task in ``nursery``; what an application raises, other than `HangUp`, ends up there."""
 
-    app: App
+    app: ASGIApp
     nursery: trio.Nursery
     down: bool = False
     """Whether connections are refused."""

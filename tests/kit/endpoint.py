@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import msgspec
 import trio
-from tests.kit.asgi import Receive, Send
 
+from sluicegate.http1.asgi import Receive, Send
 from sluicegate.protocol.sse import format_event
 
 __all__ = ["Answer", "Script", "ScriptedEndpoint"]

@@ -9,7 +9,7 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.http1.server.lifespan import ASGIApp
+from sluicegate.http1.asgi import ASGIApp
 from sluicegate.http1.server.server import ServerSettings, serve
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import trio
 import trio.testing
-from tests.kit.asgi import App, Receive, Send
 
+from sluicegate.http1.asgi import ASGIApp, Receive, Send
 from sluicegate.http1.server.server import HangUp, ServerSettings, serve
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
@@ -22,7 +22,7 @@ __all__ = ["Site", "open_site"]
 class Site:
     """Serves the application, whatever the host and the port; its `open_stream` is to be handed to the client."""
 
-    app: App
+    app: ASGIApp
     connections: trio.Nursery
     settings: ServerSettings = attrs.field(factory=ServerSettings)
     running: int = attrs.field(default=0, init=False)
@@ -82,7 +82,7 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(app: App, settings: ServerSettings | None = None) -> AsyncGenerator[Site, None]:
+async def open_site(app: ASGIApp, settings: ServerSettings | None = None) -> AsyncGenerator[Site, None]:
     """A site that takes connections; what its application raised is raised at the end, and no client may have left a connection open."""
     async with trio.open_nursery() as connections:
         make = partial(Site, settings=settings) if settings else Site

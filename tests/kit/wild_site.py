@@ -9,13 +9,13 @@ from typing import Any
 
 import attrs
 import trio
-from tests.kit.asgi import Receive, Send
 from tests.kit.weather import BadWire
 from tests.kit.wild import WildBackend
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.channel.outbox import Letter
+from sluicegate.http1.asgi import Receive, Send
 from sluicegate.http1.server.server import HangUp, serve
 from sluicegate.protocol.messages import Malformed, Notification, Params, Request, Response, decode
 from sluicegate.protocol.sse import format_event

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sluicegate import Builder, Gateway, Outside, open_gateway
 from sluicegate.config.model import BearerAuth, Config, MetricsConfig, ObservabilityConfig
-from sluicegate.frontends.request import ASGIApp
+from sluicegate.http1.asgi import ASGIApp
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, Reset, RpcError
 from sluicegate.testing.wire import MemoryNetwork

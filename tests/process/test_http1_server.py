@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from sluicegate.http1.server.lifespan import ASGIApp, Receive, Scope, Send
+from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, serve
 from sluicegate.http1.sockets import QuickSocket
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn

@@ -9,6 +9,7 @@ from typing import Protocol
 import attrs
 import trio
 
+from ..http1.asgi import Receive, Scope, Send
 from ..http1.fair_turns import Lane
 from ..identity.bearer import Refused
 from ..loggers import Seldom, get_logger
@@ -17,7 +18,7 @@ from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
-from .request import Headers, HttpRequest, Receive, Scope, Send
+from .request import Headers, HttpRequest
 from .session_table import SessionTable
 from .streamable_http import StreamableHttp
 from .wishes import WISH, Wishes, may_wish

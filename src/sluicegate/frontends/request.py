@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import attrs
 
+from ..http1.asgi import ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
 from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
 from ..protocol.messages import Malformed, encode, encode_error
 from ..protocol.parts import Parts
 from .stream import Line
 
-__all__ = ["ASGIApp", "BodyCrowded", "BodyTooLarge", "ClientGone", "HttpRequest", "Receive", "Scope", "Send"]
+__all__ = ["BodyTooLarge", "ClientGone", "HttpRequest"]
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-ON_DISCONNECT = "sluicegate.disconnect"
-"""The ASGI extension of our own server: a function that takes what is to be called once, as soon as the client has gone."""
-TAKES_VIEWS = "sluicegate.views"
-"""Another: bodies may be views of memory instead of bytes."""
 DROPPED = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
 Headers = list[tuple[bytes, bytes]]

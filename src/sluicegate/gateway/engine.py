@@ -10,7 +10,7 @@ from typing import Protocol
 import trio
 
 from ..config.model import ListenConfig
-from ..frontends.request import ASGIApp
+from ..http1.asgi import ASGIApp
 from ..http1.server.connection_limit import Doors
 from ..http1.server.settings import ServerSettings
 from ..outside import Outside

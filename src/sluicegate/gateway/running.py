@@ -12,7 +12,7 @@ from ..backends.backend import Backend, StateChange
 from ..config.model import BackendConfig, Config
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
-from ..frontends.request import ASGIApp
+from ..http1.asgi import ASGIApp
 from ..http1.server.connection_limit import Doors
 from ..loggers import get_logger
 from ..outside import Outside

@@ -19,7 +19,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
-from ..frontends.request import ASGIApp
+from ..http1.asgi import ASGIApp
 from ..http1.server.accepting import accept_all
 from ..http1.server.connection_limit import Doors
 from ..http1.server.dates import date_headers

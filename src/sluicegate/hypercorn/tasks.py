@@ -18,7 +18,7 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent
 from hypercorn.typing import Scope as HypercornScope
 
-from ..frontends.request import ON_DISCONNECT, ASGIApp, Scope
+from ..http1.asgi import ON_DISCONNECT, ASGIApp, Scope
 from ..http1.server.forwarded import Peer, seen_through
 from ..http1.server.hang_up import is_hang_up
 from ..http1.server.settings import Networks

@@ -15,25 +15,21 @@ import attrs
 import trio
 
 from ...loggers import get_logger
+from ..asgi import ON_DISCONNECT, TAKES_VIEWS, Message, Scope
 from ..carrier import Carrier
 from ..timekeeper import NEVER
 from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
-from .lifespan import Message, Scope
 from .pace import Pace
 from .request_head import Request
 from .request_parser import Refusal
 from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
 
-__all__ = ["ON_DISCONNECT", "TAKES_VIEWS", "Cycle"]
+__all__ = ["Cycle"]
 
 log = get_logger("sluicegate.http1")
 
-ON_DISCONNECT = "sluicegate.disconnect"
-"""The extension that calls back when the client has gone."""
-TAKES_VIEWS = "sluicegate.views"
-"""The extension that says: bodies may be views of memory. ASGI wants bytes, and a copy of what is large."""
 SKIPPED = 65_536
 """So much of a body that the application did not want is read and dropped to keep the connection."""
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import attrs
 import trio
 
 from ...loggers import get_logger
+from ..asgi import ASGIApp, Message, Scope
 
-__all__ = ["ASGIApp", "Lifespan", "Message", "Receive", "Scope", "Send", "StartUpFailed"]
+__all__ = ["Lifespan", "StartUpFailed"]
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = get_logger("sluicegate.http1")
 

@@ -11,15 +11,15 @@ import attrs
 import trio
 
 from ...loggers import get_logger
+from ..asgi import ON_DISCONNECT, ASGIApp
 from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
 from .connection import Connection
 from .connection_limit import Doors
-from .cycle import ON_DISCONNECT
 from .forwarded import Peer, peer_of
 from .guests import Guests
 from .hang_up import HangUp
-from .lifespan import ASGIApp, Lifespan, StartUpFailed
+from .lifespan import Lifespan, StartUpFailed
 from .response_head import FULL, DateLine, plain_answer
 from .settings import ServerSettings
 from .shared import Serving

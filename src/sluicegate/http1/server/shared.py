@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from ..asgi import ASGIApp
 from ..head_cache import KnownHeads
 from ..timekeeper import Timekeeper
-from .lifespan import ASGIApp, Lifespan
+from .lifespan import Lifespan
 from .request_head import RequestLine
 from .response_head import DateLine
 from .settings import ServerSettings
