@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -20,18 +21,35 @@ SOURCE = ROOT / "src" / "sluicegate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = (
-    {"protocol", "tls", "sources", "outside", "loggers"},
-    {"policies", "http1", "observe", "channel"},
-    {"identity", "routing", "backends"},
-    {"frontends", "hypercorn", "bridge"},
-    {"config"},
-    {"gateway", "__init__"},
-    {"testing"},
-    {"cli", "__main__"},
+    {"protocol", "sources", "loggers", "tls", "identity"},
+    {"policies", "routing", "observe", "outside", "channel"},
+    {"http1", "config", "bridge"},
+    {"backends", "frontends", "hypercorn"},
+    {"gateway"},
+    {"testing", "__init__"},
+    {"cli"},
+    {"__main__"},
 )
 """Rooms, lowest first. A room imports from its own level and from those below, and rooms of one level never in a circle."""
 
-BELOW_CONFIG = LEVELS[0] | LEVELS[1] | LEVELS[2] | LEVELS[3]
+MOST_FLOORS = 9
+MOST_ARROWS = 90
+
+STRANGERS = {
+    "config": {"backends", "frontends", "hypercorn", "gateway"},
+    "frontends": {"backends", "hypercorn", "bridge", "gateway"},
+    "backends": {"frontends", "hypercorn", "bridge", "config", "gateway"},
+    "hypercorn": {"frontends", "backends", "config"},
+    "policies": {"routing", "backends", "frontends", "config"},
+    "bridge": {"frontends", "backends", "gateway"},
+}
+"""Rooms that never know each other, whatever their levels are: the two sides of a gateway, and what is said of it and what it does."""
+
+GATEWAY = ("nurseries", "faulting", "connectors", "engine")
+"""The ground of ``gateway/``: these import none of the others there."""
+
+MOST_OF_A_PREFIX = 3
+"""So many files of one folder may begin with the same word; more of them want to be a folder."""
 
 LONG_FILES: dict[str, str] = {}
 """Source files of more than 250 lines, each with its reason."""
@@ -100,25 +118,55 @@ def test_imports_point_one_way(module: Path) -> None:
 
 
 def test_rooms_never_import_each_other_in_a_circle() -> None:
-    graph: dict[str, set[str]] = {}
-    for module in MODULES:
-        own = room(module)
-        graph.setdefault(own, set()).update(target for dotted in imports(module) if (target := room_of_import(dotted)) != own)
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(rooms()).prepare()
     except CycleError as error:
         pytest.fail(f"rooms in a circle: {' -> '.join(error.args[1])}")
 
 
-def test_no_room_below_the_configuration_imports_it() -> None:
-    offenders = [
-        str(module.relative_to(SOURCE))
-        for module in MODULES
-        if room(module) in BELOW_CONFIG
-        for target in imports(module)
-        if room_of_import(target) == "config"
-    ]
-    assert offenders == []
+def rooms() -> dict[str, set[str]]:
+    """Each room, and those that it imports."""
+    graph: dict[str, set[str]] = {}
+    for module in MODULES:
+        own = room(module)
+        graph.setdefault(own, set()).update(target for dotted in imports(module) if (target := room_of_import(dotted)) != own)
+    return graph
+
+
+def test_the_house_has_few_floors_and_few_arrows() -> None:
+    """A room stands one floor above the highest that it imports; an arrow is a pair of rooms of which one imports the other, however often."""
+    graph = rooms()
+    floor: dict[str, int] = {}
+    for name in TopologicalSorter(graph).static_order():
+        floor[name] = 1 + max((floor[target] for target in graph[name]), default=0)
+    arrows = sum(len(targets) for targets in graph.values())
+    sys.stdout.write(f"{len(graph)} rooms, {max(floor.values())} floors, {arrows} arrows between rooms\n")
+    assert (max(floor.values()) <= MOST_FLOORS, arrows <= MOST_ARROWS) == (True, True)
+
+
+def test_no_file_imports_itself_over_others() -> None:
+    graph = {
+        ".".join(module.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): set(imports(module)) for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"files in a circle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_strangers_stay_strangers(name: str) -> None:
+    assert rooms()[name] & STRANGERS[name] == set()
+
+
+def test_the_ground_of_the_gateway_knows_nothing_of_what_stands_on_it() -> None:
+    known = {name: {target for target in imports(SOURCE / "gateway" / f"{name}.py") if target.startswith("gateway.")} for name in GATEWAY}
+    assert known == {name: set() for name in GATEWAY}
+
+
+def test_files_that_begin_with_the_same_word_are_a_folder() -> None:
+    found = Counter((str(module.parent.relative_to(SOURCE)), module.stem.partition("_")[0]) for module in MODULES if "_" in module.stem)
+    assert {place: number for place, number in found.items() if number > MOST_OF_A_PREFIX} == {}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
