@@ -373,7 +373,7 @@ async def test_a_note_waits_where_no_more_waits_than_may(gate: Any, before: int,
 
 STRAY = """
 import os, trio
-from sluicegate.frontends.stdio import open_standard_streams
+from sluicegate.channel.standard_streams import open_standard_streams
 
 async def main():
     async with open_standard_streams() as (stdin, stdout):

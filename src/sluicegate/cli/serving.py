@@ -12,9 +12,9 @@ import click
 import trio
 
 from ..bridge.stdio_server import bridge
+from ..channel.standard_streams import open_standard_streams
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
-from ..frontends.stdio import open_standard_streams
 from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
 from ..gateway.opening import Gateway, open_gateway

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -23,7 +21,7 @@ from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
 from .sessions import Session
 
-__all__ = ["open_standard_streams", "serve_stdio"]
+__all__ = ["serve_stdio"]
 
 DRAIN_SECONDS = 5.0
 """How long open calls may go on when the input has ended."""
@@ -33,19 +31,6 @@ MOST_NOTES = 256
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """While more than that waits for the client to read, we read nothing more from it."""
 CHUNK = 65536
-
-
-@asynccontextmanager
-async def open_standard_streams() -> AsyncGenerator[tuple[trio.abc.ReceiveStream, trio.abc.SendStream], None]:
-    """Stdin and stdout as Trio streams. Meanwhile whatever else writes to stdout writes to stderr, because the client reads messages only (P-151)."""
-    with open(os.dup(1), "wb", closefd=True) as original:  # noqa: ASYNC230, PTH123  a descriptor, not a file
-        stdin, stdout = trio.lowlevel.FdStream(os.dup(0)), trio.lowlevel.FdStream(os.dup(1))
-        os.dup2(2, 1)
-        try:
-            async with stdin, stdout:
-                yield stdin, stdout
-        finally:
-            os.dup2(original.fileno(), 1)
 
 
 async def serve_stdio(
