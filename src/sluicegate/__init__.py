@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .policies.deadline import AttemptDeadline, Deadline
     from .policies.mirror import Mirror, Shadow
     from .protocol.calls import Back, Call, Caller, Handler, Layer, Reply
+    from .protocol.clientele import Clientele
     from .protocol.faults import Cause, Fault
+    from .protocol.question import Question
     from .routing.failover import Candidate, Failover
     from .sources import Sources
 
@@ -40,6 +42,7 @@ __all__ = [
     "Caller",
     "Candidate",
     "Cause",
+    "Clientele",
     "Config",
     "ConfigError",
     "ConnectFailed",
@@ -55,6 +58,7 @@ __all__ = [
     "Mirror",
     "Outside",
     "Problem",
+    "Question",
     "Reply",
     "Shadow",
     "SkippedBackend",
@@ -83,7 +87,9 @@ _HOMES = {
     "policies.deadline": ("AttemptDeadline", "Deadline"),
     "policies.mirror": ("Mirror", "Shadow"),
     "protocol.calls": ("Back", "Call", "Caller", "Handler", "Layer", "Reply"),
+    "protocol.clientele": ("Clientele",),
     "protocol.faults": ("Cause", "Fault"),
+    "protocol.question": ("Question",),
     "routing.failover": ("Candidate", "Failover"),
     "sources": ("Sources",),
 }

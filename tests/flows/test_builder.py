@@ -11,6 +11,7 @@ import trio.testing
 from sluicegate import BackendConfig, BackendFailed, Builder, Call, ConfigError, Deadline, Handler, Layer, Reply
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.settings import RateLimitSettings, RetrySettings
+from sluicegate.protocol.clientele import MANY
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from sluicegate.testing.backend import ScriptedBackend
@@ -141,6 +142,8 @@ async def test_a_method_that_nobody_has_is_not_supported(autojump_clock: trio.te
 
 async def test_a_session_that_is_open_already_serves_and_is_left_open(autojump_clock: trio.testing.MockClock) -> None:
     class Ears:
+        clientele = MANY
+
         def notification(self, method: str, params: object) -> None:
             raise AssertionError
 

@@ -247,7 +247,14 @@ def test_a_tool_whose_answers_some_clients_refuse_is_named_once(
 ) -> None:
     large = LargeEvents()
     for name in names:
-        call = Exchange(b"1", Call("tools/call", name, {}), SimpleNamespace(note=None, reply=None), lambda: None, True)
+        call = Exchange(
+            b"1",
+            Call("tools/call", name, {}),
+            SimpleNamespace(ask=None),
+            SimpleNamespace(note=None, ask=None, begin=None, reply=None),
+            lambda: None,
+            True,
+        )
         large.look(size, [call])
     assert [vars(record)["target"] for record in caplog.records] == is_told
 
@@ -256,7 +263,7 @@ def test_a_tool_whose_answers_some_clients_refuse_is_named_once(
 async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_the_rest(most: int, alone: int, beside: int) -> None:
     table = SessionTable(Limits(max_streams=most), Sources.seeded(1))
     for who, share in (("one", alone), ("other", beside)):
-        session = table.open(Opening("2025-11-25", frozenset()), who)
+        session = table.open(Opening("2025-11-25", {}), who)
         assert isinstance(session, Session)
         taken = 0
         while table.may_stream(session):

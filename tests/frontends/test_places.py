@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, Limits, Opening
+from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, MOST_KEPT, Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
 from sluicegate.frontends.request import HttpRequest
 from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, NoPlace, SessionTable
@@ -38,11 +38,11 @@ class House:
         session = self.ask(who)
         assert isinstance(session, Session)
         if ready:
-            session.tell(INITIALIZED)
+            session.settle()
         return session
 
     def ask(self, who: str) -> Session | NoPlace:
-        return self.table.open(Opening("2025-11-25", frozenset()), who)
+        return self.table.open(Opening("2025-11-25", {}), who)
 
     def has(self, session: Session) -> bool:
         """Whether it is still there; to ask is no use of it."""
@@ -161,7 +161,7 @@ def test_a_share_is_a_quarter_unless_it_is_configured(most: int, share: int) -> 
 
 async def test_networks_have_shares_where_nobody_says_who_he_is(autojump_clock: object) -> None:
     table = SessionTable(Limits(max_sessions=100, max_sessions_per_principal=2), Sources.seeded(1))
-    opening = Opening("2025-11-25", frozenset())
+    opening = Opening("2025-11-25", {})
     first, *_ = [table.open(opening, "", "10.0.0.1") for _ in range(3)]
     assert isinstance(first, Session)
     assert first.ended
@@ -211,7 +211,7 @@ async def test_an_owner_is_forgotten_with_its_last_session(autojump_clock: objec
 async def test_names_of_capabilities_take_no_memory(gate: Any, talk: Any) -> None:
     opening = talk.opening()
     names = [f"x{number:06}" for number in range(400)] + ["sampling", "roots"]
-    opening["params"]["capabilities"] = {name: {} for name in names}
+    opening["params"]["capabilities"] = {name: {} for name in names} | {"sampling": {"tools": {}}}
     body = json.dumps(opening).encode()
     gate.rebuild(limits=Limits(max_body_size=100_000))
     tracemalloc.start()
@@ -226,7 +226,18 @@ async def test_names_of_capabilities_take_no_memory(gate: Any, talk: Any) -> Non
         tracemalloc.stop()
     kept = sum(line.size_diff for line in after.compare_to(before, "filename") if "sluicegate" in line.traceback[0].filename)
     assert kept < 20 * 8192
-    assert {session.caller.capabilities for session in gate.app.sessions._sessions.values()} == {frozenset({"sampling", "roots"})}
+    capabilities = next(iter(gate.app.sessions._sessions.values())).caller.capabilities
+    assert {id(session.caller.capabilities) for session in gate.app.sessions._sessions.values()} == {id(capabilities)}
+    assert {name: bytes(value) for name, value in capabilities.items()} == {"sampling": b'{"tools": {}}', "roots": b"{}"}
+
+
+async def test_of_capabilities_that_take_much_room_only_the_names_are_kept(gate: Any, talk: Any) -> None:
+    opening = talk.opening()
+    opening["params"]["capabilities"] = {"sampling": {"x": "y" * MOST_KEPT}, "elicitation": {"url": {}}}
+    gate.rebuild(limits=Limits(max_body_size=100_000))
+    await gate.post(opening)
+    (session,) = gate.app.sessions._sessions.values()
+    assert {name: bytes(value) for name, value in session.caller.capabilities.items()} == {"sampling": b"{}", "elicitation": b"{}"}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class Town:
         who = self.chance.choice(PEOPLE) if self.chance.random() < 0.7 else self.chance.choice(PEOPLE[:2])
         before, counts = self.sessions, Counter(session.caller.principal for session in self.sessions)
         abandoned = [one for one in before if not one.ready and not one.is_busy and trio.current_time() - one.used_at >= HANDSHAKE_SECONDS]
-        opened = self.table.open(Opening("2025-11-25", frozenset()), who)
+        opened = self.table.open(Opening("2025-11-25", {}), who)
         gone = [session for session in before if session not in self.sessions]
         everybody = len(counts | Counter({who: 1}))
         assert len(gone) <= 1
@@ -73,7 +73,7 @@ class Town:
 
     def settle(self) -> None:
         if session := self.some():
-            session.tell(INITIALIZED)
+            session.settle()
 
     def use(self) -> None:
         if session := self.some():

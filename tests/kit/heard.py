@@ -1,4 +1,4 @@
-"""Who listens to a backend in a test: remembers everything and answers nothing."""
+"""Who listens to a backend in a test: remembers everything and answers nothing by itself."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import attrs
 import msgspec
 
-from sluicegate.protocol.calls import SILENT, Reply
+from sluicegate.protocol.clientele import MANY, Clientele
+from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.messages import Params
+from sluicegate.protocol.question import Question
 
 __all__ = ["Heard"]
 
@@ -21,7 +23,9 @@ class Heard:
     """Its notifications that belong to no call."""
     notes: list[bytes] = attrs.field(factory=list)
     """Progress and log lines of calls, as they came."""
-    may_ask: bool = False
+    questions: list[Question] = attrs.field(factory=list)
+    """What it asked; a test answers them."""
+    clientele: Clientele = MANY
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -37,6 +41,10 @@ class Heard:
         """Remember it."""
         self.notes.append(message)
 
-    async def ask(self, question: bytes) -> Reply:
-        """Refuse: nobody is there to be asked."""
-        return await SILENT.ask(question)
+    def ask(self, question: Question) -> Fault | None:
+        """Remember it, and leave it open."""
+        self.questions.append(question)
+        return None
+
+    def hold(self, question: Question) -> None:
+        """Nothing is to be held."""

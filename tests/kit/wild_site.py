@@ -17,6 +17,7 @@ from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.channel.outbox import Letter
 from sluicegate.http1.asgi import Receive, Send
 from sluicegate.http1.server.server import HangUp, serve
+from sluicegate.protocol.clientele import MANY
 from sluicegate.protocol.messages import Malformed, Notification, Params, Request, Response, decode
 from sluicegate.protocol.sse import format_event
 from sluicegate.protocol.tokens import NOBODY
@@ -31,6 +32,8 @@ JSON = 0.5
 
 class _NoInbox:
     """The far end takes notifications as frames."""
+
+    clientele = MANY
 
     def notification(self, method: str, params: Params) -> None:
         del method, params

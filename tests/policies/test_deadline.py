@@ -6,7 +6,8 @@ import trio.testing
 
 from sluicegate.policies.deadline import AttemptDeadline, Deadline
 from sluicegate.protocol.calls import SILENT, Back, Call, Reply
-from sluicegate.protocol.faults import Cause, Fault
+from sluicegate.protocol.faults import Cause, Fault, cannot_ask
+from sluicegate.protocol.question import Question
 
 REPLY = Reply()
 
@@ -38,19 +39,26 @@ class Backend:
 
 @attrs.define(eq=False)
 class Asked:
-    """A back that remembers notes and answers questions after a while."""
+    """A back that remembers notes and questions; or refuses these."""
 
-    thinks: float = 0
+    refuses: Fault | None = None
     notes: list[bytes] = attrs.field(factory=list)
-    may_ask: bool = True
+    questions: list[Question] = attrs.field(factory=list)
+    held: list[Question] = attrs.field(factory=list)
 
     def note(self, message: bytes) -> None:
         self.notes.append(message)
 
-    async def ask(self, question: bytes) -> Reply:
-        self.notes.append(question)
-        await trio.sleep(self.thinks)
-        return REPLY
+    def ask(self, question: Question) -> Fault | None:
+        self.questions.append(question)
+        return self.refuses
+
+    def hold(self, question: Question) -> None:
+        self.held.append(question)
+
+
+def a_question() -> Question:
+    return Question("roots/list", {}, lambda _reply: None)
 
 
 async def test_a_call_that_is_fast_enough_passes(autojump_clock: trio.testing.MockClock) -> None:
@@ -128,47 +136,96 @@ async def test_an_attempt_that_falls_silent_ends_counted_from_its_last_word(auto
 
 
 async def test_while_a_person_is_asked_the_time_of_an_attempt_stands_still(autojump_clock: trio.testing.MockClock) -> None:
-    back = Asked(thinks=100)
+    back, question = Asked(), a_question()
 
     async def asking(call: Call) -> Reply:
         call.sent_at = trio.current_time()
-        assert call.back.may_ask
-        await call.back.ask(b"sure?")
+        assert call.back.ask(question) is None
+        await trio.sleep(100)
+        question.settle(REPLY)
         return await Backend(works=(10,))(call)
 
     fault = failed(await AttemptDeadline(asking, 3)(a_call(back)))
 
     assert Cause.TIMEOUT is fault.cause
     assert trio.current_time() == 103
-    assert back.notes == [b"sure?"]
+    assert back.questions == [question]
+
+
+async def test_a_question_that_is_withdrawn_starts_the_clock_too(autojump_clock: trio.testing.MockClock) -> None:
+    question = a_question()
+
+    async def asking(call: Call) -> Reply:
+        call.sent_at = trio.current_time()
+        call.back.ask(question)
+        await trio.sleep(100)
+        question.withdraw()
+        return await Backend(works=(10,))(call)
+
+    await AttemptDeadline(asking, 3)(a_call(Asked()))
+
+    assert trio.current_time() == 103
+
+
+async def test_a_question_that_is_refused_does_not_stop_the_clock(autojump_clock: trio.testing.MockClock) -> None:
+    async def asking(call: Call) -> Reply:
+        call.sent_at = trio.current_time()
+        assert call.back.ask(a_question()) is not None
+        return await Backend(works=(10,))(call)
+
+    await AttemptDeadline(asking, 3)(a_call(Asked(refuses=cannot_ask())))
+
+    assert trio.current_time() == 3
+
+
+async def test_a_question_that_may_be_about_an_attempt_stops_its_clock(autojump_clock: trio.testing.MockClock) -> None:
+    back, question = Asked(), a_question()
+
+    async def held(call: Call) -> Reply:
+        call.sent_at = trio.current_time()
+        call.back.hold(question)
+        await trio.sleep(100)
+        question.settle(REPLY)
+        return await Backend(works=(10,))(call)
+
+    await AttemptDeadline(held, 3)(a_call(back))
+
+    assert trio.current_time() == 103
+    assert (back.held, back.questions) == ([question], [])
 
 
 async def test_a_note_while_a_question_is_open_does_not_start_the_clock(autojump_clock: trio.testing.MockClock) -> None:
-    back = Asked(thinks=100)
+    question = a_question()
 
     async def asking(call: Call) -> Reply:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call.back.ask, b"sure?")
-            await trio.sleep(1)
-            call.back.note(b"still waiting")
+        call.back.ask(question)
+        await trio.sleep(1)
+        call.back.note(b"still waiting")
+        await trio.sleep(99)
+        question.settle(REPLY)
         return REPLY
 
-    reply = await AttemptDeadline(asking, 3)(a_call(back))
+    reply = await AttemptDeadline(asking, 3)(a_call(Asked()))
 
     assert reply.fault is None
     assert trio.current_time() == 100
 
 
 async def test_of_two_open_questions_the_last_answer_starts_the_clock(autojump_clock: trio.testing.MockClock) -> None:
+    first, second = a_question(), a_question()
+
     async def asking(call: Call) -> Reply:
         call.sent_at = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call.back.ask, b"sure?")
-            await trio.sleep(50)
-            nursery.start_soon(call.back.ask, b"really?")
+        call.back.ask(first)
+        await trio.sleep(50)
+        call.back.ask(second)
+        await trio.sleep(50)
+        first.settle(REPLY)
+        await trio.sleep(50)
+        second.settle(REPLY)
         return await Backend(works=(10,))(call)
 
-    await AttemptDeadline(asking, 3)(a_call(Asked(thinks=100)))
+    await AttemptDeadline(asking, 3)(a_call(Asked()))
 
     assert trio.current_time() == 50 + 100 + 3
 

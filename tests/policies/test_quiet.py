@@ -10,6 +10,7 @@ from sluicegate import Builder
 from sluicegate.policies.quiet import Quiet
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.question import Question
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Note
 
@@ -32,12 +33,14 @@ async def test_the_call_goes_on_without_its_token_and_all_else(meta: bytes, left
         call.back.note(b"note")
         return Reply()
 
-    back = Heard(may_ask=True)
+    back, question = Heard(), Question("roots/list", {}, lambda _reply: None)
     call = Call("tools/call", "t", {"name": Raw(b'"t"'), "_meta": Raw(meta)}, back=back)
     await Quiet(inner)(call)
 
     assert {key: bytes(raw) for key, raw in seen[0].params.items()} == {"name": b'"t"', "_meta": left}
-    assert (back.notes, seen[0].back.may_ask, seen[0] is call) == ([], True, True)
+    assert (back.notes, seen[0] is call) == ([], True)
+    assert seen[0].back.ask(question) is None
+    assert back.questions == [question]
 
 
 @pytest.mark.parametrize(("progress", "notes"), [("auto", 1), ("off", 0)])

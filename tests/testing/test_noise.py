@@ -8,8 +8,10 @@ import trio
 import trio.testing
 from tests.kit.gate import open_gate
 
-from sluicegate import Call, Reply, State
+from sluicegate import Call, State
+from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.messages import Raw, Request, decode
+from sluicegate.protocol.question import Question
 from sluicegate.testing import AskBack, Forgotten, Hang, ListStorm, Oversize, ProgressFlood, Refuse, RpcError, Rule, ScriptedBackend
 from sluicegate.testing.injections.noise import noise_of
 from sluicegate.testing.transports import Transport
@@ -23,12 +25,14 @@ class Heard:
     """A way home that keeps what is told on it (implements `Back`)."""
 
     notes: list[bytes] = attrs.field(factory=list)
-    may_ask: bool = False
 
     def note(self, message: bytes) -> None:
         self.notes.append(message)
 
-    async def ask(self, question: bytes) -> Reply:
+    def ask(self, question: Question) -> Fault | None:
+        raise AssertionError(question)
+
+    def hold(self, question: Question) -> None:
         raise AssertionError(question)
 
 

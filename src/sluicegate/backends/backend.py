@@ -13,6 +13,7 @@ from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import READS, Call, Caller, Hop, Reply
+from ..protocol.clientele import MANY, Clientele
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
 from ..protocol.why import Why
@@ -74,6 +75,8 @@ class Backend:
     """Whether its lists are offered as they came, with what clients cannot read."""
     blot: Blot = unblotted
     """Takes known secrets out of what the operator reads."""
+    clientele: Clientele = MANY
+    """Who stands behind its session."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     down_since: float = attrs.field(factory=trio.current_time, init=False)

@@ -6,7 +6,6 @@ knows ids, progress, cancellation and faults, and never touches a stream.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import attrs
@@ -16,10 +15,12 @@ from ..channel.outbox import Letter, Outbox
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
-from ..protocol.messages import Params, Raw, encode_notification, encode_request
+from ..protocol.duplex import CANCELLED, Duplex, Incoming, receive
+from ..protocol.messages import Notification, Params, Raw, encode_notification, encode_request
 from ..protocol.tokens import NOBODY, own_key, with_own_token
 from ..protocol.why import Why
-from .incoming import deliver, messages_in
+from .incoming import Desk, messages_in
+from .questions import MOST_OPEN, Asking, Questions
 from .session import Inbox
 from .unasked import Unasked
 
@@ -27,12 +28,12 @@ __all__ = ["ChannelSession"]
 
 log = get_logger("sluicegate.backend")
 
-MOST_LATE = 256
-"""Calls whose answers may still come after they were cancelled, and are no surprise then."""
-
 
 @attrs.define(eq=False)
 class _Pending:
+    """A call that was handed over (implements `Waiting`, and `Asked`)."""
+
+    backend: str
     call: Call
     token: Raw | None
     """The caller's own progress token."""
@@ -45,9 +46,14 @@ class _Pending:
             self.reply = reply
             self.done.set()
 
+    def lose(self, why: Why) -> None:
+        """The connection is gone."""
+        sent = self.letter.left
+        self.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
+
 
 @attrs.define(eq=False)
-class ChannelSession:
+class ChannelSession(Desk):
     """Implements `BackendSession` over a message channel."""
 
     backend: str
@@ -60,12 +66,16 @@ class ChannelSession:
     garbage: int = attrs.field(default=0, init=False)
     """Messages that could not be read or fit no call."""
     first_garbage: str = attrs.field(default="", init=False)
-    _pending: dict[int, _Pending] = attrs.field(factory=dict, init=False)
-    _late: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_LATE), init=False)
+    duplex: Duplex[_Pending, Asking] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
+    """What it is asked, and what it asks."""
+    questions: Questions = attrs.field(init=False)
     _unasked: Unasked = attrs.field(factory=Unasked, init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _why: Why = attrs.field(default=Why(""), init=False)
-    _last_id: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.questions = Questions(
+            self.duplex.theirs, self.inbox.clientele, self._in_flight, self.respond, self._send_answer, self._pass_back
+        )
 
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer."""
@@ -76,17 +86,20 @@ class ChannelSession:
             await trio.lowlevel.checkpoint()
             why = f"{len(self.outbox)} messages already wait for the backend to read"
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
-        self._last_id = number = self._last_id + 1
+        ours = self.duplex.ours
+        number = ours.count()
         params, token = with_own_token(call.params, number)
-        pending = _Pending(call, token, Letter(self.framed(encode_request(number, call.method, params)), call))
-        self._pending[number] = pending
+        pending = _Pending(self.backend, call, token, Letter(self.framed(encode_request(number, call.method, params)), call))
+        ours.asked[number] = pending
         self.outbox.put(pending.letter)
         try:
             await pending.done.wait()
         finally:
-            del self._pending[number]
+            del ours.asked[number]
             if pending.reply is None:
                 self._give_up(number, pending)
+            if self.duplex.theirs.running:
+                self.questions.call_ended(pending)
         assert pending.reply is not None
         return pending.reply
 
@@ -94,9 +107,9 @@ class ChannelSession:
         if not pending.letter.left:  # still ours: the backend never hears of it
             self.outbox.take_back(pending.letter)
             return
-        self._late.append(number)
+        self.duplex.ours.give_up(number)
         if pending.call.method != "initialize":  # which must never be cancelled (P-12)
-            self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
+            self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
 
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
@@ -109,6 +122,10 @@ class ChannelSession:
         return self._why
 
     @property
+    def _why(self) -> Why:
+        return self.duplex.why or Why("")
+
+    @property
     def is_open(self) -> bool:
         """Whether the other end is there, as far as is known."""
         return not self._closed.is_set()
@@ -116,17 +133,15 @@ class ChannelSession:
     @property
     def in_flight(self) -> int:
         """Calls that wait for an answer."""
-        return len(self._pending)
+        return len(self.duplex.ours.asked)
 
     def close(self, given: Why | str) -> None:
         """The connection is gone: answer every pending call with a fault, and every later one. Plain text is for the operator alone."""
         if self._closed.is_set():
             return
-        self._why = why = Why.of(given)
         self._closed.set()
-        for pending in list(self._pending.values()):
-            sent = pending.letter.left
-            pending.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
+        for ending in self.duplex.close(Why.of(given)):
+            ending()
         self.outbox.close()
 
     # -- the writer's side
@@ -146,14 +161,27 @@ class ChannelSession:
         """
         if not self._closed.is_set():
             for message, raw in messages_in(data, self.backend):
-                deliver(message, raw, self, self, about)
+                receive(message, raw, self, self, about)
 
     def notification(self, method: str, params: Params) -> None:
-        """Pass on what is about no call (implements `Desk`)."""
+        """Pass on what is about no call."""
         self.inbox.notification(method, params)
+
+    def _in_flight(self) -> list[_Pending]:
+        return [pending for pending in self.duplex.ours.asked.values() if pending.reply is None and pending.letter.left]
+
+    def _send_answer(self, frame: bytes, what: str) -> None:
+        """Pass a client's answer on; each is waited for, and there are never many."""
+        if not self._closed.is_set():
+            self._send(frame, what)
+
+    def _pass_back(self, note: Notification) -> None:
+        self.tell(note.method, note.params)
 
     def respond(self, frame: bytes, what: str) -> None:
         """Answer what the backend asks, within reason."""
+        if self._closed.is_set():
+            return
         self._send(frame, what)
         if (why := self._unasked.request()) is not None:
             self.close(why)
@@ -167,9 +195,7 @@ class ChannelSession:
 
     def unclaimed(self, key: int | str | None) -> None:
         """An answer to no open call; no surprise if it was on its way while we cancelled."""
-        if (number := own_key(key)) in self._late:
-            self._late.remove(number)
-        else:
+        if not self.duplex.ours.was_given_up(key):
             self.complain(f"an answer to id {key!r}, which no open call has")
 
     def complain(self, what: str) -> None:
@@ -191,18 +217,19 @@ class ChannelSession:
 
         One that is alone is not known to be meant while others, which were cancelled, may still be answered.
         """
-        sent = [key for key in self._pending if self.waiting(key) is not None]
-        likely = [key for key in sent if self._pending[key].call.method != "ping"] or sent  # no answer to a ping is large
-        if number is None and len(likely) == 1 and not self._late:
+        ours = self.duplex.ours
+        sent = [key for key in ours.asked if self.waiting(key) is not None]
+        likely = [key for key in sent if ours.asked[key].call.method != "ping"] or sent  # no answer to a ping is large
+        if number is None and len(likely) == 1 and not ours.expects_late:
             number = likely[0]
         self.refuse(number, Why(f"it is larger than {limit} bytes"))
         return number in sent
 
     def waiting(self, key: int | str | None) -> _Pending | None:
-        """The call that was sent under this id and has no answer yet (implements `Calls`)."""
+        """The call that was sent under this id and has no answer yet (implements `Requests`)."""
         return self.reporting(own_key(key))
 
     def reporting(self, number: int) -> _Pending | None:
         """The same, by our own number."""
-        pending = self._pending.get(number)
+        pending = self.duplex.ours.asked.get(number)
         return pending if pending is not None and pending.reply is None and pending.letter.left else None

@@ -39,13 +39,15 @@ class HandshakeFailed(Exception):
         """The next try would fail in the same way."""
 
 
-async def shake_hands(session: BackendSession, *, name: str, version: str, negotiation: Negotiation | None = None) -> Hello:
+async def shake_hands(
+    session: BackendSession, *, name: str, version: str, negotiation: Negotiation | None = None, declared: Params | None = None
+) -> Hello:
     """Send ``initialize`` and ``notifications/initialized``; raises `HandshakeFailed`.
 
-    A shared session declares no client capabilities, because nobody stands behind it who could be asked (P-70).
+    ``declared`` is what its client can do. A shared session declares nothing, because nobody stands behind it who could be asked (P-70).
     """
     asked = Negotiation() if negotiation is None else negotiation
-    params: Params = {"capabilities": Raw(b"{}"), "clientInfo": Raw(encode({"name": name, "version": version}))}
+    params: Params = {"capabilities": Raw(encode(declared or {})), "clientInfo": Raw(encode({"name": name, "version": version}))}
     for _ in eras.LEGACY:
         reply = await session.request(Call("initialize", "initialize", {"protocolVersion": Raw(encode(asked.offered))} | params))
         if reply.fault is None or not asked.step(reply.fault):

@@ -3,80 +3,108 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from typing import Protocol
 
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
-from ..protocol.calls import Call, Reply
+from ..protocol.calls import Reply
+from ..protocol.duplex import Requests
 from ..protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from ..protocol.halves import with_whole_characters
-from ..protocol.messages import Malformed, Message, Notification, Params, Raw, Request, Response, decode, encode, encode_notification
+from ..protocol.messages import (
+    Malformed,
+    Message,
+    Notification,
+    Params,
+    Raw,
+    Request,
+    Response,
+    decode,
+    encode,
+    encode_notification,
+    encode_result,
+)
 from ..protocol.offers import KINDS
-from ..protocol.tokens import NOBODY, own_number, progress_token
+from ..protocol.tokens import own_number, progress_token
 from ..protocol.why import Why
-from .mapping import answer_key, answer_to_backend, reply_from
+from .mapping import answer_key, reply_from
 from .overheard import overheard
+from .questions import Questions
 from .unreadable import described
+from .waiting import Waiting
 
-__all__ = ["Calls", "Desk", "Waiting", "deliver", "doubt_lists", "messages_in"]
+__all__ = ["Desk", "doubt_lists", "messages_in"]
 
 log = get_logger("sluicegate.backend")
 
 
-class Waiting(Protocol):
-    """A call that was sent under an id of ours and has no answer yet."""
+class Desk:
+    """A backend's side of a conversation: what every session does with what comes (implements `Side`). Nothing here may block.
 
-    @property
-    def call(self) -> Call:
-        """What was sent."""
-        ...
+    No message raises for what the backend did: an answer that cannot be used fails its call.
+    """
 
-    @property
-    def token(self) -> Raw | None:
-        """The caller's own progress token; ours is the id."""
-        ...
+    __slots__ = ()
 
-    def settle(self, reply: Reply) -> None:
-        """Here is the answer."""
-        ...
+    backend: str
+    questions: Questions
 
-
-class Calls(Protocol):
-    """The calls that a message may be about, which depends on where it came."""
-
-    def waiting(self, key: int | str | None) -> Waiting | None:
-        """The call that an answer with this id is for; an error about what could not be read has no id."""
-        ...
-
-    def reporting(self, number: int) -> Waiting | None:
-        """The call that was sent under this number, which is its progress token too."""
-        ...
-
-
-class Desk(Protocol):
-    """Takes what is about no call. Nothing here may block."""
-
-    @property
-    def backend(self) -> str:
-        """The backend's name."""
-        ...
+    # -- what each session does in its own way
 
     def notification(self, method: str, params: Params) -> None:
         """The backend says something of its own accord."""
-        ...
+        raise NotImplementedError
 
     def respond(self, frame: bytes, what: str) -> None:
         """Send our answer to something that the backend asked."""
-        ...
+        raise NotImplementedError
 
     def unclaimed(self, key: int | str | None) -> None:
         """An answer came that no call waits for."""
-        ...
+        raise NotImplementedError
 
     def complain(self, what: str) -> None:
         """Something came that is no message."""
-        ...
+        raise NotImplementedError
+
+    # -- what all of them do
+
+    def answered(self, request: Waiting, response: Response) -> None:
+        """The end of a call."""
+        request.settle(reply_from(response, self.backend))
+
+    def progressed(self, request: Waiting, note: Notification) -> None:
+        """Pass it on under the caller's own token; else it was never asked for."""
+        if request.token is not None:
+            request.call.back.note(encode_notification(note.method, note.params | {"progressToken": request.token}))
+
+    def requested(self, request: Request, asked: Requests[Waiting], way: int) -> None:
+        """Ping is answered at each hop (P-66); anything else is a question to a client."""
+        if request.method == "ping":
+            self.respond(encode_result(request.id, b"{}"), "the answer to ping")
+        else:
+            self.questions.take(request, asked.reporting(way))
+
+    def cancelled(self, key: int | str | None) -> None:
+        """The backend takes a question back."""
+        self.questions.incoming.cancel(key)
+
+    def notified(self, note: Notification, asked: Requests[Waiting], way: int) -> None:
+        """A log line may be about a call; nothing else is."""
+        if note.method == "notifications/message":
+            _log_line(note, self.backend, asked, way)
+        else:
+            self.notification(note.method, note.params)
+
+    def garbled(self, message: Malformed, data: bytes | Raw, asked: Requests[Waiting], way: int) -> None:
+        """Fail the call whose answer it was to be, if that can be told."""
+        del way
+        key = answer_key(data)
+        waiting = None if key is None else asked.waiting(key)
+        if waiting is not None:
+            why = Why("it is no message of the protocol" if message.code == INVALID_REQUEST else message.message, message.message)
+            waiting.settle(Reply.failed(faults.unreadable(self.backend, why)))
+        self.complain(described(message, data))
 
 
 def messages_in(data: bytes, backend: str) -> list[tuple[Message, bytes | Raw]]:
@@ -99,57 +127,16 @@ def messages_in(data: bytes, backend: str) -> list[tuple[Message, bytes | Raw]]:
     return [(decode(bytes(member)), member) for member in members]
 
 
-def deliver(message: Message, data: bytes | Raw, desk: Desk, calls: Calls, about: int = NOBODY) -> None:
-    """Give one message to whom it belongs. Never raises for what the backend did: an answer that cannot be used fails its call.
-
-    Args:
-        message: what came.
-        data: the same as it came.
-        desk: for what is about no call.
-        calls: those that it may be about.
-        about: our number of the call on whose way it came, or that the transport names beside it.
-    """
-    if isinstance(message, Response):
-        waiting = calls.waiting(message.key)
-        if waiting is None:
-            desk.unclaimed(message.key)
-        else:
-            waiting.settle(reply_from(message, desk.backend))
-    elif isinstance(message, Notification):
-        _notice(message, desk, calls, about)
-    elif isinstance(message, Request):
-        desk.respond(answer_to_backend(message), f"the answer to {message.method}")
-    else:
-        key = answer_key(data)
-        waiting = None if key is None else calls.waiting(key)
-        if waiting is not None:
-            why = Why("it is no message of the protocol" if message.code == INVALID_REQUEST else message.message, message.message)
-            waiting.settle(Reply.failed(faults.unreadable(desk.backend, why)))
-        desk.complain(described(message, data))
-
-
-def _notice(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
-    if note.method == "notifications/progress":
-        waiting = calls.reporting(own_number(bytes(note.params.get("progressToken", b""))))
-        if waiting is not None and waiting.token is not None:  # else it is late or was never asked for: nothing after completion (P-120)
-            params = note.params | {"progressToken": waiting.token}
-            waiting.call.back.note(encode_notification(note.method, params))
-    elif note.method == "notifications/message":
-        _log_line(note, desk, calls, about)
-    else:
-        desk.notification(note.method, note.params)
-
-
-def _log_line(note: Notification, desk: Desk, calls: Calls, about: int) -> None:
+def _log_line(note: Notification, backend: str, asked: Requests[Waiting], about: int) -> None:
     """Pass it on to the call that it is about, if something says which: one that is alone need not be the one whose work goes on (P-120)."""
     meta, token = progress_token(note.params)
-    waiting, params = calls.reporting(own_number(bytes(token))), note.params
+    waiting, params = asked.reporting(own_number(bytes(token))), note.params
     if waiting is not None and waiting.token is not None:
         params = params | {"_meta": Raw(encode(meta | {"progressToken": waiting.token}))}
     else:
-        waiting = calls.reporting(about)
+        waiting = asked.reporting(about)
     if waiting is None:
-        overheard(desk.backend, params)
+        overheard(backend, params)
     else:
         waiting.call.back.note(encode_notification(note.method, params))
 

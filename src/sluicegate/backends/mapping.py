@@ -1,4 +1,4 @@
-"""What every session makes of messages: replies, and answers to questions."""
+"""What every session makes of messages: replies, and whose an answer was to be."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ import re
 from ..channel.lines import number_at_ends
 from ..protocol import faults
 from ..protocol.calls import Reply
-from ..protocol.errors import METHOD_NOT_FOUND
-from ..protocol.faults import Fault
 from ..protocol.members import is_null
 from ..protocol.messages import (
     EMPTY,
     Malformed,
     Raw,
-    Request,
     Response,
     decode_object,
     encode,
-    encode_error,
-    encode_result,
     read_id,
 )
 from ..protocol.why import Why
 
-__all__ = ["answer_key", "answer_to_backend", "reply_from"]
+__all__ = ["answer_key", "reply_from"]
 
 _BRACE = ord("{")
 _NULL_META = re.compile(rb'"_meta"\s*+:\s*+null')
@@ -41,14 +36,6 @@ def answer_key(data: bytes | Raw) -> int | str | None:
     if "method" in members or "id" not in members:
         return None
     return read_id(bytes(members["id"]))
-
-
-def answer_to_backend(request: Request) -> bytes:
-    """Our answer to what a backend asks: ping is answered at each hop (P-66), anything else needs a person and is refused."""
-    if request.method == "ping":
-        return encode_result(request.id, b"{}")
-    fault = Fault(faults.Cause.CLIENT, METHOD_NOT_FOUND, f"the gateway declared no capability for {request.method}", "cannot_ask")
-    return encode_error(request.id, fault.encode())
 
 
 def reply_from(response: Response, backend: str) -> Reply:

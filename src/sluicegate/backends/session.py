@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ..protocol.calls import Call, Reply
+from ..protocol.clientele import Clientele
 from ..protocol.messages import Params
 from ..protocol.why import Why
 
@@ -41,6 +42,11 @@ class BackendSession(Protocol):
 
 class Inbox(Protocol):
     """What a backend says of its own accord; called by its reader, so it must not block."""
+
+    @property
+    def clientele(self) -> Clientele:
+        """Who stands behind the session, and may be asked."""
+        ...
 
     def notification(self, method: str, params: Params) -> None:
         """A notification that belongs to no call, such as ``notifications/tools/list_changed``."""

@@ -15,6 +15,7 @@ import trio
 
 from ..loggers import get_logger
 from ..protocol.faults import Fault
+from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
 from .backend import Backend, Phase, State
@@ -66,6 +67,8 @@ class Supervisor:
     _noticed: Noticed = attrs.field(default=NOTHING_ODD, init=False)
     _lasting: bool = attrs.field(default=False, init=False)
     """The last start failed in a way that the next one would, too."""
+    _was_ready: bool = attrs.field(default=False, init=False)
+    """The life that ends now, or goes on, took calls."""
     _crashes: deque[float] = attrs.field(factory=deque, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _looping: bool = attrs.field(default=False, init=False)
@@ -114,7 +117,7 @@ class Supervisor:
         backend = self.backend
         backend.phase = Phase.CONNECT
         cause = NOTHING
-        self._noticed, self._lasting = NOTHING_ODD, False
+        self._noticed, self._lasting, self._was_ready = NOTHING_ODD, False, False
         with trio.CancelScope(deadline=trio.current_time() + self._patience.seconds) as starting:
             try:
                 cause = await self._serve(starting)
@@ -128,24 +131,42 @@ class Supervisor:
                 cause = Why("internal error in its session; the log has the traceback")
         if starting.cancelled_caught:
             cause = self._patience.ran_out(backend.phase.value, self._noticed)
-        return starting.deadline == float("inf"), cause
+        return self._was_ready, cause
 
     async def _serve(self, starting: trio.CancelScope) -> Why:
         backend = self.backend
         async with backend.connector(backend) as session:
             backend.phase = Phase.INITIALIZE
             try:
-                hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation)
+                declared = await self._declared(session, starting)
+                hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
                 offer = await read_offer(session, hello, backend=backend.name, strict=backend.strict)
             finally:
                 self._noticed = Noticed.of(session)
             starting.deadline = float("inf")
+            self._was_ready = True
             self._patience.ready()
             try:
                 return await self._while_open(session, offer)
             finally:
                 backend.session = None  # its offer stays: clients need not see a short restart in their lists
                 backend.stale.clear()
+
+    async def _declared(self, session: BackendSession, starting: trio.CancelScope) -> Params:
+        """What its client can do. Until that is known the backend waits, but not on its own time."""
+        clientele = self.backend.clientele
+        if clientele.is_known:
+            return clientele.declared
+        left = starting.deadline - trio.current_time()
+        starting.deadline = float("inf")
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_end_with, session, nursery.cancel_scope)
+                await clientele.wait_known()
+                nursery.cancel_scope.cancel(reason="its client is known")
+        finally:
+            starting.deadline = trio.current_time() + left
+        return clientele.declared  # nothing, where the backend has gone; then the handshake says why
 
     async def _while_open(self, session: BackendSession, offer: Offer) -> Why:
         """Let calls in until the session has closed, or has become unhealthy and shall be opened anew; why."""
@@ -190,6 +211,11 @@ class Supervisor:
                         backend.offer = offer
                         backend.on_lists()
             await trio.sleep(REST_SECONDS)
+
+
+async def _end_with(session: BackendSession, scope: trio.CancelScope) -> None:
+    await session.wait_closed()
+    scope.cancel(reason="the backend has gone")
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -22,6 +22,7 @@ from ..loggers import get_logger
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..protocol.blot import blotting
+from ..protocol.clientele import Clientele
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
 from .first_signals import FirstSignals, ends
@@ -86,7 +87,8 @@ def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None 
         async def main() -> int:
             async with listen_to_signals() as signals:
                 try:
-                    async with open_gateway(config, strict=strict, access_log=calls, faults=faults) as gateway:
+                    client = Clientele() if stdio else None
+                    async with open_gateway(config, strict=strict, access_log=calls, faults=faults, one_client=client) as gateway:
                         settle_memory()
                         await (_serve_stdio if stdio else _serve_http)(gateway, signals)
                 except BackendFailed as error:

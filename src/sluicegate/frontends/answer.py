@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 import trio
 
 from ..protocol.eras import PRIMED
-from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
+from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from ..protocol.sse import format_comment, format_event
 from .endpoint import Endpoint
@@ -36,6 +37,7 @@ class PostAnswer:
 
     session: Session
     table: SessionTable
+    endpoint: Endpoint
     headers: Headers
     may_be_json: bool
     may_stream: bool
@@ -53,8 +55,16 @@ class PostAnswer:
 
     def note(self, message: bytes) -> None:
         """Tell something about a call, which makes the answer a stream; a client that takes JSON only goes without."""
-        if self.may_stream and self.session.hears(message):
+        if self.may_stream and self._waiting and self.session.hears(message):
             self._become_stream().put(message)
+
+    def ask(self, message: bytes) -> Callable[[], None] | None:
+        """Ask the client, unless it takes JSON alone, has its answer, or went before it knew how to come back for the question."""
+        if not self.may_stream or self._waiting == 0 or (self._left and self.log is None):
+            return None
+        log = self._become_stream()
+        log.put(message, is_note=False)
+        return partial(log.drop, log.last)
 
     def reply(self, message: bytes | Parts | None) -> None:
         """One call is over."""
@@ -88,12 +98,12 @@ class PostAnswer:
             self._ring()
         return self.log
 
-    async def run(self, http: HttpRequest, messages: Sequence[Message], endpoint: Endpoint) -> None:
+    async def run(self, http: HttpRequest, messages: Sequence[Message]) -> None:
         """Start the calls and answer; the HTTP request's own task. When it ends early, the calls go on as orphans (P-64)."""
         line = self._line = http.line
         self.session.lines.add(line)
         try:
-            self._start(messages, endpoint)
+            self._start(messages)
             while self._waiting and self.log is None and line.is_open:
                 await line.wait()
             if self.log is not None:
@@ -118,19 +128,21 @@ class PostAnswer:
         finally:
             self._leave(http.line)
 
-    def _start(self, messages: Sequence[Message], endpoint: Endpoint) -> None:
+    def _start(self, messages: Sequence[Message]) -> None:
         self._waiting = len([message for message in messages if isinstance(message, _ANSWERED)])
         if not self.may_be_json:
             self._become_stream()
         for message in messages:
             if isinstance(message, Request):
-                exchange = self.session.start(message, self, endpoint)
-                if exchange is not None:
-                    self._exchanges.append(exchange)
-            elif isinstance(message, Notification):
-                self.session.tell(message)  # in its turn: it may cancel what stands before it
-            elif isinstance(message, Malformed):
-                self.reply(encode_error(message.id, encode({"code": message.code, "message": message.message})))
+                self.begin(message)
+            else:
+                self.session.receive(message, self)  # in its turn: it may cancel what stands before it
+
+    def begin(self, request: Request) -> None:
+        """Start one call."""
+        exchange = self.session.start(request, self, self.endpoint)
+        if exchange is not None:
+            self._exchanges.append(exchange)
 
     async def _send_json(self, http: HttpRequest) -> None:
         body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]

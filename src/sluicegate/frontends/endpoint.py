@@ -10,6 +10,7 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Layer, Reply
+from ..protocol.clientele import MANY, Clientele
 from ..protocol.eras import negotiate
 from ..protocol.log_levels import LEVELS
 from ..protocol.members import TOO_MANY
@@ -22,6 +23,8 @@ __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
 LARGEST_CAPABILITIES = 64 * 1024
 """Bytes of what a client says that it can do."""
+MOST_KEPT = 2048
+"""Bytes of it that are kept as long as the session, of which there may be many; of more only the names are."""
 CAPABILITIES = frozenset({"elicitation", "experimental", "extensions", "roots", "sampling", "tasks"})
 """Those that the protocol knows. The names of others would be kept as long as a session, and mean nothing to us."""
 
@@ -72,6 +75,8 @@ class Endpoint:
     limits: Limits = attrs.field(factory=Limits)
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
+    clientele: Clientele = MANY
+    """Who the clients are, as backends are told."""
     _own: Handler = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -84,6 +89,11 @@ class Endpoint:
     def declares(self, capability: str) -> bool:
         """Whether clients are told of a capability now."""
         return self.directory.current.declares(capability)
+
+    def opened(self, opening: Opening) -> None:
+        """A client has begun a session; if it is the only one, backends may be told what it can do."""
+        if self.clientele.is_one:
+            self.clientele.declare(opening.capabilities)
 
     async def _answer(self, call: Call) -> Reply:
         return await _OWN[call.method](self, call)
@@ -140,8 +150,8 @@ class Opening:
 
     version: str
     """The revision that both will speak."""
-    capabilities: frozenset[str]
-    """Of `CAPABILITIES`."""
+    capabilities: Params
+    """Of `CAPABILITIES`, each whole."""
 
 
 def read_opening(params: Params) -> Opening | faults.Fault:
@@ -156,10 +166,13 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     if isinstance(capabilities, Malformed):
         why = TOO_MANY if capabilities.message == TOO_MANY else "it must be an object"
         return faults.client_mistake(f'"capabilities" cannot be read: {why}')
-    return Opening(negotiate(asked), _known(frozenset(CAPABILITIES & capabilities.keys())))
+    known = [(name, bytes(value)) for name, value in sorted(capabilities.items()) if name in CAPABILITIES]
+    if sum(len(value) for _name, value in known) > MOST_KEPT:
+        known = [(name, b"{}") for name, _value in known]
+    return Opening(negotiate(asked), _kept(tuple(known)))
 
 
 @lru_cache(64)
-def _known(capabilities: frozenset[str]) -> frozenset[str]:
+def _kept(known: tuple[tuple[str, bytes], ...]) -> Params:
     """One object for all clients that can do the same."""
-    return capabilities
+    return {name: Raw(value) for name, value in known}

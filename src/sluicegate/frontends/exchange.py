@@ -11,10 +11,12 @@ import trio
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_error
+from ..protocol.fault import Fault
+from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error
 from ..protocol.parts import Parts, encode_answer
+from ..protocol.question import Question
 
-__all__ = ["GOING_DOWN", "ROUTE", "Exchange", "Outlet"]
+__all__ = ["GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
 
 log = get_logger("sluicegate.frontend")
 
@@ -26,10 +28,18 @@ GOING_DOWN = "the gateway is going down"
 
 
 class Outlet(Protocol):
-    """Where the messages about a call go: a POST's answer, or the one stream of a stdio client."""
+    """The way on which a client's messages came, and where those about its calls go: a POST's answer, or the one stream of a stdio client."""
+
+    def begin(self, request: Request) -> None:
+        """Start what the client asks."""
+        ...
 
     def note(self, message: bytes) -> None:
         """Progress or a log line; sync and bounded."""
+        ...
+
+    def ask(self, message: bytes) -> Callable[[], None] | None:
+        """A question to the client. What is to be called when it is over, or None if it cannot be sent."""
         ...
 
     def reply(self, message: bytes | Parts | None) -> None:
@@ -37,13 +47,22 @@ class Outlet(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """A client that can be asked."""
+
+    def ask(self, question: Question, outlet: Outlet) -> Fault | None:
+        """Send a question on that way, or say why not."""
+        ...
+
+
 @attrs.define(eq=False)
 class Exchange:
-    """The way home of one call (implements `Back`). After the reply nothing goes out any more (P-120)."""
+    """The way home of one call (implements `Back`, and `Running`). After the reply nothing goes out any more (P-120)."""
 
     id: bytes
     """The id exactly as the client wrote it."""
     call: Call
+    client: Asker
     outlet: Outlet
     on_end: Callable[[], None]
     answers_cancelled: bool
@@ -55,21 +74,22 @@ class Exchange:
     _began: float | None = attrs.field(default=None, init=False)
     """When, if the caller may ask for it."""
 
-    @property
-    def may_ask(self) -> bool:
-        """Questions to clients are not carried yet."""
-        return False
-
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line."""
         if not self.ended:
             self.outlet.note(message)
 
-    async def ask(self, question: bytes) -> Reply:
-        """Refuse: questions to clients are not carried yet."""
+    def ask(self, question: Question) -> Fault | None:
+        """Ask the client, on the way of this call (P-62)."""
+        fault = faults.cannot_ask() if self.ended else self.client.ask(question, self.outlet)
+        if fault is None:
+            self.call.trail.asked = True
+        return fault
+
+    def hold(self, question: Question) -> None:
+        """A person may have been asked for the sake of this call."""
         del question
-        await trio.lowlevel.checkpoint()
-        return Reply.failed(faults.cannot_ask())
+        self.call.trail.asked = True
 
     def cancel(self) -> None:
         """The caller does not want it any more (P-64); ``initialize`` cannot be cancelled (P-12)."""

@@ -11,9 +11,18 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
+from ..protocol.duplex import Duplex, Incoming
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.log_levels import LEVELS, is_log_line, severity
-from ..protocol.messages import Notification, Request, encode_error, encode_notification, read_id, read_text
+from ..protocol.messages import (
+    Request,
+    encode_error,
+    encode_notification,
+    read_text,
+)
+from ..protocol.question import Question
+from ..protocol.why import Why
+from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
 from .owners import Owner
@@ -36,8 +45,12 @@ class Answer(Protocol):
         ...
 
 
+def _conversation(limits: Limits) -> Duplex[Question, Exchange]:
+    return Duplex(Incoming(limits.max_calls_per_session))
+
+
 @attrs.define(eq=False)
-class Session:
+class Session(ClientSide):
     """One client's conversation. Stdio has exactly one; over HTTP a `SessionTable` holds them."""
 
     caller: Caller
@@ -54,7 +67,14 @@ class Session:
     """The client goes on after the handshake: it has sent ``notifications/initialized``, or a request, which says the same (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
     used_at: float = attrs.field(factory=trio.current_time, init=False)
-    calls: dict[int | str, Exchange] = attrs.field(factory=dict, init=False)
+    duplex: Duplex[Question, Exchange] = attrs.field(
+        default=attrs.Factory(lambda self: _conversation(self.limits), takes_self=True), init=False
+    )
+    """What the client has asked, and what it is asked."""
+    calls: dict[int | str, Exchange] = attrs.field(
+        default=attrs.Factory(lambda self: self.duplex.theirs.running, takes_self=True), init=False
+    )
+    """What the client has asked."""
     answers: dict[int, Answer] = attrs.field(factory=dict, init=False)
     """Streams of POSTs, running or waiting for the client to come back."""
     kept: dict[EventLog, None] = attrs.field(factory=dict, init=False)
@@ -117,7 +137,7 @@ class Session:
             params = {name: raw for name, raw in params.items() if name != "task"}
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
         call = Call(request.method, target, params, self.caller)
-        exchange = Exchange(request.id, call, outlet, partial(self._forget, key), answers_cancelled)
+        exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
         early = not self.ready or self._opening is not None
@@ -130,7 +150,7 @@ class Session:
             self._opening = trio.Event()
         if method in _BEFORE_READY:
             return handler
-        self._settle()
+        self.settle()
         return handler if self._opening is None else partial(self._once_opened, self._opening, handler)
 
     async def _once_opened(self, opening: trio.Event, handler: Handler, call: Call) -> Reply:
@@ -140,12 +160,7 @@ class Session:
     def _refusal(self, request: Request) -> faults.Fault | None:
         if not self.opened and request.method not in _BEFORE_READY:
             return _not_opened()
-        if request.key in self.calls:
-            message = "a request with this id is still open in this session"
-            return faults.client_mistake(message, code=INVALID_REQUEST, reason="duplicate_id")
-        if len(self.calls) >= self.limits.max_calls_per_session:
-            return faults.overloaded(request.method, f"this session has {len(self.calls)} open calls")
-        return None
+        return self.duplex.theirs.refusal(request.key, request.method, "calls")
 
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
@@ -162,6 +177,7 @@ class Session:
                 self.quietest = LEVELS.get(read_text(exchange.call.params, "level") or "", 0)
         elif self._opening is not None:
             self.opened = not exchange.failed
+            self.changed.clear()  # it has read no list yet
             self._opening.set()
             self._opening = None
 
@@ -170,19 +186,10 @@ class Session:
         self.used_at = trio.current_time() if now is None else now
         self.owner.used(self)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """The client goes on after the handshake."""
         self.ready = True
         self.touch()
-
-    def tell(self, note: Notification) -> None:
-        """Take a notification from the client; sync. What nobody needs is dropped."""
-        if note.method == "notifications/initialized":
-            self._settle()
-        elif note.method == "notifications/cancelled":
-            key = read_id(bytes(note.params.get("requestId", b"null")))
-            exchange = None if key is None else self.calls.get(key)
-            if exchange is not None:
-                exchange.cancel()
 
     def hears(self, note: bytes) -> bool:
         """Whether its client is to get a note: what servers log only if it was told that there is such a thing, and if it is loud enough."""
@@ -209,8 +216,7 @@ class Session:
     def endings(self) -> list[Callable[[], None]]:
         """End, and leave it to the caller when to end each thing that is open."""
         self.ended = True
-        calls = [partial(exchange.abort, "its session has ended") for exchange in self.calls.values()]
-        return [*calls, *(line.hang_up for line in self.listeners)]
+        return [*self.duplex.close(Why("its session has ended")), *(line.hang_up for line in self.listeners)]
 
 
 def _not_opened() -> faults.Fault:

@@ -15,7 +15,7 @@ from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode, encode_error
+from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode_error
 from ..protocol.parts import Parts
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
@@ -60,6 +60,8 @@ class _Front:
     session: Session = attrs.field(init=False)
     gone: bool = attrs.field(default=False, init=False)
     """The client reads no more."""
+    _deaf: bool = attrs.field(default=False, init=False)
+    """The client says no more."""
     _outbox: deque[bytes] = attrs.field(factory=deque, init=False)
     _waiting_bytes: int = attrs.field(default=0, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -77,6 +79,13 @@ class _Front:
         """Pass on progress or a log line; dropped if the client does not keep up."""
         if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES and self.session.hears(message):
             self._put(message)
+
+    def ask(self, message: bytes) -> Callable[[], None] | None:
+        """Ask the client, if it still answers, and reads."""
+        if self._deaf or self.gone or len(self._outbox) >= MOST_NOTES or self._waiting_bytes > MOST_WAITING_BYTES:
+            return None
+        self._put(message)
+        return lambda: None  # nobody keeps a line that was written
 
     def reply(self, message: bytes | Parts | None) -> None:
         """Pass on the end of a call."""
@@ -149,26 +158,29 @@ class _Front:
     def _take_batch(self, line: bytes) -> None:
         if self.session.version not in BATCHES:
             why = f"batches exist only in revision 2025-03-26; this session speaks {self.session.version}"
-            self._put(_error(Malformed(INVALID_REQUEST, why)))
+            self.session.receive(Malformed(INVALID_REQUEST, why), self)
             return
         messages = read_batch(line)
         if isinstance(messages, Malformed):
-            self._put(_error(messages))
+            self.session.receive(messages, self)
             return
         batch = _Batch(self, sum(isinstance(message, Request | Malformed) for message in messages))
         for message in messages:
             self._handle(message, batch)
 
     def _handle(self, message: Message, outlet: Outlet) -> None:
-        if isinstance(message, Request):
-            if message.method != "initialize" or self._open(message, outlet):
-                self.session.start(message, outlet, self.endpoint, answers_cancelled=False)
-        elif isinstance(message, Notification):
-            self.session.tell(message)
-            if self.session.changed:
-                self._changed.set()
-        elif isinstance(message, Malformed):
-            outlet.reply(_error(message))
+        self.session.receive(message, outlet)
+        if isinstance(message, Notification) and self.session.changed:
+            self._changed.set()
+
+    def begin(self, request: Request) -> None:
+        """Start one call."""
+        self.start(request, self)
+
+    def start(self, request: Request, outlet: Outlet) -> None:
+        """Start one call, whose answer goes there."""
+        if request.method != "initialize" or self._open(request, outlet):
+            self.session.start(request, outlet, self.endpoint, answers_cancelled=False)
 
     def _open(self, request: Request, outlet: Outlet) -> bool:
         """The process is not the conversation (P-151): a client may begin anew. Who asks for what there is not goes on as before."""
@@ -176,14 +188,19 @@ class _Front:
         if isinstance(opening, Fault):
             outlet.reply(encode_error(request.id, opening.encode()))
             return False
+        asked = self.session.duplex.ours.last  # an answer to what the last conversation has asked must not be one in this
         self.session.end()
         self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits, declares=self.endpoint.declares)
+        self.session.duplex.ours.last = asked
+        self.endpoint.opened(opening)
         return True
 
     # -- the end
 
     async def say_goodbye(self, drain_seconds: float) -> None:
         """Give open calls some time, then end them; their replies still go out if the client takes them."""
+        self._deaf = True
+        self.session.go_deaf("the client says no more")
         with trio.move_on_after(drain_seconds, shield=True):
             await self._wait_until(lambda: not self.session.calls)
         self.session.end()
@@ -205,9 +222,17 @@ class _Batch:
     waiting: int
     _replies: list[bytes] = attrs.field(factory=list, init=False)
 
+    def begin(self, request: Request) -> None:
+        """Start one call of it."""
+        self.front.start(request, self)
+
     def note(self, message: bytes) -> None:
         """Notes are no part of a batch."""
         self.front.note(message)
+
+    def ask(self, message: bytes) -> Callable[[], None] | None:
+        """Nor are questions."""
+        return self.front.ask(message)
 
     def reply(self, message: bytes | Parts | None) -> None:
         """The last reply sends them all."""
@@ -223,7 +248,3 @@ async def _receive(stdin: trio.abc.ReceiveStream) -> bytes:
         return bytes(await stdin.receive_some(CHUNK))
     except trio.BrokenResourceError:
         return b""
-
-
-def _error(malformed: Malformed) -> bytes:
-    return encode_error(malformed.id, encode({"code": malformed.code, "message": malformed.message}))

@@ -148,6 +148,14 @@ class EventLog:
         self.size -= len(oldest.data)
         self.dropped += 1
 
+    def drop(self, number: int) -> None:
+        """An event that is no note need not be kept any longer."""
+        for event in self._events:
+            if event.number == number:
+                self._events.remove(event)
+                self.size -= len(event.data)
+                return
+
     def end(self) -> None:
         """Nothing more will come."""
         self.ended = True

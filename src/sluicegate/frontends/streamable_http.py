@@ -10,7 +10,7 @@ from ..protocol.eras import BATCHES, LEGACY
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
 from ..protocol.members import SMALL
-from ..protocol.messages import Malformed, Message, Notification, Request, decode
+from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .formats import accepted, is_json
@@ -31,7 +31,7 @@ class StreamableHttp:
     table: SessionTable
     lane: Lane
     draining: bool = attrs.field(default=False, init=False)
-    """No new requests are taken. Notifications are: who cancels a call shortens the drain."""
+    """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
 
     async def __call__(self, http: HttpRequest, principal: str) -> None:
         """Answer one request of that principal."""
@@ -59,7 +59,7 @@ class StreamableHttp:
             return
         if len(body) > SMALL and not self.lane.enter(rest := rest_after(len(body))):  # 60 KiB may take half a millisecond to read
             await self.lane.wait(rest)
-        if self.draining and not isinstance(decode(body), Notification):
+        if self.draining and not isinstance(decode(body), Notification | Response):
             await self.refuse_new(http)
         elif is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
@@ -79,9 +79,9 @@ class StreamableHttp:
             if session is not None and isinstance(message, Request):
                 answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream)
                 if len(body) < LARGE or await self._hold(http, answer, len(body), message.id):
-                    await answer.run(http, [message], self.endpoint)
+                    await answer.run(http, [message])
             elif session is not None:
-                await _accept(http, session, [message])
+                await self._accept(http, session, [message])
 
     async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
         """Keep a large request until it has its answer, which begins at once; or refuse it, for want of room."""
@@ -123,11 +123,12 @@ class StreamableHttp:
             headers = [(b"retry-after", b"30")]
             await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=headers)
             return
+        self.endpoint.opened(opening)
         answer = self._answer(session, may_be_json=may_be_json, may_stream=not may_be_json)
         answer.headers.append((b"mcp-session-id", session.id.encode()))
         is_held = size < LARGE or await self._hold(http, answer, size, request.id)
         if is_held:
-            await answer.run(http, [request], self.endpoint)
+            await answer.run(http, [request])
         if not (is_held and session.opened):  # else whoever exceeds the rate limit would fill the table
             self.table.end(session)
 
@@ -149,12 +150,19 @@ class StreamableHttp:
         if any(isinstance(message, Request | Malformed) for message in messages):
             answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
             if len(body) < LARGE or await self._hold(http, answer, len(body)):
-                await answer.run(http, messages, self.endpoint)
+                await answer.run(http, messages)
         else:
-            await _accept(http, session, messages)
+            await self._accept(http, session, messages)
+
+    async def _accept(self, http: HttpRequest, session: Session, messages: list[Message]) -> None:
+        """Take what needs no answer (P-23)."""
+        way = self._answer(session, may_be_json=True, may_stream=False)
+        for message in messages:
+            session.receive(message, way)
+        await http.respond(202, headers=_version_header(session))
 
     def _answer(self, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
-        return PostAnswer(session, self.table, _version_header(session), may_be_json, may_stream, is_batch)
+        return PostAnswer(session, self.table, self.endpoint, _version_header(session), may_be_json, may_stream, is_batch)
 
     # -- GET and DELETE
 
@@ -232,14 +240,6 @@ class StreamableHttp:
     ) -> None:
         self.endpoint.refused(status, message)
         await http.refuse(status, code, message, id=id, data=data, headers=headers)
-
-
-async def _accept(http: HttpRequest, session: Session, messages: list[Message]) -> None:
-    """Take what needs no answer (P-23)."""
-    for message in messages:
-        if isinstance(message, Notification):
-            session.tell(message)
-    await http.respond(202, headers=_version_header(session))
 
 
 def _version_header(session: Session) -> Headers:

@@ -15,6 +15,7 @@ from ..config.nearest import instead_of_unknown
 from ..config.problem import ConfigError, Problem, dotted
 from ..outside import Outside
 from ..protocol.calls import Layer
+from ..protocol.clientele import Clientele
 from ..sources import Sources
 from .connectors import no_server
 from .faulting import FaultKit
@@ -127,6 +128,7 @@ class Builder:
         sources: Sources | None = None,
         outside: Outside | None = None,
         faults: FaultKit | None = None,
+        one_client: Clientele | None = None,
     ) -> AbstractAsyncContextManager[Gateway]:
         """Open the gateway; raises what `open_gateway` raises."""
         return open_gateway(
@@ -138,6 +140,7 @@ class Builder:
             layers=self._layers,
             on_list_changed=tuple(self._on_list_changed),
             faults=faults,
+            one_client=one_client,
         )
 
 

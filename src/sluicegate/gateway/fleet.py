@@ -23,6 +23,7 @@ from ..policies.mirror import Shadow
 from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
+from ..protocol.clientele import MANY, Clientele
 from ..routing.catalogue import Catalogue, Directory, build
 from ..sources import Sources
 from .differences import Change, differences, told
@@ -58,16 +59,18 @@ class Fleet:
     """What the program brought when the gateway was opened, by name."""
     blot_for: Callable[[BackendConfig], Blot] = lambda _config: unblotted
     """What takes known secrets out of what the operator is told of a backend."""
-    readiness: Readiness = attrs.field(
-        default=attrs.Factory(lambda self: Readiness(lambda: self._members, self.config.proxy.startup_wait_seconds), takes_self=True),
-        init=False,
-    )
+    clientele: Clientele = MANY
+    """Who the gateway's clients are, as backends are told."""
+    readiness: Readiness = attrs.field(default=attrs.Factory(lambda self: self._readiness(), takes_self=True), init=False)
     """Who asks whether they are there, and who waits for it."""
     _members: Mapping[str, Member] = attrs.field(factory=dict, init=False)
     _groups: dict[str, Group] = attrs.field(factory=dict, init=False)
     """By primary, those that stand in for each other."""
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     """Whose change takes effect next; first come, first served."""
+
+    def _readiness(self) -> Readiness:
+        return Readiness(lambda: self._members, self.config.proxy.startup_wait_seconds, self.clientele)
 
     @property
     def backends(self) -> Mapping[str, Backend]:
@@ -120,7 +123,7 @@ class Fleet:
         if found := problems(attrs.evolve(self.config, backends=tuple(configs))):
             raise ConfigError(found)
         needed = [one for one in configs if self._needs_link(one, edit) and not self._is_begun(one, edit, begun)]
-        fresh = {config.name: self._supervised(config, self._source(config.name, edit)) for config in needed}
+        fresh = {config.name: self._supervised(config, edit) for config in needed}
         for name, supervised in fresh.items():
             self.nursery.start_soon(supervised.keep)
             if name in begun:
@@ -156,10 +159,13 @@ class Fleet:
         member = self._members.get(name)
         return self.servers.get(name) if member is None else member.supervised.source
 
-    def _supervised(self, config: BackendConfig, source: object) -> Supervised:
-        """A backend, and its supervisor, which nobody has started yet."""
-        connector, blot = self.connect(config, source), self.blot_for(config)
-        backend = Backend(config.name, connector, health=health_of(config, blot), strict=config.is_strict, blot=blot)
+    def _supervised(self, config: BackendConfig, edit: Edit) -> Supervised:
+        """A backend, and its supervisor, which nobody has started yet. Who is waited for cannot wait for a client in turn."""
+        source, blot = self._source(config.name, edit), self.blot_for(config)
+        is_awaited = edit.insists(config) or config.name in self._members
+        clientele = self.clientele.as_known() if is_awaited else self.clientele
+        connector, health = self.connect(config, source), health_of(config, blot)
+        backend = Backend(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
         proxy, chance = self.config.proxy, self.sources.chance(f"restart:{config.name}")
         supervisor = Supervisor(backend, restarts_of(config), config.connect_timeout_seconds, chance, proxy.name, proxy.version)
         return Supervised(config, source, backend, supervisor)

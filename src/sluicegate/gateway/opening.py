@@ -27,6 +27,7 @@ from ..policies.hedge import HedgeTimer
 from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
+from ..protocol.clientele import MANY, Clientele
 from ..routing.catalogue import Directory
 from ..routing.table import Router
 from ..sources import Sources
@@ -62,6 +63,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
     access_log: Callable[[bytes], Awaitable[None]] | Sink | None = None,
     on_list_changed: Sequence[Callable[[str], None]] = (),
     faults: FaultKit | None = None,
+    one_client: Clientele | None = None,
 ) -> AsyncGenerator[Gateway, None]:
     """Run a gateway for the length of a block. Backends start at once and come up behind; leaving the block drains it.
 
@@ -75,6 +77,8 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         access_log: takes batches of whole lines, one JSON object a call, or a `Sink` that has a writer; without it there is no access log.
         on_list_changed: called with the notification's method when a list has changed.
         faults: makes backends fail on purpose, see `sluicegate.testing.injections.injector.Faults`.
+        one_client: for a gateway that has one client for its whole life; what that one can do is declared to the backends, which may ask it.
+            They are started at once, and their handshakes wait for its ``initialize``; but not those of backends that are waited for.
 
     Raises:
         ConfigError: the configuration is wrong; all that is wrong is told at once.
@@ -92,9 +96,8 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         _writing(lines),  # outermost, because calls that are cut at the end are told of as well
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
-        gateway, fleet = _build(
-            config, nurseries, sources or Sources(), outside or Outside(), dict(servers or {}), layers or {}, lines, faults
-        )
+        brought = dict(servers or {}), layers or {}, lines, faults, one_client or MANY
+        gateway, fleet = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
         for callback in on_list_changed:
             gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
         try:
@@ -128,7 +131,7 @@ def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None
             log.exception("bug in what listens for changed lists", method=method)
 
 
-def _build(
+def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defaults in the place of what was not
     config: Config,
     nurseries: Nurseries,
     sources: Sources,
@@ -137,6 +140,7 @@ def _build(
     layers: Mapping[str, Sequence[Layer]],
     lines: Sink | None,
     faults: FaultKit | None,
+    clientele: Clientele,
 ) -> tuple[Gateway, Fleet]:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
@@ -144,7 +148,7 @@ def _build(
     around = PolicyContext(sources.chance, HedgeTimer(), nurseries.background, config.security.max_argument_size)
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
-    fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for)
+    fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
@@ -154,8 +158,9 @@ def _build(
         nurseries.calls,
         sources,
         refused=Refusals(at_edge.counts),
-        limits=_limits(config),
+        limits=_limits(config, clientele),
         around_own=at_edge.around_own,
+        clientele=clientele,
     )
     doors = _doors(config)
     gateway = Gateway(endpoint, _app(config, endpoint, fleet.readiness.is_any_available, faults), outside, doors, fleet, nurseries)
@@ -181,11 +186,11 @@ def _connecting(
     return connect
 
 
-def _limits(config: Config) -> Limits:
+def _limits(config: Config, clientele: Clientele) -> Limits:
     security = config.security
     return Limits(
         max_body_size=security.max_body_size,
-        max_sessions=security.max_sessions,
+        max_sessions=1 if clientele.is_one else security.max_sessions,
         max_sessions_per_principal=security.max_sessions_per_principal,
         session_idle_seconds=security.session_idle_seconds,
         max_streams=config.proxy.listen.max_connections,

@@ -10,6 +10,7 @@ import trio
 
 from ..backends.backend import Backend, Phase, State, StateChange
 from ..config.nearest import instead_of_unknown
+from ..protocol.clientele import MANY, Clientele
 from .member import Member
 from .supervised import BackendFailed, SkippedBackend, Supervised
 
@@ -29,6 +30,8 @@ class Readiness:
     members: Callable[[], Mapping[str, Member]]
     configured: float | None = None
     """How long to wait at most for backends that are starting, in seconds; None is `usual`."""
+    clientele: Clientele = MANY
+    """Who the clients are: backends wait for one that is the only one."""
     usual: float = STARTUP_WAIT_SECONDS
     _opened_at: float = attrs.field(factory=trio.current_time, init=False)
     _watchers: list[trio.MemorySendChannel[StateChange]] = attrs.field(factory=list, init=False)
@@ -59,8 +62,8 @@ class Readiness:
                     raise BackendFailed(SkippedBackend(name, "it was removed", Phase.CONNECT) if one is None else one.skipped)
 
     async def settled(self) -> None:
-        """Wait while backends are starting, but no longer than is to be waited from when the gateway was opened."""
-        with trio.move_on_at(self._opened_at + self.patience):
+        """Wait while backends are starting, but no longer than is to be waited from when the gateway was opened, or its client known."""
+        with trio.move_on_at(max(self._opened_at, self.clientele.known_at or 0.0) + self.patience):
             await trio.lowlevel.checkpoint()
             for one in self._supervised():
                 await one.first_attempt()

@@ -238,5 +238,5 @@ class Gateway:
         await self._fleet.readiness.ready(names or tuple(self.backends))
 
     async def settled(self) -> None:
-        """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened."""
+        """Wait while backends are starting, but at most ``proxy.startup_wait_seconds`` from when the gateway was opened, or its one client known."""
         await self._fleet.readiness.settled()

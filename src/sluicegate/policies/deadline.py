@@ -7,6 +7,8 @@ import trio
 
 from ..protocol import faults
 from ..protocol.calls import Back, Call, Handler, Reply
+from ..protocol.fault import Fault
+from ..protocol.question import Question
 
 __all__ = ["AttemptDeadline", "Deadline", "expired"]
 
@@ -53,22 +55,28 @@ class _Moving:
     seconds: float
     questions: int = attrs.field(default=0, init=False)
 
-    @property
-    def may_ask(self) -> bool:
-        return self.back.may_ask
-
     def note(self, message: bytes) -> None:
         self._start_anew()
         self.back.note(message)
 
-    async def ask(self, question: bytes) -> Reply:
+    def ask(self, question: Question) -> Fault | None:
+        fault = self.back.ask(question)
+        if fault is None:
+            self._stand_still(question)
+        return fault
+
+    def hold(self, question: Question) -> None:
+        self.back.hold(question)
+        self._stand_still(question)
+
+    def _stand_still(self, question: Question) -> None:
         self.questions += 1
         self._start_anew()
-        try:
-            return await self.back.ask(question)
-        finally:
-            self.questions -= 1
-            self._start_anew()
+        question.when_over(self._go_on)
+
+    def _go_on(self) -> None:
+        self.questions -= 1
+        self._start_anew()
 
     def _start_anew(self) -> None:
         self.scope.deadline = float("inf") if self.questions else trio.current_time() + self.seconds

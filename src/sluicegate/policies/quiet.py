@@ -8,7 +8,9 @@ from __future__ import annotations
 import attrs
 
 from ..protocol.calls import Back, Call, Handler, Reply
+from ..protocol.fault import Fault
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+from ..protocol.question import Question
 
 __all__ = ["Quiet"]
 
@@ -19,15 +21,14 @@ class _Deaf:
 
     back: Back
 
-    @property
-    def may_ask(self) -> bool:
-        return self.back.may_ask
-
     def note(self, message: bytes) -> None:
         """Drop it."""
 
-    async def ask(self, question: bytes) -> Reply:
-        return await self.back.ask(question)
+    def ask(self, question: Question) -> Fault | None:
+        return self.back.ask(question)
+
+    def hold(self, question: Question) -> None:
+        self.back.hold(question)
 
 
 @attrs.frozen

@@ -9,8 +9,10 @@ import attrs
 import msgspec
 import trio
 
+from .fault import Fault
 from .faults import cannot_ask
 from .messages import EMPTY, Params, Raw, encode, read_text
+from .question import Question
 from .reply import Reply
 from .values import read_object
 
@@ -37,17 +39,19 @@ __all__ = [
 class Back(Protocol):
     """The way home of one call while it runs."""
 
-    @property
-    def may_ask(self) -> bool:
-        """Whether the caller can be asked (sampling, elicitation, roots)."""
-        ...
-
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line. Sync and bounded; in the same queue as the reply. Called by a backend's reader."""
         ...
 
-    async def ask(self, question: bytes) -> Reply:
-        """Ask the caller; runs in a task of the backend connection, never in its reader."""
+    def ask(self, question: Question) -> Fault | None:
+        """Pass a question on to the caller (sampling, elicitation, roots), or say why not. Sync and bounded; called by a backend's reader.
+
+        What was passed on is answered, or withdrawn, once. Meanwhile the time of an attempt stands still, and there will be no other attempt.
+        """
+        ...
+
+    def hold(self, question: Question) -> None:
+        """A question was passed on elsewhere that this call may have caused: what holds for `ask` holds for this call, too."""
         ...
 
 
@@ -55,16 +59,16 @@ class Back(Protocol):
 class Silent:
     """A back that drops notes and refuses questions: for mirror copies, probes and our own calls."""
 
-    may_ask: bool = False
-
     def note(self, message: bytes) -> None:
         """Drop it."""
 
-    async def ask(self, question: bytes) -> Reply:
+    def ask(self, question: Question) -> Fault | None:
         """Refuse: nobody is there to be asked."""
         del question
-        await trio.lowlevel.checkpoint()
-        return Reply.failed(cannot_ask())
+        return cannot_ask()
+
+    def hold(self, question: Question) -> None:
+        """Nothing is to be held."""
 
 
 SILENT = Silent()
@@ -75,7 +79,8 @@ class Caller:
     """Who calls: one per legacy session, or per modern request."""
 
     era: str
-    capabilities: frozenset[str] = frozenset()
+    capabilities: Params = attrs.field(factory=dict, repr=False)
+    """What its client has declared, as far as the protocol knows it, each as it came."""
     principal: str = ""
     session: str = attrs.field(default="", repr=False)
     """Who knows it may act in the session, so nothing may show it whole."""

@@ -179,6 +179,6 @@ def bug(target: str) -> Fault:
     return Fault(Cause.BUG, INTERNAL_ERROR, f"internal error while handling '{target}'", "bug", hint="the gateway's log has the traceback")
 
 
-def cannot_ask() -> Fault:
-    """A backend has a question, but this caller cannot be asked."""
-    return client_mistake("this caller cannot be asked", code=METHOD_NOT_FOUND, reason="cannot_ask")
+def cannot_ask(why: str = "this caller cannot be asked") -> Fault:
+    """A backend has a question, and there is nobody to be asked."""
+    return client_mistake(why, code=METHOD_NOT_FOUND, reason="cannot_ask")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import msgspec
 
@@ -51,6 +53,11 @@ class Reply:
     def failed(cls, fault: Fault) -> Reply:
         """An answer that says why there is no result."""
         return cls(fault=fault)
+
+    @classmethod
+    def of(cls, result: Mapping[str, object]) -> Reply:
+        """A result of these members."""
+        return cls(Raw(encode(result)))
 
     @classmethod
     def saying(cls, text: str, *, is_error: bool = False) -> Reply:

@@ -10,6 +10,7 @@ from ..backends.channel import ChannelSession
 from ..channel.lines import Lines, Oversized
 from ..channel.outbox import Letter
 from ..outside import ProcessSpec
+from ..protocol.clientele import MANY
 from ..protocol.messages import Params
 from ..protocol.tokens import NOBODY
 from ..protocol.why import Why
@@ -23,6 +24,8 @@ LONGEST_LINE = 1 << 24
 
 class _NoInbox:
     """The far end takes notifications as frames."""
+
+    clientele = MANY
 
     def notification(self, method: str, params: Params) -> None:
         del method, params

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import attrs
 import trio
 
 from ...http1.client.response import Response
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
+from ...protocol.duplex import receive
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ...protocol.messages import Malformed, Message, Raw, encode_request
 from ...protocol.sse import Event, EventParser, OversizedEvent
 from ...protocol.tokens import own_key, with_own_token
 from ...protocol.why import Why
-from ..incoming import Desk, deliver, messages_in
+from ..incoming import Desk, messages_in
 from .forgotten import Memory, is_harmless, memory_of, speaks_of_session
 from .session_headers import Conversation, lines_of_call
 from .wire import CODING, Wire
@@ -35,17 +34,19 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 _SESSION_ID = SESSION_ID.encode()
 
 
-class Owner(Desk, Protocol):
+class Owner(Desk):
     """What an exchange needs of its session."""
+
+    __slots__ = ()
 
     def reached(self) -> None:
         """The backend answered something over HTTP."""
-        ...
+        raise NotImplementedError
 
 
 @attrs.define(eq=False)
 class HttpExchange:
-    """One POST under an id of our own (implements `Waiting`, and `Calls` for its answer). ``run`` may be called once."""
+    """One POST under an id of our own (implements `Waiting`, `Asked`, and `Requests` for its answer). ``run`` may be called once."""
 
     wire: Wire
     owner: Owner
@@ -102,7 +103,7 @@ class HttpExchange:
     def _leave(self) -> None:
         self.left = True
 
-    def cut(self, why: Why) -> None:
+    def lose(self, why: Why) -> None:
         """Go no further; what is under way breaks with its connection."""
         self._cut = faults.lost(self.wire.backend, why)
         if self._pause is not None:
@@ -151,7 +152,7 @@ class HttpExchange:
                 self._deliver(message, data)
 
     def _deliver(self, message: Message, data: bytes | Raw) -> None:
-        deliver(message, data, self.owner, self, self.number)
+        receive(message, data, self.owner, self, self.number)
         if self._reply is None:
             self._has_spoken = True
 
@@ -221,3 +222,8 @@ class HttpExchange:
     def settle(self, reply: Reply) -> None:
         """Here is the answer."""
         self._reply = reply
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether its answer has come."""
+        return self._reply is not None

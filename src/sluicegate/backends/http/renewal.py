@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import Protocol
 
 import attrs
 import trio
@@ -34,23 +33,27 @@ MOST_LOSSES, LOSSES_SECONDS = 10, 60.0
 """More sessions lost within that time are no accident, and each costs a handshake and a reading of all lists."""
 
 
-class Host(Owner, Protocol):
+class Host(Owner):
     """What it needs of its session."""
 
-    open: dict[int, HttpExchange]
-    """Calls on their way."""
+    __slots__ = ()
+
+    @property
+    def open(self) -> dict[int, HttpExchange]:
+        """Calls on their way."""
+        raise NotImplementedError
 
     async def converse(self, conversation: Conversation, call: Call) -> tuple[Reply | None, str]:
         """The reply to a call, None if the backend does not know the session; and the session id that it issued."""
-        ...
+        raise NotImplementedError
 
     def close(self, why: Why) -> None:
         """It is over."""
-        ...
+        raise NotImplementedError
 
     def nothing_listens(self, fault: Fault) -> None:
         """No connection comes about any more."""
-        ...
+        raise NotImplementedError
 
 
 @attrs.define(eq=False)

@@ -6,9 +6,6 @@ be opened or nothing listens at the address any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
-
 import attrs
 import trio
 
@@ -16,15 +13,17 @@ from ...http1.client.response import Response
 from ...loggers import get_logger
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
+from ...protocol.duplex import CANCELLED, Duplex, Incoming
 from ...protocol.faults import Fault
-from ...protocol.messages import Params, Raw, encode_notification
+from ...protocol.messages import Notification, Params, Raw, encode_notification
 from ...protocol.why import Why
+from ..questions import MOST_OPEN, Asking, Questions
 from ..session import CLOSED, Inbox
 from ..unasked import Unasked
 from .forgotten import Memory
 from .notices import Notices
 from .post import HttpExchange
-from .renewal import Renewal
+from .renewal import Host, Renewal
 from .session_headers import Conversation
 from .wire import Wire
 
@@ -37,7 +36,7 @@ MOST_ANSWERS = 32
 
 
 @attrs.define(eq=False)
-class HttpSession:
+class HttpSession(Host):
     """One session with one endpoint (implements `BackendSession`, and `Host` for its renewal)."""
 
     backend: str
@@ -45,11 +44,11 @@ class HttpSession:
     wire: Wire
     nursery: trio.Nursery
     """Owned by the connector: the standing stream, notices, a new conversation."""
-    open: dict[int, HttpExchange] = attrs.field(factory=dict, init=False)
-    """Calls on their way, oldest first."""
+    duplex: Duplex[HttpExchange, Asking] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
+    """What it is asked, and the calls on their way, oldest first."""
+    questions: Questions = attrs.field(init=False)
     _notices: Notices = attrs.field(init=False)
     _renewal: Renewal = attrs.field(init=False)
-    _numbers: Iterator[int] = attrs.field(factory=lambda: count(1), init=False)
     _refused: tuple[float, Why] | None = attrs.field(default=None, init=False)
     """When a connection was refused first, and how; forgotten as soon as the backend answers anything."""
     _unasked: Unasked = attrs.field(factory=Unasked, init=False)
@@ -62,6 +61,14 @@ class HttpSession:
     def __attrs_post_init__(self) -> None:
         self._notices = Notices(self.wire, self.nursery)
         self._renewal = Renewal(self, self.wire, self._notices, self.nursery)
+        self.questions = Questions(
+            self.duplex.theirs, self.inbox.clientele, self._in_flight, self.respond, self._post_answer, self._pass_back
+        )
+
+    @property
+    def open(self) -> dict[int, HttpExchange]:
+        """Calls on their way, oldest first."""
+        return self.duplex.ours.asked
 
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer; once more, if the backend lost the session and so did not run it."""
@@ -75,7 +82,7 @@ class HttpSession:
                 await trio.lowlevel.checkpoint()
                 return Reply.failed(faults.unavailable(self.backend, self._why))
             conversation = renewal.conversation
-            exchange = HttpExchange(self.wire, self, conversation, call, next(self._numbers))
+            exchange = HttpExchange(self.wire, self, conversation, call, self.duplex.ours.count())
             reply = await self._exchange(exchange)
             if exchange.memory is not Memory.KNOWN:
                 renewal.renew(conversation)
@@ -115,8 +122,8 @@ class HttpSession:
         self._left = True
         self.close(CLOSED)
         self._renewal.end()
-        for exchange in self.open.values():
-            exchange.cut(self._why)
+        for ending in self.duplex.close(self._why):
+            ending()
         self.wire.client.cut(self, self._why.operator)
         if self.open:
             self._empty = trio.Event()
@@ -132,22 +139,25 @@ class HttpSession:
         if self._left:
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.unavailable(self.backend, self._why)), ""
-        exchange = HttpExchange(self.wire, self, conversation, call, next(self._numbers))
+        exchange = HttpExchange(self.wire, self, conversation, call, self.duplex.ours.count())
         return await self._exchange(exchange), exchange.session_id
 
     async def _exchange(self, exchange: HttpExchange) -> Reply | None:
         """Run it, and tell the backend if nobody waits for it any more."""
         number, call = exchange.number, exchange.call
         answered = False
-        self.open[number] = exchange
+        asked = self.duplex.ours.asked
+        asked[number] = exchange
         try:
             reply = await exchange.run()
             answered = True
             return reply
         finally:
-            del self.open[number]
+            del asked[number]
             if not answered and exchange.left and call.method != "initialize":  # which must never be cancelled (P-12)
-                self.tell("notifications/cancelled", {"requestId": Raw(b"%d" % number)})
+                self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
+            if self.duplex.theirs.running:
+                self.questions.call_ended(exchange)
             if exchange.refused is not None or self._refused is not None or self._empty is not None:
                 self._after(exchange)
 
@@ -176,7 +186,7 @@ class HttpSession:
         begin = f"backend '{self.backend}' is not available: "
         return Why(fault.message.removeprefix(begin), fault.told.removeprefix(begin))
 
-    # -- what the backend says (implements `Desk`)
+    # -- what the backend says
 
     def notification(self, method: str, params: Params) -> None:
         """Pass on what is about no call."""
@@ -191,6 +201,17 @@ class HttpSession:
             self.close(why)
         elif self._notices.on_their_way < MOST_ANSWERS:
             self._notices.post_soon(self._renewal.conversation, frame, what)
+
+    def _in_flight(self) -> list[HttpExchange]:
+        return [exchange for exchange in self.duplex.ours.asked.values() if not exchange.is_answered]
+
+    def _post_answer(self, frame: bytes, what: str) -> None:
+        """Post a client's answer; each is waited for, and there are never many."""
+        if not self._left:
+            self._notices.post_soon(self._renewal.conversation, frame, what)
+
+    def _pass_back(self, note: Notification) -> None:
+        self.tell(note.method, note.params)
 
     def unclaimed(self, key: int | str | None) -> None:
         """An answer that belongs to no call."""

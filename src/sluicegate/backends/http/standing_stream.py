@@ -9,10 +9,12 @@ import trio
 
 from ...http1.client.response import Response
 from ...loggers import get_logger
+from ...protocol.duplex import receive
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
 from ...protocol.sse import EventParser, OversizedEvent
-from ..incoming import Desk, deliver, doubt_lists, messages_in
+from ...protocol.tokens import NOBODY
+from ..incoming import Desk, doubt_lists, messages_in
 from .post import HttpExchange
 from .session_headers import Conversation
 from .wire import Wire
@@ -27,7 +29,7 @@ SHORTEST_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0, 30.0
 
 @attrs.define(eq=False)
 class Listening:
-    """Keeps the stream of one conversation open (implements `Calls`), until cancelled, refused, or told that the session is gone."""
+    """Keeps the stream of one conversation open (implements `Requests`), until cancelled, refused, or told that the session is gone."""
 
     wire: Wire
     desk: Desk
@@ -104,7 +106,7 @@ class Listening:
                     log.warning("backend sent an event that is too large; it is dropped", backend=self.wire.backend, limit=event.limit)
                 elif event.data:
                     for message, data in messages_in(event.data, self.wire.backend):
-                        deliver(message, data, self.desk, self)
+                        receive(message, data, self.desk, self, NOBODY)
             self._last_id, self._retry = parser.last_id, parser.retry_seconds
 
         await self.wire.pump(answer, take)

@@ -69,6 +69,7 @@ class FaultyChannel(ChannelSession):
     """Set when an answer has passed."""
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         self.outbox = _Tap(send_now=self.outbox.send_now, stops=self._stops)
 
     async def request(self, call: Call) -> Reply:
@@ -79,7 +80,7 @@ class FaultyChannel(ChannelSession):
         if isinstance(after, Refuse):
             self.close("the connection was refused")
             return await super().request(call)
-        play = self._plays[self._last_id + 1] = _Play(call, self._last_id + 1, seconds, after)
+        play = self._plays[self.duplex.ours.last + 1] = _Play(call, self.duplex.ours.last + 1, seconds, after)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._perform, play)
@@ -91,7 +92,7 @@ class FaultyChannel(ChannelSession):
 
     def _stops(self, letter: Letter) -> bool:
         """Called by the outbox while `request` runs; whether the letter is kept."""
-        play = self._plays.get(self._last_id)
+        play = self._plays.get(self.duplex.ours.last)
         if play is None or letter.call is not play.call:
             return False
         request = decode(letter.frame)
