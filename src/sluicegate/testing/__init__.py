@@ -57,12 +57,13 @@ if TYPE_CHECKING:
     from .programs import program_of
     from .resolver import Resolver
     from .scissors import cut_after
-    from .script import Answer, Echo, Note, Result, Rule, Script, Step
+    from .script import Answer, Ask, Echo, Note, Result, Rule, Script, Step
     from .transcript import Transcript, assert_transcript
     from .wire import MemoryListener, MemoryNetwork, MemoryStream, memory_pair
 
 __all__ = [
     "Answer",
+    "Ask",
     "AskBack",
     "ChildExit",
     "DeafChild",
@@ -171,7 +172,7 @@ _HOMES = {
     "programs": ("program_of",),
     "resolver": ("Resolver",),
     "scissors": ("cut_after",),
-    "script": ("Answer", "Echo", "Note", "Result", "Rule", "Script", "Step"),
+    "script": ("Answer", "Ask", "Echo", "Note", "Result", "Rule", "Script", "Step"),
     "transcript": ("Transcript", "assert_transcript"),
     "wire": ("MemoryListener", "MemoryNetwork", "MemoryStream", "memory_pair"),
 }

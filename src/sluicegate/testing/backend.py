@@ -17,6 +17,7 @@ from ..protocol.calls import Call, Reply
 from ..protocol.messages import Notification, Params, Raw, Request, Response, decode, encode_notification, read_text
 from ..protocol.why import Why
 from .answers import canned, duration, error_object, progress_note, result_object, spoiled
+from .asking import Asking
 from .injections.injector import Faults
 from .injections.kinds import Transport
 from .injections.noise import noise_of, token_of
@@ -24,6 +25,7 @@ from .own_answers import administered, listed
 from .peer import ScriptedConnector
 from .script import (
     ROUTED,
+    Ask,
     Delay,
     Drip,
     DropAnswer,
@@ -82,7 +84,7 @@ class ScriptedBackend:
         self.received: list[Request | Notification] = []
         """Every request and notification that came, in order, handshake included."""
         self.answers: list[Response] = []
-        """What was answered to questions that a `Garble` asked."""
+        """What was answered to what it asked."""
         self.cancelled: list[int] = []
         """Numbers of the calls that were cancelled while they ran; the first call is 1."""
         self.refuse: str = ""
@@ -91,6 +93,7 @@ class ScriptedBackend:
         """While true: connections are taken, but nothing is answered."""
         self.sessions: list[ChannelSession] = []
         """Sessions that are open now."""
+        self._asking = Asking()
         self._transcript: Transcript | None = None
 
     @property
@@ -121,7 +124,10 @@ class ScriptedBackend:
             raise
 
     async def _reply(self, step: object, call: Call, number: int) -> Reply:
-        while isinstance(step, Delay | Note):
+        while isinstance(step, Ask | Delay | Note):
+            if isinstance(step, Ask):
+                step = await self._asking.by(call.back, step)
+                continue
             if isinstance(step, Delay):
                 await trio.sleep(duration(step))
             else:
@@ -165,6 +171,7 @@ class ScriptedBackend:
                 message = decode(frame)
                 if isinstance(message, Response):
                     self.answers.append(message)
+                    self._asking.answered(message)
                     continue
                 assert isinstance(message, Request | Notification), message
                 self.received.append(message)
@@ -191,7 +198,10 @@ class ScriptedBackend:
 
     async def _play(self, step: Step, session: ChannelSession, request: Request, number: int) -> None:
         after: object = step
-        while isinstance(after, Delay | Note):
+        while isinstance(after, Ask | Delay | Note):
+            if isinstance(after, Ask):
+                after = await self._asking.over(session.receive, after)
+                continue
             if isinstance(after, Delay):
                 await trio.sleep(duration(after))
             else:

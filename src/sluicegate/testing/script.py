@@ -12,6 +12,7 @@ import attrs
 from .injections.draws import amount_of
 from .injections.kinds import (
     Answer,
+    Ask,
     Delay,
     Drip,
     DropAnswer,
@@ -38,6 +39,7 @@ from .injections.rules import Attempt, Rule, is_over
 __all__ = [
     "ROUTED",
     "Answer",
+    "Ask",
     "Attempt",
     "Delay",
     "Drip",

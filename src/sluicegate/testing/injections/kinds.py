@@ -6,6 +6,7 @@ the request from it; all others spoil an answer that it has given.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -18,6 +19,7 @@ from .statuses import Forgotten, HttpStatus, SessionLost, TooManyRequests, Unaut
 
 __all__ = [
     "Answer",
+    "Ask",
     "AskBack",
     "ChildExit",
     "DeafChild",
@@ -220,6 +222,17 @@ class Note:
     message: bytes = b""
 
 
+@attrs.frozen
+class Ask:
+    """Ask the client something, and go on once it has answered: without ``then`` with a text that is its answer, as JSON."""
+
+    method: str = "elicitation/create"
+    params: Mapping[str, object] = attrs.field(
+        factory=lambda: {"message": "sure?", "requestedSchema": {"type": "object", "properties": {}}}
+    )
+    then: Step | None = None
+
+
 Spoiling = Refuse | Reset | Hang | DropAnswer | Truncate | Garble | Duplicate | Reorder | Drip | WrongId | Noise
-Step = Answer | Echo | Result | Note | Delay | RpcError | ToolFails | Spoiling
+Step = Answer | Ask | Echo | Result | Note | Delay | RpcError | ToolFails | Spoiling
 """One thing that a scripted backend does with one call."""

@@ -1,0 +1,288 @@
+"""A gateway with one client, which can be asked: the client on stdio, over HTTP or in the program, the backend on three transports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import attrs
+import httpx2
+import msgspec
+import trio
+from tests.kit.asgi import AsgiTransport
+
+from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig
+from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.clientele import Clientele
+from sluicegate.protocol.fault import Fault
+from sluicegate.protocol.faults import backend_error
+from sluicegate.protocol.messages import Raw, encode
+from sluicegate.protocol.question import Question
+from sluicegate.protocol.sse import Event, EventParser
+from sluicegate.sources import Sources
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.network import MemoryOutside, open_outside
+from sluicegate.testing.programs import program_of
+from sluicegate.testing.transports import Transport
+
+EVERYTHING = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {"listChanged": True}}
+FRONTS = ("stdio", "http", "program")
+NEAR, FAR = 8080, 8081
+Json = dict[str, Any]
+
+
+class Client(Protocol):
+    """Whoever calls, and may be asked."""
+
+    async def say(self, **members: object) -> None:
+        """Send a message."""
+        ...
+
+    async def hear(self) -> Json:
+        """The next message about calls and questions, in whatever answer it comes."""
+        ...
+
+
+@attrs.define(eq=False)
+class AskedClient:
+    """A client in words of the protocol."""
+
+    client: Client
+    gateway: Gateway
+    backend: ScriptedBackend
+
+    async def call(self, id: object = 7, **params: object) -> None:
+        """Call the tool; its answer is heard."""
+        await self.client.say(id=id, method="tools/call", params={"name": "b_echo", "arguments": {}} | params)
+
+    async def answer(self, question: Json, **result: object) -> None:
+        """Answer a question."""
+        await self.client.say(id=question["id"], result=result)
+
+    async def hear(self) -> Json:
+        """The next message."""
+        return await self.client.hear()
+
+    async def question(self) -> Json:
+        """The next message, which must be a question."""
+        heard = await self.hear()
+        assert {"id", "method"} <= heard.keys(), heard
+        return heard
+
+    async def text(self) -> str:
+        """The next message, which must be the answer to a call."""
+        heard = await self.hear()
+        assert "result" in heard, heard
+        return str(heard["result"]["content"][0]["text"])
+
+
+@attrs.define(eq=False)
+class _Lines:
+    lines: LineClient
+
+    async def say(self, **members: object) -> None:
+        await self.lines.send({"jsonrpc": "2.0", **members})
+
+    async def hear(self) -> Json:
+        while True:
+            message: Json = await self.lines.next()
+            if "list_changed" not in message.get("method", ""):
+                return message
+
+
+@attrs.define(eq=False)
+class HttpClient:
+    """Each request in a task of its own; all that comes is one sequence."""
+
+    http: httpx2.AsyncClient
+    nursery: trio.Nursery
+    accept: str = "application/json, text/event-stream"
+    session: str = ""
+    heard: list[Json] = attrs.field(factory=list)
+    statuses: list[int] = attrs.field(factory=list)
+    """Of what was no request."""
+    news: trio.Event = attrs.field(factory=trio.Event)
+
+    async def say(self, **members: object) -> None:
+        content = msgspec.json.encode({"jsonrpc": "2.0", **members})
+        if "method" in members and "id" in members:
+            await self.nursery.start(self._post, content)
+        else:
+            self.statuses.append((await self.http.post("/mcp", content=content, headers=self._headers())).status_code)
+
+    async def hear(self) -> Json:
+        while not self.heard:
+            self.news = trio.Event()
+            await self.news.wait()
+        return self.heard.pop(0)
+
+    def _headers(self) -> dict[str, str]:
+        known = {"mcp-session-id": self.session} if self.session else {}
+        return {"accept": self.accept, "content-type": "application/json"} | known
+
+    async def _post(self, content: bytes, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        async with self.http.stream("POST", "/mcp", content=content, headers=self._headers()) as response:
+            self.session = response.headers.get("mcp-session-id", self.session)
+            if response.headers["content-type"] == "application/json":
+                self._take(await response.aread())
+                return
+            await self._read(response)
+
+    async def resume(self, after: str) -> None:
+        """Come back for what a stream has had since that event."""
+        async with self.http.stream("GET", "/mcp", headers=self._headers() | {"last-event-id": after}) as response:
+            await self._read(response)
+
+    async def _read(self, response: httpx2.Response) -> None:
+        parser = EventParser(1 << 20)
+        async for chunk in response.aiter_raw():
+            for event in parser.feed(chunk):
+                assert isinstance(event, Event)
+                if event.data:
+                    self._take(event.data)
+
+    def _take(self, data: bytes) -> None:
+        self.heard.append(msgspec.json.decode(data))
+        self.news.set()
+
+
+@attrs.define(eq=False)
+class _Program:
+    """The embedding program itself as the client (implements `Back`)."""
+
+    gateway: Gateway
+    nursery: trio.Nursery
+    send: trio.MemorySendChannel[Json]
+    receive: trio.MemoryReceiveChannel[Json]
+    questions: list[Question] = attrs.field(factory=list)
+    calls: dict[object, Call] = attrs.field(factory=dict)
+
+    async def say(self, **members: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        if members.get("method") == "tools/call":
+            params = {name: Raw(encode(value)) for name, value in members["params"].items()}
+            call = self.calls[members["id"]] = Call("tools/call", "b_echo", params, back=self)
+            self.nursery.start_soon(self._run, members["id"], call)
+        elif members.get("method") == "notifications/cancelled":
+            call = self.calls[members["params"]["requestId"]]
+            call.trail.cut = "the program did"
+            call.scope.cancel()
+        elif "result" in members:
+            self.questions[members["id"]].settle(Reply(Raw(encode(members["result"]))))
+        else:
+            self.questions[members["id"]].settle(Reply.failed(backend_error("", Raw(encode(members["error"])))))
+
+    async def hear(self) -> Json:
+        return await self.receive.receive()
+
+    async def _run(self, id: object, call: Call) -> None:
+        reply = await self.gateway.handler(call)
+        fault = reply.fault
+        answer = {"result": reply.value} if fault is None else {"error": msgspec.json.decode(fault.encode())}
+        self.send.send_nowait({"id": id, **answer})
+
+    def note(self, message: bytes) -> None:
+        self.send.send_nowait(msgspec.json.decode(message))
+
+    def ask(self, question: Question) -> Fault | None:
+        number = len(self.questions)
+        self.questions.append(question)
+        params = {name: msgspec.json.decode(bytes(raw)) for name, raw in question.params.items()}
+        self.send.send_nowait({"id": number, "method": question.method, "params": params})
+        question.when_over(lambda: None if question.reply else self._withdrawn(number))
+        return None
+
+    def hold(self, question: Question) -> None:
+        del question
+
+    def _withdrawn(self, number: int) -> None:
+        self.send.send_nowait({"method": "notifications/cancelled", "params": {"requestId": number}})
+
+
+@asynccontextmanager
+async def asked_client(
+    front: str,
+    back: Transport,
+    *steps: Any,
+    capabilities: Mapping[str, object] | None = None,
+    one_client: bool = True,
+    backend: ScriptedBackend | None = None,
+    **settings: Any,
+) -> AsyncGenerator[AskedClient, None]:
+    """A session of a client that can do everything, or what is given, with a gateway in front of the backend ``b``."""
+    can = EVERYTHING if capabilities is None else capabilities
+    scripted = backend or ScriptedBackend(*steps, name="b")
+    clientele = Clientele() if one_client else None
+    async with open_outside() as world, trio.open_nursery() as nursery:
+        config = Config(ProxyConfig("near", listen=_at(NEAR)), (await _reached(back, scripted, world, nursery, settings),))
+        servers = {"b": scripted.connector}
+        async with (
+            open_gateway(config, servers=servers, outside=world.outside, sources=Sources.virtual(1), one_client=clientele) as gateway,
+            _CLIENTS[front](gateway, nursery) as client,
+        ):
+            await _shake_hands(client, clientele, can)
+            await gateway.ready("b")
+            yield AskedClient(client, gateway, scripted)
+        nursery.cancel_scope.cancel()
+
+
+async def _shake_hands(client: Client, clientele: Clientele | None, can: Mapping[str, object]) -> None:
+    if isinstance(client, _Program):
+        if clientele is not None:
+            clientele.declare(can)
+        return
+    hello = {"protocolVersion": "2025-11-25", "capabilities": can, "clientInfo": {"name": "t", "version": "1"}}
+    await client.say(id=0, method="initialize", params=hello)
+    assert (await client.hear())["id"] == 0
+    await client.say(method="notifications/initialized")
+
+
+def _at(port: int) -> ListenConfig:
+    return ListenConfig(host="127.0.0.1", port=port)
+
+
+async def _reached(
+    back: Transport, scripted: ScriptedBackend, world: MemoryOutside, nursery: trio.Nursery, settings: Mapping[str, Any]
+) -> BackendConfig:
+    """The backend's settings; over HTTP another gateway of one client is in between."""
+    if back is Transport.FRAMES:
+        return BackendConfig("b", "inprocess", **settings)
+    if back is Transport.CHILD:
+        world.processes.add("b", program_of(scripted))
+        return BackendConfig("b", "stdio", command="b", **settings)
+    await nursery.start(_serve_far, scripted, world)
+    return BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)
+
+
+async def _serve_far(scripted: ScriptedBackend, world: MemoryOutside, task_status: trio.TaskStatus[list[str]]) -> None:
+    config = Config(ProxyConfig("far", listen=_at(FAR)), (BackendConfig("b", "inprocess", namespace=""),))
+    servers, sources = {"b": scripted.connector}, Sources.virtual("far")
+    async with open_gateway(config, servers=servers, outside=world.outside, sources=sources, one_client=Clientele()) as gateway:
+        await gateway.serve(task_status=task_status)
+
+
+@asynccontextmanager
+async def _on_stdio(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+    async with open_line_client(gateway.serve_stdio, nursery) as lines:
+        yield _Lines(lines)
+
+
+@asynccontextmanager
+async def _over_http(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+    transport = AsgiTransport(gateway.asgi_app, nursery)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", timeout=None) as http:
+        yield HttpClient(http, nursery)
+
+
+@asynccontextmanager
+async def _in_the_program(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+    send, receive = trio.open_memory_channel[Json](100)
+    with send, receive:
+        yield _Program(gateway, nursery, send, receive)
+
+
+_CLIENTS: dict[str, Callable[[Gateway, trio.Nursery], Any]] = {"stdio": _on_stdio, "http": _over_http, "program": _in_the_program}
