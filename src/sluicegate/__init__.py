@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .backends.backend import Backend, State, StateChange
+    from .backends.backend import Backend
+    from .backends.link import State, StateChange
     from .backends.session import BackendSession, ConnectFailed, Connector, Inbox
     from .config.load import load, parse
     from .config.model import BackendConfig, Config, Loaded
@@ -73,7 +74,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "backends.backend": ("Backend", "State", "StateChange"),
+    "backends.backend": ("Backend",),
+    "backends.link": ("State", "StateChange"),
     "backends.session": ("BackendSession", "ConnectFailed", "Connector", "Inbox"),
     "gateway.builder": ("Builder",),
     "config.load": ("load", "parse"),

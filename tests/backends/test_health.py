@@ -11,9 +11,10 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.health import Health
+from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.settings import HealthSettings
@@ -85,9 +86,9 @@ class Peer:
 @asynccontextmanager
 async def supervised(peer: Peer, health: Health | None = None, *, pause: float = 1.0, **settings: float) -> AsyncGenerator[Backend, None]:
     """A backend that is up, with its health."""
-    backend = Backend("b", peer, health=health or Health("b", HealthSettings(**settings)))  # type: ignore[arg-type]
+    backend = Backend(Link("b", peer, health=health or Health("b", HealthSettings(**settings))))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, Restarts(pause, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, Restarts(pause, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.is_up)
         yield backend
         nursery.cancel_scope.cancel()

@@ -14,6 +14,7 @@ import trio.testing
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.health import Health
+from sluicegate.backends.link import Link
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.deadline import AttemptDeadline
@@ -70,9 +71,9 @@ class Peer:
 @asynccontextmanager
 async def judged_by_calls(peer: Peer, **settings: float) -> AsyncGenerator[Backend, None]:
     """A backend at second 11, one second after it has said that it knows no ping."""
-    backend = Backend("b", peer, health=Health("b", HealthSettings(**settings)))  # type: ignore[arg-type]
+    backend = Backend(Link("b", peer, health=Health("b", HealthSettings(**settings))))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await trio.sleep_until(11)
         yield backend
         nursery.cancel_scope.cancel()

@@ -9,8 +9,9 @@ import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
 
-from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.inprocess import InProcessConnector
+from sluicegate.backends.link import Link, State
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
@@ -48,8 +49,8 @@ def a_server() -> MCPServer[None]:
 
 
 async def started(nursery: trio.Nursery, server: object) -> Backend:
-    backend = Backend("math", InProcessConnector("math", server))  # type: ignore[arg-type]
-    nursery.start_soon(Supervisor(backend, Restarts(0.5, 8.0, 3, 60.0), 5, random.Random(1)).run)
+    backend = Backend(Link("math", InProcessConnector("math", server)))  # type: ignore[arg-type]
+    nursery.start_soon(Supervisor(backend.link, Restarts(0.5, 8.0, 3, 60.0), 5, random.Random(1)).run)
     with trio.fail_after(10):
         await backend.wait_for(lambda backend: backend.state is not State.STARTING)
     assert backend.error == ""
@@ -123,12 +124,12 @@ async def test_leaving_ends_the_server_and_its_lifespan(autojump_clock: trio.tes
 async def test_arguments_that_the_sdk_cannot_read_cost_one_call(arguments: bytes, autojump_clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
         backend = await started(nursery, a_server())
-        session = backend.session
+        session = backend.link.session
         with trio.fail_after(100):
             await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(arguments)}))
             reply = await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b'{"a":1,"b":2}')}))
         assert reply.text == "3"
-        assert backend.session is session
+        assert backend.link.session is session
         nursery.cancel_scope.cancel()
 
 
@@ -136,10 +137,10 @@ async def test_arguments_that_the_sdk_cannot_read_cost_one_call(arguments: bytes
 async def test_odd_metadata_costs_one_call(meta: bytes, autojump_clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
         backend = await started(nursery, a_server())
-        session = backend.session
+        session = backend.link.session
         with trio.fail_after(100):
             await backend(Call("tools/call", "add", {"name": Raw(b'"add"'), "arguments": Raw(b"{}"), "_meta": Raw(meta)}))
-        assert backend.session is session
+        assert backend.link.session is session
         nursery.cancel_scope.cancel()
 
 
@@ -156,10 +157,10 @@ async def test_an_answer_that_is_no_text_costs_one_call(autojump_clock: trio.tes
 
     async with trio.open_nursery() as nursery:
         backend = await started(nursery, server)
-        session = backend.session
+        session = backend.link.session
         with trio.fail_after(100):
             reply = await backend(Call("tools/call", "half", {"name": Raw(b'"half"')}))
             assert reply.fault is not None or b"\xed" not in bytes(reply.result)
             assert (await backend(Call("tools/call", "whole", {"name": Raw(b'"whole"')}))).text == "fine"
-        assert backend.session is session
+        assert backend.link.session is session
         nursery.cancel_scope.cancel()

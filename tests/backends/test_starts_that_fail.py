@@ -14,8 +14,9 @@ import trio.testing
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.site import open_site
 
-from sluicegate.backends.backend import Backend, State, StateChange
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.link import Link, State, StateChange
 from sluicegate.backends.session import Connector
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.backends.supervisor import Restarts, Supervisor
@@ -53,9 +54,9 @@ def server(form: Form = as_it_is, *, first: bytes = b"", after: float = 0.0) -> 
 @asynccontextmanager
 async def supervised(connector: Connector, seconds: float = 5.0) -> AsyncGenerator[tuple[Backend, list[StateChange]], None]:
     changes: list[StateChange] = []
-    backend = Backend("b", connector, changes.append)
+    backend = Backend(Link("b", connector, changes.append))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, Restarts(1.0, 8.0, 3, 60.0), seconds, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), seconds, random.Random(1)).run)
         yield backend, changes
         nursery.cancel_scope.cancel()
 
@@ -99,7 +100,7 @@ async def test_what_stands_before_a_message_on_its_line_is_skipped_and_told_of_o
 async def test_a_line_of_a_log_is_no_message(line: bytes, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     async with supervised(stdio(nursery, server(first=line))) as (backend, _changes):
         await until(backend, State.READY)
-        assert getattr(backend.session, "garbage", 0) == 1
+        assert getattr(backend.link.session, "garbage", 0) == 1
 
 
 async def test_the_reason_holds_the_first_line_that_is_no_message(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
@@ -110,7 +111,7 @@ async def test_the_reason_holds_the_first_line_that_is_no_message(nursery: trio.
         assert r"what it sent first was no message" in backend.error
         assert r"'\x1b[1musage:\x1b[0m server xxx" in backend.error
         assert len(backend.error) < 400
-        assert "usage" not in backend.told
+        assert "usage" not in backend.link.told
 
 
 async def test_json_over_several_lines_is_named_as_such(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
@@ -167,7 +168,7 @@ async def refused(status: int, **headers: str) -> tuple[str, str, list[float]]:
     ):
         await trio.sleep(1800)
         await until(backend, State.RESTARTING)
-        return backend.error, backend.told, tries
+        return backend.error, backend.link.told, tries
 
 
 async def test_an_endpoint_that_takes_no_post_is_called_by_its_name(autojump_clock: trio.testing.MockClock) -> None:

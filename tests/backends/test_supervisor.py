@@ -11,8 +11,9 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.backend import Backend, Phase, State, StateChange
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.health import Health
+from sluicegate.backends.link import Link, Phase, State, StateChange
 from sluicegate.backends.session import Connector
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.settings import HealthSettings
@@ -39,10 +40,10 @@ async def supervised(
     connector: Connector, *, connect_seconds: float = 5, health: Health | None = None, **restarts: float
 ) -> AsyncGenerator[Watched, None]:
     changes: list[StateChange] = []
-    backend = Backend("b", connector, changes.append, health=health)
+    backend = Backend(Link("b", connector, changes.append, health=health))
     settings = Restarts(**{"initial_seconds": 1.0, "max_seconds": 8.0, "crash_limit": 3, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, settings, connect_seconds, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, settings, connect_seconds, random.Random(1)).run)
         yield Watched(backend, changes)
         nursery.cancel_scope.cancel()
 

@@ -11,9 +11,10 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import MOST_BYTES
+from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_notification, encode_result
@@ -74,9 +75,9 @@ class Peer:
 
 @asynccontextmanager
 async def supervised(peer: Peer) -> AsyncGenerator[Backend, None]:
-    backend = Backend("b", peer)
+    backend = Backend(Link("b", peer))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         yield backend
         nursery.cancel_scope.cancel()
 
@@ -94,7 +95,7 @@ async def test_a_restart_that_fails_while_lists_are_read_keeps_the_offer_from_be
     async with supervised(peer) as backend:
         await backend.wait_for(lambda backend: backend.is_up)
         peer.closes = True
-        session = backend.session
+        session = backend.link.session
         assert isinstance(session, ChannelSession)
         session.close("it crashed")
         await trio.sleep(20)
@@ -151,8 +152,8 @@ async def test_a_backend_that_flaps_is_tried_at_the_longest_pause_until_it_stays
             await backend.wait_for(lambda backend: backend.is_up)
             lives.append(trio.current_time())
             await trio.sleep(seconds)
-            assert isinstance(backend.session, ChannelSession)
-            backend.session.close("it crashed")
+            assert isinstance(backend.link.session, ChannelSession)
+            backend.link.session.close("it crashed")
             await backend.wait_for(lambda backend: not backend.is_up)
             await backend.wait_for(lambda backend: backend.state is not State.READY)
             assert (backend.state is State.CRASH_LOOPING) == (3 <= len(lives) <= 20)

@@ -15,12 +15,13 @@ from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
 
-from sluicegate.backends.backend import Backend, State
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import MOST_PAGES, read_list, shake_hands
 from sluicegate.backends.health import Health
 from sluicegate.backends.http.connector import HttpConnector
-from sluicegate.backends.session import BackendSession
+from sluicegate.backends.link import Link, State
+from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.settings import HealthSettings
 from sluicegate.protocol import faults
@@ -171,7 +172,7 @@ async def test_that_a_backend_is_ready_with_what_it_offers_and_any_bug_of_ours_w
     scripted, lives = ScriptedBackend(tools=["one", "two"]), list[int]()
 
     @asynccontextmanager
-    async def connect(inbox: Backend) -> AsyncGenerator[BackendSession, None]:
+    async def connect(inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         lives.append(1)
         if len(lives) == 1:
             raise ZeroDivisionError("a bug")
@@ -179,9 +180,9 @@ async def test_that_a_backend_is_ready_with_what_it_offers_and_any_bug_of_ours_w
             yield session
 
     connect.transport = "odd"  # type: ignore[attr-defined]
-    backend = Backend("b", connect)  # type: ignore[arg-type]
+    backend = Backend(Link("b", connect))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.state is State.READY)
         nursery.cancel_scope.cancel()
 

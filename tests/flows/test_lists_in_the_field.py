@@ -64,7 +64,7 @@ async def test_each_is_told_of_once_however_often_the_list_is_read(
     backend = field()
     async with Builder("x").backend("b", backend.connector).open(strict=True) as gateway:
         for _time in range(3):
-            gateway.backends["b"].notification(TOOLS.changed, {})
+            gateway.backends["b"].link.notification(TOOLS.changed, {})
             await trio.sleep(5)
 
     assert sorted(warned(caplog)) == [

@@ -9,7 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.backend import LONGEST_RESTART, Backend, State
+from sluicegate.backends.backend import Backend
+from sluicegate.backends.link import LONGEST_RESTART, Link, State
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.policies.retry import Retry
@@ -31,9 +32,9 @@ class House:
 
     async def backend(self, name: str, settings: RetrySettings = QUICK, **restarts: float) -> tuple[ScriptedBackend, Backend, Retry]:
         scripted = ScriptedBackend(name=name)
-        backend = Backend(name, scripted.connector)
+        backend = Backend(Link(name, scripted.connector))
         times = Restarts(**{"initial_seconds": 4.0, "max_seconds": 8.0, "crash_limit": 9, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
-        self.nursery.start_soon(Supervisor(backend, times, 5, random.Random(1)).run)
+        self.nursery.start_soon(Supervisor(backend.link, times, 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.state is State.READY)
         return scripted, backend, Retry(backend, settings, lambda _call: True, random.Random(1), backend)
 
@@ -81,7 +82,7 @@ async def test_it_is_waited_for_once(nursery: trio.Nursery, autojump_clock: trio
         reply = await backend(call)
         if reply.fault is None:
             scripted.crash()
-            reply = Reply.failed(backend.absence())
+            reply = Reply.failed(backend.link.absence())
         return reply
 
     policy.inner = fails_once_back

@@ -93,7 +93,7 @@ async def test_where_a_program_was_looked_for_is_no_callers_business(
     builder = Builder("x").backend("b", ["secret-server"]).backend("other", ScriptedBackend().connector)
     async with builder.open(outside=Outside(open_process=open_process)) as gateway:  # type: ignore[arg-type]
         await gateway.settled()
-        fault = gateway.backends["b"].absence()
+        fault = gateway.backends["b"].link.absence()
     assert "could not be started" in fault.message
     assert b"/home/of/somebody" not in fault.encode()
     assert b"secret-server" not in fault.encode()
@@ -155,7 +155,7 @@ async def test_what_an_own_connector_says_is_for_the_operator_unless_it_says_oth
     split = Closed(Why("it sleeps at night", f"{SECRET} sleeps"))
     async with Builder("x").backend("plain", plain).backend("split", split).open() as gateway:  # type: ignore[arg-type]
         await gateway.settled()
-        faults = {name: backend.absence() for name, backend in gateway.backends.items()}
+        faults = {name: backend.link.absence() for name, backend in gateway.backends.items()}
     assert all(SECRET.encode() not in fault.encode() and SECRET in fault.told for fault in faults.values())
     assert "it sleeps at night" in faults["split"].message
 

@@ -13,7 +13,7 @@ from tests.kit.heard import Heard
 
 from sluicegate import Builder
 from sluicegate.backends.attached import AttachedConnector
-from sluicegate.backends.backend import State
+from sluicegate.backends.link import State
 from sluicegate.config.model import BackendConfig, TimeoutConfig
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw

@@ -1,4 +1,4 @@
-"""The life of one backend: connect, shake hands, serve, and begin again after a pause (T16).
+"""The life of one link to a backend: connect, shake hands, serve, and begin again after a pause (T16).
 
 This is the only place that turns a crash into a restart. Every wait has an end: connecting and the handshake share one deadline, the pause
 grows up to a cap, and a backend that keeps dying soon after it was ready is called crash-looping and tried at the longest pause only, until it
@@ -18,8 +18,8 @@ from ..protocol.faults import Fault
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
-from .backend import Backend, Phase, State
 from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
+from .link import Link, Phase, State
 from .negotiation import Negotiation
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed
@@ -53,9 +53,9 @@ class Restarts:
 
 @attrs.define(eq=False)
 class Supervisor:
-    """Keeps one backend alive until it is cancelled."""
+    """Keeps one link alive until it is cancelled."""
 
-    backend: Backend
+    link: Link
     restarts: Restarts
     connect_seconds: float
     chance: random.Random
@@ -84,9 +84,9 @@ class Supervisor:
             while True:
                 was_ready, cause = await self._live_once()
                 await trio.sleep(self._after(was_ready, cause))
-                self.backend.restarts += 1
+                self.link.restarts += 1
         finally:
-            self.backend.enter(State.STOPPED, NOTHING)
+            self.link.enter(State.STOPPED, NOTHING)
 
     def _after(self, was_ready: bool, cause: Why) -> float:
         """Note how a life ended; the pause before the next."""
@@ -96,26 +96,26 @@ class Supervisor:
             self._crashes.append(now)
         while self._crashes and self._crashes[0] <= now - self.restarts.crash_window_seconds:
             self._crashes.popleft()
-        if was_ready and now - self.backend.since >= self.restarts.crash_window_seconds:
+        if was_ready and now - self.link.since >= self.restarts.crash_window_seconds:
             self._looping = False  # it has stayed up for long enough
         self._looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
         slower = self._patience.refused(lasting=self._lasting)
         pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping or slower > 0)
         pause *= max(slower, 1.0)
-        self.backend.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
+        self.link.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(
             "backend is down",
-            backend=self.backend.name,
-            cause=self.backend.error,
-            state=self.backend.state.value,
+            backend=self.link.name,
+            cause=self.link.error,
+            state=self.link.state.value,
             retry_seconds=round(pause, 2),
         )
         return pause
 
     async def _live_once(self) -> tuple[bool, Why]:
         """One life, from connecting to the loss of the connection; whether it was ever ready, and why it ended."""
-        backend = self.backend
-        backend.phase = Phase.CONNECT
+        link = self.link
+        link.phase = Phase.CONNECT
         cause = NOTHING
         self._noticed, self._lasting, self._was_ready = NOTHING_ODD, False, False
         with trio.CancelScope(deadline=trio.current_time() + self._patience.seconds) as starting:
@@ -127,20 +127,20 @@ class Supervisor:
                 why = Why("; ".join(error.why.public for error in errors), "; ".join(error.why.operator for error in errors))
                 cause = self._noticed.added_to(why)
             except* Exception:  # a bug in a reader or a writer restarts this backend, loudly, and no other
-                log.exception("bug in the session of a backend", backend=backend.name)
+                log.exception("bug in the session of a backend", backend=link.name)
                 cause = Why("internal error in its session; the log has the traceback")
         if starting.cancelled_caught:
-            cause = self._patience.ran_out(backend.phase.value, self._noticed)
+            cause = self._patience.ran_out(link.phase.value, self._noticed)
         return self._was_ready, cause
 
     async def _serve(self, starting: trio.CancelScope) -> Why:
-        backend = self.backend
-        async with backend.connector(backend) as session:
-            backend.phase = Phase.INITIALIZE
+        link = self.link
+        async with link.connector(link) as session:
+            link.phase = Phase.INITIALIZE
             try:
                 declared = await self._declared(session, starting)
                 hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
-                offer = await read_offer(session, hello, backend=backend.name, strict=backend.strict)
+                offer = await read_offer(session, hello, backend=link.name, strict=link.strict)
             finally:
                 self._noticed = Noticed.of(session)
             starting.deadline = float("inf")
@@ -149,12 +149,12 @@ class Supervisor:
             try:
                 return await self._while_open(session, offer)
             finally:
-                backend.session = None  # its offer stays: clients need not see a short restart in their lists
-                backend.stale.clear()
+                link.session = None  # its offer stays: clients need not see a short restart in their lists
+                link.stale.clear()
 
     async def _declared(self, session: BackendSession, starting: trio.CancelScope) -> Params:
         """What its client can do. Until that is known the backend waits, but not on its own time."""
-        clientele = self.backend.clientele
+        clientele = self.link.clientele
         if clientele.is_known:
             return clientele.declared
         left = starting.deadline - trio.current_time()
@@ -170,7 +170,7 @@ class Supervisor:
 
     async def _while_open(self, session: BackendSession, offer: Offer) -> Why:
         """Let calls in until the session has closed, or has become unhealthy and shall be opened anew; why."""
-        health = self.backend.health
+        health = self.link.health
         with trio.CancelScope() as living:
             self._open_to_calls(session, offer, living)
             async with trio.open_nursery() as nursery:
@@ -183,33 +183,33 @@ class Supervisor:
         return Why("unhealthy", f"unhealthy: {health.error}") if health is not None else NOTHING
 
     def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
-        backend = self.backend
-        backend.session, backend.offer = session, offer
-        if backend.health is not None:
-            backend.health.begin(backend.tick, living.cancel)
+        link = self.link
+        link.session, link.offer = session, offer
+        if link.health is not None:
+            link.health.begin(link.tick, living.cancel)
         log.info(
             "backend is ready",
-            backend=backend.name,
-            transport=backend.transport,
+            backend=link.name,
+            transport=link.connector.transport,
             protocol=offer.hello.version,
             offers={kind.member: len(items) for kind, items in offer.lists.items() if items},
         )
-        backend.enter(State.READY, NOTHING)
+        link.enter(State.READY, NOTHING)
 
     async def _keep_lists_fresh(self, session: BackendSession, offer: Offer) -> None:
         """Read a list again when the backend says that it changed; a failed reading keeps the old one (CORE-50)."""
-        backend = self.backend
+        link = self.link
         while True:
-            await backend.wait_for(lambda backend: bool(backend.stale))
-            stale = [kind for kind in KINDS if kind in backend.stale and kind.capability in offer.hello.capabilities]
-            backend.stale.clear()
+            await link.wait_for(lambda: bool(link.stale))
+            stale = [kind for kind in KINDS if kind in link.stale and kind.capability in offer.hello.capabilities]
+            link.stale.clear()
             for kind in stale:
                 with trio.move_on_after(self.connect_seconds):
-                    listed = await read_list(session, kind, backend=backend.name, strict=backend.strict)
+                    listed = await read_list(session, kind, backend=link.name, strict=link.strict)
                     if not isinstance(listed, Fault):
                         offer = offer.with_list(kind, listed)
-                        backend.offer = offer
-                        backend.on_lists()
+                        link.offer = offer
+                        link.on_lists()
             await trio.sleep(REST_SECONDS)
 
 

@@ -10,7 +10,7 @@ import attrs
 import click
 import trio
 
-from ..backends.backend import State
+from ..backends.link import State
 from ..bridge.unreachable import reason
 from ..config.model import Config
 from ..gateway.fleet import BackendFailed

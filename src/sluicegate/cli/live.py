@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import trio
 
-from ..backends.backend import Backend, State
+from ..backends.backend import Backend
+from ..backends.link import State
 from ..config.model import Config
 from ..gateway.opening import open_gateway
 from .conversation import log_quietly

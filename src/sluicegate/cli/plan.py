@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from ..backends.backend import Backend
+from ..backends.link import Link
 from ..config.model import Config
 from ..gateway.connectors import connector_for
 from ..gateway.pipeline import Edge, blueprint, describe
@@ -30,7 +31,7 @@ def pipelines(config: Config) -> dict[str, Any]:
 
     async def main() -> dict[str, Any]:
         configs = [backend for backend in config.backends if backend.enabled]
-        backends = {own.name: Backend(own.name, connector_for(own, config, Outside(), {})) for own in configs}
+        backends = {own.name: Backend(Link(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
         async with trio.open_nursery() as background:
             context = PolicyContext(Sources().chance, HedgeTimer(), background, config.security.max_argument_size)
             plan = blueprint(configs, backends, context)

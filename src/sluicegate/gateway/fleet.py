@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 import trio
 
-from ..backends.backend import Backend, StateChange
+from ..backends.backend import Backend
+from ..backends.link import Link, StateChange
 from ..backends.session import Connector
 from ..backends.supervisor import Supervisor
 from ..config.checks.whole import problems
@@ -165,10 +166,10 @@ class Fleet:
         is_awaited = edit.insists(config) or config.name in self._members
         clientele = self.clientele.as_known() if is_awaited else self.clientele
         connector, health = self.connect(config, source), health_of(config, blot)
-        backend = Backend(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
+        link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
         proxy, chance = self.config.proxy, self.sources.chance(f"restart:{config.name}")
-        supervisor = Supervisor(backend, restarts_of(config), config.connect_timeout_seconds, chance, proxy.name, proxy.version)
-        return Supervised(config, source, backend, supervisor)
+        supervisor = Supervisor(link, restarts_of(config), config.connect_timeout_seconds, chance, proxy.name, proxy.version)
+        return Supervised(config, source, Backend(link), supervisor)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""

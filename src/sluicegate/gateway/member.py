@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..backends.backend import Backend, State
+from ..backends.backend import Backend
+from ..backends.link import State
 from ..config.model import BackendConfig
 from ..routing.catalogue import Entry
 from ..routing.visibility import Filter, Visibility

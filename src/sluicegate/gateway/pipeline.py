@@ -127,7 +127,7 @@ class Pipeline:
 
     def is_available(self) -> bool:
         """Whether it makes sense to send it a call now."""
-        return self.backend.is_available and not self.policies.is_open
+        return self.backend.link.is_available and not self.policies.is_open
 
     @property
     def candidate(self) -> Candidate:

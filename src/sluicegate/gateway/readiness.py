@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 import attrs
 import trio
 
-from ..backends.backend import Backend, Phase, State, StateChange
+from ..backends.backend import Backend
+from ..backends.link import Phase, State, StateChange
 from ..config.nearest import instead_of_unknown
 from ..protocol.clientele import MANY, Clientele
 from .member import Member

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..backends.backend import Backend, State
+from ..backends.backend import Backend
+from ..backends.link import State
 from ..frontends.session_table import SessionTable
 from ..http1.server.connection_limit import Doors
 from ..observe.access import Sink

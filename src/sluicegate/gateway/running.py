@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 import attrs
 import trio
 
-from ..backends.backend import Backend, StateChange
+from ..backends.backend import Backend
+from ..backends.link import StateChange
 from ..config.model import BackendConfig, Config
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint

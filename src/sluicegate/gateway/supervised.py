@@ -7,7 +7,8 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..backends.backend import Backend, Phase, State, StateChange
+from ..backends.backend import Backend
+from ..backends.link import Phase, State, StateChange
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig
 from .handles import Policies
@@ -91,7 +92,8 @@ class Supervised:
 
     def tell(self, on_change: Callable[[StateChange], None], on_lists: Callable[[], None]) -> None:
         """From now on it is somebody's business how it is. Whoever is only tried changes nothing that anybody could see."""
-        self.backend.on_change, self.backend.on_lists = on_change, on_lists
+        link = self.backend.link
+        link.on_change, link.on_lists = on_change, on_lists
 
     def hush(self) -> None:
         """Tell of no more changes, because under this name another one has begun to serve."""

@@ -1,0 +1,165 @@
+"""One way to a backend, time and again: what its supervisor writes, and everybody else reads."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.blot import Blot, shown, unblotted
+from ..protocol.clientele import MANY, Clientele
+from ..protocol.messages import Params
+from ..protocol.offers import KINDS, ListKind, Offer
+from ..protocol.why import Why
+from .health import Health
+from .session import BackendSession, Connector
+
+__all__ = ["Link", "Phase", "State", "StateChange"]
+
+
+class State(enum.Enum):
+    """Where a link is in its life; a backend is where its shared link is."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    CRASH_LOOPING = "crash_looping"
+    STOPPED = "stopped"
+
+
+GIVEN_UP = (State.CRASH_LOOPING, State.STOPPED)
+LONGEST_RESTART = 30.0
+"""Seconds that calls may wait for a link that was lost; one that is away for longer is down, and calls fail at once."""
+
+
+class Phase(enum.Enum):
+    """How far an attempt to reach a backend came."""
+
+    CONNECT = "connect"
+    INITIALIZE = "initialize"
+
+
+@attrs.frozen
+class StateChange:
+    """A backend went from one state to another."""
+
+    backend: str
+    old: State
+    new: State
+    cause: str
+    """In words for the operator."""
+    at: float
+    """Seconds of ``trio.current_time()``."""
+
+
+@attrs.define(eq=False)
+class Link:
+    """A link under supervision. Everything is sync but waiting; only its supervisor changes the state."""
+
+    name: str
+    """Of the backend."""
+    connector: Connector
+    on_change: Callable[[StateChange], None] = lambda _change: None
+    on_lists: Callable[[], None] = lambda: None
+    """Called when the backend's lists may differ from before."""
+    health: Health | None = None
+    """What is thought of it while it is up; None where nobody asked for that."""
+    strict: bool = False
+    """Whether the backend's lists are offered as they came, with what clients cannot read."""
+    blot: Blot = unblotted
+    """Takes known secrets out of what the operator reads."""
+    clientele: Clientele = MANY
+    """Who stands behind it."""
+    state: State = attrs.field(default=State.STARTING, init=False)
+    since: float = attrs.field(factory=trio.current_time, init=False)
+    down_since: float = attrs.field(factory=trio.current_time, init=False)
+    """When it was lost last, or began to start; of no interest while it is ready."""
+    error: str = attrs.field(default="", init=False)
+    """Why it is not ready, or why it was not before, in words for the operator; empty after a clean start."""
+    told: str = attrs.field(default="", init=False)
+    """What callers may know of that."""
+    phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
+    restarts: int = attrs.field(default=0, init=False)
+    offer: Offer | None = attrs.field(default=None, init=False)
+    """What was offered on it, also before a restart; None before it was ever ready and when it is given up."""
+    session: BackendSession | None = attrs.field(default=None, init=False)
+    stale: set[ListKind] = attrs.field(factory=set, init=False)
+    """Lists that the backend says have changed and that have not been read again."""
+    _news: trio.Event | None = attrs.field(default=None, init=False)
+    """Made only while somebody waits, since every call may set it."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it can be sent a call; a session that has just been lost is there for a moment longer."""
+        return self.session is not None and bool(getattr(self.session, "is_open", True))
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether there is no session to send a call on, and one is about to be opened: it was lost or begun not long ago."""
+        if self.serves:
+            return False
+        is_starting = self.state in (State.STARTING, State.RESTARTING) and trio.current_time() < self.down_since + LONGEST_RESTART
+        return self.state is State.READY or is_starting
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it makes sense to send a call right now: it is up, and not found to be unhealthy."""
+        return self.session is not None and (self.health is None or self.health.is_healthy)
+
+    def absence(self) -> faults.Fault:
+        """Why there is no session, as a fault."""
+        why = {
+            State.STARTING: "it is still starting",
+            State.STOPPED: "it has been removed",
+            State.CRASH_LOOPING: "it keeps failing",
+        }.get(self.state, "it is being restarted")
+        return faults.unavailable(self.name, Why(self.told, self.error).after(why))
+
+    # -- the supervisor's side
+
+    def enter(self, state: State, cause: Why) -> None:
+        """Change the state and tell who listens."""
+        cause = Why(cause.public, shown(cause.operator, self.blot))
+        if state is self.state and cause.operator == self.error:
+            return
+        change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())
+        self.state, self.error, self.told, self.since = state, cause.operator, cause.public, change.at
+        if change.old is State.READY:
+            self.down_since = change.at
+        if state in GIVEN_UP:
+            self.offer = None
+        self.tick()
+        self.on_change(change)
+
+    def notification(self, method: str, params: Params) -> None:
+        """What the backend says of its own accord (implements `Inbox`); a changed list is read again by the supervisor."""
+        del params
+        stale = {kind for kind in KINDS if kind.changed == method}
+        if stale:
+            self.stale |= stale
+            self.tick()
+
+    # -- waiting
+
+    def tick(self) -> None:
+        """Have everybody look again who waits for something to become true."""
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on state, stale lists or calls in flight holds."""
+        while not condition():
+            if self._news is None:
+                self._news = trio.Event()
+            await self._news.wait()
+
+    async def wait_ready(self) -> None:
+        """Wait until it can be sent a call, is given up or removed, or has been away for `LONGEST_RESTART`."""
+        begun = trio.current_time() if self.state is State.READY else self.down_since
+        with trio.move_on_at(begun + LONGEST_RESTART):
+            await self.wait_for(lambda: self.serves or self.state in GIVEN_UP)
+        await trio.lowlevel.checkpoint()
