@@ -17,6 +17,7 @@ PATCHES = sorted((ROOT / "tests" / "mutants").glob("*.patch"))
 BUGGY = {
     "breaker": "the circuit breaker",
     "budget": "the budget of further attempts",
+    "change": "one configuration after another",
     "concurrency": "so many calls at a time",
     "config": "what files say, and what of it may be shown",
     "deadline": "those of calls and of attempts",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from typing import Any
 
 import attrs
@@ -12,63 +9,15 @@ import pytest
 import trio
 import trio.lowlevel
 import trio.testing
+from tests.kit.changing import BREAKER, Slow, evolved, named, names_of, one, running, whole
 
-from sluicegate import BackendConfig, BackendFailed, Builder, ConfigError, Gateway, Handler, Reply, State
-from sluicegate.backends.session import BackendSession, Inbox
+from sluicegate import BackendConfig, BackendFailed, Builder, ConfigError, Handler, Reply, State
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.policies.breaker import BreakerState
-from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
-from sluicegate.testing.script import Delay, RpcError, Step
+from sluicegate.testing.script import Delay, RpcError
 
 Clock = trio.testing.MockClock
-BREAKER = {"minimum_calls": 1, "wait_duration_seconds": 600}
-
-
-@attrs.frozen
-class Slow:
-    """Takes its time to connect."""
-
-    backend: ScriptedBackend
-    seconds: float = 1.0
-    transport: str = "scripted"
-
-    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
-        return self._open(inbox)
-
-    @asynccontextmanager
-    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
-        await trio.sleep(self.seconds)
-        async with self.backend.connector(inbox) as session:
-            yield session
-
-
-def one(*tools: str) -> ScriptedBackend:
-    return ScriptedBackend(tools=tools or ("t",))
-
-
-def named(name: str, **settings: Any) -> BackendConfig:
-    return Builder("y").backend(name, ScriptedBackend().connector, **settings).config().backends[0]
-
-
-@asynccontextmanager
-async def running(builder: Builder) -> AsyncGenerator[Gateway, None]:
-    async with builder.open() as gateway:
-        await gateway.ready()
-        yield gateway
-
-
-def names_of(gateway: Gateway) -> list[str]:
-    return list(gateway.catalogue.names(TOOLS))
-
-
-def evolved(gateway: Gateway, name: str, **settings: Any) -> list[BackendConfig]:
-    """The list as it is, but for the settings of one."""
-    fresh = named(name, **settings)
-    return [
-        attrs.evolve(one, **{key: getattr(fresh, key) for key in settings}) if one.name == name else one for one in gateway.config.backends
-    ]
 
 
 # -- no more than has to change
@@ -191,6 +140,24 @@ async def test_a_call_that_is_on_its_way_meets_the_new_policy_at_its_next_attemp
         )
 
 
+async def test_a_hedge_that_stays_asks_the_breaker_of_now(autojump_clock: Clock) -> None:
+    backend = ScriptedBackend(Delay(10))
+    settings: dict[str, Any] = {"hedging": {"delay_ms": 1000, "only": "all"}, "circuit_breaker": {}}
+    async with running(Builder("x").backend("a", backend.connector, **settings)) as gateway, trio.open_nursery() as nursery:
+        await gateway.apply(evolved(gateway, "a", circuit_breaker=BREAKER))
+        breaker = gateway.policies["a"].breaker
+        assert breaker is not None
+        nursery.start_soon(gateway.call_tool, "a_echo")
+        await trio.sleep(0.5)
+        breaker.force_open()
+        await trio.sleep(1)
+        assert backend.calls == 1, "no copy is sent to who is being spared"
+        hedge = gateway.policies["a"].hedge
+        assert hedge is not None
+        assert hedge.sent == 0
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_next_restart_goes_by_the_new_settings(autojump_clock: Clock) -> None:
     backend = one()
     async with running(Builder("x").backend("a", backend.connector, restart={"initial_seconds": 20.0})) as gateway:
@@ -283,11 +250,6 @@ async def test_what_fails_changes_nothing(wanted: list[BackendConfig], error: ty
         assert (await gateway.call_tool("a_t")).fault is None
 
 
-def whole(gateway: Gateway) -> object:
-    """All that a change could change."""
-    return gateway.config, list(gateway.backends.items()), list(gateway.policies.items()), gateway.catalogue, names_of(gateway)
-
-
 async def test_strict_waits_for_all_that_are_connected_to_and_the_first_failure_undoes_everything(autojump_clock: Clock) -> None:
     a, slow, dead = one("t", "u"), one(), one()
     dead.refuse = "nobody home"
@@ -330,6 +292,23 @@ async def test_a_primary_and_its_stand_in_change_places_in_one_step(autojump_clo
         assert (list(gateway.backends), first.sessions) == (["b"], [])
 
 
+async def test_one_of_two_that_are_out_stays_out_when_their_group_has_another_primary(autojump_clock: Clock) -> None:
+    """Of four half may be out; while they go over one by one, fewer would be there."""
+    outlier = {"consecutive_errors": 1, "max_ejection_percent": 50.0, "base_ejection_seconds": 300.0}
+    builder = Builder("x")
+    for name, role in (("a", {}), ("b", {"failover_for": "a"}), ("c", {"failover_for": "a"}), ("d", {"failover_for": "a"})):
+        builder.backend(name, one().connector, outlier_detection=outlier, **role)
+    async with running(builder) as gateway:
+        detectors = [policies.outlier for policies in gateway.policies.values()]
+        for detector in detectors[2:]:
+            assert detector is not None
+            detector.record(detector.admit(0), 0, failed=True)
+        assert [detector is not None and detector.is_ejected for detector in detectors] == [False, False, True, True]
+        roles: dict[str, str | None] = {"a": "d", "b": "d", "c": "d", "d": None}
+        await gateway.apply([attrs.evolve(one, failover_for=roles[one.name]) for one in gateway.config.backends])
+        assert [detector is not None and detector.is_ejected for detector in detectors] == [False, False, True, True]
+
+
 async def test_mirrors_and_canaries_come_and_go_and_what_stays_has_its_counts(autojump_clock: Clock) -> None:
     a, trial, shadow = one(), one(), one()
     async with running(Builder("x").backend("a", a.connector).backend("s", shadow.connector, mirror_of="a", mirror_percent=50)) as gateway:
@@ -364,116 +343,3 @@ async def test_a_backend_that_is_disabled_ends_and_one_that_is_enabled_begins(au
         await trio.sleep(1)
         assert [(one.namespace, one.error) for one in gateway.skipped] == [("b", "nobody brought a server object or a connector for it")]
         assert seen == ["made", "made"]
-
-
-# -- again, at once, and cut
-
-
-async def test_a_second_start_is_no_start(autojump_clock: Clock) -> None:
-    a, b, heard = one(), one(), list[str]()
-    builder = Builder("x").backend("a", a.connector, circuit_breaker={}).backend("b", b.connector, failover_for="a")
-    async with running(builder.on_list_changed(heard.append)) as gateway:
-        heard.clear()
-        before, messages = whole(gateway)[:3], (len(a.received), len(b.received))  # type: ignore[index]
-        for _ in range(3):
-            await gateway.apply(builder.config().backends, strict=True)
-        assert whole(gateway)[:3] == before  # type: ignore[index]
-        assert (len(a.sessions), len(b.sessions), len(a.received), len(b.received)) == (1, 1, *messages)
-        assert heard == []
-
-
-async def test_who_asks_first_is_served_first_and_the_last_word_stays(autojump_clock: Clock) -> None:
-    """While the first waits for its connection, the others wait for it; what came in another order would leave another list."""
-
-    async def apply(*names: str, source: object = None) -> None:
-        await gateway.apply([named(name) for name in names], sources={"a": source}, strict=True)
-
-    config = Builder("x").backend("a", one().connector).backend("z", one().connector).config()
-    servers: dict[str, object] = {name: one().connector for name in ("a", "b", "c", "z")}
-    async with open_gateway(config, servers=servers) as gateway, trio.open_nursery() as nursery:
-        await gateway.ready()
-        slow, quick = partial(apply, "a", "z", "b", source=Slow(one(), 5)), partial(apply, "a", "z", "c")
-        for asked in (slow, quick, partial(gateway.remove_backend, "z")):
-            nursery.start_soon(asked)
-            await trio.testing.wait_all_tasks_blocked()
-        await trio.sleep(4)
-        assert list(gateway.backends) == ["a", "z"]
-        await trio.sleep(2)
-        assert list(gateway.backends) == ["a", "c"]
-
-
-async def test_who_watches_hears_nothing_of_what_was_only_tried(autojump_clock: Clock) -> None:
-    dead, fine = one(), one("u")
-    dead.refuse = "nobody home"
-    async with running(Builder("x").backend("a", one().connector)) as gateway, gateway.changes() as changes:
-        with pytest.raises(BackendFailed):
-            await gateway.apply(gateway.config.backends, sources={"a": dead.connector}, strict=True)
-        await trio.sleep(5)
-        assert changes.statistics().current_buffer_used == 0
-        await gateway.apply(gateway.config.backends, sources={"a": Slow(fine)}, strict=True)
-        change = changes.receive_nowait()
-        assert (change.backend, change.old, change.new) == ("a", State.STARTING, State.READY)
-        await trio.testing.wait_all_tasks_blocked()
-        assert changes.statistics().current_buffer_used == 0
-
-
-async def test_a_change_of_one_backend_does_not_wait_for_another_that_is_connected_to(autojump_clock: Clock) -> None:
-    async with running(Builder("x").backend("a", one().connector).backend("z", one().connector)) as gateway, trio.open_nursery() as nursery:
-        nursery.start_soon(gateway.replace_backend, named("a"), Slow(one("u"), 5))
-        await trio.testing.wait_all_tasks_blocked()
-        await gateway.apply(evolved(gateway, "z", hide_tools=["t"]))
-        assert (trio.current_time(), names_of(gateway)) == (0, ["a_t"])
-        await trio.sleep(6)
-        assert names_of(gateway) == ["a_u"]
-
-
-async def test_a_change_that_is_cut_at_any_checkpoint_has_been_made_or_has_not(autojump_clock: Clock) -> None:
-    old, busy, new = one(), ScriptedBackend(Delay(2), tools=["t"]), one()
-    builder = Builder("x").proxy(shutdown_timeout_seconds=60).backend("a", old.connector).backend("b", busy.connector, circuit_breaker={})
-    async with running(builder) as gateway, trio.open_nursery() as calls:
-        begun, outcomes = list(gateway.config.backends), set[str]()
-        wanted = [named("b", hide_tools=["x"], circuit_breaker=BREAKER), named("c"), attrs.evolve(begun[0], fidelity="strict")]
-        ways = {"a": old.connector, "b": busy.connector, "c": Slow(new, 1)}
-
-        async def change() -> None:
-            calls.start_soon(gateway.call_tool, "a_t")
-            calls.start_soon(gateway.call_tool, "b_t")
-            await trio.lowlevel.checkpoint()
-            await gateway.apply(wanted, sources=ways, strict=True)
-
-        async def check(trial: Trial[None]) -> None:
-            await trio.testing.wait_all_tasks_blocked()
-            config = list(gateway.config.backends)
-            outcomes.add("new" if config == wanted else "old")
-            assert config in (begun, wanted)
-            assert config == wanted or trial.cut
-            assert list(gateway.backends) == [one.name for one in config]
-            assert len(gateway._nurseries.backends.child_tasks) == len(config)
-            assert (len(old.sessions), len(busy.sessions), len(new.sessions)) == (1, 1, len(config) - 2)
-            assert [gateway.policies["b"].breaker and gateway.policies["b"].breaker.settings.minimum_calls] == [5 if config == begun else 1]
-            await trio.sleep(10)
-            assert [one.in_flight for one in gateway.backends.values()] == [0] * len(config)
-            for name in gateway.backends:
-                assert (await gateway.call_tool(f"{name}_t")).fault is None
-            await gateway.apply(begun, strict=True)
-
-        assert await cancel_at_every_checkpoint(change, check) > 3
-        assert outcomes == {"old", "new"}
-
-
-@pytest.mark.parametrize("first", [RpcError(-32603), Delay(2, RpcError(-32603))])
-async def test_who_goes_waits_for_calls_in_policies_that_are_no_longer_there(first: Step, autojump_clock: Clock) -> None:
-    backend, replies = ScriptedBackend(first, Delay(0), tools=["t"]), list[Reply]()
-    retry = {"max_retries": 1, "initial_backoff_ms": 4000, "only": "all"}
-
-    async def call() -> None:
-        replies.append(await gateway.call_tool("a_t"))
-
-    async with running(Builder("x").backend("a", backend.connector, retry=retry)) as gateway, trio.open_nursery() as nursery:
-        nursery.start_soon(call)
-        await trio.testing.wait_all_tasks_blocked()
-        await gateway.apply(evolved(gateway, "a", retry={"max_retries": 7}))
-        await gateway.apply(evolved(gateway, "a", retry={"max_retries": 8}))
-        await gateway.apply([])
-        await trio.testing.wait_all_tasks_blocked()
-        assert [reply.text for reply in replies] == ["t {} #2"]
