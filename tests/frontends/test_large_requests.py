@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -13,7 +12,6 @@ import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.request import BodyCrowded, HttpRequest
-from sluicegate.http1.fair_turns import LONG, REST
 from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.parts import LARGE
 
@@ -60,21 +58,6 @@ async def test_one_large_request_is_read_in_a_round(
         assert await post_at_once(gate, b"x" * size) == [400] * 5
         nursery.cancel_scope.cancel()
     assert len(set(refused_in)) == 5
-
-
-async def test_very_large_ones_leave_time_to_the_others(gate: Any, autojump_clock: trio.testing.MockClock) -> None:
-    """A call of a mebibyte or more keeps all others waiting for milliseconds; one in each round, and a small call met five."""
-    times: list[float] = []
-    gate.endpoint.refused = lambda _status, _reason: times.append(trio.current_time())
-    gate.rebuild(limits=Limits(max_body_size=LONG))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(gate.app.lane.run)
-        assert await post_at_once(gate, b"x" * (LONG - 1)) == [400] * 5
-        assert len(set(times)) == 1
-        times.clear()
-        assert await post_at_once(gate, b"x" * LONG) == [400] * 5
-        nursery.cancel_scope.cancel()
-    assert [after - before for before, after in pairwise(times)] == pytest.approx([LONG * REST] * 4)
 
 
 @pytest.mark.parametrize("size", [10, SMALL])

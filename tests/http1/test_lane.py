@@ -65,43 +65,6 @@ async def test_one_passes_in_a_round_and_they_keep_their_order(lane: Lane, autoj
     assert times == list(range(times[0], times[0] + 10))
 
 
-async def test_after_long_work_there_is_a_rest_in_which_nobody_passes(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
-    passed: list[tuple[int, float]] = []
-
-    async def pass_once(number: int, rest: float) -> None:
-        await lane.wait(rest)
-        passed.append((number, trio.current_time() - began))
-
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        assert lane.enter(2.0)
-        for number, rest in enumerate((3.0, 0.0, 5.0, 0.0)):
-            nursery.start_soon(pass_once, number, rest)
-            await trio.lowlevel.checkpoint()
-        assert not lane.enter()
-    assert passed == [(0, 2.0), (1, 5.0), (2, 5.0), (3, 10.0)]
-    await trio.testing.wait_all_tasks_blocked()
-    assert lane.enter(1.0)
-    await trio.testing.wait_all_tasks_blocked()
-    assert not lane.enter()  # also where nobody was waiting
-    await trio.sleep(1.5)
-    assert lane.enter()
-
-
-async def test_a_rest_ends_with_the_lane(autojump_clock: trio.testing.MockClock) -> None:
-    lane = Lane()
-    async with trio.open_nursery() as nursery, trio.open_nursery() as owner:
-        owner.start_soon(lane.run)
-        await trio.testing.wait_all_tasks_blocked()
-        assert lane.enter(100.0)
-        nursery.start_soon(lane.wait)
-        await trio.testing.wait_all_tasks_blocked()
-        owner.cancel_scope.cancel()
-    assert trio.current_time() < 1.0
-    assert lane.enter(1.0)
-    assert lane.enter()
-
-
 async def test_who_gives_up_holds_up_nobody(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
     passed: list[int] = []
     scopes = [trio.CancelScope() for _ in range(4)]
