@@ -16,6 +16,7 @@ from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.duplex import CANCELLED, Duplex, Incoming, receive
+from ..protocol.eras import OPENS
 from ..protocol.messages import Notification, Params, Raw, encode_notification, encode_request
 from ..protocol.tokens import NOBODY, own_key, with_own_token
 from ..protocol.why import Why
@@ -108,7 +109,7 @@ class ChannelSession(Desk):
             self.outbox.take_back(pending.letter)
             return
         self.duplex.ours.give_up(number)
-        if pending.call.method != "initialize":  # which must never be cancelled (P-12)
+        if pending.call.method not in OPENS:
             self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
 
     def tell(self, method: str, params: Params) -> None:

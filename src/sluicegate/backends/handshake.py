@@ -1,7 +1,8 @@
-"""Opening a legacy conversation, and reading all that the backend offers (CORE-10, CORE-11, P-12)."""
+"""Opener a legacy conversation, and reading all that the backend offers (CORE-10, CORE-11, P-12)."""
 
 from __future__ import annotations
 
+import attrs
 import trio
 
 from ..loggers import get_logger
@@ -16,7 +17,7 @@ from .lists import Page, joined, read_page
 from .negotiation import Negotiation, refusal
 from .session import BackendSession
 
-__all__ = ["HandshakeFailed", "read_list", "read_offer", "shake_hands"]
+__all__ = ["Handshake", "HandshakeFailed", "read_list", "read_offer", "shake_hands"]
 
 log = get_logger("sluicegate.backend")
 
@@ -39,6 +40,20 @@ class HandshakeFailed(Exception):
         """The next try would fail in the same way."""
 
 
+@attrs.define(eq=False)
+class Handshake:
+    """Opens conversations of the eras that have a handshake (implements `Opener`); what a backend has refused is known the next time."""
+
+    name: str = "sluicegate"
+    """How the gateway introduces itself."""
+    version: str = "0"
+    _negotiation: Negotiation = attrs.field(factory=Negotiation, init=False)
+
+    async def __call__(self, session: BackendSession, declared: Params) -> Hello:
+        """Shake hands."""
+        return await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
+
+
 async def shake_hands(
     session: BackendSession, *, name: str, version: str, negotiation: Negotiation | None = None, declared: Params | None = None
 ) -> Hello:
@@ -49,7 +64,7 @@ async def shake_hands(
     asked = Negotiation() if negotiation is None else negotiation
     params: Params = {"capabilities": Raw(encode(declared or {})), "clientInfo": Raw(encode({"name": name, "version": version}))}
     for _ in eras.LEGACY:
-        reply = await session.request(Call("initialize", "initialize", {"protocolVersion": Raw(encode(asked.offered))} | params))
+        reply = await session.request(Call(eras.HANDSHAKE, eras.HANDSHAKE, {"protocolVersion": Raw(encode(asked.offered))} | params))
         if reply.fault is None or not asked.step(reply.fault):
             break
     if reply.fault is not None:

@@ -12,9 +12,10 @@ from typing import Protocol
 from ..protocol.calls import Call, Reply
 from ..protocol.clientele import Clientele
 from ..protocol.messages import Params
+from ..protocol.offers import Hello
 from ..protocol.why import Why
 
-__all__ = ["CLOSED", "BackendSession", "ConnectFailed", "Connector", "Inbox"]
+__all__ = ["CLOSED", "BackendSession", "ConnectFailed", "Connector", "Inbox", "Opener"]
 
 CLOSED = Why("the gateway closed the session")
 
@@ -37,6 +38,14 @@ class BackendSession(Protocol):
 
     async def wait_closed(self) -> Why | str:
         """Wait until the session has ended, and return why; plain text is for the operator alone."""
+        ...
+
+
+class Opener(Protocol):
+    """A way to open conversations with one backend: the handshake of its era, or what takes the place of one."""
+
+    async def __call__(self, session: BackendSession, declared: Params) -> Hello:
+        """Find out who is there, and say what its client can do; raises `HandshakeFailed` where no conversation comes about."""
         ...
 
 

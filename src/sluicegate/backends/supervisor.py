@@ -18,11 +18,10 @@ from ..protocol.faults import Fault
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
-from .handshake import HandshakeFailed, read_list, read_offer, shake_hands
+from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .link import Link, Phase, State
-from .negotiation import Negotiation
 from .patience import NOTHING_ODD, Noticed, Patience
-from .session import BackendSession, ConnectFailed
+from .session import BackendSession, ConnectFailed, Opener
 
 __all__ = ["Restarts", "Supervisor"]
 
@@ -59,11 +58,8 @@ class Supervisor:
     restarts: Restarts
     connect_seconds: float
     chance: random.Random
-    name: str = "sluicegate"
-    """How the gateway introduces itself."""
-    version: str = "0"
+    opener: Opener = attrs.field(factory=Handshake)
     _patience: Patience = attrs.field(default=attrs.Factory(lambda self: Patience(self.connect_seconds), takes_self=True), init=False)
-    _negotiation: Negotiation = attrs.field(factory=Negotiation, init=False)
     _noticed: Noticed = attrs.field(default=NOTHING_ODD, init=False)
     _lasting: bool = attrs.field(default=False, init=False)
     """The last start failed in a way that the next one would, too."""
@@ -139,7 +135,7 @@ class Supervisor:
             link.phase = Phase.INITIALIZE
             try:
                 declared = await self._declared(session, starting)
-                hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
+                hello = await self.opener(session, declared)
                 offer = await read_offer(session, hello, backend=link.name, strict=link.strict)
             finally:
                 self._noticed = Noticed.of(session)

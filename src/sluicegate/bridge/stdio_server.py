@@ -15,6 +15,7 @@ import trio
 from ..channel.lines import Lines, Oversized
 from ..channel.oversized import refuse_oversized
 from ..loggers import get_logger
+from ..protocol.eras import OPENS
 from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
@@ -152,7 +153,7 @@ class _Bridge:
         own_id = message.id if isinstance(message, Request | Malformed) else None  # the daemon says what is wrong with a malformed one
         if own_id is not None and len(self._open) >= MOST_OPEN:
             await self._report(own_id, DeliveryFailed(f"{len(self._open)} requests are open already"))
-        elif isinstance(message, Request) and message.method == "initialize":
+        elif isinstance(message, Request) and message.method in OPENS:
             self._listening.cancel(reason="the client begins anew")
             await self._deliver(self._new_scope(), own_id, self.link.open, line)
         elif own_id is not None:

@@ -11,7 +11,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Layer, Reply
 from ..protocol.clientele import MANY, Clientele
-from ..protocol.eras import negotiate
+from ..protocol.eras import HANDSHAKE, negotiate
 from ..protocol.log_levels import LEVELS
 from ..protocol.members import TOO_MANY
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
@@ -137,7 +137,7 @@ class Endpoint:
 
 
 _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
-    "initialize": Endpoint._initialize,  # noqa: SLF001
+    HANDSHAKE: Endpoint._initialize,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
     "logging/setLevel": Endpoint._set_level,  # noqa: SLF001
 } | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001

@@ -11,6 +11,7 @@ import trio
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
+from ..protocol.eras import OPENS
 from ..protocol.fault import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error
 from ..protocol.parts import Parts, encode_answer
@@ -93,7 +94,7 @@ class Exchange:
 
     def cancel(self) -> None:
         """The caller does not want it any more (P-64); ``initialize`` cannot be cancelled (P-12)."""
-        if not self.ended and self.call.method != "initialize":
+        if not self.ended and self.call.method not in OPENS:
             self._withdrawn = True
             self.abort("the caller cancelled it")
 

@@ -12,6 +12,7 @@ import trio
 from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.duplex import Duplex, Incoming
+from ..protocol.eras import OPENS
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.log_levels import LEVELS, is_log_line, severity
 from ..protocol.messages import (
@@ -31,9 +32,9 @@ from .stream import EventLog, Line
 
 __all__ = ["Answer", "Session"]
 
-_REMEMBERED = frozenset({"initialize", "logging/setLevel"})
+_REMEMBERED = OPENS | {"logging/setLevel"}
 """Requests whose end changes the session."""
-_BEFORE_READY = frozenset({"initialize", "ping"})
+_BEFORE_READY = OPENS | {"ping"}
 """What says nothing about whether its client has read the answer to ``initialize``."""
 
 
@@ -146,7 +147,7 @@ class Session(ClientSide):
 
     def _around_opening(self, method: str, handler: Handler) -> Handler:
         """The handler of a request that comes early: a client that sends everything at once still reads the answer to ``initialize`` first."""
-        if method == "initialize":
+        if method in OPENS:
             self._opening = trio.Event()
         if method in _BEFORE_READY:
             return handler

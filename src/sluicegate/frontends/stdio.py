@@ -12,7 +12,7 @@ from ..channel.lines import Lines, Oversized
 from ..channel.oversized import refuse_oversized
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.calls import Caller
-from ..protocol.eras import ASSUMED, BATCHES
+from ..protocol.eras import ASSUMED, BATCHES, OPENS
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode_error
@@ -179,7 +179,7 @@ class _Front:
 
     def start(self, request: Request, outlet: Outlet) -> None:
         """Start one call, whose answer goes there."""
-        if request.method != "initialize" or self._open(request, outlet):
+        if request.method not in OPENS or self._open(request, outlet):
             self.session.start(request, outlet, self.endpoint, answers_cancelled=False)
 
     def _open(self, request: Request, outlet: Outlet) -> bool:

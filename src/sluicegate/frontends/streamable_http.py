@@ -6,7 +6,7 @@ import attrs
 
 from ..http1.fair_turns import Lane
 from ..protocol.batches import is_batch, read_batch
-from ..protocol.eras import BATCHES, LEGACY
+from ..protocol.eras import BATCHES, LEGACY, OPENS
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
 from ..protocol.members import SMALL
@@ -72,7 +72,7 @@ class StreamableHttp:
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif (wrong := contradiction(http, message, self.endpoint.directory.current)) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
-        elif isinstance(message, Request) and message.method == "initialize":
+        elif isinstance(message, Request) and message.method in OPENS:
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
         else:
             session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")

@@ -15,7 +15,6 @@ import trio
 from ..backends.backend import Backend
 from ..backends.link import Link, StateChange
 from ..backends.session import Connector
-from ..backends.supervisor import Supervisor
 from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError
@@ -32,7 +31,7 @@ from .edits import Edit
 from .handles import Policies
 from .member import Member
 from .pipeline import blueprint
-from .policy_making import PolicyContext, health_of, restarts_of
+from .policy_making import PolicyContext, health_of
 from .readiness import Readiness
 from .supervised import BackendFailed, SkippedBackend, Supervised
 
@@ -167,9 +166,7 @@ class Fleet:
         clientele = self.clientele.as_known() if is_awaited else self.clientele
         connector, health = self.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
-        proxy, chance = self.config.proxy, self.sources.chance(f"restart:{config.name}")
-        supervisor = Supervisor(link, restarts_of(config), config.connect_timeout_seconds, chance, proxy.name, proxy.version)
-        return Supervised(config, source, Backend(link), supervisor)
+        return Supervised.of(config, source, link, self.sources.chance(f"restart:{config.name}"), self.config.proxy)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import attrs
 import trio
 
 from ..backends.backend import Backend
-from ..backends.link import Phase, State, StateChange
+from ..backends.handshake import Handshake
+from ..backends.link import Link, Phase, State, StateChange
 from ..backends.supervisor import Supervisor
-from ..config.model import BackendConfig
+from ..config.model import BackendConfig, ProxyConfig
 from .handles import Policies
 from .policy_making import restarts_of
 
@@ -54,6 +56,13 @@ class Supervised:
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     _policies: tuple[Policies, ...] = attrs.field(default=(), init=False)
     """Those before it, and earlier ones that calls may still be on their way through."""
+
+    @classmethod
+    def of(cls, config: BackendConfig, source: object, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervised:
+        """A backend with a link, and its supervisor, which nobody has started yet."""
+        opener = Handshake(proxy.name, proxy.version)
+        supervisor = Supervisor(link, restarts_of(config), config.connect_timeout_seconds, chance, opener)
+        return cls(config, source, Backend(link), supervisor)
 
     @property
     def skipped(self) -> SkippedBackend:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .eras import OPENS
 from .errors import INVALID_REQUEST, PARSE_ERROR
 from .members import decode_array, no_json
 from .messages import Malformed, Message, Raw, Request, decode
@@ -48,6 +49,6 @@ def read_batch(data: bytes) -> list[Message] | Malformed:
 
 
 def _alone(message: Message) -> Message:
-    if isinstance(message, Request) and message.method == "initialize":
+    if isinstance(message, Request) and message.method in OPENS:
         return Malformed(INVALID_REQUEST, '"initialize" must not be part of a batch', message.id)
     return message

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ASSUMED", "BATCHES", "LEGACY", "NEWEST", "PRIMED", "negotiate"]
+__all__ = ["ASSUMED", "BATCHES", "HANDSHAKE", "LEGACY", "NEWEST", "OPENS", "PRIMED", "negotiate"]
 
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Revisions that open with a handshake, oldest first."""
+
+HANDSHAKE = "initialize"
+"""What they open with."""
+OPENS = frozenset({HANDSHAKE})
+"""Requests that open a conversation: they are never cancelled (P-12), and no part of a batch."""
 
 NEWEST = LEGACY[-1]
 ASSUMED = "2025-03-26"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from ..protocol.eras import OPENS
 from ..protocol.messages import Request, encode, encode_error, encode_result
 
 __all__ = ["Offering", "administered", "listed"]
@@ -34,7 +35,7 @@ def administered(offering: Offering, request: Request) -> bytes:
         return encode_result(request.id, encode({member: offering.lists[member]}))
     if request.method == "ping":
         return encode_result(request.id, b"{}")
-    if request.method == "initialize":
+    if request.method in OPENS:
         return encode_result(request.id, encode(_hello(offering)))
     return encode_error(request.id, encode({"code": -32601, "message": f"no such method: {request.method}"}))
 

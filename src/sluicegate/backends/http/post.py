@@ -9,6 +9,7 @@ from ...http1.client.response import Response
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.duplex import receive
+from ...protocol.eras import OPENS
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, JSON, SESSION_ID, media_type
 from ...protocol.messages import Malformed, Message, Raw, encode_request
@@ -158,7 +159,7 @@ class HttpExchange:
 
     def _look_for_loss(self, status: int, fault: Fault) -> None:
         """Note what an error says about the session."""
-        if self.call.method == "initialize":
+        if self.call.method in OPENS:
             return
         has_id, own = bool(self.conversation.session_id), speaks_of_session(self.call)
         memory = memory_of(status, fault, has_id=has_id, unnamed=self._unnamed, own_session=own)

@@ -11,6 +11,7 @@ import trio
 from ...loggers import get_logger
 from ...protocol import eras, faults
 from ...protocol.calls import Call, Reply
+from ...protocol.eras import HANDSHAKE
 from ...protocol.faults import Fault
 from ...protocol.headers import is_session_id
 from ...protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
@@ -138,7 +139,7 @@ class Renewal:
     async def _shake_hands(self) -> Why | None:
         """Why it failed, or None."""
         assert self._hello is not None
-        reply = await self.initialize(Call("initialize", "initialize", self._hello))
+        reply = await self.initialize(Call(HANDSHAKE, HANDSHAKE, self._hello))
         if reply.fault is not None:
             return reply.fault.why.after(FAILED)
         if self.conversation.version not in eras.LEGACY:

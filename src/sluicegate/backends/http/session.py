@@ -14,6 +14,7 @@ from ...loggers import get_logger
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.duplex import CANCELLED, Duplex, Incoming
+from ...protocol.eras import OPENS
 from ...protocol.faults import Fault
 from ...protocol.messages import Notification, Params, Raw, encode_notification
 from ...protocol.why import Why
@@ -73,7 +74,7 @@ class HttpSession(Host):
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer; once more, if the backend lost the session and so did not run it."""
         renewal = self._renewal
-        if call.method == "initialize":
+        if call.method in OPENS:
             return await renewal.initialize(call)
         for _ in range(2):
             while renewal.opening is not None:
@@ -154,7 +155,7 @@ class HttpSession(Host):
             return reply
         finally:
             del asked[number]
-            if not answered and exchange.left and call.method != "initialize":  # which must never be cancelled (P-12)
+            if not answered and exchange.left and call.method not in OPENS:
                 self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
             if self.duplex.theirs.running:
                 self.questions.call_ended(exchange)
