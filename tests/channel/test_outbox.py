@@ -6,7 +6,7 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.channel.outbox import Letter, Outbox
+from sluicegate.channel.outbox import Frame, Outbox
 from sluicegate.protocol.calls import Call
 
 
@@ -30,8 +30,8 @@ class Pipe:
             self.taken += frame
 
 
-def a_letter(frame: bytes) -> Letter:
-    return Letter(frame, Call("tools/call", "x", {}))
+def a_frame(frame: bytes) -> Frame:
+    return Frame(frame, Call("tools/call", "x", {}))
 
 
 async def test_a_message_skips_a_writer_that_has_nothing_to_do(autojump_clock: object) -> None:
@@ -40,12 +40,12 @@ async def test_a_message_skips_a_writer_that_has_nothing_to_do(autojump_clock: o
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipe.write)
         await trio.testing.wait_all_tasks_blocked()
-        letter = a_letter(b"hello")
-        pipe.outbox.put(letter)
+        frame = a_frame(b"hello")
+        pipe.outbox.put(frame)
         assert pipe.taken == b"hello"
-        assert letter.left
-        assert letter.call is not None
-        assert letter.call.sent_at == trio.current_time()
+        assert frame.left
+        assert frame.call is not None
+        assert frame.call.sent_at == trio.current_time()
         assert len(pipe.outbox) == 0
         nursery.cancel_scope.cancel()
 
@@ -56,12 +56,12 @@ async def test_the_rest_of_a_message_goes_before_all_others(autojump_clock: obje
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipe.write)
         await trio.testing.wait_all_tasks_blocked()
-        first, second = a_letter(b"[first]"), a_letter(b"[second]")
+        first, second = a_frame(b"[first]"), a_frame(b"[second]")
         pipe.outbox.put(first)
         pipe.outbox.put(second)
         assert (pipe.taken, first.left, second.left) == (b"[fi", True, False)
         pipe.room = 1000
-        pipe.outbox.put(a_letter(b"[third]"))
+        pipe.outbox.put(a_frame(b"[third]"))
         await trio.testing.wait_all_tasks_blocked()
         assert pipe.taken == b"[first][second][third]"
         assert not pipe.outbox.is_full
@@ -74,10 +74,10 @@ async def test_a_message_that_finds_no_room_can_still_be_taken_back(autojump_clo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipe.write)
         await trio.testing.wait_all_tasks_blocked()
-        letter = a_letter(b"hello")
-        pipe.outbox.put(letter)
-        assert not letter.left
-        pipe.outbox.take_back(letter)
+        frame = a_frame(b"hello")
+        pipe.outbox.put(frame)
+        assert not frame.left
+        pipe.outbox.take_back(frame)
         pipe.room = 1000
         await trio.testing.wait_all_tasks_blocked()
         assert pipe.taken == b""
@@ -87,21 +87,21 @@ async def test_a_message_that_finds_no_room_can_still_be_taken_back(autojump_clo
 async def test_nothing_leaves_before_there_is_a_writer_or_after_the_end(autojump_clock: object) -> None:
     pipe = Pipe()
     pipe.outbox.send_now = pipe.send_now
-    pipe.outbox.put(a_letter(b"early"))
+    pipe.outbox.put(a_frame(b"early"))
     assert pipe.taken == b""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipe.write)
         await trio.testing.wait_all_tasks_blocked()
         assert pipe.taken == b"early"
         pipe.outbox.close()
-        pipe.outbox.put(a_letter(b"late"))
+        pipe.outbox.put(a_frame(b"late"))
     assert pipe.taken == b"early"
 
 
 async def test_an_outbox_that_is_closed_holds_nothing_any_more() -> None:
     outbox = Outbox(most=2, most_bytes=10)
     for _ in range(4):
-        outbox.put(a_letter(b"x" * 5))
+        outbox.put(a_frame(b"x" * 5))
     assert (len(outbox), outbox.is_full, outbox.is_bursting) == (4, True, True)
     outbox.close()
     assert (len(outbox), outbox.is_full, outbox.is_bursting) == (0, False, False)
@@ -115,25 +115,25 @@ async def test_a_message_that_left_in_two_parts_takes_no_room_any_more(autojump_
         await trio.testing.wait_all_tasks_blocked()
         for _ in range(5):
             pipe.room = 10
-            pipe.outbox.put(a_letter(b"x" * 110))
+            pipe.outbox.put(a_frame(b"x" * 110))
             assert (pipe.outbox.is_full, pipe.outbox.is_bursting) == (True, False)
             await trio.testing.wait_all_tasks_blocked()
             assert (pipe.outbox.is_full, pipe.outbox.is_bursting) == (False, False)
         pipe.outbox.send_now = None
         for size, is_full in ((99, False), (1, True)):
-            pipe.outbox.put(a_letter(b"x" * size))
+            pipe.outbox.put(a_frame(b"x" * size))
             assert pipe.outbox.is_full is is_full
         nursery.cancel_scope.cancel()
 
 
 async def test_a_message_that_was_taken_back_takes_no_room_any_more(autojump_clock: object) -> None:
     outbox = Outbox(most=3, most_bytes=100)
-    letters = [a_letter(b"x" * 49), a_letter(b"x" * 50), a_letter(b"x")]
-    for letter in letters:
-        outbox.put(letter)
-    for letter in letters[1:]:
-        outbox.take_back(letter)
+    frames = [a_frame(b"x" * 49), a_frame(b"x" * 50), a_frame(b"x")]
+    for frame in frames:
+        outbox.put(frame)
+    for frame in frames[1:]:
+        outbox.take_back(frame)
     assert len(outbox) == 1
     for size, is_full in ((50, False), (1, True)):
-        outbox.put(a_letter(b"x" * size))
+        outbox.put(a_frame(b"x" * size))
         assert outbox.is_full is is_full

@@ -412,7 +412,7 @@ def check_the_remains(life: Life, gateway: Gateway, transport: AsgiTransport) ->
     table = gateway.app.sessions
     life.check(not table.orphans, "there are orphans")
     for session in table._sessions.values():
-        life.check(not (session.calls or session.lines or session.listeners or session.streams), "a session is busy", session)
+        life.check(not (session.calls or session.downlinks or session.listeners or session.streams), "a session is busy", session)
     life.check(not any(player.sessions for player in life.players if player not in life.sites), "a backend has an open session")
     life.check(transport.open_answers == 0, "there are open answers")
 

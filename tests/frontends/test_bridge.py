@@ -159,7 +159,7 @@ async def test_a_stream_that_breaks_is_resumed(client: LineClient, gate: Any, ta
     await client.send(talk.calling("chatty", 5))
     assert (await client.next())["params"]["progress"] == 0
     (session,) = gate.app.sessions._sessions.values()
-    for line in session.lines - set(session.listeners):
+    for line in session.downlinks - set(session.listeners):
         line.hang_up()
     lines = [await client.next() for _ in range(3)]
     assert [line.get("id") for line in lines] == [None, None, 5]
@@ -394,7 +394,7 @@ async def test_a_gateway_that_forgot_the_session_before_it_answered_costs_one_er
     transport = gate.transport
     gate.rebuild()
     transport.app = gate.app
-    for line in list(session.lines):
+    for line in list(session.downlinks):
         line.hang_up()
     answer = await client.next()
     while "id" not in answer:

@@ -19,7 +19,7 @@ from sluicegate.frontends.large_events import LARGEST, LargeEvents
 from sluicegate.frontends.request import DROPPED, BodyTooLarge, ClientGone, HttpRequest
 from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
-from sluicegate.frontends.stream import MOST_NOTE_BYTES, EventLog, Line, read_event_id
+from sluicegate.frontends.stream import MOST_NOTE_BYTES, Downlink, EventLog, read_event_id
 from sluicegate.http1.asgi import Receive
 from sluicegate.protocol.calls import Call
 from sluicegate.sources import Sources
@@ -267,29 +267,29 @@ async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_
         assert isinstance(session, Session)
         taken = 0
         while table.may_stream(session):
-            table.begin_stream(session, Line(trio.sleep_forever))
+            table.begin_stream(session, Downlink(trio.sleep_forever))
             taken += 1
         assert taken == share
     for session in table._sessions.values():
-        for line in list(session.streams):
-            table.end_stream(session, line)
-        assert (session.owner.streams, session.lines) == (0, set())
+        for downlink in list(session.streams):
+            table.end_stream(session, downlink)
+        assert (session.owner.streams, session.downlinks) == (0, set())
     assert table.streams == 0
     await trio.lowlevel.checkpoint()
 
 
 @pytest.mark.parametrize("server", ["ours", "another"])
-@pytest.mark.parametrize("end", [Line.hang_up, Line.lose])
+@pytest.mark.parametrize("end", [Downlink.hang_up, Downlink.lose])
 async def test_whoever_waits_is_woken_when_its_line_ends(
-    end: Callable[[Line], None], server: str, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+    end: Callable[[Downlink], None], server: str, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
-    line, woken = Line(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None), list[tuple[bool, float]]()
+    downlink, woken = Downlink(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None), list[tuple[bool, float]]()
 
     async def wait() -> None:
-        woken.append((await line.wait(100), trio.current_time()))
+        woken.append((await downlink.wait(100), trio.current_time()))
 
     nursery.start_soon(wait)
     await trio.sleep(1)
-    end(line)
+    end(downlink)
     await trio.sleep(200)
-    assert (woken, line.is_open) == ([(True, 1.0)], False)
+    assert (woken, downlink.is_open) == ([(True, 1.0)], False)

@@ -54,7 +54,7 @@ async def test_one_large_request_is_read_in_a_round(
     gate: Any, refused_in: list[int], size: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(gate.app.lane.run)
+        nursery.start_soon(gate.app.turns.run)
         assert await post_at_once(gate, b"x" * size) == [400] * 5
         nursery.cancel_scope.cancel()
     assert len(set(refused_in)) == 5
@@ -63,7 +63,7 @@ async def test_one_large_request_is_read_in_a_round(
 @pytest.mark.parametrize("size", [10, SMALL])
 async def test_small_ones_wait_for_nobody(gate: Any, refused_in: list[int], size: int, autojump_clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(gate.app.lane.run)
+        nursery.start_soon(gate.app.turns.run)
         assert await post_at_once(gate, b"x" * size) == [400] * 5
         nursery.cancel_scope.cancel()
     assert len(set(refused_in)) == 1
@@ -73,7 +73,7 @@ async def test_where_nobody_calls_them_all_pass(gate: Any, refused_in: list[int]
     """Before the gateway has begun, and after it has ended."""
     assert await post_at_once(gate, b"x" * LARGE) == [400] * 5
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(gate.app.lane.run)
+        nursery.start_soon(gate.app.turns.run)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert await post_at_once(gate, b"x" * LARGE) == [400] * 5

@@ -19,7 +19,7 @@ from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
 from sluicegate.frontends.request import HttpRequest
 from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, NoPlace, SessionTable
 from sluicegate.frontends.sessions import Session
-from sluicegate.frontends.stream import Line
+from sluicegate.frontends.stream import Downlink
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Notification
 from sluicegate.sources import Sources
@@ -55,7 +55,7 @@ def house(most: int, share: int | None = None) -> House:
 
 def stay(session: Session) -> None:
     """Something is open in it."""
-    session.lines.add(Line(trio.sleep_forever))
+    session.downlinks.add(Downlink(trio.sleep_forever))
 
 
 async def test_a_full_house_lets_the_longest_unused_go_that_has_nothing_open(autojump_clock: object) -> None:

@@ -13,7 +13,7 @@ from sluicegate.frontends.endpoint import Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS
 from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, WEIGHT, NoPlace, SessionTable
 from sluicegate.frontends.sessions import Session
-from sluicegate.frontends.stream import EventLog, Line
+from sluicegate.frontends.stream import Downlink, EventLog
 from sluicegate.protocol.messages import Notification
 from sluicegate.sources import Sources
 
@@ -31,7 +31,7 @@ class Town:
     limits: Limits
     table: SessionTable = attrs.field(init=False)
     holding: list[tuple[Session, int]] = attrs.field(factory=list, init=False)
-    lines: dict[Session, list[Line]] = attrs.field(factory=dict, init=False)
+    downlinks: dict[Session, list[Downlink]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.table = SessionTable(self.limits, Sources.seeded(1))
@@ -81,17 +81,17 @@ class Town:
 
     def occupy(self) -> None:
         if session := self.some():
-            line = Line(trio.sleep_forever)
-            session.lines.add(line)
-            self.lines.setdefault(session, []).append(line)
+            downlink = Downlink(trio.sleep_forever)
+            session.downlinks.add(downlink)
+            self.downlinks.setdefault(session, []).append(downlink)
 
     def free(self) -> None:
-        if self.lines:
-            session = self.chance.choice(list(self.lines))
-            session.lines.discard(self.lines[session].pop())
+        if self.downlinks:
+            session = self.chance.choice(list(self.downlinks))
+            session.downlinks.discard(self.downlinks[session].pop())
             session.touch()
-            if not self.lines[session]:
-                del self.lines[session]
+            if not self.downlinks[session]:
+                del self.downlinks[session]
 
     def end(self) -> None:
         if session := self.some():
@@ -157,7 +157,7 @@ async def test_whatever_clients_do_the_house_is_in_order(seed: int, autojump_clo
         if chance.random() < 0.2:
             await trio.sleep(chance.choice([0.5, 5, 11, 70]))
             town.look()
-    while town.lines:
+    while town.downlinks:
         town.free()
     while town.holding:
         town.let_go()

@@ -71,10 +71,10 @@ async def test_a_client_that_goes_away_frees_its_stream(serve: Serve, gate: Any,
         await stream.send_all(request("GET", None, session, Accept="text/event-stream"))
         await read_until(stream, b"0-0")
         live = gate.app.sessions.find(session, "")
-        assert len(live.lines) == 1
+        assert len(live.downlinks) == 1
         await stream.aclose()
         await trio.testing.wait_all_tasks_blocked()
-        assert not live.lines
+        assert not live.downlinks
         assert not live.listeners
         connections.cancel_scope.cancel()
 

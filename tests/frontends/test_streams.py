@@ -11,7 +11,7 @@ import trio
 
 from sluicegate.frontends.answer import KEEP_ALIVE_SECONDS
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.stream import MOST_NOTES, EventLog, Line, read_event_id
+from sluicegate.frontends.stream import MOST_NOTES, Downlink, EventLog, read_event_id
 from sluicegate.protocol.calls import Call, Reply
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
@@ -306,25 +306,25 @@ async def test_a_line_waits_for_news_the_end_or_the_time(autojump_clock: object)
         await gone.wait()
         return {"type": "http.disconnect"}
 
-    line = Line(receive)
-    assert not await line.wait(5)
-    line.ring()
-    assert await line.wait(5)
+    downlink = Downlink(receive)
+    assert not await downlink.wait(5)
+    downlink.ring()
+    assert await downlink.wait(5)
     assert trio.current_time() == 5
-    assert line.is_open
+    assert downlink.is_open
     gone.set()
-    assert await line.wait()
-    assert line.lost
+    assert await downlink.wait()
+    assert downlink.lost
 
 
 @pytest.mark.parametrize("server", ["ours", "another"])
 async def test_whoever_reads_a_stream_is_woken_by_all_that_is_put_into_it_and_by_its_end(server: str, autojump_clock: object) -> None:
     log, woken = EventLog(1), list[tuple[float, int, bool]]()
-    line = log.reader = Line(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None)
+    downlink = log.reader = Downlink(trio.sleep_forever, (lambda _callback: None) if server == "ours" else None)
 
     async def read() -> None:
         while not log.ended:
-            assert await line.wait()
+            assert await downlink.wait()
             woken.append((trio.current_time(), log.last, log.ended))
 
     with trio.fail_after(100):
@@ -341,12 +341,12 @@ async def test_whoever_reads_a_stream_is_woken_by_all_that_is_put_into_it_and_by
 
 async def test_a_line_of_our_own_server_waits_for_news_the_end_or_the_time(autojump_clock: object) -> None:
     told: list[Callable[[], None]] = []
-    line = Line(trio.sleep_forever, told.append)
-    assert not await line.wait(5)
-    line.ring()
-    assert await line.wait(5)
-    assert (trio.current_time(), line.is_open) == (5, True)
+    downlink = Downlink(trio.sleep_forever, told.append)
+    assert not await downlink.wait(5)
+    downlink.ring()
+    assert await downlink.wait(5)
+    assert (trio.current_time(), downlink.is_open) == (5, True)
     (lose,) = told
     lose()
-    assert await line.wait()
-    assert (line.lost, trio.current_time()) == (True, 5)
+    assert await downlink.wait()
+    assert (downlink.lost, trio.current_time()) == (True, 5)

@@ -18,7 +18,7 @@ import httptools
 from tests.fuzz.timing import in_time
 
 from sluicegate.http1.client.response_parser import ResponseParser
-from sluicegate.http1.head_cache import KnownHeads
+from sluicegate.http1.head_cache import HeadCache
 from sluicegate.http1.server.request_head import RequestLine
 from sluicegate.http1.server.request_parser import HeadLimits, Request, RequestParser
 
@@ -121,10 +121,10 @@ def agree(ours: list[Seen], theirs: list[Seen]) -> None:
 
 
 def read_requests(
-    chunks: Iterable[bytes], limits: HeadLimits, heads: KnownHeads[RequestLine] | None = None
+    chunks: Iterable[bytes], limits: HeadLimits, heads: HeadCache[RequestLine] | None = None
 ) -> tuple[list[object], RequestParser, list[Seen]]:
     """Everything that a server would learn, and the complete requests."""
-    parser = RequestParser(limits, heads or KnownHeads())
+    parser = RequestParser(limits, heads or HeadCache())
     requests: list[Request] = []
     ends: list[int] = []
     fed = 0
@@ -157,7 +157,7 @@ def check_requests(data: bytes, size: int, limits: HeadLimits) -> None:
     assert (parser.failure is None) == (slow.failure is None)
     assert parser.failure == slow.failure or {413, 414, 431} & {refusal.status for refusal in (parser.failure, slow.failure) if refusal}
     assert parser.is_idle == slow.is_idle
-    heads = KnownHeads[RequestLine]()
+    heads = HeadCache[RequestLine]()
     for _ in range(3):  # a head is kept when it comes again, and known from then on
         again, known, _ = read_requests([data], limits, heads)
         assert again == whole
@@ -258,9 +258,9 @@ class Llhttp:
 # Responses
 
 
-def read_response(chunks: Iterable[bytes], method: bytes, heads: KnownHeads[int] | None = None) -> tuple[tuple[object, ...], list[Seen]]:
+def read_response(chunks: Iterable[bytes], method: bytes, heads: HeadCache[int] | None = None) -> tuple[tuple[object, ...], list[Seen]]:
     """Everything that a client would learn, and the response if it is complete."""
-    parser = ResponseParser(heads=heads or KnownHeads())
+    parser = ResponseParser(heads=heads or HeadCache())
     parser.expect(method)
     end = fed = 0
     for chunk in chunks:
@@ -277,7 +277,7 @@ def check_response(data: bytes, size: int, method: bytes) -> None:
     """All properties of the bytes that answer one request."""
     whole, _ = read_response([data], method)
     singly, complete = read_response(pieces(data, 1), method)
-    heads = KnownHeads[int]()
+    heads = HeadCache[int]()
     assert all(read_response([data], method, heads)[0] == whole for _ in range(3))
     assert whole == singly == read_response(pieces(data, size), method)[0]
     if method == b"GET":

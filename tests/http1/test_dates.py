@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.http1.server.dates import date_headers
 from sluicegate.http1.server.response_head import DateLine
-from sluicegate.observe.access import Line, TextForm
+from sluicegate.observe.access import AccessLine, TextForm
 from sluicegate.observe.times import stamp
 
 BEYOND = [253_402_300_800.0, 1e12, 1e18, -1e15]
@@ -32,5 +32,5 @@ def test_the_log_shows_what_it_says_all_the_same(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", BEYOND)
 def test_so_does_the_access_log(seconds: float) -> None:
-    line = TextForm()(Line(seconds, "call", "tools/call", "t", "ok", 1.0))
+    line = TextForm()(AccessLine(seconds, "call", "tools/call", "t", "ok", 1.0))
     assert line.decode().startswith(f"{seconds:.0f}.")

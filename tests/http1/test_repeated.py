@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.http1.client.response_parser import ResponseParser
 from sluicegate.http1.framing import MOST_DIGITS
-from sluicegate.http1.head_cache import LONGEST, MOST_KEPT, KnownHeads
+from sluicegate.http1.head_cache import LONGEST, MOST_KEPT, HeadCache
 from sluicegate.http1.server.request_head import HeadLimits, RequestLine
 from sluicegate.http1.server.request_parser import RequestParser
 
@@ -154,7 +154,7 @@ def test_what_follows_a_known_message_is_read_by_the_parser() -> None:
 
 
 def test_connections_share_what_is_known_and_nothing_else() -> None:
-    heads: KnownHeads[RequestLine] = KnownHeads()
+    heads: HeadCache[RequestLine] = HeadCache()
     one, other = RequestParser(heads=heads), RequestParser(heads=heads)
     one.feed(REQUEST % ONCE * 2)
     one.requests[-1].headers.clear()
@@ -187,7 +187,7 @@ def test_what_is_kept_has_a_bound() -> None:
 
 @pytest.mark.parametrize("more", [b"Connection: close", b"Expect: 100-continue", b"Content-Length: 3"])
 def test_what_is_unusual_is_not_kept(more: bytes) -> None:
-    heads: KnownHeads[RequestLine] = KnownHeads()
+    heads: HeadCache[RequestLine] = HeadCache()
     for _ in range(3):
         parser = RequestParser(heads=heads)
         parser.feed(REQUEST.replace(b"X-Last: 1", more) % ONCE)
@@ -208,4 +208,4 @@ def test_who_waits_for_a_100_is_seen_each_time(digits: bytes) -> None:
 @pytest.mark.parametrize(("digits", "known"), [(MOST_DIGITS, True), (MOST_DIGITS + 1, False)])
 def test_a_length_of_so_many_digits_may_be_known(digits: int, known: bool) -> None:
     head = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\n" % (b"0" * digits)
-    assert (KnownHeads[Any]().find(head, 0) is not None) is known
+    assert (HeadCache[Any]().find(head, 0) is not None) is known

@@ -16,7 +16,7 @@ from tests.kit.front import open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
-from sluicegate.http1.server.connection_limit import Doors
+from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import Peer
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.wire import MemoryNetwork
@@ -147,16 +147,16 @@ async def test_those_who_are_turned_away_do_not_pile_up(autojump_clock: object) 
 
 
 def test_a_peer_that_may_not_come_in_makes_nobody_leave() -> None:
-    doors, asked = Doors(2, 1), list[bool]()
+    connection_limit, asked = ConnectionLimit(2, 1), list[bool]()
 
     def make_room() -> bool:
         asked.append(True)
         return True
 
     one, other, third = (Peer((f"10.0.0.{number}", 1)) for number in range(3))
-    assert [doors.enter(peer, make_room) for peer in (one, other, one, other)] == [True, True, False, False]
+    assert [connection_limit.enter(peer, make_room) for peer in (one, other, one, other)] == [True, True, False, False]
     assert asked == []
-    assert doors.enter(third, make_room)
+    assert connection_limit.enter(third, make_room)
     assert asked == [True]
 
 

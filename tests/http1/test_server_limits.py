@@ -11,7 +11,7 @@ import trio.testing
 from tests.kit.front import HandClient, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
-from sluicegate.http1.server.connection_limit import Doors
+from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import Peer
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.response_head import DateLine
@@ -394,31 +394,36 @@ async def test_an_idle_connection_makes_room_for_a_new_one(autojump_clock: objec
 
 
 def test_one_peer_cannot_take_all_places() -> None:
-    doors = Doors(5, 2)
+    connection_limit = ConnectionLimit(5, 2)
     peers = [Peer((host, port)) for port, host in enumerate(["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2"])]
-    assert [doors.enter(peer) for peer in peers] == [True, True, False, True, True]
-    doors.leave(peers[0])
-    assert [doors.enter(peers[0]), doors.enter(peers[0]), doors.inside, doors.refused] == [True, False, 4, 2]
+    assert [connection_limit.enter(peer) for peer in peers] == [True, True, False, True, True]
+    connection_limit.leave(peers[0])
+    assert [connection_limit.enter(peers[0]), connection_limit.enter(peers[0]), connection_limit.inside, connection_limit.refused] == [
+        True,
+        False,
+        4,
+        2,
+    ]
 
 
 def test_an_ipv6_network_is_one_peer() -> None:
-    doors = Doors(5, 2)
+    connection_limit = ConnectionLimit(5, 2)
     hosts = ["2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1", "2001:db8::2"]
-    assert [doors.enter(Peer((host, 1))) for host in hosts] == [True, True, True, False]
+    assert [connection_limit.enter(Peer((host, 1))) for host in hosts] == [True, True, True, False]
 
 
 def test_peers_without_an_address_and_proxies_are_not_counted() -> None:
-    doors = Doors(5, 1)
-    assert [doors.enter(peer) for peer in [Peer(), Peer(), Peer(("10.0.0.1", 1), is_proxy=True)] * 2] == [True] * 5 + [False]
+    connection_limit = ConnectionLimit(5, 1)
+    assert [connection_limit.enter(peer) for peer in [Peer(), Peer(), Peer(("10.0.0.1", 1), is_proxy=True)] * 2] == [True] * 5 + [False]
 
 
 def test_counting_leaves_nothing_behind() -> None:
-    doors, peer = Doors(5, 2), Peer(("10.0.0.1", 1))
+    connection_limit, peer = ConnectionLimit(5, 2), Peer(("10.0.0.1", 1))
     for _ in range(2):
-        assert doors.enter(peer)
+        assert connection_limit.enter(peer)
     for _ in range(2):
-        doors.leave(peer)
-    assert (doors.inside, doors._peers) == (0, {})
+        connection_limit.leave(peer)
+    assert (connection_limit.inside, connection_limit._peers) == (0, {})
 
 
 @pytest.mark.parametrize("how", ["hangs up", "answers", "refused"])

@@ -14,7 +14,7 @@ from tests.kit.wild import WildBackend
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.http.connector import HttpConnector
-from sluicegate.channel.outbox import Letter
+from sluicegate.channel.outbox import Frame
 from sluicegate.http1.asgi import Receive, Send
 from sluicegate.http1.server.server import HangUp, serve
 from sluicegate.protocol.clientele import MANY
@@ -143,7 +143,7 @@ class WildSite:
             session.close("the client has left")
             await _say(send, 200)
         elif message is not None and not isinstance(message, Request):
-            session.outbox.put(Letter(body))
+            session.outbox.put(Frame(body))
             await _say(send, 202)
         else:
             stream = _Stream()
@@ -157,7 +157,7 @@ class WildSite:
         key = None if message is None else message.key
         session.answers[key] = stream
         if message is not None:
-            session.outbox.put(Letter(body))
+            session.outbox.put(Frame(body))
         try:
             with stream.scope:
                 await self._talk(stream, key, send, headers)

@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
 from sluicegate.loggers import get_logger
-from sluicegate.observe.access import FAREWELL_SECONDS, AccessLog, JsonForm, Line, Lines, TextForm
+from sluicegate.observe.access import FAREWELL_SECONDS, AccessLine, AccessLog, JsonForm, LogBuffer, TextForm
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.observe.log import logging_to
 from sluicegate.protocol import faults
@@ -65,7 +65,7 @@ async def test_a_tool_that_says_that_it_failed_is_told_apart(autojump_clock: tri
 
 async def test_a_bug_is_told_as_one(autojump_clock: trio.testing.MockClock) -> None:
     page = Page()
-    lines = Lines(page.write)
+    lines = LogBuffer(page.write)
 
     async def buggy(call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -79,7 +79,7 @@ async def test_a_bug_is_told_as_one(autojump_clock: trio.testing.MockClock) -> N
 
 async def test_refused_and_cancelled_calls_are_told_too(autojump_clock: trio.testing.MockClock) -> None:
     page = Page()
-    lines = Lines(page.write)
+    lines = LogBuffer(page.write)
 
     async def refuse(call: Call) -> Reply:
         return Reply.failed(faults.unknown_name("tool", call.target))
@@ -97,7 +97,7 @@ async def test_refused_and_cancelled_calls_are_told_too(autojump_clock: trio.tes
 
 async def test_a_slow_reader_of_the_log_costs_old_lines_and_never_a_call() -> None:
     page = Page()
-    lines = Lines(page.write)
+    lines = LogBuffer(page.write)
     for number in range(MOST_LINES + 5):
         lines.put(b"%d" % number)
     assert lines.dropped == 5
@@ -141,7 +141,7 @@ async def test_a_log_that_nobody_reads_holds_up_the_end_for_a_moment_only(autoju
 async def test_a_line_shows_whose_session_it_was_and_not_the_key_to_it(autojump_clock: trio.testing.MockClock) -> None:
     """Who reads the log could use the session, had he its whole id."""
     page = Page()
-    lines = Lines(page.write)
+    lines = LogBuffer(page.write)
     caller = Caller("2025-11-25", principal="anna", session="abcdefgh-and-the-secret-rest")
 
     async def answer(call: Call) -> Reply:
@@ -161,7 +161,7 @@ def test_a_line_has_the_form_of_the_events_beside_it(json_logs: bool, tmp_path: 
     with file.open("wb") as out, logging_to(out.fileno(), "info", json=json_logs, wall=lambda: wall) as buffer:
         get_logger("sluicegate.access").info("call", outcome="ok", ms=1.5, attempts=2, method="tools/call", target='a "b"')
         form = JsonForm() if json_logs else TextForm()
-        buffer.put(form(Line(wall, "call", "tools/call", 'a "b"', "ok", 1.5, attempts=2)))
+        buffer.put(form(AccessLine(wall, "call", "tools/call", 'a "b"', "ok", 1.5, attempts=2)))
     event, call = file.read_text(encoding="utf-8").splitlines()
     if json_logs:
         assert json.loads(call) == json.loads(event)

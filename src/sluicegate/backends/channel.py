@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..channel.outbox import Letter, Outbox
+from ..channel.outbox import Frame, Outbox
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
@@ -38,7 +38,7 @@ class _Pending:
     call: Call
     token: Raw | None
     """The caller's own progress token."""
-    letter: Letter
+    frame: Frame
     done: trio.Event = attrs.field(factory=trio.Event)
     reply: Reply | None = None
 
@@ -49,7 +49,7 @@ class _Pending:
 
     def lose(self, why: Why) -> None:
         """The connection is gone."""
-        sent = self.letter.left
+        sent = self.frame.left
         self.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
 
 
@@ -90,9 +90,9 @@ class ChannelSession(Desk):
         ours = self.duplex.ours
         number = ours.count()
         params, token = with_own_token(call.params, number)
-        pending = _Pending(self.backend, call, token, Letter(self.framed(encode_request(number, call.method, params)), call))
+        pending = _Pending(self.backend, call, token, Frame(self.framed(encode_request(number, call.method, params)), call))
         ours.asked[number] = pending
-        self.outbox.put(pending.letter)
+        self.outbox.put(pending.frame)
         try:
             await pending.done.wait()
         finally:
@@ -105,8 +105,8 @@ class ChannelSession(Desk):
         return pending.reply
 
     def _give_up(self, number: int, pending: _Pending) -> None:
-        if not pending.letter.left:  # still ours: the backend never hears of it
-            self.outbox.take_back(pending.letter)
+        if not pending.frame.left:  # still ours: the backend never hears of it
+            self.outbox.take_back(pending.frame)
             return
         self.duplex.ours.give_up(number)
         if pending.call.method not in OPENS:
@@ -169,7 +169,7 @@ class ChannelSession(Desk):
         self.inbox.notification(method, params)
 
     def _in_flight(self) -> list[_Pending]:
-        return [pending for pending in self.duplex.ours.asked.values() if pending.reply is None and pending.letter.left]
+        return [pending for pending in self.duplex.ours.asked.values() if pending.reply is None and pending.frame.left]
 
     def _send_answer(self, frame: bytes, what: str) -> None:
         """Pass a client's answer on; each is waited for, and there are never many."""
@@ -190,7 +190,7 @@ class ChannelSession(Desk):
     def _send(self, frame: bytes, what: str) -> None:
         """What nobody waits for must not pile up in front of a backend that does not read, and calls leave it some room."""
         if not self.outbox.is_bursting:
-            self.outbox.put(Letter(self.framed(frame)))
+            self.outbox.put(Frame(self.framed(frame)))
         else:
             log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
 
@@ -233,4 +233,4 @@ class ChannelSession(Desk):
     def reporting(self, number: int) -> _Pending | None:
         """The same, by our own number."""
         pending = self.duplex.ours.asked.get(number)
-        return pending if pending is not None and pending.reply is None and pending.letter.left else None
+        return pending if pending is not None and pending.reply is None and pending.frame.left else None

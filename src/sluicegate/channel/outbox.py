@@ -14,7 +14,7 @@ import trio
 
 from ..protocol.calls import Call
 
-__all__ = ["MOST_QUEUED", "MOST_QUEUED_BYTES", "Letter", "Outbox"]
+__all__ = ["MOST_QUEUED", "MOST_QUEUED_BYTES", "Frame", "Outbox"]
 
 MOST_QUEUED = 1024
 """Messages that may wait for a backend that does not read; the next call is refused as overload."""
@@ -23,10 +23,10 @@ MOST_QUEUED_BYTES = 64 * 1024 * 1024
 
 
 @attrs.define(eq=False)
-class Letter:
+class Frame:
     """One message on its way out."""
 
-    frame: bytes
+    data: bytes
     call: Call | None = None
     """The call that it carries, which is told when it leaves."""
     left: bool = attrs.field(default=False, init=False)
@@ -47,7 +47,7 @@ class Outbox:
     most_bytes: int = MOST_QUEUED_BYTES
     send_now: Callable[[bytes], int] | None = None
     """Writes as much as the transport takes at once, and returns how many bytes that was. None where a transport cannot tell."""
-    _waiting: deque[Letter] = attrs.field(factory=deque, init=False)
+    _waiting: deque[Frame] = attrs.field(factory=deque, init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _closed: bool = attrs.field(default=False, init=False)
@@ -68,27 +68,27 @@ class Outbox:
         """Whether anything else must be dropped, too."""
         return len(self._waiting) >= 2 * self.most or self._bytes >= 2 * self.most_bytes
 
-    def put(self, letter: Letter) -> None:
+    def put(self, frame: Frame) -> None:
         """Add a message; the caller has asked whether there is room."""
         if self._writer_waits and self.send_now is not None and not (self._waiting or self._rest or self._closed):
-            sent = self.send_now(letter.frame)
+            sent = self.send_now(frame.data)
             if sent:
-                letter.leave()
-            if sent == len(letter.frame):
+                frame.leave()
+            if sent == len(frame.data):
                 return
             if sent:
-                self._rest = letter.frame[sent:]
+                self._rest = frame.data[sent:]
                 self._bytes += len(self._rest)
                 self._news.set()
                 return
-        self._bytes += len(letter.frame)
-        self._waiting.append(letter)
+        self._bytes += len(frame.data)
+        self._waiting.append(frame)
         self._news.set()
 
-    def take_back(self, letter: Letter) -> None:
+    def take_back(self, frame: Frame) -> None:
         """Remove a message that has not left: the backend never hears of it."""
-        self._bytes -= len(letter.frame)
-        self._waiting.remove(letter)
+        self._bytes -= len(frame.data)
+        self._waiting.remove(frame)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -106,10 +106,10 @@ class Outbox:
                 self._bytes -= len(rest)
                 return rest
             if self._waiting:
-                letter = self._waiting.popleft()
-                self._bytes -= len(letter.frame)
-                letter.leave()
-                return letter.frame
+                frame = self._waiting.popleft()
+                self._bytes -= len(frame.data)
+                frame.leave()
+                return frame.data
             self._news = trio.Event()
             self._writer_waits = True
             try:

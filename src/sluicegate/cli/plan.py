@@ -13,7 +13,7 @@ from ..config.model import Config
 from ..gateway.connectors import connector_for
 from ..gateway.pipeline import Edge, blueprint, describe
 from ..gateway.policy_making import PolicyContext
-from ..observe.access import Lines
+from ..observe.access import LogBuffer
 from ..outside import Outside
 from ..policies.hedge import HedgeTimer
 from ..routing.catalogue import Directory
@@ -36,7 +36,7 @@ def pipelines(config: Config) -> dict[str, Any]:
             context = PolicyContext(Sources().chance, HedgeTimer(), background, config.security.max_argument_size)
             plan = blueprint(configs, backends, context)
             return {
-                "edge": describe(Edge.of(config, Lines(nowhere), trio.current_time).around(Router(Directory()))),
+                "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time).around(Router(Directory()))),
                 "backends": {
                     name: {
                         "policies": describe(pipeline.handler),

@@ -17,7 +17,7 @@ from .exchange import Exchange
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
 from .sessions import Session
-from .stream import EventLog, Line
+from .stream import Downlink, EventLog
 
 __all__ = ["PostAnswer", "listen"]
 
@@ -45,7 +45,7 @@ class PostAnswer:
     held: int = 0
     """Bytes of the request that count as large, until it has its answer."""
     log: EventLog | None = attrs.field(default=None, init=False)
-    _line: Line | None = attrs.field(default=None, init=False)
+    _downlink: Downlink | None = attrs.field(default=None, init=False)
     """Its own connection, while that is there; what is kept for another one must not hold all that belonged to the first."""
     _left: bool = attrs.field(default=False, init=False)
     """No connection carries it now."""
@@ -86,8 +86,8 @@ class PostAnswer:
             self._ring()
 
     def _ring(self) -> None:
-        if self._line is not None:
-            self._line.ring()
+        if self._downlink is not None:
+            self._downlink.ring()
 
     def _become_stream(self) -> EventLog:
         if self.log is None:
@@ -100,25 +100,25 @@ class PostAnswer:
 
     async def run(self, http: HttpRequest, messages: Sequence[Message]) -> None:
         """Start the calls and answer; the HTTP request's own task. When it ends early, the calls go on as orphans (P-64)."""
-        line = self._line = http.line
-        self.session.lines.add(line)
+        downlink = self._downlink = http.downlink
+        self.session.downlinks.add(downlink)
         try:
             self._start(messages)
-            while self._waiting and self.log is None and line.is_open:
-                await line.wait()
+            while self._waiting and self.log is None and downlink.is_open:
+                await downlink.wait()
             if self.log is not None:
                 await self._send_events(http, self.log, 0)
             elif not self._waiting:
                 await self._send_json(http)
         finally:
-            self._leave(line)
+            self._leave(downlink)
 
     async def resume(self, http: HttpRequest, after: int) -> None:
         """Send the rest on another connection of the same client."""
         assert self.log is not None
         if self.log.reader is not None:
             self.log.reader.hang_up()
-        self.table.begin_stream(self.session, http.line)
+        self.table.begin_stream(self.session, http.downlink)
         self._left = False
         for exchange in self._exchanges:
             self.session.orphans.pop(exchange, None)
@@ -126,7 +126,7 @@ class PostAnswer:
         try:
             await self._send_events(http, self.log, min(after, self.log.last))
         finally:
-            self._leave(http.line)
+            self._leave(http.downlink)
 
     def _start(self, messages: Sequence[Message]) -> None:
         self._waiting = len([message for message in messages if isinstance(message, _ANSWERED)])
@@ -149,31 +149,31 @@ class PostAnswer:
         await http.respond(200, body, headers=self.headers)
 
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
-        log.reader = http.line
+        log.reader = http.downlink
         await start_events(http, self.session, self.headers, log.event_id(after))
-        while http.line.is_open:
+        while http.downlink.is_open:
             after = await send_news(http, log, after)
             if log.ended and after == log.last:
                 break
             await wait_for_news(http)
         await http.send_part(b"", more=False)
 
-    def _leave(self, line: Line) -> None:
+    def _leave(self, downlink: Downlink) -> None:
         """A connection is done with; another one may have taken over."""
-        self._line = None
-        self.session.lines.discard(line)
-        if line in self.session.streams:
-            self.table.end_stream(self.session, line)
+        self._downlink = None
+        self.session.downlinks.discard(downlink)
+        if downlink in self.session.streams:
+            self.table.end_stream(self.session, downlink)
         self.session.touch()
         if self.log is not None:
-            if self.log.reader not in (line, None):
+            if self.log.reader not in (downlink, None):
                 return
             self.log.reader = None
         self._left = True
         if self._waiting:
             self._orphan()
         elif self.log is not None:
-            self._put_away(self.log, may_be_missed=line.lost)
+            self._put_away(self.log, may_be_missed=downlink.lost)
 
     def _put_away(self, log: EventLog, *, may_be_missed: bool) -> None:
         """The stream has ended: keep it only if its client cannot have read it all."""
@@ -194,22 +194,22 @@ class PostAnswer:
 
 async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None, headers: Headers) -> None:
     """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
-    log, line = session.news, http.line
-    table.begin_stream(session, line)
-    session.listeners.append(line)
-    log.reader = line
+    log, downlink = session.news, http.downlink
+    table.begin_stream(session, downlink)
+    session.listeners.append(downlink)
+    log.reader = downlink
     try:
         told = session.told if after is None else min(after, log.last)
         await start_events(http, session, headers, log.event_id(told))
-        while line.is_open:
-            if session.listeners[-1] is line:
+        while downlink.is_open:
+            if session.listeners[-1] is downlink:
                 told = await _tell_news(http, session, told)
             await wait_for_news(http)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
     finally:
-        table.end_stream(session, line)
-        session.listeners.remove(line)
+        table.end_stream(session, downlink)
+        session.listeners.remove(downlink)
         session.touch()
         log.reader = session.listeners[-1] if session.listeners else None
         if log.reader is not None:
@@ -219,12 +219,12 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, after
 async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
     while session.changed:
         await trio.sleep(DEBOUNCE_SECONDS)
-        if session.listeners[-1] is not http.line:
+        if session.listeners[-1] is not http.downlink:
             return after  # a newer stream tells it
         for message in session.take_changes():
             session.news.put(message)
     told = await send_news(http, session.news, after)
-    if http.line.is_open:  # else the next stream tells it
+    if http.downlink.is_open:  # else the next stream tells it
         session.told = max(session.told, told)
     return told
 
@@ -246,5 +246,5 @@ async def send_news(http: HttpRequest, log: EventLog, after: int) -> int:
 
 async def wait_for_news(http: HttpRequest) -> None:
     """Wait for news, with a sign of life now and then."""
-    while not await http.line.wait(KEEP_ALIVE_SECONDS):
+    while not await http.downlink.wait(KEEP_ALIVE_SECONDS):
         await http.send_part(format_comment("still here"))

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..http1.asgi import Receive, Scope, Send
-from ..http1.fair_turns import Lane
+from ..http1.fair_turns import FairTurns
 from ..identity.bearer import Refused
 from ..loggers import Seldom, get_logger
 from ..observe.exposition import KIND
@@ -56,14 +56,14 @@ class App:
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
     """Swept once `begin` was called."""
-    lane: Lane = attrs.field(factory=Lane, init=False)
+    turns: FairTurns = attrs.field(factory=FairTurns, init=False)
     """Large requests take turns, once `begin` was called."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares)
-        self._mcp = StreamableHttp(self.endpoint, self.sessions, self.lane)
+        self._mcp = StreamableHttp(self.endpoint, self.sessions, self.turns)
         self.endpoint.directory.subscribe(self.sessions.announce)
 
     @property
@@ -74,7 +74,7 @@ class App:
     def begin(self, nursery: trio.Nursery) -> None:
         """Start what goes on beside the requests."""
         nursery.start_soon(self.sessions.sweep)
-        nursery.start_soon(self.lane.run)
+        nursery.start_soon(self.turns.run)
 
     def drain(self) -> None:
         """Take no new requests and end the GET streams; what is running may finish."""

@@ -12,7 +12,7 @@ from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
 from ..protocol.messages import Malformed, encode, encode_error
 from ..protocol.parts import Parts
-from .stream import Line
+from .stream import Downlink
 
 __all__ = ["BodyTooLarge", "ClientGone", "HttpRequest"]
 
@@ -48,7 +48,7 @@ class HttpRequest:
     """In capitals."""
     path: str = attrs.field(init=False)
     """Without the query, and without the part under which an outer application has mounted us."""
-    line: Line = attrs.field(init=False)
+    downlink: Downlink = attrs.field(init=False)
     extra: Headers = attrs.field(factory=list, init=False)
     """Headers that every response to it carries."""
     _takes_views: bool = attrs.field(init=False)
@@ -62,11 +62,11 @@ class HttpRequest:
         path, root = scope["path"], scope.get("root_path", "")
         self.path = path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
         extensions = scope.get("extensions") or {}
-        self.line = Line(self.receive, extensions.get(ON_DISCONNECT))
+        self.downlink = Downlink(self.receive, extensions.get(ON_DISCONNECT))
         self._takes_views = TAKES_VIEWS in extensions
         given = scope["headers"]
         headers = dict(given)
-        if len(headers) == len(given) and self.line.on_disconnect is not None:  # our own server: names in lower case, and none twice
+        if len(headers) == len(given) and self.downlink.on_disconnect is not None:  # our own server: names in lower case, and none twice
             self._once = headers
         else:
             for name, value in given:
@@ -140,7 +140,7 @@ class HttpRequest:
         try:
             await self.send(event)
         except OSError:  # how ASGI servers say that the client has gone
-            self.line.lost = True
+            self.downlink.lost = True
 
     async def respond(
         self, status: int, body: bytes | Parts = b"", *, kind: bytes = b"application/json", headers: Headers | None = None

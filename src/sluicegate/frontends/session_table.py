@@ -19,7 +19,7 @@ from .exchange import Exchange
 from .large_events import LargeEvents
 from .owners import Owner, Owners
 from .sessions import Session
-from .stream import EventLog, Line
+from .stream import Downlink, EventLog
 
 __all__ = ["LARGE", "NoPlace", "SessionTable"]
 
@@ -77,17 +77,17 @@ class SessionTable:
         owner = session.owner
         return not any(owner.key) or owner.streams < self.limits.max_streams - self.streams
 
-    def begin_stream(self, session: Session, line: Line) -> None:
+    def begin_stream(self, session: Session, downlink: Downlink) -> None:
         """A connection that was opened with GET carries news, or an answer."""
-        session.lines.add(line)
-        session.streams.add(line)
+        session.downlinks.add(downlink)
+        session.streams.add(downlink)
         session.owner.streams += 1
         self.streams += 1
 
-    def end_stream(self, session: Session, line: Line) -> None:
+    def end_stream(self, session: Session, downlink: Downlink) -> None:
         """It does no more."""
-        session.lines.discard(line)
-        session.streams.remove(line)
+        session.downlinks.discard(downlink)
+        session.streams.remove(downlink)
         session.owner.streams -= 1
         self.streams -= 1
 
@@ -148,11 +148,11 @@ class SessionTable:
         """Lists changed: tell every session."""
         for session in self._sessions.values():
             session.changed.update(methods)
-        self._chores.do([line.ring for session in self._sessions.values() for line in session.listeners[-1:]])
+        self._chores.do([downlink.ring for session in self._sessions.values() for downlink in session.listeners[-1:]])
 
     def hang_up(self) -> None:
         """End all GET streams, as a drain begins; answers to POSTs go on."""
-        self._chores.do([line.hang_up for session in self._sessions.values() for line in session.listeners])
+        self._chores.do([downlink.hang_up for session in self._sessions.values() for downlink in session.listeners])
 
     def may_hold(self, session: Session, size: int) -> bool:
         """Whether there is room for a large request of so many bytes; then it counts until `let_go`."""

@@ -28,7 +28,7 @@ from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
 from .owners import Owner
 from .request import HttpRequest
-from .stream import EventLog, Line
+from .stream import Downlink, EventLog
 
 __all__ = ["Answer", "Session"]
 
@@ -80,11 +80,11 @@ class Session(ClientSide):
     """Streams of POSTs, running or waiting for the client to come back."""
     kept: dict[EventLog, None] = attrs.field(factory=dict, init=False)
     """The finished ones among them, oldest first; the table's bookkeeping."""
-    lines: set[Line] = attrs.field(factory=set, init=False)
+    downlinks: set[Downlink] = attrs.field(factory=set, init=False)
     """Connections that carry an answer now."""
-    streams: set[Line] = attrs.field(factory=set, init=False)
+    streams: set[Downlink] = attrs.field(factory=set, init=False)
     """Those of them that were opened with GET."""
-    listeners: list[Line] = attrs.field(factory=list, init=False)
+    listeners: list[Downlink] = attrs.field(factory=list, init=False)
     """Open GET streams; the newest one gets the news, because each message goes on exactly one stream (P-62)."""
     quietest: int = attrs.field(default=0, init=False)
     """The rank of the level from which on its client wants to hear what servers log; all until it says so."""
@@ -122,7 +122,7 @@ class Session(ClientSide):
     @property
     def is_busy(self) -> bool:
         """Whether something is open, which keeps it from being idle."""
-        return bool(self.calls or self.lines)
+        return bool(self.calls or self.downlinks)
 
     def start(self, request: Request, outlet: Outlet, endpoint: Endpoint, *, answers_cancelled: bool = True) -> Exchange | None:
         """Start a request as a task in ``endpoint.calls``; None if it was refused, and the refusal given to the outlet."""
@@ -168,7 +168,7 @@ class Session(ClientSide):
         self.orphans.pop(exchange, None)
         if exchange.call.method in _REMEMBERED:
             self._remember(exchange)
-        if not self.lines:  # else the connection that carries the answer says so in a moment
+        if not self.downlinks:  # else the connection that carries the answer says so in a moment
             self.touch()
 
     def _remember(self, exchange: Exchange) -> None:
@@ -217,7 +217,7 @@ class Session(ClientSide):
     def endings(self) -> list[Callable[[], None]]:
         """End, and leave it to the caller when to end each thing that is open."""
         self.ended = True
-        return [*self.duplex.close(Why("its session has ended")), *(line.hang_up for line in self.listeners)]
+        return [*self.duplex.close(Why("its session has ended")), *(downlink.hang_up for downlink in self.listeners)]
 
 
 def _not_opened() -> faults.Fault:

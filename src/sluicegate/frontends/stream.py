@@ -1,4 +1,4 @@
-"""The ordered events of one stream, and the line to whoever reads them.
+"""The ordered events of one stream, and the downlink to whoever reads them.
 
 A stream outlives the connection that carries it: its events have ids, and a later connection can ask for those it missed (P-63).
 """
@@ -13,7 +13,7 @@ import trio
 
 from ..http1.bell import Bell
 
-__all__ = ["EventLog", "Line", "read_event_id"]
+__all__ = ["Downlink", "EventLog", "read_event_id"]
 
 MOST_NOTES = 256
 """Notes that a log keeps for a reader that is slow or away; the oldest are dropped first, replies never."""
@@ -21,7 +21,7 @@ MOST_NOTE_BYTES = 1024 * 1024
 
 
 @attrs.define(eq=False)
-class Line:
+class Downlink:
     """One client connection, as the task that answers on it sees it.
 
     Waiting for news and noticing that the client went away are one wait, and it takes no second task. Our own server calls back when a
@@ -117,7 +117,7 @@ class EventLog:
     """The number of the newest event; 0 stands for the beginning."""
     ended: bool = attrs.field(default=False, init=False)
     dropped: int = attrs.field(default=0, init=False)
-    reader: Line | None = attrs.field(default=None, init=False)
+    reader: Downlink | None = attrs.field(default=None, init=False)
     size: int = attrs.field(default=0, init=False)
     """Bytes that it keeps."""
     _events: deque[_Event] = attrs.field(factory=deque, init=False)

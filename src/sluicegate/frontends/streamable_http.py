@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..http1.fair_turns import Lane
+from ..http1.fair_turns import FairTurns
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY, OPENS
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
@@ -29,7 +29,7 @@ class StreamableHttp:
 
     endpoint: Endpoint
     table: SessionTable
-    lane: Lane
+    turns: FairTurns
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
 
@@ -57,8 +57,8 @@ class StreamableHttp:
         body = await self._read_body(http)
         if body is None:
             return
-        if len(body) > SMALL and not self.lane.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
-            await self.lane.wait()
+        if len(body) > SMALL and not self.turns.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
+            await self.turns.wait()
         if self.draining and not isinstance(decode(body), Notification | Response):
             await self.refuse_new(http)
         elif is_batch(body):

@@ -11,7 +11,7 @@ import trio
 
 from ..config.model import ListenConfig
 from ..http1.asgi import ASGIApp
-from ..http1.server.connection_limit import Doors
+from ..http1.server.connection_limit import ConnectionLimit
 from ..http1.server.settings import ServerSettings
 from ..outside import Outside
 from ..protocol.addresses import is_loopback
@@ -31,11 +31,11 @@ class Serve(Protocol):
         *,
         connections: trio.Nursery,
         settings: ServerSettings,
-        doors: Doors,
+        connection_limit: ConnectionLimit,
         wall: Callable[[], float],
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve ``app`` on ``listeners``; every connection lives in ``connections`` and comes in through ``doors``."""
+        """Serve ``app`` on ``listeners``; every connection lives in ``connections`` and counts against ``connection_limit``."""
         ...
 
 

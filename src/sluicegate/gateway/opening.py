@@ -16,10 +16,10 @@ from ..config.secrets import blots_of
 from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint, Limits
-from ..http1.server.connection_limit import Doors
+from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
 from ..loggers import get_logger
-from ..observe.access import Lines, Sink
+from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import Exposition
 from ..observe.refusals import Refusals
 from ..outside import Outside
@@ -115,11 +115,11 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
 
 
 def _access_lines(given: Callable[[bytes], Awaitable[None]] | Sink | None) -> Sink | None:
-    return Lines(given) if callable(given) else given
+    return LogBuffer(given) if callable(given) else given
 
 
 def _writing(lines: Sink | None) -> AbstractAsyncContextManager[None]:
-    return lines.writing() if isinstance(lines, Lines) else nullcontext()
+    return lines.writing() if isinstance(lines, LogBuffer) else nullcontext()
 
 
 def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None:
@@ -162,16 +162,18 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         around_own=at_edge.around_own,
         clientele=clientele,
     )
-    doors = _doors(config)
-    gateway = Gateway(endpoint, _app(config, endpoint, fleet.readiness.is_any_available, faults), outside, doors, fleet, nurseries)
+    connection_limit = _connection_limit(config)
+    gateway = Gateway(
+        endpoint, _app(config, endpoint, fleet.readiness.is_any_available, faults), outside, connection_limit, fleet, nurseries
+    )
     if at_edge.counts is not None:
-        gateway.app.metrics = Exposition(at_edge.counts, partial(readings, fleet, gateway.app.sessions, doors, lines)).render
+        gateway.app.metrics = Exposition(at_edge.counts, partial(readings, fleet, gateway.app.sessions, connection_limit, lines)).render
     return gateway, fleet
 
 
-def _doors(config: Config) -> Doors:
+def _connection_limit(config: Config) -> ConnectionLimit:
     listen = config.proxy.listen
-    return Doors(listen.max_connections, listen.max_connections_per_peer)
+    return ConnectionLimit(listen.max_connections, listen.max_connections_per_peer)
 
 
 def _connecting(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..backends.backend import Backend
 from ..backends.link import State
 from ..frontends.session_table import SessionTable
-from ..http1.server.connection_limit import Doors
+from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
 from ..observe.exposition import Family
 from ..policies.mirror import Shadow
@@ -17,7 +17,7 @@ from .policy_readings import of_policies
 __all__ = ["readings"]
 
 
-def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Sink | None) -> Iterator[Family]:
+def readings(fleet: Fleet, sessions: SessionTable, connection_limit: ConnectionLimit, lines: Sink | None) -> Iterator[Family]:
     """All of it; ``lines`` is None where there is no access log."""
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)
@@ -25,8 +25,8 @@ def readings(fleet: Fleet, sessions: SessionTable, doors: Doors, lines: Sink | N
     yield Family("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
     yield Family("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
     yield Family("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
-    yield Family("connections", "Open connections of clients.", samples=[((), doors.inside)])
-    yield Family("connections_refused", "Connections that found no room.", samples=[((), doors.refused)], kind="counter")
+    yield Family("connections", "Open connections of clients.", samples=[((), connection_limit.inside)])
+    yield Family("connections_refused", "Connections that found no room.", samples=[((), connection_limit.refused)], kind="counter")
     if lines is not None:
         yield Family("access_log_lines_dropped", "Lines of the access log that were lost.", samples=[((), lines.dropped)], kind="counter")
 

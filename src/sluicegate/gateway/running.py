@@ -14,7 +14,7 @@ from ..config.model import BackendConfig, Config
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..http1.asgi import ASGIApp
-from ..http1.server.connection_limit import Doors
+from ..http1.server.connection_limit import ConnectionLimit
 from ..loggers import get_logger
 from ..outside import Outside
 from ..protocol import faults
@@ -42,7 +42,7 @@ class Gateway:
     endpoint: Endpoint
     app: App
     outside: Outside
-    doors: Doors
+    connection_limit: ConnectionLimit
     """All listeners together have one limit."""
     _fleet: Fleet
     _nurseries: Nurseries
@@ -127,7 +127,7 @@ class Gateway:
                 listeners,
                 connections=self._nurseries.connections,
                 settings=attrs.evolve(settings_of(listen), on_refused=self.endpoint.refused),
-                doors=self.doors,
+                connection_limit=self.connection_limit,
                 wall=self.endpoint.sources.wall,
                 task_status=task_status,
             )

@@ -13,11 +13,11 @@ import trio
 
 from .bell import Bell
 
-__all__ = ["Lane"]
+__all__ = ["FairTurns"]
 
 
 @attrs.define(eq=False)
-class Lane:
+class FairTurns:
     """Lets one task a round of the loop pass, in their order. Its owner runs `run` in a nursery of its own.
 
     Who may pass does its work before it yields. There is nothing to give back.

@@ -14,7 +14,7 @@ import attrs
 
 from .framing import EMPTY_LINE, MOST_DIGITS
 
-__all__ = ["Headers", "Known", "KnownHeads"]
+__all__ = ["HeadCache", "Headers", "KnownHead"]
 
 LONGEST = 2048
 """Bytes of a head that is kept."""
@@ -30,7 +30,7 @@ Meaning = TypeVar("Meaning")
 
 
 @attrs.frozen(eq=False)
-class Known(Generic[Meaning]):
+class KnownHead(Generic[Meaning]):
     """What a head with a length in it meant."""
 
     first: Meaning
@@ -47,13 +47,13 @@ class Known(Generic[Meaning]):
 
 
 @attrs.define(eq=False)
-class KnownHeads(Generic[Meaning]):
+class HeadCache(Generic[Meaning]):
     """The heads that came to one server, or from one. Only those belong here after whose message the connection stays, and in which all is usual."""
 
-    _kept: dict[bytes, Known[Meaning]] = attrs.field(factory=dict, init=False)
+    _kept: dict[bytes, KnownHead[Meaning]] = attrs.field(factory=dict, init=False)
     _seen: set[int] = attrs.field(factory=set, init=False)
 
-    def find(self, data: bytes, start: int) -> tuple[bytes, bytes, Known[Meaning] | None] | None:
+    def find(self, data: bytes, start: int) -> tuple[bytes, bytes, KnownHead[Meaning] | None] | None:
         """The head that stands there, without the digits of its length, those digits, and what it meant, if that is known.
 
         None if it is not whole, is long, or tells no length.
@@ -79,4 +79,4 @@ class KnownHeads(Generic[Meaning]):
         elif len(places) == 1 and headers[places[0]][1] == digits:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            self._kept[head] = Known(first, headers.copy(), places[0])
+            self._kept[head] = KnownHead(first, headers.copy(), places[0])

@@ -21,7 +21,7 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from ..http1.asgi import ASGIApp
 from ..http1.server.accepting import accept_all
-from ..http1.server.connection_limit import Doors
+from ..http1.server.connection_limit import ConnectionLimit
 from ..http1.server.dates import date_headers
 from ..http1.server.forwarded import peer_of
 from ..http1.server.guests import Guests
@@ -45,7 +45,7 @@ async def serve(
     *,
     connections: trio.Nursery,
     settings: ServerSettings | None = None,
-    doors: Doors | None = None,
+    connection_limit: ConnectionLimit | None = None,
     wall: Callable[[], float] = time.time,
     tls: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
@@ -56,7 +56,9 @@ async def serve(
         StartUpFailed: The application says so in its lifespan.
     """
     settings = settings or ServerSettings()
-    server = _Server(settings, Lifespan(app), wall, doors or Doors(settings.max_connections, settings.max_connections_per_peer))
+    server = _Server(
+        settings, Lifespan(app), wall, connection_limit or ConnectionLimit(settings.max_connections, settings.max_connections_per_peer)
+    )
 
     def welcome(stream: trio.abc.Stream) -> None:
         connections.start_soon(server.carry, stream)
@@ -96,7 +98,7 @@ class _Server:
     settings: ServerSettings
     lifespan: Lifespan
     wall: Callable[[], float]
-    _doors: Doors
+    _connection_limit: ConnectionLimit
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
     _wrapped: ASGIWrapper = attrs.field(init=False)
     _config: Config = attrs.field(init=False)
@@ -130,8 +132,8 @@ class _Server:
         if self._context.terminated.is_set():
             await trio.aclose_forcefully(stream)
             return
-        if not self._doors.enter(peer, self.guests.end_an_idle_one):
-            self._doors.tell_of_refused(peer, trio.current_time())
+        if not self._connection_limit.enter(peer, self.guests.end_an_idle_one):
+            self._connection_limit.tell_of_refused(peer, trio.current_time())
             await trio.aclose_forcefully(stream)
             return
         state = self.lifespan.state or {}
@@ -145,7 +147,7 @@ class _Server:
         finally:
             self.guests.remove(connection)
             self._inside -= 1
-            self._doors.leave(peer)
+            self._connection_limit.leave(peer)
             self._let_go()
             await trio.aclose_forcefully(stream)
 

@@ -16,7 +16,7 @@ from ..protocol.calls import Call, Handler, Reply
 from .buffer import Buffer
 from .times import stamp
 
-__all__ = ["AccessLog", "Beside", "JsonForm", "Line", "Lines", "Sink", "TextForm"]
+__all__ = ["AccessLine", "AccessLog", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
 
 log = get_logger("sluicegate.access")
 
@@ -25,11 +25,11 @@ FAREWELL_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 """Between two batches. Writing takes a turn in a thread, which costs as much for one line as for hundreds."""
 
-Encode = Callable[["Line"], bytes]
+Encode = Callable[["AccessLine"], bytes]
 """Makes a line of text of it."""
 
 
-class Line(msgspec.Struct, omit_defaults=True):
+class AccessLine(msgspec.Struct, omit_defaults=True):
     """What there is to say about one call."""
 
     time: float
@@ -80,7 +80,7 @@ class Beside:
 
 
 @attrs.define(eq=False)
-class Lines:
+class LogBuffer:
     """A buffer, and the task that hands its lines to something that may be slow."""
 
     write: Callable[[bytes], Awaitable[None]]
@@ -164,7 +164,7 @@ class AccessLog:
             return reply
         finally:
             hops = call.trail.hops
-            line = Line(
+            line = AccessLine(
                 self.wall(),
                 "call",
                 call.method,
@@ -201,7 +201,7 @@ class TextForm:
 
     _times: _Seconds = attrs.field(factory=lambda: _Seconds(""), init=False)
 
-    def __call__(self, line: Line) -> bytes:
+    def __call__(self, line: AccessLine) -> bytes:
         """The line, encoded."""
         about = _about(line.method, line.target, line.backend, line.principal, line.session)
         end = f"outcome={line.outcome} ms={line.ms} attempts={line.attempts}{about}"
@@ -215,7 +215,7 @@ class JsonForm:
 
     _times: _Seconds = attrs.field(factory=lambda: _Seconds(',"level":"info","logger":"sluicegate.access","timestamp":"'), init=False)
 
-    def __call__(self, line: Line) -> bytes:
+    def __call__(self, line: AccessLine) -> bytes:
         """The line, encoded."""
         whole = msgspec.json.encode(line)
         return b'{%b%b"}' % (whole[whole.index(b'"event"') : -1], self._times.at(line.time).encode())

@@ -22,7 +22,7 @@ from .lengths import longest, too_long
 from .pages import Pages, paged
 from .remarks import Remark
 from .results import with_mapped_links
-from .routes import Door, Route, Table
+from .routes import Namespace, Route, Table
 from .visibility import Visibility
 
 __all__ = ["Catalogue", "Directory", "Entry", "build"]
@@ -110,14 +110,18 @@ def build(
 
     ``portable`` makes names of tools and prompts of what every client takes.
     """
-    doors = {entry.name: Door(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler) for entry in entries}
+    namespaces = {
+        entry.name: Namespace(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler) for entry in entries
+    }
     offers = _offers(entries)
-    merge = _Merge(doors, offers, max_tool_name, portable)
+    merge = _Merge(namespaces, offers, max_tool_name, portable)
     pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
     shown = [entry for entry in entries if not entry.visibility.hidden]
     return Catalogue(
         pages,
-        Table(merge.listed, tuple(sorted(map(merge.with_inventory, doors.values()), key=lambda door: -len(door.names.prefix)))),
+        Table(
+            merge.listed, tuple(sorted(map(merge.with_inventory, namespaces.values()), key=lambda namespace: -len(namespace.names.prefix)))
+        ),
         _instructions(shown, offers) if instructions is None else instructions,
         frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
         not offers or any(entry.starting for entry in shown),
@@ -141,7 +145,7 @@ def _offers(entries: Sequence[Entry]) -> dict[str, Offer]:
 class _Merge:
     """The lists in the making."""
 
-    doors: Mapping[str, Door]
+    namespaces: Mapping[str, Namespace]
     offers: Mapping[str, Offer]
     max_tool_name: int
     portable: bool
@@ -150,32 +154,32 @@ class _Merge:
     shown: dict[tuple[str, ListKind], set[str]] = attrs.field(factory=lambda: defaultdict(set))
     """What of a backend's items clients see, under its own names."""
 
-    def with_inventory(self, door: Door) -> Door:
-        """A door that knows what its backend lists, where that matters."""
-        offer = self.offers.get(door.backend)
-        if offer is None or not any(map(door.visibility.filters, KINDS)):
-            return door
-        return attrs.evolve(door, inventory=Inventory.of(offer, {kind: self.shown[door.backend, kind] for kind in KINDS}))
+    def with_inventory(self, namespace: Namespace) -> Namespace:
+        """A namespace that knows what its backend lists, where that matters."""
+        offer = self.offers.get(namespace.backend)
+        if offer is None or not any(map(namespace.visibility.filters, KINDS)):
+            return namespace
+        return attrs.evolve(namespace, inventory=Inventory.of(offer, {kind: self.shown[namespace.backend, kind] for kind in KINDS}))
 
     def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
         """Every visible item of a kind under its client-facing name."""
         routes = self.listed[kind.method] = {}
         for name, offer in self.offers.items():
-            door = self.doors[name]
+            namespace = self.namespaces[name]
             self.remarks |= {Remark(flaw.what, flaw.kind, flaw.name, name) for flaw in offer.flaws.get(kind, ())}
             for item in offer.lists[kind]:
-                client = None if self._is_too_long(kind, item.key, name) else door.visibility.client_name(kind, item.key)
+                client = None if self._is_too_long(kind, item.key, name) else namespace.visibility.client_name(kind, item.key)
                 if client is None:
                     continue
-                full = self._fitting(kind, door.names.key_out(kind, client), name)
+                full = self._fitting(kind, namespace.names.key_out(kind, client), name)
                 if self._is_too_long(kind, full, name):
                     continue
                 if full in routes:
                     self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
                     continue
                 self.shown[name, kind].add(item.key)
-                routes[full] = Route.through(door, item.key)
-                yield full, encode(item.raw | _renamed(kind, item, full, door))
+                routes[full] = Route.through(namespace, item.key)
+                yield full, encode(item.raw | _renamed(kind, item, full, namespace))
 
     def _is_too_long(self, kind: ListKind, name: str, backend: str) -> bool:
         """Whether nobody could ask for it; that is said once."""
@@ -195,13 +199,13 @@ class _Merge:
         return name
 
 
-def _renamed(kind: ListKind, item: Item, full: str, door: Door) -> Params:
+def _renamed(kind: ListKind, item: Item, full: str, namespace: Namespace) -> Params:
     """The members of an item that clients see differently. Resources have a name beside their URI, and it is prefixed too (CORE-23)."""
     changed = {kind.key: Raw(encode(full))}
     if kind.key != "name":
-        name = read_text(item.raw, "name") if door.names.prefix else None
-        return changed if name is None else changed | {"name": Raw(encode(door.names.out(name)))}
-    mapping = door.mapping
+        name = read_text(item.raw, "name") if namespace.names.prefix else None
+        return changed if name is None else changed | {"name": Raw(encode(namespace.names.out(name)))}
+    mapping = namespace.mapping
     meta = with_mapped_links(item.raw.get("_meta"), mapping) if kind is TOOLS and mapping is not None else None
     return changed if meta is None else changed | {"_meta": meta}
 

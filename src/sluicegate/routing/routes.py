@@ -12,11 +12,11 @@ from .inventory import Inventory
 from .results import Mapping
 from .visibility import Visibility
 
-__all__ = ["Door", "Hidden", "Route", "Table"]
+__all__ = ["Hidden", "Namespace", "Route", "Table"]
 
 
 @attrs.frozen(eq=False)
-class Door:
+class Namespace:
     """The way to one backend: its names and its chain."""
 
     backend: str
@@ -53,9 +53,9 @@ class Route:
     mapping: Mapping | None
 
     @classmethod
-    def through(cls, door: Door, local: str) -> Route:
+    def through(cls, namespace: Namespace, local: str) -> Route:
         """The route to something of a backend."""
-        return cls(door.handler, Raw(encode(local)), door.mapping)
+        return cls(namespace.handler, Raw(encode(local)), namespace.mapping)
 
 
 @attrs.frozen
@@ -72,7 +72,7 @@ class Table:
 
     listed: dict[str, dict[str, Route]]
     """Client-facing name to route, per list method."""
-    doors: tuple[Door, ...]
+    namespaces: tuple[Namespace, ...]
     """Every backend, the one without a prefix last."""
 
     def find(self, kind: ListKind, name: str) -> Route | Hidden | None:
@@ -81,9 +81,9 @@ class Table:
         return route if route is not None else self._by_prefix(kind, name)
 
     def _by_prefix(self, kind: ListKind, name: str) -> Route | Hidden | None:
-        for door in self.doors:
-            client = door.names.key_back(kind, name)
+        for namespace in self.namespaces:
+            client = namespace.names.key_back(kind, name)
             if client is not None:
-                local = door.local_name(kind, client)
-                return HIDDEN if local is None else Route.through(door, local)
+                local = namespace.local_name(kind, client)
+                return HIDDEN if local is None else Route.through(namespace, local)
         return None

@@ -8,7 +8,7 @@ import trio
 
 from ..backends.channel import ChannelSession
 from ..channel.lines import Lines, Oversized
-from ..channel.outbox import Letter
+from ..channel.outbox import Frame
 from ..outside import ProcessSpec
 from ..protocol.clientele import MANY
 from ..protocol.messages import Params
@@ -79,7 +79,7 @@ async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
     async for chunk in stdin:
         for line in lines.feed(bytes(chunk)):
             if not isinstance(line, Oversized) and line.strip():
-                session.outbox.put(Letter(line))
+                session.outbox.put(Frame(line))
     session.close("its input has ended")
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..fair_turns import Lane
+from ..fair_turns import FairTurns
 from ..sockets import QuickSocket
 from ..timekeeper import Timekeeper
 from .failures import Broken
@@ -56,7 +56,7 @@ class Connection:
     stream: trio.abc.Stream
     keeper: Timekeeper
     home: Home
-    lane: Lane
+    turns: FairTurns
     """Where large responses wait for each other."""
     is_readable: Callable[[], bool]
     """Whether something has come, or the end; never blocks. Between two responses either means that it cannot be used again."""
@@ -149,8 +149,8 @@ class Connection:
         while data is None:
             if self.quick is not None:
                 await self.quick.wait_receive_might_not_block()
-            if not self.lane.enter():
-                await self.lane.wait()
+            if not self.turns.enter():
+                await self.turns.wait()
             data = await self.stream.receive_some(MOST_READ) if self.quick is None else self.quick.receive_now(MOST_READ)
         return data
 

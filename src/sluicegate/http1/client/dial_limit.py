@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-__all__ = ["Dialing", "Leaves", "Turns"]
+__all__ = ["DialLimit", "Dialing", "Leaves"]
 
 Leaves = Callable[[], None] | None
 """Called when a request has its connection and is about to leave."""
@@ -38,7 +38,7 @@ class _Place:
 
 
 @attrs.define(eq=False)
-class Turns:
+class DialLimit:
     """Turns at connecting to one host. Each attempt that works lets one more run at once, until there is none any more."""
 
     _most: int = attrs.field(default=FEW, init=False)

@@ -16,12 +16,12 @@ import trio
 from ...outside import OpenStream
 from ...protocol.headers import is_token
 from ...tls.client import TlsFiles
-from ..fair_turns import Lane
-from ..head_cache import KnownHeads
+from ..fair_turns import FairTurns
+from ..head_cache import HeadCache
 from ..sockets import quicken
 from ..timekeeper import Timekeeper
 from .connection import NEVER, SENT_APART, Connection, probe_of
-from .dial_limit import Dialing, Leaves, Turns
+from .dial_limit import Dialing, DialLimit, Leaves
 from .dialing import Dialer, Finish, dialer_to
 from .failures import Unreachable
 from .origin import Origin
@@ -43,15 +43,15 @@ class Client:
     """What stands before a target: the origin, if a proxy is to find it."""
     _suffix: bytes
     """What stands between the target and the caller's headers."""
-    lane: Lane = attrs.field(factory=Lane, init=False)
+    turns: FairTurns = attrs.field(factory=FairTurns, init=False)
     _idle: dict[Connection, None] = attrs.field(factory=dict, init=False)
     """The one used last at the end."""
     _busy: dict[Connection, None] = attrs.field(factory=dict, init=False)
     """In the order in which they were taken, as all that is looked through here: nothing may depend on where in memory a thing lies."""
     _ending: dict[Connection, None] = attrs.field(factory=dict, init=False)
     _dialing: dict[Dialing, None] = attrs.field(factory=dict, init=False)
-    _heads: KnownHeads[int] = attrs.field(factory=KnownHeads, init=False)
-    _turns: Turns = attrs.field(factory=Turns, init=False)
+    _heads: HeadCache[int] = attrs.field(factory=HeadCache, init=False)
+    _dial_limit: DialLimit = attrs.field(factory=DialLimit, init=False)
     _why: str = attrs.field(default="", init=False)
     """Why there are no more requests."""
 
@@ -168,17 +168,17 @@ class Client:
         raise Unreachable(dialing.why)
 
     async def _dial_in_turn(self) -> Connection:
-        has_turn = self._turns.take()
+        has_turn = self._dial_limit.take()
         while not has_turn:
-            has_turn = await self._turns.wait()
+            has_turn = await self._dial_limit.wait()
             if not has_turn and (connection := self._reuse()) is not None:
                 return connection
         stream = None
         try:
             stream = await self._dialer.dial()
         finally:
-            self._turns.give_back(worked=stream is not None)
-        return Connection(stream, self.keeper, self, self.lane, probe_of(stream), ResponseParser(heads=self._heads))
+            self._dial_limit.give_back(worked=stream is not None)
+        return Connection(stream, self.keeper, self, self.turns, probe_of(stream), ResponseParser(heads=self._heads))
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""
@@ -190,8 +190,8 @@ class Client:
             connection.end("its last response is complete")
             return
         self._idle[connection] = None
-        if self._turns.are_awaited:
-            self._turns.call_next()
+        if self._dial_limit.are_awaited:
+            self._dial_limit.call_next()
         connection.set_deadline(trio.current_time() + self.settings.idle_seconds, "it was not used any more")
 
     def let_go(self, connection: Connection) -> None:
@@ -242,7 +242,7 @@ def open_client(
 async def _open(client: Client) -> AsyncGenerator[Client, None]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.keeper.run)
-        nursery.start_soon(client.lane.run)
+        nursery.start_soon(client.turns.run)
         try:
             yield client
         finally:

@@ -13,7 +13,7 @@ import attrs
 import httptools
 
 from ..framing import CHUNKS, Refused, declared_length, stays
-from ..head_cache import Known, KnownHeads
+from ..head_cache import HeadCache, KnownHead
 from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, UNTIL_EOF, MessageParser, append_piece
 
 __all__ = ["ResponseParser"]
@@ -45,7 +45,7 @@ _kept_status_line = lru_cache(256)(read_status_line)
 class ResponseParser(MessageParser):
     """The responses of one connection, one after another: `expect` before each request."""
 
-    heads: KnownHeads[int] = attrs.field(factory=KnownHeads, kw_only=True)
+    heads: HeadCache[int] = attrs.field(factory=HeadCache, kw_only=True)
     """With their status."""
     max_head: int = attrs.field(default=65_536, kw_only=True)
     """Bytes of one status line and its headers."""
@@ -130,7 +130,7 @@ class ResponseParser(MessageParser):
             self.heads.keep(found[0], found[1], self.status, self.headers)
         return used
 
-    def _take_known(self, head: bytes, digits: bytes, known: Known[int]) -> int:
+    def _take_known(self, head: bytes, digits: bytes, known: KnownHead[int]) -> int:
         """Go on after a head that was read before; bytes used, 0 if it is too large."""
         size = len(head) + len(digits)
         if size > self.max_head:

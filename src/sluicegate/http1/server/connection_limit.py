@@ -9,13 +9,13 @@ import attrs
 from ...loggers import Seldom, get_logger
 from .forwarded import Peer
 
-__all__ = ["Doors"]
+__all__ = ["ConnectionLimit"]
 
 log = get_logger("sluicegate.http1")
 
 
 @attrs.define(eq=False)
-class Doors:
+class ConnectionLimit:
     """Counts who is inside."""
 
     most: int

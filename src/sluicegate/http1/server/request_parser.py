@@ -13,7 +13,7 @@ import attrs
 import httptools
 
 from ..framing import CHUNKS, EMPTY_LINE, Refused
-from ..head_cache import Known, KnownHeads
+from ..head_cache import HeadCache, KnownHead
 from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
 from .request_head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line, request_of
 
@@ -45,7 +45,7 @@ class RequestParser(MessageParser):
     """
 
     limits: HeadLimits = attrs.field(factory=HeadLimits)
-    heads: KnownHeads[RequestLine] = attrs.field(factory=KnownHeads)
+    heads: HeadCache[RequestLine] = attrs.field(factory=HeadCache)
     """What may be shared with other connections under the same limits."""
     requests: deque[Request] = attrs.field(factory=deque, init=False)
     """Those with a complete head that the server did not take yet. It takes with ``popleft``."""
@@ -119,7 +119,7 @@ class RequestParser(MessageParser):
             self.heads.keep(found[0], found[1], line, request.headers)
         return used
 
-    def _take_known(self, head: bytes, digits: bytes, known: Known[RequestLine]) -> int:
+    def _take_known(self, head: bytes, digits: bytes, known: KnownHead[RequestLine]) -> int:
         """Go on after a head that was read before; bytes used. 0 if it is too large or its body is, which the parser has to say."""
         size, length, most = len(head) + len(digits), int(digits), self.limits.body
         if size > self._max_head or (most is not None and length > most):

@@ -15,7 +15,7 @@ from ..asgi import ON_DISCONNECT, ASGIApp
 from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
 from .connection import Connection
-from .connection_limit import Doors
+from .connection_limit import ConnectionLimit
 from .forwarded import Peer, peer_of
 from .guests import Guests
 from .hang_up import HangUp
@@ -42,7 +42,7 @@ async def serve(
     *,
     connections: trio.Nursery,
     settings: ServerSettings | None = None,
-    doors: Doors | None = None,
+    connection_limit: ConnectionLimit | None = None,
     wall: Callable[[], float] = time.time,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -51,14 +51,14 @@ async def serve(
     Connections live on in ``connections``. When the accepting ends, idle ones are closed at once and the others after the response they are
     at; then the application's lifespan ends, and nothing of the server is left in there. Cancelling ``connections`` cuts everything.
 
-    ``doors`` may be shared with other servers, which then have one limit together; else it is made of the settings.
+    ``connection_limit`` may be shared with other servers, which then have one together; else it is made of the settings.
 
     Raises:
         StartUpFailed: The application says so in its lifespan.
     """
     settings = settings or ServerSettings()
-    doors = doors or Doors(settings.max_connections, settings.max_connections_per_peer)
-    server = _Server(Serving(app, settings, DateLine(wall), Lifespan(app)), doors, connections)
+    connection_limit = connection_limit or ConnectionLimit(settings.max_connections, settings.max_connections_per_peer)
+    server = _Server(Serving(app, settings, DateLine(wall), Lifespan(app)), connection_limit, connections)
     urls = [_url(listener) for listener in listeners]
     try:
         failure = await connections.start(server.live)
@@ -85,7 +85,7 @@ def _url(listener: trio.abc.Listener[trio.abc.Stream]) -> str:
 @attrs.define(eq=False)
 class _Server:
     serving: Serving
-    _doors: Doors
+    _connection_limit: ConnectionLimit
     _connections: trio.Nursery
     guests: Guests = attrs.field(factory=Guests, init=False)
     _inside: int = attrs.field(default=0, init=False)
@@ -144,10 +144,10 @@ class _Server:
         stream = quicken(stream)
         try:
             peer = peer_of(stream, self.serving.settings.trusted)
-            if self._doors.enter(peer, self.guests.end_an_idle_one):
+            if self._connection_limit.enter(peer, self.guests.end_an_idle_one):
                 await self._converse(stream, peer)
             else:
-                self._doors.tell_of_refused(peer, trio.current_time())
+                self._connection_limit.tell_of_refused(peer, trio.current_time())
                 await self._turn_away(stream)
         except* Exception as bugs:
             log.exception("a connection failed", exc_info=bugs)
@@ -163,7 +163,7 @@ class _Server:
             await connection.run()
         finally:
             self.guests.remove(connection)
-            self._doors.leave(peer)
+            self._connection_limit.leave(peer)
 
     async def _turn_away(self, stream: trio.abc.Stream) -> None:
         if self._turned_away >= MOST_TURNED_AWAY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..asgi import ASGIApp
-from ..head_cache import KnownHeads
+from ..head_cache import HeadCache
 from ..timekeeper import Timekeeper
 from .lifespan import Lifespan
 from .request_head import RequestLine
@@ -24,7 +24,7 @@ class Serving:
     date: DateLine
     lifespan: Lifespan
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
-    heads: KnownHeads[RequestLine] = attrs.field(factory=KnownHeads, init=False)
+    heads: HeadCache[RequestLine] = attrs.field(factory=HeadCache, init=False)
     held: int = attrs.field(default=0, init=False)
     """Bytes that applications have of bodies which are not complete."""
     held_by: dict[str, int] = attrs.field(factory=dict, init=False)

@@ -9,7 +9,7 @@ import trio
 
 from ...backends.channel import ChannelSession
 from ...backends.session import Inbox
-from ...channel.outbox import Letter, Outbox
+from ...channel.outbox import Frame, Outbox
 from ...protocol.calls import Call, Reply
 from ...protocol.messages import Request, Response, decode
 from ...protocol.tokens import NOBODY, own_key
@@ -45,16 +45,16 @@ class _Play:
 
 @attrs.define(eq=False)
 class _Tap(Outbox):
-    """An outbox from which some letters never leave."""
+    """An outbox from which some frames never leave."""
 
-    stops: Callable[[Letter], bool] = attrs.field(default=lambda _letter: False, kw_only=True)
+    stops: Callable[[Frame], bool] = attrs.field(default=lambda _letter: False, kw_only=True)
 
-    def put(self, letter: Letter) -> None:
+    def put(self, frame: Frame) -> None:
         """Add a message, unless it is stopped; it counts as sent then."""
-        if self.stops(letter):
-            letter.leave()
+        if self.stops(frame):
+            frame.leave()
         else:
-            super().put(letter)
+            super().put(frame)
 
 
 @attrs.define(eq=False)
@@ -90,12 +90,12 @@ class FaultyChannel(ChannelSession):
             del self._plays[play.number]
         return reply
 
-    def _stops(self, letter: Letter) -> bool:
-        """Called by the outbox while `request` runs; whether the letter is kept."""
+    def _stops(self, frame: Frame) -> bool:
+        """Called by the outbox while `request` runs; whether the frame is kept."""
         play = self._plays.get(self.duplex.ours.last)
-        if play is None or letter.call is not play.call:
+        if play is None or frame.call is not play.call:
             return False
-        request = decode(letter.frame)
+        request = decode(frame.data)
         assert isinstance(request, Request)
         play.request = request
         play.sent.set()

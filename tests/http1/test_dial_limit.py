@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from tests.kit.farside import FarSide, Talk
 
-from sluicegate.http1.client.dial_limit import FEW, Turns
+from sluicegate.http1.client.dial_limit import FEW, DialLimit
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
@@ -162,7 +162,7 @@ async def test_a_cut_and_the_end_reach_who_waits_for_a_turn(autojump_clock: trio
 
 
 async def test_who_has_waited_longest_has_the_next_turn(nursery: trio.Nursery) -> None:
-    turns, order = Turns(), list[int]()
+    turns, order = DialLimit(), list[int]()
 
     async def wait(number: int) -> None:
         assert await turns.wait()
@@ -181,7 +181,7 @@ async def test_who_has_waited_longest_has_the_next_turn(nursery: trio.Nursery) -
 
 @pytest.mark.parametrize("has_turn", [True, False])
 async def test_who_gives_up_just_when_it_was_called_passes_that_on(has_turn: bool, nursery: trio.Nursery) -> None:
-    turns, heard = Turns(), list[tuple[str, bool]]()
+    turns, heard = DialLimit(), list[tuple[str, bool]]()
     first = trio.CancelScope()
 
     async def wait(name: str, scope: trio.CancelScope) -> None:
@@ -206,7 +206,7 @@ async def test_who_gives_up_just_when_it_was_called_passes_that_on(has_turn: boo
 
 
 async def test_an_attempt_that_works_lets_one_more_run_and_failures_leave_a_few() -> None:
-    turns = Turns()
+    turns = DialLimit()
 
     def free() -> int:
         taken = 0

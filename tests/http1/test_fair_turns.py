@@ -13,7 +13,7 @@ from sluicegate.http1.client.connection import MOST_READ
 from sluicegate.http1.client.failures import Broken
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import Client, open_client
-from sluicegate.http1.fair_turns import Lane
+from sluicegate.http1.fair_turns import FairTurns
 
 
 @attrs.define(eq=False)
@@ -28,28 +28,28 @@ class Rounds(trio.abc.Instrument):
 
 
 @pytest.fixture
-async def lane() -> AsyncGenerator[Lane]:
+async def turns() -> AsyncGenerator[FairTurns]:
     async with trio.open_nursery() as nursery:
-        lane = Lane()
-        nursery.start_soon(lane.run)
+        turns = FairTurns()
+        nursery.start_soon(turns.run)
         await trio.testing.wait_all_tasks_blocked()
-        yield lane
+        yield turns
         nursery.cancel_scope.cancel()
 
 
-async def test_who_is_alone_passes_at_once(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_is_alone_passes_at_once(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
     for _ in range(3):
-        assert lane.enter()
+        assert turns.enter()
         await trio.testing.wait_all_tasks_blocked()
 
 
-async def test_one_passes_in_a_round_and_they_keep_their_order(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+async def test_one_passes_in_a_round_and_they_keep_their_order(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
     passed: list[tuple[int, int]] = []
     rounds = Rounds()
 
     async def pass_twice(number: int) -> None:
         for _ in range(2):
-            await lane.wait()
+            await turns.wait()
             passed.append((number, rounds.now))
 
     async with trio.open_nursery() as nursery:
@@ -57,21 +57,21 @@ async def test_one_passes_in_a_round_and_they_keep_their_order(lane: Lane, autoj
             nursery.start_soon(pass_twice, number)
             await trio.testing.wait_all_tasks_blocked()
         trio.lowlevel.add_instrument(rounds)
-        assert lane.enter()
-        assert not lane.enter()
+        assert turns.enter()
+        assert not turns.enter()
     trio.lowlevel.remove_instrument(rounds)
     assert [number for number, _ in passed] == [0, 1, 2, 3, 4] * 2
     times = [time for _, time in passed]
     assert times == list(range(times[0], times[0] + 10))
 
 
-async def test_who_gives_up_holds_up_nobody(lane: Lane, autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_gives_up_holds_up_nobody(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
     passed: list[int] = []
     scopes = [trio.CancelScope() for _ in range(4)]
 
     async def pass_once(number: int) -> None:
         with scopes[number]:
-            await lane.wait()
+            await turns.wait()
             passed.append(number)
             if number == 0:
                 scopes[1].cancel()  # it may have been called by now
@@ -81,31 +81,31 @@ async def test_who_gives_up_holds_up_nobody(lane: Lane, autojump_clock: trio.tes
         for number in range(4):
             nursery.start_soon(pass_once, number)
             await trio.testing.wait_all_tasks_blocked()
-        assert lane.enter()
+        assert turns.enter()
     assert passed[0] == 0
     assert passed[-1] == 3
     await trio.testing.wait_all_tasks_blocked()
-    assert lane.enter()
+    assert turns.enter()
 
 
 async def test_nobody_waits_for_a_lane_that_has_ended(autojump_clock: trio.testing.MockClock) -> None:
-    lane, passed = Lane(), list[int]()
+    turns, passed = FairTurns(), list[int]()
 
     async def pass_once(number: int) -> None:
-        await lane.wait()
+        await turns.wait()
         passed.append(number)
 
     async with trio.open_nursery() as nursery, trio.open_nursery() as owner:
-        owner.start_soon(lane.run)
+        owner.start_soon(turns.run)
         await trio.testing.wait_all_tasks_blocked()
         for number in range(3):
             nursery.start_soon(pass_once, number)
         await trio.testing.wait_all_tasks_blocked()
-        assert lane.enter()
+        assert turns.enter()
         owner.cancel_scope.cancel()
     assert sorted(passed) == [0, 1, 2]
-    assert lane.enter()
-    assert lane.enter()
+    assert turns.enter()
+    assert turns.enter()
 
 
 async def test_closing_the_client_breaks_large_answers_too(autojump_clock: trio.testing.MockClock) -> None:
