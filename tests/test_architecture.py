@@ -15,8 +15,8 @@ from pathlib import Path
 
 import attrs
 import pytest
+from tests.kit.checkout import ROOT
 
-ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "sluicegate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.kit.checkout import ROOT
 
 from sluicegate.cli.main import cli
 from sluicegate.cli.topics import ORDER, topics
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.rst"
 MANUAL = ROOT / "src" / "sluicegate" / "help"
 PAGES = [README, *sorted(MANUAL.glob("*.rst"))]

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.kit.checkout import ROOT
 
-ROOT = Path(__file__).parent.parent
 PATCHES = sorted((ROOT / "tests" / "mutants").glob("*.patch"))
 BUGGY = {
     "breaker": "the circuit breaker",

@@ -13,8 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from tests.kit.checkout import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from tests.kit.checkout import ROOT
 
 from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
@@ -23,7 +24,6 @@ from sluicegate.testing.injections.words import FAULTS
 from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
 
-ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "src" / "sluicegate" / "help"
 PAGES = [ROOT / "README.rst", *sorted(MANUAL.glob("*.rst"))]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.kit.checkout import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "src" / "sluicegate" / "requirements.rst"
 LINES = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(":")]
 DEFINED = [line.split(":")[1] for line in LINES]

@@ -7,18 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Notification, Raw, Request, decode
+from sluicegate.protocol.messages import Notification, Request, decode
 from sluicegate.protocol.why import Why
-
-
-def a_call(**params: bytes) -> Call:
-    return Call("tools/call", "t", {"name": Raw(b'"t"')} | {key: Raw(value) for key, value in params.items()}, back=Heard())
 
 
 @asynccontextmanager
@@ -47,7 +44,7 @@ async def sent(session: ChannelSession) -> Request | Notification:
 
 async def test_an_answer_reaches_the_call_that_asked(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         request = await sent(session)
         assert isinstance(request, Request)
         session.receive(b'{"jsonrpc":"2.0","id":%b,"result":{"a":1.10}}' % request.id)
@@ -57,7 +54,7 @@ async def test_an_answer_reaches_the_call_that_asked(autojump_clock: trio.testin
 
 async def test_an_id_that_comes_back_as_text_is_recognised(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         request = await sent(session)
         assert isinstance(request, Request)
         session.receive(b'{"jsonrpc":"2.0","id":"%b","result":{}}' % request.id)
@@ -70,7 +67,7 @@ async def test_an_id_and_a_token_that_come_back_in_another_spelling_are_recognis
 ) -> None:
     """Some encoders write every number as a fraction."""
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    call = a_call(_meta=b'{"progressToken":7.0}')
+    call = a_call("t", back=Heard(), _meta=b'{"progressToken":7.0}')
     async with running(session, call, replies):
         await sent(session)
         if number != b'"1"':
@@ -96,7 +93,7 @@ async def test_an_id_and_a_token_that_come_back_in_another_spelling_are_recognis
 async def test_metadata_that_says_nothing_is_left_out(given: bytes, sent_on: bytes, autojump_clock: trio.testing.MockClock) -> None:
     """P-25: there are servers that drop a request with a null in these places, without an answer."""
     session = ChannelSession("b", Heard())
-    async with running(session, a_call(_meta=given), []) as scope:
+    async with running(session, a_call("t", back=Heard(), _meta=given), []) as scope:
         frame = await session.next_frame()
         assert frame == b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":%b}' % sent_on
         scope.cancel()
@@ -107,7 +104,7 @@ async def test_a_code_in_any_spelling_is_taken_and_sent_on_as_it_came(
     error: bytes, code: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         await sent(session)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":null,"error":%b,"server":"x"}' % error)
     fault = replies[0].fault
@@ -117,7 +114,7 @@ async def test_a_code_in_any_spelling_is_taken_and_sent_on_as_it_came(
 
 async def test_a_null_error_beside_a_result_is_none(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         await sent(session)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"a":null},"error":null}')
     assert [(reply.fault, bytes(reply.result)) for reply in replies] == [(None, b'{"a":null}')]
@@ -126,7 +123,7 @@ async def test_a_null_error_beside_a_result_is_none(autojump_clock: trio.testing
 async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
     error = b'{"code":-32002,"message":"none","data":{"x":1e2}}'
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         await sent(session)
         session.receive(b'{"jsonrpc":"2.0","id":1,"error":%b}' % error)
     fault = replies[0].fault
@@ -137,7 +134,7 @@ async def test_code_message_and_data_of_a_backend_are_kept(autojump_clock: trio.
 
 async def test_progress_comes_home_under_the_callers_own_token(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    call = a_call(_meta=b'{"progressToken":"mine","other":null}')
+    call = a_call("t", back=Heard(), _meta=b'{"progressToken":"mine","other":null}')
     async with running(session, call, replies):
         request = await sent(session)
         assert bytes(request.params["_meta"]) == b'{"progressToken":1,"other":null}'
@@ -150,7 +147,7 @@ async def test_progress_comes_home_under_the_callers_own_token(autojump_clock: t
 
 async def test_a_cancelled_call_tells_the_backend_under_our_id(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies) as scope:
+    async with running(session, a_call("t", back=Heard()), replies) as scope:
         await sent(session)
         scope.cancel()
     note = await sent(session)
@@ -159,7 +156,7 @@ async def test_a_cancelled_call_tells_the_backend_under_our_id(autojump_clock: t
 
 
 async def test_a_call_cancelled_in_the_queue_never_leaves(autojump_clock: trio.testing.MockClock) -> None:
-    session, replies, call = ChannelSession("b", Heard()), list[Reply](), a_call()
+    session, replies, call = ChannelSession("b", Heard()), list[Reply](), a_call("t", back=Heard())
     async with running(session, call, replies) as scope:
         scope.cancel()
     session.tell("notifications/x", {})
@@ -169,12 +166,12 @@ async def test_a_call_cancelled_in_the_queue_never_leaves(autojump_clock: trio.t
 
 async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies), running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies), running(session, a_call(back=Heard()), replies):
         await sent(session)
         session.close(Why("exit status 9"))
     causes = {reply.fault.cause: reply.fault.started for reply in replies if reply.fault is not None}
     assert causes == {Cause.TRANSPORT: True, Cause.UNAVAILABLE: False}
-    later = await session.request(a_call())
+    later = await session.request(a_call("t", back=Heard()))
     assert later.fault is not None
     assert "exit status 9" in later.fault.message
     assert await session.wait_closed() == Why("exit status 9")
@@ -193,7 +190,7 @@ async def test_losing_the_connection_fails_every_call_that_was_on_it(autojump_cl
 )
 async def test_garbage_is_counted_and_hurts_nobody(line: bytes, autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         await sent(session)
         session.receive(line)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{}}')
@@ -203,7 +200,7 @@ async def test_garbage_is_counted_and_hurts_nobody(line: bytes, autojump_clock: 
 
 async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard()), list[Reply]()
-    async with running(session, a_call(), replies):
+    async with running(session, a_call("t", back=Heard()), replies):
         await sent(session)
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"first":1}}')
         session.receive(b'{"jsonrpc":"2.0","id":1,"result":{"second":1}}')
@@ -213,8 +210,8 @@ async def test_a_second_answer_to_one_id_is_dropped(autojump_clock: trio.testing
 
 async def test_a_backend_that_does_not_read_is_overload_and_not_unbounded_memory(autojump_clock: trio.testing.MockClock) -> None:
     session, replies = ChannelSession("b", Heard(), outbox=Outbox(1)), list[Reply]()
-    async with running(session, a_call(), replies) as scope:
-        refused = await session.request(a_call())
+    async with running(session, a_call("t", back=Heard()), replies) as scope:
+        refused = await session.request(a_call("t", back=Heard()))
         scope.cancel()
     assert refused.fault is not None
     assert (refused.fault.cause, refused.fault.started) == (Cause.OVERLOAD, False)

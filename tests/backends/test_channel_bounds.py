@@ -14,7 +14,7 @@ from sluicegate.protocol.faults import Cause
 from sluicegate.protocol.messages import Raw
 
 
-def a_call(size: int = 1) -> Call:
+def call_of_size(size: int = 1) -> Call:
     return Call("x", "x", {"text": Raw(b'"%s"' % (b"x" * size))})
 
 
@@ -34,12 +34,12 @@ async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up(caplog: pyte
 
 async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:
     session = ChannelSession("files", Heard(), outbox=Outbox(most_bytes=1000))
-    nursery.start_soon(session.request, a_call(1000))
+    nursery.start_soon(session.request, call_of_size(1000))
     await trio.testing.wait_all_tasks_blocked()
 
-    refused = await session.request(a_call())
+    refused = await session.request(call_of_size())
     await session.next_frame()
-    nursery.start_soon(session.request, a_call())
+    nursery.start_soon(session.request, call_of_size())
     await trio.testing.wait_all_tasks_blocked()
 
     assert refused.fault is not None
@@ -51,8 +51,8 @@ async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery)
 async def test_bytes_of_a_call_that_was_taken_back_are_free_again(nursery: trio.Nursery) -> None:
     session = ChannelSession("files", Heard(), outbox=Outbox(most_bytes=1000))
     with trio.move_on_after(0):
-        await session.request(a_call(1000))
-    nursery.start_soon(session.request, a_call())
+        await session.request(call_of_size(1000))
+    nursery.start_soon(session.request, call_of_size())
     await trio.testing.wait_all_tasks_blocked()
 
     assert session.in_flight == 1
@@ -73,7 +73,7 @@ async def test_an_oversized_answer_is_never_charged_to_a_call_that_was_not_sent(
     replies: list[Reply] = []
 
     async def ask() -> None:
-        replies.append(await session.request(a_call()))
+        replies.append(await session.request(call_of_size()))
 
     nursery.start_soon(ask)
     await trio.testing.wait_all_tasks_blocked()
@@ -93,10 +93,10 @@ async def test_an_oversized_answer_without_an_id_is_not_charged_to_who_is_alone_
     async with trio.open_nursery() as nursery:
         with trio.move_on_after(1):
             async with trio.open_nursery() as calls:
-                calls.start_soon(session.request, a_call())
+                calls.start_soon(session.request, call_of_size())
                 await session.next_frame()
         await session.next_frame()
-        nursery.start_soon(session.request, a_call())
+        nursery.start_soon(session.request, call_of_size())
         await session.next_frame()
 
         assert not session.settle_oversized(None, 1000)

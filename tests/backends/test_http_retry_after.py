@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
@@ -18,9 +19,7 @@ from sluicegate.backends.http.retry_after import LONGEST, retry_after
 from sluicegate.backends.session import BackendSession
 from sluicegate.policies.retry import Retry
 from sluicegate.policies.settings import RetrySettings
-from sluicegate.protocol.calls import Call
 from sluicegate.protocol.faults import Cause, Fault
-from sluicegate.protocol.messages import Raw
 from sluicegate.sources import Sources
 
 NOW = 1_800_000_000.0
@@ -102,12 +101,8 @@ async def talking(
         yield session
 
 
-def a_call() -> Call:
-    return Call("tools/call", "web_delete", {"name": Raw(b'"delete"')})
-
-
 async def fault_of(session: BackendSession) -> Fault:
-    reply = await session.request(a_call())
+    reply = await session.request(a_call("web_delete"))
     assert reply.fault is not None
     return reply.fault
 
@@ -166,7 +161,7 @@ async def test_a_retry_comes_when_the_backend_wants_it(autojump_clock: trio.test
     async with talking(503, {"retry_after": "20"}) as session:
         chance = Sources.seeded(1).chance("retry")
         began = trio.current_time()
-        reply = await Retry(session.request, RetrySettings(), lambda _call: False, chance)(a_call())
+        reply = await Retry(session.request, RetrySettings(), lambda _call: False, chance)(a_call("web_delete"))
 
         assert reply.text == "done"
         assert 20 <= trio.current_time() - began <= 20.1

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
@@ -20,13 +21,9 @@ SECRET = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"
 ANSWER = b'{"jsonrpc":"2.0","id":%d,"result":{}}'
 
 
-def a_call(back: Heard, token: bytes = b'"mine"') -> Call:
-    return Call("tools/call", "t", {"name": Raw(b'"t"'), "_meta": Raw(b'{"progressToken":%b}' % token)}, back=back)
-
-
 async def on_its_way(session: ChannelSession, back: Heard, nursery: trio.Nursery, token: bytes = b'"mine"') -> None:
     """A call that has been sent and waits for its answer."""
-    nursery.start_soon(session.request, a_call(back, token))
+    nursery.start_soon(session.request, a_call(back=back, _meta=b'{"progressToken":%b}' % token))
     await trio.testing.wait_all_tasks_blocked()
     assert await session.next_frame() is not None
 

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
 from pydantic import BaseModel
+from tests.kit.calls import a_call
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
@@ -38,13 +39,9 @@ def one_client() -> Heard:
     return Heard(clientele=clientele)
 
 
-def a_call(back: Back, name: str = "t") -> Call:
-    return Call("tools/call", name, {"name": Raw(encode(name))}, back=back)
-
-
 async def on_its_way(session: ChannelSession, back: Back, nursery: trio.Nursery) -> None:
     """A call that was sent and waits for its answer."""
-    nursery.start_soon(session.request, a_call(back))
+    nursery.start_soon(session.request, a_call(back=back))
     await trio.testing.wait_all_tasks_blocked()
     assert await session.next_frame() is not None
 
@@ -119,7 +116,7 @@ async def test_of_several_calls_the_first_is_asked_that_takes_the_question(nurse
 
 async def test_a_call_that_has_not_left_is_not_what_a_question_is_about(nursery: trio.Nursery) -> None:
     session, back = ChannelSession("b", one_client()), Heard()
-    nursery.start_soon(session.request, a_call(back))
+    nursery.start_soon(session.request, a_call(back=back))
     await trio.testing.wait_all_tasks_blocked()
     session.receive(QUESTION % b"0")
     assert back.questions == []
@@ -242,7 +239,7 @@ async def test_each_question_belongs_to_the_call_on_whose_stream_it_comes(autoju
     async with opened(ScriptedEndpoint({"tools/call": talk, "POST": take}), one_client()) as session, trio.open_nursery() as nursery:
 
         async def call(name: str) -> None:
-            replies[name] = await session.request(a_call(backs[name], name))
+            replies[name] = await session.request(a_call(name, back=backs[name]))
 
         for name in backs:
             nursery.start_soon(call, name)
@@ -302,7 +299,7 @@ async def test_a_stream_that_breaks_off_while_a_person_is_asked_goes_on_with_his
             back.questions[0].settle(ROOTS)
 
         nursery.start_soon(answer)
-        assert bytes((await session.request(a_call(back))).result) == b'{"late":true}'
+        assert bytes((await session.request(a_call(back=back))).result) == b'{"late":true}'
 
 
 async def test_a_session_that_is_left_withdraws_what_is_open(autojump_clock: trio.testing.MockClock) -> None:
@@ -316,7 +313,7 @@ async def test_a_session_that_is_left_withdraws_what_is_open(autojump_clock: tri
         async with opened(ScriptedEndpoint({"tools/call": talk}), one_client()) as session:
 
             async def call() -> None:
-                replies.append(await session.request(a_call(back)))
+                replies.append(await session.request(a_call(back=back)))
 
             nursery.start_soon(call)
             await trio.sleep(1)

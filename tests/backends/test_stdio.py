@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate.backends.session import BackendSession, ConnectFailed
@@ -64,10 +65,6 @@ def connector(table: ProcessTable, command: str = "server", limit: int = 1000) -
     return StdioConnector("files", command, open_process=table.open_process, max_message_size=limit)
 
 
-def a_call(method: str) -> Call:
-    return Call(method, method, {})
-
-
 @pytest.fixture
 def table(nursery: trio.Nursery) -> ProcessTable:
     table = ProcessTable(nursery)
@@ -80,7 +77,7 @@ async def ask(session: BackendSession, *methods: str) -> list[Reply]:
     replies: dict[int, Reply] = {}
 
     async def one(number: int, method: str) -> None:
-        replies[number] = await session.request(a_call(method))
+        replies[number] = await session.request(a_call(method=method))
 
     async with trio.open_nursery() as nursery:
         for number, method in enumerate(methods):
@@ -91,7 +88,7 @@ async def ask(session: BackendSession, *methods: str) -> list[Reply]:
 
 async def test_a_call_goes_out_and_its_answer_comes_back(table: ProcessTable) -> None:
     async with connector(table)(Heard()) as session:
-        reply = await session.request(a_call("tools/list"))
+        reply = await session.request(a_call(method="tools/list"))
 
     assert reply.value == {"saw": "tools/list"}
     assert table.started[0].returncode == 0
@@ -114,7 +111,7 @@ async def test_garbage_between_messages_hurts_nobody(table: ProcessTable) -> Non
 async def test_a_batch_from_the_backend_is_taken_apart(table: ProcessTable) -> None:
     heard = Heard()
     async with connector(table)(heard) as session:
-        reply = await session.request(a_call("batch"))
+        reply = await session.request(a_call(method="batch"))
 
     assert reply.value == {"saw": "batch"}
     assert heard.methods == ["notifications/x"]
@@ -131,7 +128,7 @@ async def test_an_answer_over_the_limit_fails_its_own_call_alone(table: ProcessT
 
 async def test_a_notification_over_the_limit_is_dropped(table: ProcessTable) -> None:
     async with connector(table)(Heard()) as session:
-        reply = await session.request(a_call("bulletin"))
+        reply = await session.request(a_call(method="bulletin"))
 
     assert reply.value == {"saw": "bulletin"}
 
@@ -181,7 +178,7 @@ async def test_calls_after_the_end_are_refused_as_not_started(table: ProcessTabl
     async with connector(table)(Heard()) as session:
         await ask(session, "exit")
         await session.wait_closed()
-        reply = await session.request(a_call("a"))
+        reply = await session.request(a_call(method="a"))
 
     assert reply.fault is not None
     assert not reply.fault.started
@@ -225,14 +222,14 @@ async def test_a_child_that_does_not_read_is_an_overload_and_blocks_nobody(
     async def wait_in_vain() -> None:
         nonlocal waiting
         waiting += 1
-        await session.request(a_call("a"))
+        await session.request(a_call(method="a"))
 
     async with connector(table, "busy")(Heard()) as session, trio.open_nursery() as nursery:
         for many in (1, 1024):  # the first is on its way, the others queue up behind it
             for _ in range(many):
                 nursery.start_soon(wait_in_vain)
             await trio.testing.wait_all_tasks_blocked()
-        reply = await session.request(a_call("one too many"))
+        reply = await session.request(a_call(method="one too many"))
         nursery.cancel_scope.cancel()
 
     assert waiting == 1025

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.kit.checkout import CONF
 
 from sluicegate.cli.example import examples
 from sluicegate.cli.topics import topics
 
 Command = Callable[..., tuple[int, str, str]]
-CONF = Path(__file__).parents[2] / "conf"
 
 
 def test_all_of_them_are_listed_with_what_each_is_for(sluicegate: Command) -> None:

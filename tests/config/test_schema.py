@@ -11,12 +11,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests.kit.checkout import ROOT
 
 from sluicegate.config.schema import schema
 from sluicegate.config.sentences import purpose_of, sentences_of
 from sluicegate.policies.settings import TABLES
 
-ROOT = Path(__file__).parents[2]
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 HEAD = "[proxy]\nname = 'p'\n"

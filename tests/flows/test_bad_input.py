@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 from tests.kit.asgi import AsgiTransport
+from tests.kit.messages import HELLO
 
 from sluicegate import Builder, Outside
 from sluicegate.config.model import SecurityConfig, TimeoutConfig
@@ -29,7 +30,6 @@ Clock = trio.testing.MockClock
 LIMIT = 1_000_000
 TIMEOUT = 20.0
 BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 BOMB = 100_000
 NEAR_THE_LIMIT = range(900, 1000)
 """Depths around that at which Python gives up, wherever it is called from."""

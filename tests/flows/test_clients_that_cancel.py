@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 from tests.kit.asgi import AsgiTransport
+from tests.kit.messages import HELLO
 
 from sluicegate import Builder
 from sluicegate.frontends.exchange import Exchange
@@ -17,7 +18,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, Note, Step
 
 MOST_STEPS = 60
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 @attrs.define(eq=False)

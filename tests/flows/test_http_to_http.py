@@ -15,6 +15,7 @@ import trio
 import trio.testing
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.front import HandClient
+from tests.kit.messages import READY
 from tests.kit.site import open_site
 
 from sluicegate import Builder, Gateway
@@ -26,7 +27,6 @@ from sluicegate.testing.wire import MemoryNetwork
 
 CALLERS = 20
 HELLO = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}}'
-READY = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 CALL = b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"web_chatter","_meta":{"progressToken":"t"}}}'
 
 

@@ -9,11 +9,10 @@ import trio.testing
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.kit.asgi import AsgiTransport
+from tests.kit.messages import HELLO
 
 from sluicegate import Builder
 from sluicegate.testing.backend import ScriptedBackend
-
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 @pytest.mark.parametrize(("path", "status"), [("/tools/mcp", 200), ("/tools/mcp/", 200), ("/tools/", 200), ("/tools/none", 404)])

@@ -11,6 +11,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply, open_gateway
 from sluicegate.config.model import BackendConfig, TimeoutConfig
@@ -22,7 +23,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, RpcError, Step
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 AT_ONCE = RetrySettings(max_retries=5, initial_backoff_ms=0)
 
 

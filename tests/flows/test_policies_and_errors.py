@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply
 from sluicegate.config.model import TimeoutConfig
@@ -21,7 +22,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Reset, RpcError, Step
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 BREAKER = BreakerSettings(minimum_calls=1, wait_duration_seconds=30)
 
 

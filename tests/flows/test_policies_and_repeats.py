@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder
 from sluicegate.config.model import TimeoutConfig
@@ -18,7 +19,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, Reset, RpcError, Step
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 HARMFUL = {"name": "echo", "annotations": {"readOnlyHint": False, "destructiveHint": True}}
 QUICK_RETRY = RetrySettings(max_retries=2, initial_backoff_ms=0)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call
 from sluicegate.config.model import TimeoutConfig
@@ -20,7 +21,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, RpcError, Step, ToolFails
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 QUICK_RETRY = RetrySettings(max_retries=2, initial_backoff_ms=0)
 
 

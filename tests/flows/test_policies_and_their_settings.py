@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply
 from sluicegate.config.model import BackendConfig, TimeoutConfig
@@ -19,7 +20,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, RpcError
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 ODD: dict[str, Any] = {
     "timeout": TimeoutConfig(seconds=41, per_attempt_seconds=7),
     "retry": tables.RetrySettings(4, 150, 2500, ("this",), 30, 3),

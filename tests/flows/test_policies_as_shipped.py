@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import trio.testing
+from tests.kit.checkout import CONF
 from tests.kit.endpoint import Answer as HttpAnswer
 from tests.kit.endpoint import ScriptedEndpoint
 from tests.kit.front import open_front
@@ -15,7 +14,6 @@ from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.network import open_outside
 
 Clock = trio.testing.MockClock
-CONF = Path(__file__).parents[2] / "conf"
 
 
 async def test_the_resilient_configuration_that_we_ship_opens_and_serves(autojump_clock: Clock) -> None:

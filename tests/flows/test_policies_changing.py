@@ -28,7 +28,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, RpcError
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 ALL: dict[str, Any] = {
     "timeout": TimeoutConfig(seconds=20, per_attempt_seconds=5),
     "retry": RetrySettings(max_retries=2, budget_percent=50),

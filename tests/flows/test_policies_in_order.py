@@ -10,6 +10,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Call, Failover, Gateway, Handler, Reply, open_gateway
 from sluicegate.backends.backend import Backend
@@ -66,7 +67,6 @@ transport = "http"
 url = "http://127.0.0.1:9003/mcp"
 mirror_of = "search"
 """
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 
 
 @attrs.define(eq=False)

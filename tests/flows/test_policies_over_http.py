@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,6 +15,8 @@ import trio
 import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
 from tests.kit.front import Answer, HandClient
+from tests.kit.messages import HELLO
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder, open_gateway
 from sluicegate.config.model import Config, MetricsConfig, ObservabilityConfig, TimeoutConfig
@@ -35,10 +36,7 @@ from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.script import Delay, RpcError
 
 Clock = trio.testing.MockClock
-CONF = Path(__file__).parents[2] / "conf"
 PORT = 8080
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 @attrs.define(eq=False)

@@ -8,6 +8,8 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
+from tests.kit.replies import text_of
 
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.link import LONGEST_RESTART, Link, State
@@ -17,7 +19,6 @@ from sluicegate.policies.retry import Retry
 from sluicegate.policies.settings import RetrySettings
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
-from sluicegate.protocol.messages import Raw
 from sluicegate.routing.failover import Candidate, Failover
 from sluicegate.testing.backend import ScriptedBackend
 
@@ -39,15 +40,6 @@ class House:
         return scripted, backend, Retry(backend, settings, lambda _call: True, random.Random(1), backend)
 
 
-def a_call() -> Call:
-    return Call("tools/call", "echo", {"name": Raw(b'"echo"')})
-
-
-def text_of(reply: Reply) -> str:
-    assert reply.fault is None, reply.fault
-    return reply.text
-
-
 @pytest.mark.parametrize("retries", [1, 3])
 async def test_a_call_in_the_middle_of_a_restart_waits_for_its_end(
     retries: int, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
@@ -55,7 +47,7 @@ async def test_a_call_in_the_middle_of_a_restart_waits_for_its_end(
     scripted, backend, policy = await House(nursery).backend("inv", attrs.evolve(QUICK, max_retries=retries))
     scripted.crash()
     began = trio.current_time()
-    assert "echo" in text_of(await policy(a_call()))
+    assert "echo" in text_of(await policy(a_call("echo")))
     assert 2 <= trio.current_time() - began <= 4.2
     assert (policy.retried, policy.waiting, backend.restarts) == (1, 0, 1)
 
@@ -66,7 +58,7 @@ async def test_calls_that_waited_do_not_come_back_in_the_same_moment(nursery: tr
     ends: list[float] = []
 
     async def one() -> None:
-        assert (await policy(a_call())).fault is None
+        assert (await policy(a_call("echo"))).fault is None
         ends.append(trio.current_time())
 
     async with trio.open_nursery() as calls:
@@ -88,7 +80,7 @@ async def test_it_is_waited_for_once(nursery: trio.Nursery, autojump_clock: trio
     policy.inner = fails_once_back
     scripted.crash()
     began = trio.current_time()
-    fault = (await policy(a_call())).fault
+    fault = (await policy(a_call("echo"))).fault
     assert fault is not None
     assert trio.current_time() - began < 5
 
@@ -100,7 +92,7 @@ async def test_nobody_waits_beyond_the_deadline_of_the_call(
     scripted, _backend, policy = await House(nursery).backend("inv", initial_seconds=100.0, max_seconds=100.0)
     scripted.crash()
     began = trio.current_time()
-    fault = (await Lifetime(CallDeadline(policy, seconds))(a_call())).fault
+    fault = (await Lifetime(CallDeadline(policy, seconds))(a_call("echo"))).fault
     assert fault is not None
     assert trio.current_time() - began <= seconds
     assert policy.waiting == 0
@@ -110,10 +102,10 @@ async def test_what_has_been_away_for_long_is_not_waited_for(nursery: trio.Nurse
     scripted, _backend, policy = await House(nursery).backend("inv", initial_seconds=1000.0, max_seconds=1000.0)
     scripted.crash()
     began = trio.current_time()
-    assert (await policy(a_call())).fault is not None
+    assert (await policy(a_call("echo"))).fault is not None
     assert LONGEST_RESTART <= trio.current_time() - began <= LONGEST_RESTART + 1
     again = trio.current_time()
-    assert (await policy(a_call())).fault is not None
+    assert (await policy(a_call("echo"))).fault is not None
     assert trio.current_time() - again < 1
 
 
@@ -122,7 +114,7 @@ async def test_a_crash_loop_is_not_waited_for(nursery: trio.Nursery, autojump_cl
     scripted.crash()
     await backend.wait_for(lambda backend: backend.state is State.CRASH_LOOPING)
     began = trio.current_time()
-    assert (await policy(a_call())).fault is not None
+    assert (await policy(a_call("echo"))).fault is not None
     assert trio.current_time() - began < 1
 
 
@@ -133,7 +125,7 @@ async def test_a_backend_that_is_removed_ends_the_wait(nursery: trio.Nursery, au
         replies: list[Reply] = []
 
         async def ask() -> None:
-            replies.append(await policy(a_call()))
+            replies.append(await policy(a_call("echo")))
 
         nursery.start_soon(ask)
         await trio.sleep(1)
@@ -149,7 +141,7 @@ async def test_a_caller_that_cancels_while_it_waits_leaves_nothing_behind(
     scripted, backend, policy = await House(nursery).backend("inv")
     scripted.crash()
     with trio.move_on_after(1):
-        await policy(a_call())
+        await policy(a_call("echo"))
     assert (policy.waiting, backend.in_flight) == (0, 0)
 
 
@@ -159,7 +151,7 @@ async def test_somebody_who_can_answer_is_asked_instead_of_waiting(nursery: trio
     failover = Failover(Candidate("inv", policy, lambda: backend.is_up), (Candidate("spare", another, lambda: other.is_up, other.lists),))
     scripted.crash()
     began = trio.current_time()
-    assert "echo" in text_of(await failover(a_call()))
+    assert "echo" in text_of(await failover(a_call("echo")))
     assert trio.current_time() - began < 1
 
 
@@ -170,7 +162,7 @@ async def test_where_everybody_is_away_the_primary_is_waited_for(nursery: trio.N
     scripted.crash()
     spare.crash()
     await trio.testing.wait_all_tasks_blocked()
-    assert "echo" in text_of(await failover(a_call()))
+    assert "echo" in text_of(await failover(a_call("echo")))
 
 
 async def test_a_wait_that_ends_well_is_drawn_from_the_budget_like_any_retry(
@@ -178,7 +170,7 @@ async def test_a_wait_that_ends_well_is_drawn_from_the_budget_like_any_retry(
 ) -> None:
     scripted, _backend, policy = await House(nursery).backend("inv")
     scripted.crash()
-    call = a_call()
+    call = a_call("echo")
     call.trail.allowance = _Empty()
     fault = (await policy(call)).fault
     assert fault is not None

@@ -19,6 +19,7 @@ import trio.testing
 from tests.kit.doors import RawDoor
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.site import open_site
+from tests.kit.unresumed import Unresumed
 
 from sluicegate import Builder, Call, Gateway, Outside, Reply
 from sluicegate.backends.attached import AttachedConnector
@@ -355,7 +356,7 @@ async def test_thousands_of_finished_answers_are_dropped_when_their_time_is_over
     sessions = [session for _ in range(1000) if isinstance(session := table.open(Opening("2025-11-25", {}), ""), Session)]
     nursery.start_soon(table.sweep)
     for session in sessions:
-        log = session.open_stream(_Nobody())
+        log = session.open_stream(Unresumed())
         log.put(b"x" * 1000, is_note=False)
         log.end()
         table.keep(session, log)
@@ -363,8 +364,3 @@ async def test_thousands_of_finished_answers_are_dropped_when_their_time_is_over
     nursery.cancel_scope.cancel()
 
     assert [len(session.answers) for session in sessions] == [0] * 1000
-
-
-class _Nobody:
-    async def resume(self, http: object, after: int) -> None:
-        raise AssertionError

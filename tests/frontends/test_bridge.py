@@ -12,14 +12,13 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.messages import INITIALIZED
 
 from sluicegate.bridge.daemon_answer import LONGEST_MESSAGE
 from sluicegate.bridge.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
 from sluicegate.bridge.stdio_server import CONNECT_SECONDS, bridge
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.testing.lines import LineClient, open_line_client
-
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.messages import PING
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.protocol.batches import MOST_MEMBERS
 from sluicegate.protocol.calls import Call, Reply
 
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 TOOLS_CHANGED = "notifications/tools/list_changed"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from tests.kit.messages import INITIALIZED
 
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.protocol.calls import Call, Reply
@@ -17,8 +18,6 @@ from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import KINDS, Hello, Offer
 from sluicegate.routing.catalogue import Catalogue, Entry, build
 from sluicegate.testing.lines import open_line_client
-
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 def offering(*capabilities: str) -> Catalogue:

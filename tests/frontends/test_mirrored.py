@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.kit.messages import INITIALIZED
 
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, encode
@@ -19,7 +20,6 @@ from sluicegate.routing.mirrored import Argument, mirrored_arguments
 Send = Callable[..., Awaitable[httpx2.Response]]
 READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "file:///a"}}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 def encoded(text: str) -> str:

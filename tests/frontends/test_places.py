@@ -13,6 +13,8 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.messages import PING
+from tests.kit.unresumed import Unresumed
 
 from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, MOST_KEPT, Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
@@ -24,7 +26,6 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Notification
 from sluicegate.sources import Sources
 
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 INITIALIZED = Notification("notifications/initialized", {})
 
 
@@ -301,7 +302,7 @@ async def test_answers_that_are_kept_for_one_do_not_crowd_out_those_for_others(a
     good, bad = home.open("good"), [home.open("bad") for _ in range(10)]
 
     def keep(session: Session, size: int) -> None:
-        log = session.open_stream(_Nobody())
+        log = session.open_stream(Unresumed())
         log.put(b"x" * size, is_note=False)
         log.end()
         home.table.keep(session, log)
@@ -321,7 +322,7 @@ async def test_answers_that_are_kept_weigh_more_than_what_they_say(autojump_cloc
     sessions = [home.open("a") for _ in range(1000)]
     for session in sessions:
         for _ in range(20):
-            log = session.open_stream(_Nobody())
+            log = session.open_stream(Unresumed())
             log.end()
             home.table.keep(session, log)
     assert sum(len(session.kept) for session in sessions) < 10_000
@@ -364,11 +365,6 @@ async def test_calls_without_a_connection_have_a_share_too(
 
 def test_an_owner_who_is_unknown_has_no_name() -> None:
     assert Owner().name == ""
-
-
-class _Nobody:
-    async def resume(self, http: object, after: int) -> None:
-        raise AssertionError
 
 
 async def test_a_large_request_that_has_its_answer_leaves_all_its_room(autojump_clock: object) -> None:

@@ -8,6 +8,7 @@ from random import Random
 import attrs
 import pytest
 import trio
+from tests.kit.unresumed import Unresumed
 
 from sluicegate.frontends.endpoint import Limits, Opening
 from sluicegate.frontends.owners import HANDSHAKE_SECONDS
@@ -99,7 +100,7 @@ class Town:
 
     def keep(self) -> None:
         if session := self.some():
-            log = session.open_stream(_Nobody())
+            log = session.open_stream(Unresumed())
             log.put(b"x" * self.chance.choice([1, 1000, 5_000_000]), is_note=False)
             log.end()
             self.table.keep(session, log)
@@ -165,8 +166,3 @@ async def test_whatever_clients_do_the_house_is_in_order(seed: int, autojump_clo
     town.look()
     assert (len(town.table), len(town.table.owners), town.table._kept_bytes, town.table._open_bytes) == (0, 0, 0, 0)
     nursery.cancel_scope.cancel()
-
-
-class _Nobody:
-    async def resume(self, http: object, after: int) -> None:
-        raise AssertionError

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import trio
+from tests.kit.messages import PING
 
 ONE, TWO = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
 EVENTS = {"accept": "text/event-stream"}
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.kit.messages import PING
 
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.endpoint import Limits
@@ -13,7 +14,6 @@ from sluicegate.observe.refusals import Refusals
 
 TOKEN = "hush-hush-hush"
 GOOD = {"authorization": f"Bearer {TOKEN}"}
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 @pytest.fixture

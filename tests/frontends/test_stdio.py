@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.messages import INITIALIZED, PING
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.stdio import MOST_NOTES, MOST_WAITING_BYTES, _Front, serve_stdio
@@ -19,9 +20,6 @@ from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.lines import LineClient, open_line_client
-
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 @pytest.fixture

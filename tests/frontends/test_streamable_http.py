@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 import trio
+from tests.kit.messages import INITIALIZED, PING
 
 from sluicegate.frontends.endpoint import Limits
-
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 async def test_initialize_opens_a_session_in_the_asked_revision(gate: Any, talk: Any) -> None:

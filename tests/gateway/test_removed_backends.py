@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder
 from sluicegate.config.model import BackendConfig
@@ -17,7 +18,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, RpcError, Step
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 
 WAITING: dict[str, tuple[Sequence[Step], dict[str, Any]]] = {
     "for a place": ([Delay(1, Answer("old"))], {"concurrency": ConcurrencySettings(1)}),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.kit.front import GET
 
 from sluicegate.http1.framing import Refused, declared_length
 from sluicegate.http1.server.request_parser import HeadLimits, Refusal, Request, RequestParser
 
 POST = b"POST /mcp HTTP/1.1\r\nHost: a\r\n"
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def read(data: bytes, limits: HeadLimits | None = None) -> RequestParser:

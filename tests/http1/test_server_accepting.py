@@ -12,7 +12,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from tests.kit.front import open_front
+from tests.kit.front import GET, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
@@ -20,8 +20,6 @@ from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import Peer
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.wire import MemoryNetwork
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
-from tests.kit.front import Front, HandClient, open_front
+from tests.kit.front import GET, Front, HandClient, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, StartUpFailed
 from sluicegate.testing.wire import MemoryNetwork
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 STEPS = range(8)
 """By then everything that follows from a cancellation has happened."""
 

@@ -7,12 +7,10 @@ import gc
 import pytest
 import trio
 import trio.testing
-from tests.kit.front import open_front
+from tests.kit.front import GET, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.request_parser import RequestParser
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def parsers() -> int:

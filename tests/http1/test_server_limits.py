@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import trio
 import trio.testing
-from tests.kit.front import HandClient, open_front
+from tests.kit.front import GET, HandClient, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.connection_limit import ConnectionLimit
@@ -18,8 +18,6 @@ from sluicegate.http1.server.response_head import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings
 from sluicegate.http1.server.shared import Serving
 from sluicegate.testing.wire import MemoryNetwork
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def ok(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from tests.kit.front import Answer, open_front
+from tests.kit.front import GET, Answer, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Message, Receive, Scope, Send
 from sluicegate.http1.server.server import HangUp
 
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 

@@ -13,8 +13,9 @@ from sluicegate.http1.asgi import ASGIApp
 from sluicegate.http1.server.server import ServerSettings, serve
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
-__all__ = ["Answer", "Front", "HandClient", "open_front"]
+__all__ = ["GET", "Answer", "Front", "HandClient", "open_front"]
 
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 MOST_READ = 65_536
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 import attrs
 import trio
 from tests.kit.ledger import Asked, Ledger
+from tests.kit.messages import READY
 
 from sluicegate.protocol.eras import LEGACY
 from sluicegate.protocol.messages import decode_object, encode
@@ -17,7 +18,6 @@ from sluicegate.testing.lines import LineClient, Serve, open_line_client
 
 __all__ = ["CANCEL", "LOOK", "READY", "StdioClient", "hello", "listed"]
 
-READY = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 LOOK = b'{"jsonrpc":"2.0","id":"look-%d","method":"tools/list"}'
 CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%b}}'
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
+from tests.kit.messages import HELLO
 
 from sluicegate import Builder, Gateway, Outside, open_gateway
 from sluicegate.config.model import BearerAuth, Config, MetricsConfig, ObservabilityConfig
@@ -21,7 +22,6 @@ from sluicegate.testing.script import Delay, Reset, RpcError
 from sluicegate.testing.wire import MemoryNetwork
 
 BOTH = "application/json, text/event-stream"
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 @attrs.frozen

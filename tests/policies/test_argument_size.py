@@ -25,7 +25,7 @@ async def inner(call: Call) -> Reply:
     return DONE
 
 
-def a_call(arguments: bytes | None, method: str = "tools/call") -> Call:
+def call_with(arguments: bytes | None, method: str = "tools/call") -> Call:
     return Call(method, "t", {"name": Raw(b'"t"')} | ({} if arguments is None else {"arguments": Raw(arguments)}))
 
 
@@ -43,7 +43,7 @@ async def test_what_is_within_the_limit_or_no_call_of_a_tool_passes(arguments: b
     """VAL-1: equal is allowed."""
     policy = ArgumentSize(inner, ArgumentLimit(11))
 
-    assert await policy(a_call(arguments, method)) is DONE
+    assert await policy(call_with(arguments, method)) is DONE
     assert policy.limit.refused == 0
 
 
@@ -61,7 +61,7 @@ async def test_what_is_above_is_refused_with_its_size_and_the_limit(arguments: b
     """VAL-1: -32602, and no backend has seen it."""
     policy = ArgumentSize(inner, ArgumentLimit(10))
 
-    fault = (await policy(a_call(arguments))).fault
+    fault = (await policy(call_with(arguments))).fault
 
     assert fault is not None
     assert (fault.code, fault.message) == (-32602, f"Tool arguments exceed maximum size: {size} bytes (limit: 10 bytes)")

@@ -5,6 +5,7 @@ import random
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.budget import Budget, Budgeted
 from sluicegate.policies.retry import Retry
@@ -14,10 +15,6 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause, Fault
 
 WINDOW = 10.0
-
-
-def a_call() -> Call:
-    return Call("tools/call", "files_list", {})
 
 
 def counted(budget: Budget, calls: int) -> Budget:

@@ -6,6 +6,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.concurrency import Concurrency
 from sluicegate.policies.deadline import AttemptDeadline, Deadline
@@ -16,10 +17,6 @@ from sluicegate.protocol.faults import Cause
 from sluicegate.testing.scissors import cut_after
 
 DONE = Reply()
-
-
-def a_call(number: int = 0) -> Call:
-    return Call("tools/call", str(number), {})
 
 
 @attrs.define(eq=False)

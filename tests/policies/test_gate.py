@@ -6,6 +6,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.breaker import Breaker, BreakerState
 from sluicegate.policies.compose import chain
@@ -25,10 +26,6 @@ LOST = faults.lost("files", "gone")
 
 def rpc(code: int) -> Fault:
     return faults.backend_error("files", Raw(encode({"code": code, "message": "no"})))
-
-
-def a_call() -> Call:
-    return Call("tools/call", "read", {})
 
 
 @attrs.define(eq=False)

@@ -11,7 +11,9 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
+from tests.kit.replies import text_of
 
 from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import HedgeTimer
@@ -20,21 +22,11 @@ from sluicegate.policies.repeatable import repeatable
 from sluicegate.policies.retry import Retry
 from sluicegate.policies.settings import HedgeSettings, RetrySettings
 from sluicegate.protocol import faults
-from sluicegate.protocol.calls import SILENT, Back, Call, Handler, Reply
-from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.calls import SILENT, Call, Handler, Reply
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Hang, RpcError, ToolFails
 
 Clock = trio.testing.MockClock
-
-
-def a_call(method: str = "tools/call", name: bytes = b"find", back: Back = SILENT) -> Call:
-    return Call(method, "files_find", {"name": Raw(b'"%s"' % name)}, back=back)
-
-
-def text_of(reply: Reply) -> str:
-    assert reply.fault is None, reply.fault
-    return reply.text
 
 
 def message_of(reply: Reply) -> str:
@@ -83,7 +75,7 @@ async def test_a_slow_call_gets_one_copy_and_one_answer(autojump_clock: Clock) -
     """TST-C11: 20 ms delay, one hedge, a backend of 100 ms: one answer, exactly two hits."""
     backend = ScriptedBackend(Delay(0.1))
     async with hedging(backend, HedgeSettings(20)) as hedge:
-        assert text_of(await hedge(a_call())) == "find {} #1"
+        assert text_of(await hedge(a_call("files_find"))) == "find {} #1"
         assert trio.current_time() == 0.1
     assert (backend.calls, backend.cancelled) == (2, [2])
     assert (hedge.sent, hedge.won, hedge.delay) == (1, 0, 0.02)
@@ -94,7 +86,7 @@ async def test_fast_calls_get_no_copies(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(0.01))
     async with hedging(backend, HedgeSettings(20)) as hedge:
         for number in (1, 2, 3):
-            assert text_of(await hedge(a_call())) == f"find {{}} #{number}"
+            assert text_of(await hedge(a_call("files_find"))) == f"find {{}} #{number}"
         await trio.sleep(1)
     assert (backend.calls, backend.cancelled, hedge.sent) == (3, [], 0)
 
@@ -103,7 +95,7 @@ async def test_there_are_never_more_copies_than_allowed(autojump_clock: Clock) -
     """TST-C13: 10 ms delay, two hedges, a backend that takes for ever compared to that: three hits."""
     backend = ScriptedBackend(Delay(1))
     async with hedging(backend, HedgeSettings(10, max_hedges=2)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
     assert (backend.calls, sorted(backend.cancelled), hedge.sent) == (3, [2, 3], 2)
 
 
@@ -117,7 +109,7 @@ async def test_copies_are_sent_a_delay_apart_while_nothing_has_answered(autojump
         return Reply()
 
     async with hedging(slow, HedgeSettings(1000, max_hedges=9)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
     assert began == [0, 1, 2, 3]
 
 
@@ -125,7 +117,7 @@ async def test_without_a_delay_all_are_sent_at_once(autojump_clock: Clock) -> No
     """RES-10: a delay of 0."""
     backend = ScriptedBackend(Delay(3), Delay(2), Delay(2))
     async with hedging(backend, HedgeSettings(0, max_hedges=2)) as hedge:
-        assert text_of(await hedge(a_call()))[-1] in "23"
+        assert text_of(await hedge(a_call("files_find")))[-1] in "23"
         assert trio.current_time() == 2
     assert (backend.calls, hedge.sent, hedge.won) == (3, 2, 1)
 
@@ -141,11 +133,11 @@ async def test_what_must_not_run_twice_passes_untouched(autojump_clock: Clock) -
 
     safe = repeatable("safe", lambda _method, name: name == "find")
     async with hedging(inner, HedgeSettings(1000), is_repeatable=safe) as hedge:
-        harmful = a_call(name=b"delete")
+        harmful = a_call("files_delete")
         await hedge(harmful)
         assert calls == [harmful]
-        await hedge(a_call())
-        await hedge(a_call("resources/read"))
+        await hedge(a_call("files_find"))
+        await hedge(a_call("files_find", "resources/read"))
     assert backend.calls == 5
 
 
@@ -161,7 +153,7 @@ async def test_each_copy_passes_the_whole_way_to_the_backend(autojump_clock: Clo
         return Reply()
 
     async with hedging(limited, HedgeSettings(1000, max_hedges=5)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
     assert taken[:2] == [1, 2], "the other copies still waited for a place when it was over"
     assert places.borrowed_tokens == 0
 
@@ -169,7 +161,7 @@ async def test_each_copy_passes_the_whole_way_to_the_backend(autojump_clock: Clo
 async def test_nothing_is_copied_while_the_backend_is_being_tried_out(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(10))
     async with hedging(backend, HedgeSettings(1000), may_hedge=lambda: False) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
     assert backend.calls == 1
 
 
@@ -177,7 +169,7 @@ async def test_whether_copies_may_be_sent_is_asked_again_when_one_is_due(autojum
     """The breaker opened at 1.5 and closed at 2.5: the copy that was due in between is not made up for."""
     backend = ScriptedBackend(Delay(10))
     async with hedging(backend, HedgeSettings(1000, max_hedges=3), may_hedge=lambda: not 1.5 < trio.current_time() < 2.5) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
     assert (backend.calls, hedge.sent) == (3, 2)
 
 
@@ -191,9 +183,9 @@ async def test_once_a_person_was_asked_no_copy_starts(autojump_clock: Clock) -> 
         return await backend(call)
 
     async with hedging(asks_at_once_and_a_half, HedgeSettings(1000, max_hedges=5)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
         assert hedge.sent == 1
-        asked = a_call()
+        asked = a_call("files_find")
         asked.trail.asked = True
         await hedge(asked)
     assert hedge.sent == 1
@@ -202,7 +194,7 @@ async def test_once_a_person_was_asked_no_copy_starts(autojump_clock: Clock) -> 
 async def test_every_copy_is_drawn_from_the_budget(autojump_clock: Clock) -> None:
     """LIM-16: one budget with retries; without means no copy, and none is drawn for one that may not be sent."""
     backend = ScriptedBackend(Delay(10))
-    call = a_call()
+    call = a_call("files_find")
     call.trail.allowance = allowance = Allows(2)
     async with hedging(backend, HedgeSettings(1000, max_hedges=4), may_hedge=lambda: trio.current_time() != 1) as hedge:
         await hedge(call)
@@ -216,7 +208,7 @@ async def test_the_copy_answers_if_it_is_faster(autojump_clock: Clock) -> None:
     """RES-11, RES-12: and the first attempt is cancelled, not abandoned."""
     backend = ScriptedBackend(Delay(10), Delay(1))
     async with hedging(backend, HedgeSettings(2000)) as hedge:
-        assert text_of(await hedge(a_call())) == "find {} #2"
+        assert text_of(await hedge(a_call("files_find"))) == "find {} #2"
         assert trio.current_time() == 3
         assert backend.cancelled == [1]
     assert (hedge.sent, hedge.won) == (1, 1)
@@ -226,7 +218,7 @@ async def test_a_failure_of_a_copy_is_not_taken_for_the_answer(autojump_clock: C
     """RES-11: the first success, not the first response."""
     backend = ScriptedBackend(Delay(5), RpcError())
     async with hedging(backend, HedgeSettings(2000)) as hedge:
-        assert text_of(await hedge(a_call())) == "find {} #1"
+        assert text_of(await hedge(a_call("files_find"))) == "find {} #1"
         assert trio.current_time() == 5
     assert (hedge.sent, hedge.won) == (1, 0)
 
@@ -235,7 +227,7 @@ async def test_if_the_first_attempt_fails_its_copies_may_still_succeed(autojump_
     """RES-11: the first success, not the first response, the other way round."""
     backend = ScriptedBackend(Delay(3, RpcError()), Delay(3, RpcError()), Delay(2, Answer("yes")), Hang())
     async with hedging(backend, HedgeSettings(1000, max_hedges=9)) as hedge:
-        assert text_of(await hedge(a_call())) == "yes"
+        assert text_of(await hedge(a_call("files_find"))) == "yes"
         assert trio.current_time() == 4
     assert backend.calls <= 4, "no copies were sent once an attempt had failed"
     assert hedge.won == 1
@@ -244,7 +236,7 @@ async def test_if_the_first_attempt_fails_its_copies_may_still_succeed(autojump_
 async def test_a_tool_that_says_that_it_failed_has_answered(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Hang(), Delay(1, ToolFails("no such file")))
     async with hedging(backend, HedgeSettings(2000)) as hedge:
-        assert text_of(await hedge(a_call())) == "no such file"
+        assert text_of(await hedge(a_call("files_find"))) == "no such file"
         assert trio.current_time() == 3
 
 
@@ -254,7 +246,7 @@ async def test_if_all_fail_the_fault_is_that_of_the_first_attempt(autojump_clock
         Delay(3, RpcError(message="first")), Delay(4, RpcError(message="second")), Delay(2, RpcError(message="third"))
     )
     async with hedging(backend, HedgeSettings(1000, max_hedges=2)) as hedge:
-        assert message_of(await hedge(a_call())) == "first"
+        assert message_of(await hedge(a_call("files_find"))) == "first"
         assert trio.current_time() == 5
     assert (backend.cancelled, hedge.won) == ([], 0)
 
@@ -262,7 +254,7 @@ async def test_if_all_fail_the_fault_is_that_of_the_first_attempt(autojump_clock
 async def test_a_failure_before_any_copy_was_due_is_answered_at_once(autojump_clock: Clock) -> None:
     backend = ScriptedBackend(Delay(1, RpcError()))
     async with hedging(backend, HedgeSettings(2000)) as hedge:
-        assert message_of(await hedge(a_call())) == "broken"
+        assert message_of(await hedge(a_call("files_find"))) == "broken"
         assert trio.current_time() == 1
         await trio.sleep(10)
     assert backend.calls == 1
@@ -272,7 +264,7 @@ async def test_no_copy_is_sent_once_the_first_attempt_has_failed(autojump_clock:
     """Sending again what has failed is for retries."""
     backend = ScriptedBackend(Delay(1.5, RpcError()), Delay(8))
     async with hedging(backend, HedgeSettings(1000, max_hedges=9)) as hedge:
-        assert text_of(await hedge(a_call())) == "find {} #2"
+        assert text_of(await hedge(a_call("files_find"))) == "find {} #2"
         assert trio.current_time() == 9
     assert backend.calls == 2
 
@@ -284,14 +276,14 @@ async def test_with_retries_outside_copies_do_not_multiply(seconds: float, seed:
     backend = ScriptedBackend(Delay(seconds, RpcError()))
     async with hedging(backend, HedgeSettings(20)) as hedge:
         retry = Retry(hedge, RetrySettings(max_retries=1), lambda _call: True, random.Random(seed))
-        assert message_of(await retry(a_call())) == "broken"
+        assert message_of(await retry(a_call("files_find"))) == "broken"
     assert backend.calls == 2 if seconds < 0.02 else 2 <= backend.calls <= 4
 
 
 async def test_with_retries_outside_a_budget_holds_for_both(autojump_clock: Clock) -> None:
     """LIM-16: one budget with retry."""
     backend = ScriptedBackend(Delay(0.05, RpcError()))
-    call = a_call()
+    call = a_call("files_find")
     call.trail.allowance = Allows(2)
     async with hedging(backend, HedgeSettings(20)) as hedge:
         await Retry(hedge, RetrySettings(max_retries=5), lambda _call: True, random.Random(1))(call)
@@ -312,7 +304,7 @@ async def test_a_copy_may_not_ask_and_reports_no_progress(autojump_clock: Clock)
         return Reply()
 
     back = Heard()
-    call = a_call(back=back)
+    call = a_call("files_find", back=back)
     async with hedging(noisy, HedgeSettings(1000)) as hedge:
         await hedge(call)
     first, copy = seen
@@ -330,7 +322,7 @@ async def test_a_copy_knows_how_long_its_call_may_take(autojump_clock: Clock) ->
         await trio.sleep(3)
         return Reply()
 
-    call = a_call()
+    call = a_call("files_find")
     call.scope.deadline = 100
     async with hedging(slow, HedgeSettings(1000)) as hedge:
         with call.scope:
@@ -347,7 +339,7 @@ async def test_a_bug_in_a_copy_costs_this_copy_only(autojump_clock: Clock, caplo
         return await backend(call)
 
     async with hedging(buggy, HedgeSettings(1000, max_hedges=2)) as hedge:
-        assert text_of(await hedge(a_call())) == "find {} #1"
+        assert text_of(await hedge(a_call("files_find"))) == "find {} #1"
     assert (hedge.sent, backend.calls) == (2, 2)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
@@ -364,7 +356,7 @@ async def test_a_bug_in_the_first_attempt_is_the_callers_to_see(autojump_clock: 
 
     async with hedging(buggy, HedgeSettings(1000)) as hedge:
         with pytest.raises(ZeroDivisionError):
-            await hedge(a_call())
+            await hedge(a_call("files_find"))
     assert backend.cancelled == [1]
 
 
@@ -377,10 +369,10 @@ async def test_the_delay_is_what_so_many_percent_of_attempts_take(autojump_clock
     async with hedging(backend, HedgeSettings(5000, percentile=90)) as hedge:
         for _ in range(FEWEST):
             assert hedge.delay == 5
-            await hedge(a_call())
+            await hedge(a_call("files_find"))
         assert hedge.delay == pytest.approx(0.18)
         began = trio.current_time()
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
         assert trio.current_time() == pytest.approx(began + 0.28)
     assert (hedge.sent, hedge.won) == (1, 1)
 
@@ -397,7 +389,7 @@ async def test_cancelled_losers_make_the_delay_longer_not_shorter(autojump_clock
     delays = []
     async with hedging(half, HedgeSettings(50, max_hedges=9, percentile=90)) as hedge:
         for _ in range(300):
-            await hedge(a_call())
+            await hedge(a_call("files_find"))
             delays.append(hedge.delay)
     assert delays[-1] == 1000, "which is the truth"
 
@@ -407,7 +399,7 @@ async def test_who_gives_up_says_that_it_takes_longer_and_not_that_it_took_so_lo
     async with hedging(backend, HedgeSettings(5000, percentile=50)) as hedge:
         for number in range(2 * FEWEST):
             with trio.move_on_after(0.5 if number % 4 else 3):
-                await hedge(a_call())
+                await hedge(a_call("files_find"))
         assert hedge.delay == pytest.approx(2)
 
 
@@ -421,7 +413,7 @@ async def test_of_failures_only_timeouts_say_how_slow_a_backend_is(fault: faults
 
     async with hedging(fails, HedgeSettings(5000, percentile=90, max_hedges=1), may_hedge=lambda: True) as hedge:
         for _ in range(FEWEST):
-            await hedge(a_call())
+            await hedge(a_call("files_find"))
         assert hedge.delay == (7 if counts else 5)
 
 

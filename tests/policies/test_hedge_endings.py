@@ -10,6 +10,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate.backends.session import BackendSession
@@ -25,10 +26,6 @@ from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
 from sluicegate.testing.script import Delay, Hang, RpcError, Step
 
 Clock = trio.testing.MockClock
-
-
-def a_call() -> Call:
-    return Call("tools/call", "files_find", {"name": Raw(b'"find"')})
 
 
 def told(backend: ScriptedBackend) -> tuple[int, int]:
@@ -86,7 +83,7 @@ async def over_a_session(*steps: Step, delay: float = 1, copies: int = 1) -> Asy
 async def test_if_the_first_attempt_wins_the_backend_is_told_to_drop_the_copies(autojump_clock: Clock) -> None:
     """RES-12: notifications/cancelled for every loser."""
     async with over_a_session(Delay(2.5), Hang(), copies=5) as setting:
-        assert (await setting.hedge(a_call())).text == "find {} #1"
+        assert (await setting.hedge(a_call("files_find"))).text == "find {} #1"
         await setting.assert_over(3)
         assert (trio.current_time(), sorted(setting.backend.cancelled)) == (2.5, [2, 3])
 
@@ -94,7 +91,7 @@ async def test_if_the_first_attempt_wins_the_backend_is_told_to_drop_the_copies(
 async def test_if_a_copy_wins_the_backend_is_told_to_drop_the_others(autojump_clock: Clock) -> None:
     """RES-12: the first attempt, and the other copy."""
     async with over_a_session(Hang(), Hang(), Delay(0.5), copies=5) as setting:
-        assert (await setting.hedge(a_call())).text == "find {} #3"
+        assert (await setting.hedge(a_call("files_find"))).text == "find {} #3"
         await setting.assert_over(3)
         assert (trio.current_time(), sorted(setting.backend.cancelled)) == (2.5, [1, 2])
 
@@ -103,7 +100,7 @@ async def test_if_the_caller_cancels_the_backend_is_told_to_drop_all(autojump_cl
     """RES-12: no copy survives that its client goes."""
     async with over_a_session(Hang(), copies=2) as setting:
         with trio.move_on_after(2.5) as scope:
-            await setting.hedge(a_call())
+            await setting.hedge(a_call("files_find"))
         assert scope.cancelled_caught
         await setting.assert_over(3)
         assert sorted(setting.backend.cancelled) == [1, 2, 3]
@@ -112,7 +109,7 @@ async def test_if_the_caller_cancels_the_backend_is_told_to_drop_all(autojump_cl
 async def test_if_the_deadline_of_the_call_expires_the_backend_is_told_to_drop_all(autojump_clock: Clock) -> None:
     """RES-12: no copy survives a timeout."""
     async with over_a_session(Hang(), copies=2) as setting:
-        reply = await Lifetime(CallDeadline(setting.hedge, 2.5))(a_call())
+        reply = await Lifetime(CallDeadline(setting.hedge, 2.5))(a_call("files_find"))
         assert reply.fault is not None
         assert (reply.fault.reason, trio.current_time()) == ("timeout", 2.5)
         await setting.assert_over(3)
@@ -122,7 +119,7 @@ async def test_if_the_deadline_of_the_call_expires_the_backend_is_told_to_drop_a
 async def test_if_the_caller_cancels_while_only_copies_run_they_are_dropped_too(autojump_clock: Clock) -> None:
     async with over_a_session(Delay(1.5, RpcError()), Hang()) as setting:
         with trio.move_on_after(4):
-            await setting.hedge(a_call())
+            await setting.hedge(a_call("files_find"))
         await setting.assert_over(2)
         assert (trio.current_time(), setting.backend.cancelled) == (4, [2])
 
@@ -135,7 +132,7 @@ async def test_a_lost_connection_fails_all_copies_and_the_call_with_them(autojum
             setting.backend.crash()
 
         nursery.start_soon(crash)
-        reply = await setting.hedge(a_call())
+        reply = await setting.hedge(a_call("files_find"))
         assert reply.fault is not None
         assert (reply.fault.reason, trio.current_time(), told(setting.backend)) == ("connection_lost", 2.5, (3, 0))
 
@@ -159,7 +156,7 @@ async def test_a_call_can_be_cut_at_every_checkpoint(scenario: str, delay: float
 
         async def play() -> Reply:
             setting.backend.steps = (Hang(),) * setting.backend.calls + SCENARIOS[scenario]
-            return await setting.hedge(a_call())
+            return await setting.hedge(a_call("files_find"))
 
         async def check(trial: Trial[Reply]) -> None:
             assert len(trial.results) == (not trial.cut)
@@ -193,7 +190,7 @@ async def test_a_call_can_be_cut_after_any_step_of_any_task(scenario: str, delay
                 axe = Axe(scope, steps)
                 trio.lowlevel.add_instrument(axe)
                 try:
-                    reply = await setting.hedge(a_call())
+                    reply = await setting.hedge(a_call("files_find"))
                 finally:
                     trio.lowlevel.remove_instrument(axe)
             assert scope.cancelled_caught == (reply is None)
@@ -210,7 +207,7 @@ async def test_a_call_can_be_cut_after_any_step_of_any_task(scenario: str, delay
 async def test_two_answers_in_the_same_step_are_one(attempt: int, autojump_clock: Clock) -> None:
     """Trio shuffles what is due together, so this has both orders."""
     async with over_a_session(Delay(2), Delay(1)) as setting:
-        reply = await setting.hedge(a_call())
+        reply = await setting.hedge(a_call("files_find"))
         assert reply.text in ("find {} #1", "find {} #2")
         await setting.assert_over(2)
         assert setting.hedge.won == reply.text.endswith("#2")
@@ -229,7 +226,7 @@ async def test_an_answer_in_the_step_in_which_a_copy_is_due(attempt: int, autoju
         return Reply()
 
     async with hedging(on_time, HedgeSettings(1000, max_hedges=3)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
         is_over = True
         await trio.testing.wait_all_tasks_blocked()
         assert len(begun) == 1 + hedge.sent <= 2
@@ -240,7 +237,7 @@ async def test_an_answer_in_the_step_in_which_a_copy_is_due(attempt: int, autoju
 async def test_a_copy_that_answers_in_the_step_in_which_the_call_is_cut(attempt: int, autojump_clock: Clock) -> None:
     """The call has one answer: that of the copy, or that it was cut."""
     async with over_a_session(Hang(), Delay(1)) as setting:
-        reply = await Lifetime(CallDeadline(setting.hedge, 2))(a_call())
+        reply = await Lifetime(CallDeadline(setting.hedge, 2))(a_call("files_find"))
         assert trio.current_time() == 2
         if reply.fault is None:
             assert (reply.text, setting.hedge.won) == ("find {} #2", 1)
@@ -267,7 +264,7 @@ async def test_a_loser_that_takes_its_time_to_end_delays_nobody(autojump_clock: 
         raise AssertionError
 
     async with hedging(slow_to_go, HedgeSettings(1000)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
         assert (trio.current_time(), hedge.running) == (3, 1)
         await trio.sleep(5.5)
         assert hedge.running == 0
@@ -289,7 +286,7 @@ async def test_a_copy_that_wins_ends_the_other_copies_at_once(autojump_clock: Cl
         return Reply()
 
     async with hedging(first_slow_to_go, HedgeSettings(1000, max_hedges=2)) as hedge:
-        await hedge(a_call())
+        await hedge(a_call("files_find"))
         assert trio.current_time() == 7.5
     assert sorted(ended) == [(0, 2.5), (1, 2.5), (2, 2.5)]
 
@@ -304,7 +301,7 @@ async def test_if_the_background_ends_a_call_that_waits_for_its_copies_answers(a
         hedge = Hedge(backend, HedgeSettings(1000), lambda _call: True, lambda: True, timer, background)
 
         async def run() -> None:
-            replies.append(await hedge(a_call()))
+            replies.append(await hedge(a_call("files_find")))
 
         calls.start_soon(run)
         await trio.sleep(3)

@@ -9,6 +9,7 @@ import weakref
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.hedge import Hedge
 from sluicegate.policies.hedge_timer import FEW_STALE, HedgeTimer
@@ -30,10 +31,6 @@ async def slow(_call: Call) -> Reply:
 
 def hedge_of(inner: Handler, delay: float, timer: HedgeTimer, background: trio.Nursery, *, copies: int = 1) -> Hedge:
     return Hedge(inner, HedgeSettings(1000 * delay, max_hedges=copies), lambda _call: True, lambda: True, timer, background)
-
-
-def a_call() -> Call:
-    return Call("tools/call", "files_find", {})
 
 
 async def test_before_a_copy_is_due_there_is_no_task_but_the_timers(autojump_clock: Clock) -> None:

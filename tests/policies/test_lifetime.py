@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import trio
+from tests.kit.calls import a_call
+from tests.kit.replies import failed
 
 from sluicegate.policies.deadline import Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.protocol.calls import Call, Hop, Reply
-from sluicegate.protocol.faults import Cause, Fault
+from sluicegate.protocol.faults import Cause
 
 REPLY = Reply()
-
-
-def a_call() -> Call:
-    return Call("tools/call", "slow_tool", {})
-
-
-def failed(reply: Reply) -> Fault:
-    assert reply.fault is not None
-    return reply.fault
 
 
 async def works(call: Call) -> Reply:
@@ -35,18 +28,18 @@ async def waits(call: Call) -> Reply:
 
 
 async def test_a_call_that_is_fast_enough_passes(autojump_clock: object) -> None:
-    assert await Lifetime(CallDeadline(works, 11))(a_call()) is REPLY
+    assert await Lifetime(CallDeadline(works, 11))(a_call("slow_tool")) is REPLY
     assert trio.current_time() == 10
 
 
 async def test_a_call_that_takes_too_long_is_answered_in_time(autojump_clock: object) -> None:
-    fault = failed(await Lifetime(CallDeadline(works, 3))(a_call()))
+    fault = failed(await Lifetime(CallDeadline(works, 3))(a_call("slow_tool")))
     assert (fault.cause, trio.current_time()) == (Cause.TIMEOUT, 3)
     assert "3 s" in fault.message
 
 
 async def test_a_call_that_never_left_was_overload(autojump_clock: object) -> None:
-    fault = failed(await Lifetime(CallDeadline(waits, 3))(a_call()))
+    fault = failed(await Lifetime(CallDeadline(waits, 3))(a_call("slow_tool")))
     assert (fault.cause, fault.counts_against_backend) == (Cause.OVERLOAD, False)
 
 
@@ -56,14 +49,14 @@ async def test_the_earlier_of_two_deadlines_holds(autojump_clock: object) -> Non
     async def copies(call: Call) -> Reply:
         return await CallDeadline(works, 9)(call.copy())
 
-    assert "2 s" in failed(await Lifetime(CallDeadline(copies, 2))(a_call())).message
-    assert "9 s" in failed(await Lifetime(CallDeadline(copies, 20))(a_call())).message
+    assert "2 s" in failed(await Lifetime(CallDeadline(copies, 2))(a_call("slow_tool"))).message
+    assert "9 s" in failed(await Lifetime(CallDeadline(copies, 20))(a_call("slow_tool"))).message
     assert trio.current_time() == 11
 
 
 async def test_a_call_that_somebody_cut_says_why(autojump_clock: object) -> None:
     """Even if a deadline would have come."""
-    call = a_call()
+    call = a_call("slow_tool")
 
     async def cut() -> None:
         await trio.sleep(1)
@@ -80,13 +73,13 @@ async def test_a_call_that_somebody_cut_says_why(autojump_clock: object) -> None
 async def test_cancelling_the_task_of_a_call_gives_no_answer(autojump_clock: object) -> None:
     """Whoever cancels more than the call answers for it."""
     with trio.move_on_after(1) as outside:
-        await Lifetime(CallDeadline(works, 3))(a_call())
+        await Lifetime(CallDeadline(works, 3))(a_call("slow_tool"))
     assert outside.cancelled_caught
 
 
 async def test_a_scope_that_ends_sooner_still_does(autojump_clock: object) -> None:
     """Whoever made the call may have given it less time."""
-    call = a_call()
+    call = a_call("slow_tool")
     call.scope.deadline = 2
 
     assert failed(await Lifetime(CallDeadline(works, 3))(call)).cause is Cause.TIMEOUT
@@ -104,7 +97,7 @@ async def test_who_had_a_call_when_it_was_cut_is_named_and_not_who_had_refused_i
         call.trail.hops += [Hop("first", "connection_lost", 1.0), Hop("second", "error", 0.0)]
         return await works(call)
 
-    assert failed(await Lifetime(CallDeadline(tried, 3))(a_call())).backend == "slow"
-    assert failed(await Deadline(tried, 3)(a_call())).backend == "slow"
-    assert failed(await Lifetime(CallDeadline(failed_before, 3))(a_call())).backend == "second"
-    assert failed(await Lifetime(CallDeadline(waits, 3))(a_call())).backend == ""
+    assert failed(await Lifetime(CallDeadline(tried, 3))(a_call("slow_tool"))).backend == "slow"
+    assert failed(await Deadline(tried, 3)(a_call("slow_tool"))).backend == "slow"
+    assert failed(await Lifetime(CallDeadline(failed_before, 3))(a_call("slow_tool"))).backend == "second"
+    assert failed(await Lifetime(CallDeadline(waits, 3))(a_call("slow_tool"))).backend == ""

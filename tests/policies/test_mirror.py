@@ -43,7 +43,7 @@ class Recorder:
         return [json.loads(encode(call.params)) for call in self.calls]
 
 
-def a_call(method: str = "tools/call", /, **params: Any) -> Call:
+def now(method: str = "tools/call", /, **params: Any) -> Call:
     raw = decode_object(encode({"name": "now"} | params))
     assert isinstance(raw, dict)
     return Call(method, "time_now", raw, Caller("2025-11-25"))
@@ -51,7 +51,7 @@ def a_call(method: str = "tools/call", /, **params: Any) -> Call:
 
 async def test_the_caller_gets_the_primarys_answer() -> None:
     async with trio.open_nursery() as background:
-        assert PRIMARY is await Mirror(primary, (Shadow("shadow", Recorder()),), background)(a_call())
+        assert PRIMARY is await Mirror(primary, (Shadow("shadow", Recorder()),), background)(now())
 
 
 async def test_a_hundred_percent_is_every_call() -> None:
@@ -59,7 +59,7 @@ async def test_a_hundred_percent_is_every_call() -> None:
     async with trio.open_nursery() as background:
         mirror = Mirror(primary, (Shadow("shadow", shadow, slots=100),), background)
         for _call in range(100):
-            await mirror(a_call())
+            await mirror(now())
 
     assert len(shadow.calls) == 100
 
@@ -89,7 +89,7 @@ def test_a_share_that_is_none_is_refused(percent: int) -> None:
 async def test_a_copy_keeps_arguments_and_continuation(method: str) -> None:
     shadow = Recorder()
     params = {"arguments": {"zone": "UTC"}, "requestState": "s", "inputResponses": {"q": 1}, "_meta": {"trace": [1]}}
-    original = a_call(method, **params)
+    original = now(method, **params)
     async with trio.open_nursery() as background:
         await Mirror(primary, (Shadow("shadow", shadow),), background)(original)
 
@@ -100,7 +100,7 @@ async def test_a_copy_keeps_arguments_and_continuation(method: str) -> None:
 
 async def test_a_copy_has_no_progress_token_no_task_and_nobody_to_ask() -> None:
     shadow = Recorder()
-    original = a_call(_meta={"progressToken": 1, "x": 2}, task={"ttl": 1})
+    original = now(_meta={"progressToken": 1, "x": 2}, task={"ttl": 1})
     original.back = Heard()
     async with trio.open_nursery() as background:
         await Mirror(primary, (Shadow("shadow", shadow),), background)(original)
@@ -114,7 +114,7 @@ async def test_a_copy_has_no_progress_token_no_task_and_nobody_to_ask() -> None:
 async def test_metadata_that_is_no_object_is_the_backends_business() -> None:
     shadow = Recorder()
     async with trio.open_nursery() as background:
-        await Mirror(primary, (Shadow("shadow", shadow),), background)(a_call(_meta=[1]))
+        await Mirror(primary, (Shadow("shadow", shadow),), background)(now(_meta=[1]))
 
     assert shadow.params == [{"name": "now", "_meta": [1]}]
 
@@ -123,7 +123,7 @@ async def test_metadata_that_is_no_object_is_the_backends_business() -> None:
 async def test_only_calls_reads_and_prompts_are_copied(method: str) -> None:
     shadow = Recorder()
     async with trio.open_nursery() as background:
-        assert PRIMARY is await Mirror(primary, (Shadow("shadow", shadow),), background)(a_call(method))
+        assert PRIMARY is await Mirror(primary, (Shadow("shadow", shadow),), background)(now(method))
 
     assert shadow.calls == []
 
@@ -134,7 +134,7 @@ async def test_a_call_is_copied_once_however_many_attempts_it_takes() -> None:
     async with trio.open_nursery() as background:
         first, second = (Mirror(primary, (shadow,), background) for _member in range(2))
         for _call in range(4):
-            call = a_call()
+            call = now()
             await first(call.copy())
             await second(call.copy())
 
@@ -146,7 +146,7 @@ async def test_several_mirrors_each_have_their_own_share() -> None:
     async with trio.open_nursery() as background:
         mirror = Mirror(primary, shadows, background)
         for _call in range(8):
-            await mirror(a_call())
+            await mirror(now())
 
     assert [shadow.sent for shadow in shadows] == [8, 2, 0]
 
@@ -154,7 +154,7 @@ async def test_several_mirrors_each_have_their_own_share() -> None:
 async def test_a_slow_mirror_does_not_delay_the_caller(autojump_clock: trio.testing.MockClock) -> None:
     shadow = Shadow("shadow", Recorder(seconds=100), seconds=5)
     async with trio.open_nursery() as background:
-        await Mirror(primary, (shadow,), background)(a_call())
+        await Mirror(primary, (shadow,), background)(now())
         assert trio.current_time() == 0
 
     assert trio.current_time() == 5
@@ -167,9 +167,9 @@ async def test_a_full_house_drops_and_counts(autojump_clock: trio.testing.MockCl
     async with trio.open_nursery() as background:
         mirror = Mirror(primary, (shadow,), background)
         for _call in range(5):
-            await mirror(a_call())
+            await mirror(now())
         await trio.sleep(2)
-        await mirror(a_call())
+        await mirror(now())
 
     assert (shadow.sent, shadow.dropped, shadow.running) == (3, 3, 0)
     assert len(recorder.calls) == 3
@@ -185,7 +185,7 @@ async def test_copies_that_have_not_begun_take_their_slots(autojump_clock: trio.
     async with trio.open_nursery() as background:
         mirror = Mirror(at_once, (shadow,), background)
         for _call in range(5):
-            await mirror(a_call())
+            await mirror(now())
 
     assert (shadow.sent, shadow.dropped, shadow.running) == (2, 3, 0)
 
@@ -196,7 +196,7 @@ async def test_cancelling_the_call_leaves_its_copy_alone(autojump_clock: trio.te
         raise AssertionError(call)
 
     shadow = Shadow("shadow", Recorder(seconds=2))
-    call = a_call()
+    call = now()
     async with trio.open_nursery() as background:
         with call.scope:
             call.scope.deadline = 1
@@ -221,7 +221,7 @@ async def buggy(call: Call) -> Reply:
 async def test_whatever_goes_wrong_with_a_copy_stays_there(
     handler: Callable[[Call], Awaitable[Reply]], level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shadow, call = Shadow("shadow", handler), a_call()
+    shadow, call = Shadow("shadow", handler), now()
     with caplog.at_level(logging.DEBUG, "sluicegate.mirror"):
         async with trio.open_nursery() as background:
             assert PRIMARY is await Mirror(primary, (shadow,), background)(call)
@@ -234,7 +234,7 @@ async def test_whatever_goes_wrong_with_a_copy_stays_there(
 async def test_ending_the_background_ends_every_copy() -> None:
     shadow = Shadow("shadow", Recorder(seconds=1000))
     async with trio.open_nursery() as background:
-        await Mirror(primary, (shadow,), background)(a_call())
+        await Mirror(primary, (shadow,), background)(now())
         await trio.testing.wait_all_tasks_blocked()
         background.cancel_scope.cancel()
 

@@ -7,6 +7,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.deadline import Deadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
@@ -18,10 +19,6 @@ from sluicegate.protocol.faults import Cause, Fault
 from sluicegate.testing.scissors import cut_after
 
 DONE = Reply()
-
-
-def a_call(number: int = 0) -> Call:
-    return Call("tools/call", str(number), {})
 
 
 @attrs.define(eq=False)

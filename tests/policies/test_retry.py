@@ -7,6 +7,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.policies.budget import Budget
 from sluicegate.policies.deadline import AttemptDeadline, Deadline
@@ -55,10 +56,6 @@ def plays(*steps: Fault | Reply, seconds: float = 0) -> Backend:
 
 def retry(backend: Backend, settings: RetrySettings = TOP, *, safe: bool = True, seed: int | None = None) -> Retry:
     return Retry(backend, settings, lambda _call: safe, Longest() if seed is None else random.Random(seed))
-
-
-def a_call() -> Call:
-    return Call("tools/call", "files_list", {"name": Raw(b'"list"')})
 
 
 def error(code: int = -32603) -> Fault:

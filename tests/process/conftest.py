@@ -15,11 +15,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+from tests.kit.checkout import ROOT
 
 import sluicegate
 
 SERVER = Path(__file__).with_name("plain_server.py")
-ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.rst", *sorted((ROOT / "src" / "sluicegate" / "help").glob("*.rst")))
 PATIENCE = 180
 

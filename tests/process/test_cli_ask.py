@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 from mcp import Client, StdioServerParameters
+from tests.kit.checkout import SLUICEGATE
 
 from sluicegate import open_gateway
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig
@@ -20,7 +21,6 @@ from sluicegate.gateway.builder import Builder
 pytestmark = pytest.mark.slow
 
 SERVER = Path(__file__).with_name("plain_server.py")
-SLUICEGATE = (sys.executable, "-m", "sluicegate")
 PATIENCE = 30
 
 

@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.kit.checkout import ROOT
 
 pytestmark = pytest.mark.slow
 

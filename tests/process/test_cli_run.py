@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.kit.checkout import SLUICEGATE
 
 from sluicegate.testing.family import Family
 
@@ -26,7 +27,6 @@ pytestmark = pytest.mark.slow
 
 SERVER = Path(__file__).with_name("plain_server.py")
 PATIENCE = 30
-SLUICEGATE = (sys.executable, "-m", "sluicegate")
 
 
 class Daemon:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,13 +11,13 @@ from pathlib import Path
 import pytest
 import trio
 import trustme
+from tests.kit.checkout import SLUICEGATE
 
 from sluicegate.config.load import parse
 from sluicegate.gateway.opening import open_gateway
 
 pytestmark = pytest.mark.slow
 
-SLUICEGATE = (sys.executable, "-m", "sluicegate")
 PATIENCE = 30
 CONFIG = """\
 [proxy]

@@ -44,7 +44,7 @@ async def session_at(http: httpx2.AsyncClient) -> Session:
     return session
 
 
-def a_call(odd: bytes = b"") -> bytes:
+def line_of_a_call(odd: bytes = b"") -> bytes:
     params, beside = (odd, b"") if odd.startswith(b',"_meta"') else (b"", odd)
     own_id = b"" if beside.startswith(b',"id"') else b',"id":6'
     return b'{"jsonrpc":"2.0"%b,"method":"tools/call","params":{"name":"ev_echo","arguments":{"message":"m"}%b}%b}' % (
@@ -64,9 +64,9 @@ async def test_one_callers_odd_member_costs_nobody_anything(what: str) -> None:
                 async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as http:
                     one, other = await session_at(http), await session_at(http)
                     for _ in range(3):
-                        answer = await one.post(a_call(ODD[what]))
+                        answer = await one.post(line_of_a_call(ODD[what]))
                         assert b"Echo: m" in answer.content, answer.content
-                    assert b"Echo: m" in (await other.post(a_call())).content
+                    assert b"Echo: m" in (await other.post(line_of_a_call())).content
             nursery.cancel_scope.cancel()
 
 

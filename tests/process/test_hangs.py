@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.kit.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 HANGING = """
 import time
 import trio

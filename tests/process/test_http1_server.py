@@ -21,6 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
+from tests.kit.front import GET
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, serve
@@ -29,7 +30,6 @@ from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 
 pytestmark = pytest.mark.slow
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 SECONDS = 20
 """What a test may take before it counts as hung."""
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.kit.messages import HELLO
 
 pytestmark = pytest.mark.slow
 
 PATIENCE = 30
 RUN = (sys.executable, "-m", "sluicegate", "run")
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 PLAN = """
 [[faults]]
 fault = "rpc_error"

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.session import ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import Reply
 from sluicegate.protocol.faults import Cause
 
 pytestmark = pytest.mark.slow
@@ -54,32 +55,28 @@ def is_group_alive(group: int) -> bool:
     return any(int(pgid) == group and not stat.startswith("Z") for pgid, stat in map(str.split, listed.stdout.splitlines()))
 
 
-def a_call(method: str) -> Call:
-    return Call(method, method, {})
-
-
 async def ask_in_background(session: ChannelSession, nursery: trio.Nursery, method: str) -> list[Reply]:
     """Send a call that nobody answers, and return the list in which its reply will be."""
     replies: list[Reply] = []
 
     async def ask() -> None:
-        replies.append(await session.request(a_call(method)))
+        replies.append(await session.request(a_call(method=method)))
 
     nursery.start_soon(ask)
-    await session.request(a_call("hello"))  # its answer tells that the other one has arrived too
+    await session.request(a_call(method="hello"))  # its answer tells that the other one has arrived too
     return replies
 
 
 async def test_the_child_gets_its_environment_and_directory(tmp_path: Path) -> None:
     async with opened(odd(env={"ODD": "yes"}, cwd=str(tmp_path))) as session:
-        reply = await session.request(a_call("hello"))
+        reply = await session.request(a_call(method="hello"))
 
     assert {"saw": "hello", "pid": session.pid, "cwd": str(tmp_path), "env": "yes"} == reply.value
 
 
 async def test_kill_nine_in_mid_call_fails_it_at_once_with_the_signal_and_stderr() -> None:
     async with opened(odd()) as session:
-        await session.request(a_call("complain"))
+        await session.request(a_call(method="complain"))
         began = trio.current_time()
         async with trio.open_nursery() as nursery:
             replies = await ask_in_background(session, nursery, "hang")
@@ -96,7 +93,7 @@ async def test_kill_nine_in_mid_call_fails_it_at_once_with_the_signal_and_stderr
 
 async def test_an_exit_is_told_with_its_status() -> None:
     async with opened(odd()) as session:
-        reply = await session.request(a_call("exit"))
+        reply = await session.request(a_call(method="exit"))
 
     assert reply.fault is not None
     assert "exited with status 7; its stderr ended with:\n  giving up" in reply.fault.told
@@ -122,7 +119,7 @@ async def test_nothing_of_the_group_is_left_after_leaving(habits: tuple[str, ...
             assert str(await session.wait_closed()) == "exited with status 0"
             assert is_group_alive(session.pid or 0)
         else:
-            assert (await session.request(a_call("hello"))).fault is None
+            assert (await session.request(a_call(method="hello"))).fault is None
 
 
 async def test_kill_nine_of_a_parent_takes_its_children_along() -> None:
@@ -166,7 +163,7 @@ async def test_without_a_shell_there_is_no_guardian_but_all_else_works(
 ) -> None:
     monkeypatch.setattr("sluicegate.outside.guardian.SHELL", "/no/such/shell")
     async with opened(odd("deaf", "stubborn", grace=0.1)) as session:
-        reply = await session.request(a_call("hello"))
+        reply = await session.request(a_call(method="hello"))
 
     assert reply.fault is None
     assert [record.levelname for record in caplog.records if record.name == "sluicegate.processes"] == ["WARNING"]
@@ -175,14 +172,14 @@ async def test_without_a_shell_there_is_no_guardian_but_all_else_works(
 async def test_stderr_goes_to_the_log_line_by_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "sluicegate.backend.stderr"):
         async with opened(odd()) as session:
-            await session.request(a_call("complain"))
+            await session.request(a_call(method="complain"))
 
     assert [(record.__dict__["backend"], record.__dict__["line"]) for record in caplog.records] == [("odd", "the disk is full")]
 
 
 async def test_garbage_between_messages_hurts_nobody() -> None:
     async with opened(odd()) as session:
-        replies = [await session.request(a_call(method)) for method in ("garbage", "hello")]
+        replies = [await session.request(a_call(method=method)) for method in ("garbage", "hello")]
 
     assert [reply.fault for reply in replies] == [None, None]
     assert session.garbage == 6
@@ -206,7 +203,7 @@ async def test_a_child_that_does_not_read_is_an_overload_and_blocks_nobody() -> 
         replies: list[Reply] = []
 
         async def ask() -> None:
-            replies.append(await session.request(a_call("x" * 1000)))
+            replies.append(await session.request(a_call(method="x" * 1000)))
 
         for _ in range(2000):
             nursery.start_soon(ask)
@@ -263,15 +260,15 @@ async def until_gone(group: int) -> None:
 
 async def test_a_deep_answer_costs_its_call_at_once_and_no_other(tmp_path: Path) -> None:
     async with opened(odd(cwd=str(tmp_path))) as session:
-        reply = await session.request(a_call("deep"))
+        reply = await session.request(a_call(method="deep"))
         assert reply.fault is not None
         assert reply.fault.reason == "bad_answer"
-        assert (await session.request(a_call("x"))).fault is None
+        assert (await session.request(a_call(method="x"))).fault is None
 
 
 async def test_what_stands_before_an_answer_on_its_line_is_skipped(tmp_path: Path) -> None:
     async with opened(odd(cwd=str(tmp_path))) as session:
-        assert (await session.request(a_call("banner"))).value == {"saw": "banner"}
+        assert (await session.request(a_call(method="banner"))).value == {"saw": "banner"}
 
 
 async def test_a_flood_of_questions_ends_the_session_while_others_get_their_turns(tmp_path: Path) -> None:
@@ -285,7 +282,7 @@ async def test_a_flood_of_questions_ends_the_session_while_others_get_their_turn
 
     async with opened(odd(cwd=str(tmp_path))) as session, trio.open_nursery() as nursery:
         nursery.start_soon(other)
-        reply = await session.request(a_call("flood"))
+        reply = await session.request(a_call(method="flood"))
         nursery.cancel_scope.cancel()
     assert reply.fault is not None
     assert "requests that nobody asked for" in reply.fault.message

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
+from tests.kit.chance import looked_for
 
 from sluicegate.backends.http.retry_after import retry_after
 from sluicegate.config.problem import ConfigError
@@ -14,8 +15,6 @@ from sluicegate.protocol.calls import Caller
 from sluicegate.routing.split import SLOTS, Schedule
 from sluicegate.testing.injections.plan import read_plan
 from sluicegate.testing.injections.words import FAULTS, WrongFault, fault_in, name_of
-
-looked_for = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 SHARES = some.lists(some.tuples(some.integers(0, SLOTS), some.booleans()), max_size=5).filter(
     lambda shares: sum(percent for percent, _sticky in shares) <= SLOTS

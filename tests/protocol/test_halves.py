@@ -6,13 +6,12 @@ import json
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
+from tests.kit.chance import looked_for
 
 from sluicegate.protocol.halves import MOST_LOOKED_AT, MOST_MENDED, find_half, with_whole_characters
 from sluicegate.protocol.messages import Malformed, Response, decode
-
-looked_for = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize(

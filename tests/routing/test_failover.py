@@ -7,6 +7,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
@@ -59,20 +60,16 @@ def failover(*backends: Scripted, down: tuple[str, ...] = (), listing: tuple[str
     return Failover(candidates[0], tuple(candidates[1:]))
 
 
-def a_call() -> Call:
-    return Call("tools/call", "time_now", {"name": Raw(b'"now"'), "arguments": Raw(b"{}")})
-
-
 async def test_without_stand_ins_the_primarys_answer_is_the_answer() -> None:
     primary = failing("time", faults.lost("time", "gone"))
 
-    assert primary.replies[0] is await failover(primary)(a_call())
+    assert primary.replies[0] is await failover(primary)(a_call("time_now"))
 
 
 async def test_while_the_primary_answers_nobody_else_is_asked() -> None:
     primary, backup = ok("time"), ok("backup")
 
-    reply = await failover(primary, backup)(a_call())
+    reply = await failover(primary, backup)(a_call("time_now"))
 
     assert bytes(reply.result) == b'"time"'
     assert backup.asked == []
@@ -95,7 +92,7 @@ async def test_while_the_primary_answers_nobody_else_is_asked() -> None:
     ids=lambda fault: f"{fault.cause.value} {fault.code}",
 )
 async def test_a_stand_in_answers_when_the_primary_cannot(fault: Fault) -> None:
-    reply = await failover(failing("time", fault), ok("backup"))(a_call())
+    reply = await failover(failing("time", fault), ok("backup"))(a_call("time_now"))
 
     assert bytes(reply.result) == b'"backup"'
 
@@ -115,7 +112,7 @@ async def test_a_stand_in_answers_when_the_primary_cannot(fault: Fault) -> None:
 async def test_what_would_fail_anywhere_is_not_tried_elsewhere(fault: Fault) -> None:
     backup = ok("backup")
 
-    reply = await failover(failing("time", fault), backup)(a_call())
+    reply = await failover(failing("time", fault), backup)(a_call("time_now"))
 
     assert fault is reply.fault
     assert backup.asked == []
@@ -124,7 +121,7 @@ async def test_what_would_fail_anywhere_is_not_tried_elsewhere(fault: Fault) -> 
 async def test_a_backend_that_lists_a_tool_and_does_not_know_the_method_has_spoken() -> None:
     backup = ok("backup")
 
-    reply = await failover(failing("time", error(-32601)), backup, listing=("time",))(a_call())
+    reply = await failover(failing("time", error(-32601)), backup, listing=("time",))(a_call("time_now"))
 
     assert reply.fault is not None
     assert backup.asked == []
@@ -133,7 +130,7 @@ async def test_a_backend_that_lists_a_tool_and_does_not_know_the_method_has_spok
 async def test_a_tool_that_reports_an_error_has_answered() -> None:
     primary, backup = Scripted("time", [Reply(Raw(b'{"content":[],"isError":true}'))]), ok("backup")
 
-    reply = await failover(primary, backup)(a_call())
+    reply = await failover(primary, backup)(a_call("time_now"))
 
     assert primary.replies[0] is reply
     assert backup.asked == []
@@ -146,7 +143,7 @@ async def test_stand_ins_are_asked_in_the_given_order() -> None:
     for backend in backends:
         backend.meanwhile = lambda _call, name=backend.name: order.append(name)  # type: ignore[misc]
 
-    reply = await failover(*backends)(a_call())
+    reply = await failover(*backends)(a_call("time_now"))
 
     assert bytes(reply.result) == b'"two"'
     assert order == ["time", "one", "two"]
@@ -155,7 +152,7 @@ async def test_stand_ins_are_asked_in_the_given_order() -> None:
 async def test_when_all_fail_the_last_error_is_given_unchanged() -> None:
     backends = [failing("time", error(-32603)), failing("one", error(-32001, "one")), failing("two", error(-32002, "two"))]
 
-    reply = await failover(*backends)(a_call())
+    reply = await failover(*backends)(a_call("time_now"))
 
     assert reply.fault is not None
     assert reply.fault.encode() == b'{"code":-32002,"message":"two","data":1}'
@@ -164,7 +161,7 @@ async def test_when_all_fail_the_last_error_is_given_unchanged() -> None:
 async def test_the_error_of_the_last_one_asked_wins_over_those_that_were_passed_over() -> None:
     primary, down = failing("time", error(-32001, "mine")), ok("down")
 
-    reply = await failover(primary, down, down=("down",))(a_call())
+    reply = await failover(primary, down, down=("down",))(a_call("time_now"))
 
     assert primary.replies[0] is reply
     assert down.asked == []
@@ -173,7 +170,7 @@ async def test_the_error_of_the_last_one_asked_wins_over_those_that_were_passed_
 async def test_a_backend_that_is_down_is_passed_over() -> None:
     primary, down, backup = ok("time"), ok("down"), ok("backup")
 
-    reply = await failover(primary, down, backup, down=("time", "down"))(a_call())
+    reply = await failover(primary, down, backup, down=("time", "down"))(a_call("time_now"))
 
     assert bytes(reply.result) == b'"backup"'
     assert (primary.asked, down.asked) == ([], [])
@@ -182,7 +179,7 @@ async def test_a_backend_that_is_down_is_passed_over() -> None:
 async def test_when_all_are_down_the_primary_says_why() -> None:
     fault = faults.unavailable("time", "down")
 
-    reply = await failover(failing("time", fault), ok("backup"), down=("time", "backup"))(a_call())
+    reply = await failover(failing("time", fault), ok("backup"), down=("time", "backup"))(a_call("time_now"))
 
     assert fault is reply.fault
 
@@ -190,7 +187,7 @@ async def test_when_all_are_down_the_primary_says_why() -> None:
 async def test_every_attempt_carries_the_whole_request_in_a_copy_of_its_own() -> None:
     """Continuation state and unknown members reach a stand-in like the primary."""
     primary, backup = failing("time", error(-32603)), ok("backup")
-    original = a_call()
+    original = a_call("time_now")
     original.params |= {"requestState": Raw(b'"s"'), "inputResponses": Raw(b"{}")}
 
     await failover(primary, backup)(original)
@@ -205,7 +202,7 @@ async def test_once_a_person_was_asked_nobody_else_is() -> None:
     primary, backup = failing("time", error(-32603)), ok("backup")
     primary.meanwhile = lambda call: setattr(call.trail, "asked", True)
 
-    reply = await failover(primary, backup)(a_call())
+    reply = await failover(primary, backup)(a_call("time_now"))
 
     assert primary.replies[0] is reply
     assert backup.asked == []
@@ -215,14 +212,14 @@ async def test_a_primary_that_recovers_is_asked_first_again() -> None:
     primary = Scripted("time", [Reply.failed(error(-32603)), Reply(Raw(b'"time"'))])
     policy = failover(primary, ok("backup"))
 
-    assert [bytes((await policy(a_call())).result) for _call in range(2)] == [b'"backup"', b'"time"']
+    assert [bytes((await policy(a_call("time_now"))).result) for _call in range(2)] == [b'"backup"', b'"time"']
 
 
 async def test_every_hop_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     broken = failing("one", error(-32603, "broken"))
 
     with caplog.at_level(logging.WARNING, "sluicegate.failover"):
-        await failover(ok("time"), broken, ok("two"), down=("time",))(a_call())
+        await failover(ok("time"), broken, ok("two"), down=("time",))(a_call("time_now"))
 
     said = [(record.__dict__["primary"], record.__dict__["member"], record.__dict__["cause"]) for record in caplog.records]
     assert said == [("time", "one", "time is not available"), ("time", "two", "one: broken")]
@@ -235,7 +232,7 @@ async def test_a_candidate_alone_needs_only_a_handler() -> None:
 
     policy = Failover(Candidate("a", unknown), (Candidate("b", ok("b")),))
 
-    assert bytes((await policy(a_call())).result) == b'"b"'
+    assert bytes((await policy(a_call("time_now"))).result) == b'"b"'
     assert unknown is policy.inner
 
 
@@ -246,7 +243,7 @@ async def test_a_cancelled_caller_is_no_reason_to_ask_anybody_else(autojump_cloc
 
     backup = ok("backup")
     with trio.move_on_after(1) as scope:
-        await Failover(Candidate("time", hanging), (Candidate("backup", backup),))(a_call())
+        await Failover(Candidate("time", hanging), (Candidate("backup", backup),))(a_call("time_now"))
 
     assert scope.cancelled_caught
     assert backup.asked == []
@@ -293,7 +290,7 @@ async def test_an_ejected_stand_in_is_asked_when_nobody_else_is_left() -> None:
     backends = [failing("time", error(-32603)), ok("one"), failing("two", error(-32603)), ok("three")]
     order = in_turn(backends)
 
-    reply = await with_ejected(*backends, ejected={"one"}, down={"three"})(a_call())
+    reply = await with_ejected(*backends, ejected={"one"}, down={"three"})(a_call("time_now"))
 
     assert bytes(reply.result) == b'"one"'
     assert order == ["time", "two", "one"]
@@ -303,7 +300,7 @@ async def test_an_ejected_primary_is_asked_after_its_stand_ins_but_before_ejecte
     backends = [ok("time"), failing("one", error(-32603)), ok("two")]
     order = in_turn(backends)
 
-    reply = await with_ejected(*backends, ejected={"time", "two"})(a_call())
+    reply = await with_ejected(*backends, ejected={"time", "two"})(a_call("time_now"))
 
     assert bytes(reply.result) == b'"time"'
     assert order == ["one", "time"]
@@ -314,7 +311,7 @@ async def test_when_all_are_ejected_the_order_is_the_given_one(caplog: pytest.Lo
     order = in_turn(backends)
 
     with caplog.at_level(logging.WARNING, "sluicegate.failover"):
-        reply = await with_ejected(*backends, ejected={"time", "one"})(a_call())
+        reply = await with_ejected(*backends, ejected={"time", "one"})(a_call("time_now"))
 
     assert bytes(reply.result) == b'"one"'
     assert order == ["time", "one"]
@@ -334,7 +331,7 @@ async def test_who_is_ejected_or_down_is_looked_at_when_its_turn_comes() -> None
 
     backends[0].meanwhile = change
 
-    reply = await with_ejected(*backends, ejected=ejected, down=down)(a_call())
+    reply = await with_ejected(*backends, ejected=ejected, down=down)(a_call("time_now"))
 
     assert bytes(reply.result) == b'"two"'
     assert order == ["time", "two"]
@@ -348,7 +345,7 @@ async def test_the_refusal_of_a_gate_says_less_than_what_a_backend_said() -> Non
         failing("two", faults.circuit_open("two", 3)),
     ]
 
-    reply = await with_ejected(*backends, ejected={"time"})(a_call())
+    reply = await with_ejected(*backends, ejected={"time"})(a_call("time_now"))
 
     assert backends[1].replies[0] is reply
 
@@ -356,7 +353,7 @@ async def test_the_refusal_of_a_gate_says_less_than_what_a_backend_said() -> Non
 async def test_when_all_gates_refuse_the_primarys_refusal_is_the_answer() -> None:
     backends = [failing("time", faults.ejected("time", 3)), failing("one", faults.ejected("one", 9))]
 
-    reply = await with_ejected(*backends, ejected={"time", "one"})(a_call())
+    reply = await with_ejected(*backends, ejected={"time", "one"})(a_call("time_now"))
 
     assert backends[0].replies[0] is reply
 
@@ -365,7 +362,7 @@ async def test_when_all_gates_refuse_the_primarys_refusal_is_the_answer() -> Non
 async def test_every_attempt_beyond_the_first_is_drawn_from_the_allowance(allowed: int, asked: int) -> None:
     """RES-5: and when it is used up, what was said so far is the answer."""
     backends = [failing(name, error(-32000 - number)) for number, name in enumerate(("time", "one", "two"))]
-    call = a_call()
+    call = a_call("time_now")
     call.trail.allowance = purse = Purse(allowed)
 
     reply = await failover(*backends)(call)
@@ -377,7 +374,7 @@ async def test_every_attempt_beyond_the_first_is_drawn_from_the_allowance(allowe
 
 async def test_the_first_attempt_is_free_whoever_gets_it() -> None:
     primary, backup = ok("time"), ok("backup")
-    call = a_call()
+    call = a_call("time_now")
     call.trail.allowance = purse = Purse(0)
 
     assert bytes((await failover(primary, backup, down=("time",))(call)).result) == b'"backup"'
@@ -385,7 +382,7 @@ async def test_the_first_attempt_is_free_whoever_gets_it() -> None:
 
 
 async def test_nothing_is_drawn_where_nobody_is_left_to_be_asked() -> None:
-    call = a_call()
+    call = a_call("time_now")
     call.trail.allowance = purse = Purse(1)
 
     await failover(failing("time", error(-32603)), ok("one"), down=("one",))(call)
@@ -398,7 +395,7 @@ async def test_one_that_comes_up_while_another_is_asked_is_asked_too() -> None:
     backends = [failing("time", error(-32603)), ok("one")]
     backends[0].meanwhile = lambda _call: down.clear()
 
-    assert bytes((await with_ejected(*backends, ejected=set(), down=down)(a_call())).result) == b'"one"'
+    assert bytes((await with_ejected(*backends, ejected=set(), down=down)(a_call("time_now"))).result) == b'"one"'
 
 
 async def test_an_ejected_one_that_went_down_meanwhile_is_passed_over() -> None:
@@ -407,7 +404,7 @@ async def test_an_ejected_one_that_went_down_meanwhile_is_passed_over() -> None:
     backends = [failing("time", error(-32603)), ok("out"), failing("one", error(-32000))]
     backends[2].meanwhile = lambda _call: down.add("out")
 
-    reply = await with_ejected(*backends, ejected={"out"}, down=down)(a_call())
+    reply = await with_ejected(*backends, ejected={"out"}, down=down)(a_call("time_now"))
 
     assert backends[2].replies[0] is reply
     assert backends[1].asked == []

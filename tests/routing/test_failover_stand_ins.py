@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.tools import SAFE
 
 from sluicegate import Builder
 from sluicegate.config.model import TimeoutConfig
@@ -17,7 +18,6 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Hang, Reset, RpcError
 
 Clock = trio.testing.MockClock
-SAFE = {"name": "echo", "annotations": {"readOnlyHint": True}}
 _FAULT = faults.lost("a", "gone")
 OTHER = {"name": "other", "annotations": {"readOnlyHint": True}}
 

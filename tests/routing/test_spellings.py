@@ -6,8 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import trio
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.kit.chance import looked_for
 
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import EMPTY, Raw, encode
@@ -113,7 +114,6 @@ TRICKS: list[Callable[[str, int], str]] = [
     lambda uri, at: uri.replace("api.example", ("API.EXAMPLE", "api.example:443", "api.example:", "u:p@api.example")[at % 4], 1),
     lambda uri, at: uri + ("#x", "?x=1", "/", "/.", "%00", "\n")[at % 6],
 ]
-looked_for = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 tricks = st.lists(st.tuples(st.sampled_from(TRICKS), st.integers(0, 60)), max_size=4)
 
 

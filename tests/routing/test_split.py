@@ -29,7 +29,7 @@ class Counting:
         return Reply(Raw(b'"%b"' % self.name.encode())) if self.fault is None else Reply.failed(self.fault)
 
 
-def a_call(method: str = "tools/call", caller: str = "", *, name: str = "now") -> Call:
+def call_by(method: str = "tools/call", caller: str = "", *, name: str = "now") -> Call:
     key = "uri" if method == "resources/read" else "name"
     return Call(method, f"time_{name}", {key: Raw(b'"%b"' % name.encode())}, Caller("2025-11-25", session=caller))
 
@@ -47,7 +47,7 @@ async def asked(policy: Split, canary: Counting, times: int = 100, *, method: st
     got: list[int] = []
     for number in range(times):
         before = len(canary.asked)
-        await policy(a_call(method, caller))
+        await policy(call_by(method, caller))
         got += [number] * (len(canary.asked) - before)
     return got
 
@@ -141,7 +141,7 @@ async def test_what_is_no_call_read_or_prompt_is_the_primarys_and_no_slot(method
 async def test_a_canary_gets_the_whole_call(method: str) -> None:
     """GMW-7, LIM-20, TST-U8: with its arguments, continuation, caller and trail."""
     canary = Counting("canary")
-    original = a_call(method, "somebody")
+    original = call_by(method, "somebody")
     original.params |= {"arguments": Raw(b'{"a":1}'), "requestState": Raw(b'"s"'), "inputResponses": Raw(b"{}")}
     candidate = Candidate("canary", canary)
     policy = Split(Counting("time"), ((Canary(candidate, 100), Failover(candidate, ())),))
@@ -160,7 +160,7 @@ async def test_a_canary_that_fails_falls_back_to_its_primary_and_then_to_the_pri
     one, two, three = (Candidate(backend.name, backend) for backend in (canary, primary, spare))
     policy = Split(Failover(two, (three,)), ((Canary(one, 100), Failover(one, (two, three))),))
 
-    assert bytes((await policy(a_call())).result) == b'"spare"'
+    assert bytes((await policy(call_by())).result) == b'"spare"'
     assert [len(backend.asked) for backend in (canary, primary, spare)] == [1, 1, 1]
 
 
@@ -171,7 +171,7 @@ async def test_a_mirror_of_both_fires_once_although_the_canary_fails() -> None:
         two = Candidate("time", Mirror(Counting("time"), (shadow,), background))
         policy = Split(two.handler, ((Canary(one, 100), Failover(one, (two,))),))
 
-        assert bytes((await policy(a_call())).result) == b'"time"'
+        assert bytes((await policy(call_by())).result) == b'"time"'
 
     assert shadow.sent == 1
 
@@ -215,8 +215,8 @@ async def test_what_a_canary_lists_is_asked_by_the_local_name() -> None:
 
     canary = Counting("canary")
     policy = split(Counting("time"), Canary(Candidate("canary", canary, lists=lists), 100))
-    await policy(a_call())
-    await policy(a_call("resources/read", name="file:///x"))
+    await policy(call_by())
+    await policy(call_by("resources/read", name="file:///x"))
 
     assert seen == [("tools/call", "now"), ("resources/read", "file:///x")]
     assert [call.local for call in canary.asked] == ["now"]
@@ -281,7 +281,7 @@ async def test_a_new_split_goes_on_with_the_old_ones_schedule() -> None:
     schedule = Schedule.of([canary])
     got = 0
     for _call in range(100):
-        reply = await Split(primary, ((canary, canary.candidate.handler),), schedule)(a_call())
+        reply = await Split(primary, ((canary, canary.candidate.handler),), schedule)(call_by())
         got += bytes(reply.result) == b'"canary"'
 
     assert got == 10

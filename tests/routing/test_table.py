@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from tests.kit.replies import failed
 
 from sluicegate.policies.mirror import Mirror, Shadow
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.faults import Fault, backend_error
+from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
 from sluicegate.routing.catalogue import Directory, Entry, build
@@ -50,11 +51,6 @@ def router(*entries: Entry, **settings: Any) -> Router:
 
 
 ALL = offer({TOOLS: ("add",), RESOURCES: ("file:///x",), TEMPLATES: ("file:///{p}",), PROMPTS: ("greet",)})
-
-
-def failed(reply: Reply) -> Fault:
-    assert reply.fault is not None
-    return reply.fault
 
 
 @pytest.mark.parametrize(

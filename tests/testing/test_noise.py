@@ -36,7 +36,7 @@ class Heard:
         raise AssertionError(question)
 
 
-def a_call(token: bytes | None) -> tuple[Call, Heard]:
+def heard_call(token: bytes | None) -> tuple[Call, Heard]:
     call, heard = Call.tool("b_echo"), Heard()
     call.back = heard
     if token is not None:
@@ -47,7 +47,7 @@ def a_call(token: bytes | None) -> tuple[Call, Heard]:
 @WAYS
 async def test_a_flood_of_progress_reaches_who_asked_for_it_under_his_own_token(way: Transport, autojump_clock: Clock) -> None:
     async with open_gate(way, Rule(ProgressFlood(50))) as gate:
-        call, heard = a_call(b'"mine"')
+        call, heard = heard_call(b'"mine"')
         assert (await gate.gateway.handler(call)).fault is None
         assert len(heard.notes) == 50
         assert all(b'"progressToken":"mine"' in note for note in heard.notes)
@@ -56,7 +56,7 @@ async def test_a_flood_of_progress_reaches_who_asked_for_it_under_his_own_token(
 @WAYS
 async def test_a_flood_of_progress_that_nobody_asked_for_reaches_nobody(way: Transport, autojump_clock: Clock) -> None:
     async with open_gate(way, Rule(ProgressFlood(50))) as gate:
-        call, heard = a_call(None)
+        call, heard = heard_call(None)
         assert (await gate.gateway.handler(call)).fault is None
         assert heard.notes == []
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate import Builder
 from sluicegate.config.model import TimeoutConfig
-from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import (
     Answer,
@@ -54,10 +53,6 @@ STEPS: list[tuple[Step, str, float, str]] = [
 ]
 
 
-def a_call() -> Call:
-    return Call("tools/call", "echo", {"name": Raw(b'"echo"'), "arguments": Raw(b"{}")}, back=Heard())
-
-
 @pytest.mark.parametrize(("step", "expected", "seconds", "_alone"), STEPS)
 async def test_a_step_is_played_behind_a_gateway(
     step: Step, expected: str, seconds: float, _alone: str, autojump_clock: trio.testing.MockClock
@@ -79,7 +74,7 @@ async def test_a_step_is_played_as_a_handler(
     backend = ScriptedBackend(step)
     found = "nothing"
     with trio.move_on_after(10):
-        reply = await backend(a_call())
+        reply = await backend(a_call("echo", back=Heard()))
         found = reply.text if reply.fault is None else reply.fault.reason or str(reply.fault.code)
     assert (found, trio.current_time()) == (expected, seconds)
     assert backend.cancelled == ([1] if expected == "nothing" else [])
@@ -87,7 +82,7 @@ async def test_a_step_is_played_as_a_handler(
 
 async def test_a_script_gives_faults_to_a_handler_and_the_rest_goes_by_the_steps(autojump_clock: trio.testing.MockClock) -> None:
     backend = ScriptedBackend(Answer("well"), script=Script([Rule(RpcError(-1), every=2), Rule(Drip(100, 2), numbers=[3])]))
-    replies = [await backend(a_call()) for _ in range(4)]
+    replies = [await backend(a_call("echo", back=Heard())) for _ in range(4)]
     assert [reply.fault is None for reply in replies] == [True, False, True, False]
     assert trio.current_time() == 2.0
     assert [(one.number, one.fault) for one in backend.faults.injectors["scripted"].log] == [
@@ -127,6 +122,6 @@ async def test_the_transcript_tells_what_was_asked_when_and_what_was_done(autoju
 async def test_backends_may_share_a_transcript(autojump_clock: trio.testing.MockClock) -> None:
     shared, one, two = Transcript(), ScriptedBackend(name="one"), ScriptedBackend(name="two")
     one.transcript = two.transcript = shared
-    await one(a_call())
-    await two(a_call())
+    await one(a_call("echo", back=Heard()))
+    await two(a_call("echo", back=Heard()))
     assert_transcript(shared, ["one <- tools/call echo #1", "one -> #1 Echo", "two <- tools/call echo #1", "two -> #1 Echo"])

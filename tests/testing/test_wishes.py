@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 from tests.kit.asgi import AsgiTransport
+from tests.kit.messages import HELLO, READY
 
 from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
@@ -23,8 +24,6 @@ from sluicegate.testing.injections.kinds import Reset
 from sluicegate.testing.script import Rule, Script
 
 JSON = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-READY = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
 
 @attrs.define(eq=False)

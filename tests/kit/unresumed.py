@@ -1,0 +1,13 @@
+"""Who answers a client's request and is never asked to go on with it."""
+
+from __future__ import annotations
+
+__all__ = ["Unresumed"]
+
+
+class Unresumed:
+    """Its log is kept and dropped, but nobody comes back for it (implements `Answer` of `sluicegate.frontends.sessions`)."""
+
+    async def resume(self, http: object, after: int) -> None:
+        """Never."""
+        raise AssertionError
