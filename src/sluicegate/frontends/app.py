@@ -94,22 +94,22 @@ class App:
     async def _http(self, http: HttpRequest) -> None:
         if http.path in _PROBES:
             await self._probe(http)
-        elif not self.admission.allows_host(http.all(b"host")):
+        elif not self.admission.allows_host(http.headers.host):
             self._advise(http, b"host", "security.allowed_hosts, or run --allowed-host")
             await self._forbid(http, 400, "Host not allowed")
-        elif not self.admission.allows_origin(http.all(b"origin")):
+        elif http.headers.origin and not self.admission.allows_origin(http.headers.origin):
             self._advise(http, b"origin", "security.allowed_origins")
             await self._forbid(http, 403, "Cross-origin requests not allowed")
         else:
-            if origin := http.all(b"origin"):
-                http.extra = cors_headers(origin[0])
+            if http.headers.origin:
+                http.extra = cors_headers(http.headers.origin[0])
             await self._admitted(http)
 
     async def _admitted(self, http: HttpRequest) -> None:
         if http.method == "OPTIONS":
             await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
             return
-        principal = self.identity.identify(http.all(b"authorization")) if self.identity is not None else ""
+        principal = self.identity.identify(http.headers.authorization) if self.identity is not None else ""
         if isinstance(principal, Refused):
             self.endpoint.refused(401, principal.message)
             await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
@@ -122,7 +122,7 @@ class App:
 
     async def _wishing(self, http: HttpRequest, principal: str) -> None:
         """Serve a request, with the fault that it asks for."""
-        text = http.one(WISH)
+        text = http.headers.text(WISH)
         is_own = self.admission.on_loopback and may_wish(http.scope.get("client"), http.scope["headers"])
         if self.wishes is None or text is None or not is_own:
             await self._mcp(http, principal)
@@ -146,7 +146,10 @@ class App:
         name = header.decode().capitalize()
         if self._seldom.turn(name, trio.current_time()) is not None:
             log.warning(
-                "a request was refused for a header that a setting can allow", kind=name, value=_shown(http.all(header)), setting=setting
+                "a request was refused for a header that a setting can allow",
+                kind=name,
+                value=_shown(http.headers.all(header)),
+                setting=setting,
             )
 
     async def _show(self, http: HttpRequest, metrics: Callable[[], Awaitable[bytes]]) -> None:

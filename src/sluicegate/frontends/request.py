@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
 from ..protocol.messages import Malformed, encode, encode_error
 from ..protocol.parts import Parts
+from ..protocol.request_headers import RequestHeaders, read_headers
 from .stream import Downlink
 
 __all__ = ["BodyTooLarge", "ClientGone", "HttpRequest"]
@@ -48,13 +49,11 @@ class HttpRequest:
     """In capitals."""
     path: str = attrs.field(init=False)
     """Without the query, and without the part under which an outer application has mounted us."""
+    headers: RequestHeaders = attrs.field(init=False)
     downlink: Downlink = attrs.field(init=False)
     extra: Headers = attrs.field(factory=list, init=False)
     """Headers that every response to it carries."""
     _takes_views: bool = attrs.field(init=False)
-    _once: Mapping[bytes, bytes] | None = attrs.field(default=None, init=False)
-    """The headers, where each comes once; else they are in `_headers`."""
-    _headers: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         scope = self.scope
@@ -64,18 +63,7 @@ class HttpRequest:
         extensions = scope.get("extensions") or {}
         self.downlink = Downlink(self.receive, extensions.get(ON_DISCONNECT))
         self._takes_views = TAKES_VIEWS in extensions
-        given = scope["headers"]
-        headers = dict(given)
-        if len(headers) == len(given) and self.downlink.on_disconnect is not None:  # our own server: names in lower case, and none twice
-            self._once = headers
-        else:
-            for name, value in given:
-                self._headers.setdefault(name.lower(), []).append(value)
-
-    @property
-    def names(self) -> Iterable[bytes]:
-        """Of the headers, in lower case."""
-        return self._headers if self._once is None else self._once
+        self.headers = read_headers(scope["headers"], lower=self.downlink.on_disconnect is not None)  # from our own server
 
     @property
     def network(self) -> str:
@@ -83,27 +71,13 @@ class HttpRequest:
         client = self.scope.get("client")
         return network_of(client[0]) if client else ""
 
-    def all(self, name: bytes) -> list[bytes]:
-        """Every value of a header; the name in lower case."""
-        if self._once is not None:
-            return [self._once[name]] if name in self._once else []
-        return self._headers.get(name, [])
-
-    def one(self, name: bytes) -> str | None:
-        """The value of a header, several joined by commas; None if it is not there."""
-        if self._once is not None:
-            value = self._once.get(name)
-            return None if value is None else value.decode("latin-1").strip()
-        values = self._headers.get(name)
-        return b", ".join(values).decode("latin-1").strip() if values else None
-
     async def read_body(self, limit: int) -> bytes:
         """The whole body; raises `BodyTooLarge`, `BodyCrowded` or `ClientGone`.
 
         One that is refused, if it is not far too large, is read to its end and dropped, because most clients send all of it before they listen.
         """
-        announced = self.one(b"content-length") or ""
-        most = limit if self.all(b"expect") else limit * DROPPED
+        announced = self.headers.content_length
+        most = limit if self.headers.expects else limit * DROPPED
         if announced.isdecimal() and int(announced[:20]) > most:
             raise BodyTooLarge
         parts: list[bytes] = []

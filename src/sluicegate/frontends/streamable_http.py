@@ -50,7 +50,7 @@ class StreamableHttp:
     # -- POST
 
     async def _post(self, http: HttpRequest, principal: str) -> None:
-        may_be_json, may_stream = accepted(http.one(b"accept"))
+        may_be_json, may_stream = accepted(http.headers.accept)
         if not may_be_json and not may_stream:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
             return
@@ -70,7 +70,7 @@ class StreamableHttp:
         message = decode(body)
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
-        elif (wrong := contradiction(http, message, self.endpoint.directory.current)) is not None:
+        elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self.endpoint.directory.current)) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method in OPENS:
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
@@ -94,10 +94,10 @@ class StreamableHttp:
 
     async def _read_body(self, http: HttpRequest) -> bytes | None:
         """The body, or None if the request was answered already."""
-        if not is_json(http.one(b"content-type") or ""):
+        if not is_json(http.headers.content_type):
             await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send application/json in UTF-8")
             return None
-        if (http.one(b"content-encoding") or "identity").lower() != "identity":
+        if http.headers.content_encoding.lower() not in ("", "identity"):
             await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send the body without a content encoding")
             return None
         limit = self.endpoint.limits.max_body_size
@@ -133,7 +133,7 @@ class StreamableHttp:
             self.table.end(session)
 
     async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
-        if (wrong := contradiction(http, None, self.endpoint.directory.current)) is not None:
+        if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self.endpoint.directory.current)) is not None:
             await self._refuse_headers(http, wrong)
             return
         session = await self._session(http, principal)
@@ -167,7 +167,7 @@ class StreamableHttp:
     # -- GET and DELETE
 
     async def _get(self, http: HttpRequest, principal: str) -> None:
-        accept = http.one(b"accept")
+        accept = http.headers.accept
         if accept is None or not accepted(accept)[1]:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream")
             return
@@ -180,7 +180,7 @@ class StreamableHttp:
         if not self.table.may_stream(session):
             await self._refuse(http, 429, INVALID_REQUEST, f"you have {session.owner.streams} open streams; close one")
             return
-        resumed = http.one(b"last-event-id")
+        resumed = http.headers.last_event_id
         if not resumed:
             await listen(http, session, self.table, None, _version_header(session))
             return
@@ -211,14 +211,14 @@ class StreamableHttp:
 
     async def _session(self, http: HttpRequest, principal: str, *, id: bytes = b"null") -> Session | None:
         """The session that the request names; None if it was refused and answered."""
-        version = http.one(b"mcp-protocol-version")
+        version = http.headers.protocol_version
         if version is not None and version not in LEGACY:
             data = {"supported": LEGACY, "requested": version}
             await self._refuse(
                 http, 400, INVALID_REQUEST, f"Unsupported protocol version: {version!r}; send one of {', '.join(LEGACY)}", id=id, data=data
             )
             return None
-        session_id = http.one(b"mcp-session-id")
+        session_id = http.headers.session_id
         if session_id is None:
             await self._refuse(http, 400, SESSION_REQUIRED, "Session required: send initialize first, then its Mcp-Session-Id", id=id)
             return None
