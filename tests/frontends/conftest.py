@@ -22,7 +22,7 @@ from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.sse import Event, EventParser
-from sluicegate.routing.catalogue import Directory
+from sluicegate.routing.directory import Directory
 from sluicegate.sources import Sources
 
 BOTH = "application/json, text/event-stream"

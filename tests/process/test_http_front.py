@@ -20,7 +20,7 @@ from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Malformed, Raw, decode_object, encode, encode_notification
-from sluicegate.routing.catalogue import Directory
+from sluicegate.routing.directory import Directory
 
 pytestmark = pytest.mark.slow
 LARGE = 8_000_000

@@ -11,7 +11,8 @@ import pytest
 from sluicegate.protocol.calls import OURSELVES, Call, Reply
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
-from sluicegate.routing.catalogue import Catalogue, Directory, Entry, build
+from sluicegate.routing.catalogue import Catalogue, Entry, build
+from sluicegate.routing.directory import Directory
 from sluicegate.routing.visibility import Filter, Visibility
 
 

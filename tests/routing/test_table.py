@@ -13,7 +13,8 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
-from sluicegate.routing.catalogue import Directory, Entry, build
+from sluicegate.routing.catalogue import Entry, build
+from sluicegate.routing.directory import Directory
 from sluicegate.routing.table import Router
 from sluicegate.routing.visibility import Filter, Visibility
 

@@ -16,7 +16,7 @@ from ..gateway.policy_making import PolicyContext
 from ..observe.access import LogBuffer
 from ..outside import Outside
 from ..policies.hedge import HedgeTimer
-from ..routing.catalogue import Directory
+from ..routing.directory import Directory
 from ..routing.table import Router
 from ..sources import Sources
 

@@ -16,7 +16,7 @@ from ..protocol.log_levels import LEVELS
 from ..protocol.members import TOO_MANY
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, ListKind
-from ..routing.catalogue import Directory
+from ..routing.directory import Directory
 from ..sources import Sources
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]

@@ -24,7 +24,8 @@ from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
-from ..routing.catalogue import Catalogue, Directory, build
+from ..routing.catalogue import Catalogue, build
+from ..routing.directory import Directory
 from ..sources import Sources
 from .differences import Change, differences, told
 from .edits import Edit

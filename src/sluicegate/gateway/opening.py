@@ -28,7 +28,7 @@ from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
-from ..routing.catalogue import Directory
+from ..routing.directory import Directory
 from ..routing.table import Router
 from ..sources import Sources
 from .connectors import connector_for

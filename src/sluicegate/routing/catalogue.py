@@ -1,13 +1,13 @@
 """What the gateway offers: the lists of all backends merged in the order of the configuration, encoded once, and the table behind them.
 
 Every member of an item passes as the backend sent it, except its name or URI (CORE-22…25, P-25). A catalogue is never changed; when a
-backend changes, a new one is built and put into the `Directory`.
+backend changes, a new one is built and put into the `sluicegate.routing.directory.Directory`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -25,7 +25,7 @@ from .results import with_mapped_links
 from .routes import Namespace, Route, Table
 from .visibility import Visibility
 
-__all__ = ["Catalogue", "Directory", "Entry", "build"]
+__all__ = ["Catalogue", "Entry", "build"]
 
 _MOST_SHOWN = 100
 """Characters of a name that is too long."""
@@ -215,36 +215,3 @@ def _instructions(shown: Sequence[Entry], offers: Mapping[str, Offer]) -> str:
     own = [(entry.namespace or entry.name, offers[entry.name].hello.instructions) for entry in shown if entry.name in offers]
     first = f"MCP proxy aggregating {len(shown)} backend servers."
     return "\n\n".join([first, *(f"[{namespace}] {text}" for namespace, text in own if text)])
-
-
-@attrs.define(eq=False)
-class Directory:
-    """Holds the catalogue of the moment and tells who listens when a list has changed."""
-
-    current: Catalogue = attrs.field(factory=lambda: build((), separator=""))
-    _listeners: dict[object, Callable[[frozenset[str]], None]] = attrs.field(factory=dict, init=False)
-
-    def subscribe(self, listener: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-        """Call ``listener`` with the methods of the ``list_changed`` notifications that are due; the result ends that.
-
-        Listeners are called at once and in the task that replaced the catalogue, so they must not block.
-        """
-        key = object()
-        self._listeners[key] = listener
-        return lambda: self._listeners.pop(key, None) and None
-
-    def replace(self, catalogue: Catalogue) -> set[ListKind]:
-        """Put a catalogue in the place of the old one; returns the lists that differ.
-
-        What was ever declared stays declared: a client that was told of prompts gets an empty list when they are gone, not an error.
-        """
-        old = self.current
-        for remark in sorted(catalogue.remarks - old.remarks, key=attrs.astuple):
-            log.warning(remark.what, kind=remark.kind, item=remark.name, backend=remark.backend)
-        self.current = attrs.evolve(catalogue, offered=catalogue.offered | old.offered)
-        changed = self.current.changes_from(old)
-        if changed:
-            methods = frozenset(kind.changed for kind in changed)
-            for listener in list(self._listeners.values()):
-                listener(methods)
-        return changed

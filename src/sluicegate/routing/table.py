@@ -10,7 +10,8 @@ from ..protocol.calls import Call, Reply
 from ..protocol.members import is_null
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
-from .catalogue import Catalogue, Directory
+from .catalogue import Catalogue
+from .directory import Directory
 from .lengths import longest, too_long
 from .results import with_mapped_uris
 from .routes import Hidden, Route
