@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Handler, Layer, Reply
+from ..protocol.calls import Call, Caller, Handler, Layer, Reply
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.eras import HANDSHAKE, negotiate
 from ..protocol.log_levels import LEVELS
@@ -86,9 +86,9 @@ class Endpoint:
         """Answer a call; the handler behind every frontend."""
         return await (self._own if call.method in _OWN else self.handler)(call)
 
-    def declares(self, capability: str) -> bool:
-        """Whether clients are told of a capability now."""
-        return self.directory.current.declares(capability)
+    def declares(self, caller: Caller, capability: str) -> bool:
+        """Whether a client is told of a capability now."""
+        return self.directory.seen_by(caller).declares(capability)
 
     def opened(self, opening: Opening) -> None:
         """A client has begun a session; if it is the only one, backends may be told what it can do."""
@@ -104,7 +104,7 @@ class Endpoint:
             await trio.lowlevel.checkpoint()
             return Reply.failed(opening)
         await self.settled()
-        catalogue = self.directory.current
+        catalogue = self.directory.seen_by(call.caller)
         answer: dict[str, object] = {
             "protocolVersion": opening.version,
             "capabilities": Raw(catalogue.capabilities),
@@ -121,7 +121,7 @@ class Endpoint:
     async def _set_level(self, call: Call) -> Reply:
         """How much of what servers log its client gets; the session remembers it, since a backend serves many of them."""
         await trio.lowlevel.checkpoint()
-        if not self.declares("logging"):
+        if not self.declares(call.caller, "logging"):
             return Reply.failed(faults.unknown_method(call.method))
         if read_text(call.params, "level") not in LEVELS:
             return Reply.failed(faults.client_mistake(f'"level" must be one of {", ".join(LEVELS)}'))
@@ -133,7 +133,7 @@ class Endpoint:
         cursor = read_text(call.params, "cursor")
         if raw is not None and cursor is None and bytes(raw) != b"null":
             return Reply.failed(faults.client_mistake('"cursor" must be a string that an earlier page gave'))
-        return self.directory.current.page(kind, call.caller, cursor)
+        return self.directory.seen_by(call.caller).page(kind, call.caller, cursor)
 
 
 _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {

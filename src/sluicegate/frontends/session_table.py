@@ -54,7 +54,7 @@ class SessionTable:
 
     limits: Limits
     sources: Sources
-    declares: Callable[[str], bool] = attrs.field(default=lambda _capability: True, repr=False)
+    declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
     """Whether clients are told of a capability."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""

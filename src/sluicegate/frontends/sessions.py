@@ -62,8 +62,8 @@ class Session(ClientSide):
     """Whose it is, among those of the table; told whenever it was in use."""
     opened: bool = True
     """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
-    declares: Callable[[str], bool] = attrs.field(default=lambda _capability: True, repr=False)
-    """Whether clients are told of a capability."""
+    declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
+    """Whether a client is told of a capability."""
     ready: bool = attrs.field(default=False, init=False)
     """The client goes on after the handshake: it has sent ``notifications/initialized``, or a request, which says the same (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
@@ -196,7 +196,7 @@ class Session(ClientSide):
         """Whether its client is to get a note: what servers log only if it was told that there is such a thing, and if it is loud enough."""
         if not is_log_line(note):
             return True
-        return self.declares("logging") and (not self.quietest or severity(note) >= self.quietest)
+        return self.declares(self.caller, "logging") and (not self.quietest or severity(note) >= self.quietest)
 
     def open_stream(self, answer: Answer) -> EventLog:
         """A new stream for the answer to a POST."""

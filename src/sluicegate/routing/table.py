@@ -27,7 +27,7 @@ class Router:
 
     async def __call__(self, call: Call) -> Reply:
         """Run the call where its name belongs, under the backend's own name."""
-        placed = _place(self.directory.current, call)
+        placed = _place(self.directory.seen_by(call.caller), call)
         if isinstance(placed, faults.Fault):
             await trio.lowlevel.checkpoint()
             return Reply.failed(placed)

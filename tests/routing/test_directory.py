@@ -1,0 +1,69 @@
+"""Who asks is told what is there for him: the router, the lists and the capabilities look at the catalogue of their caller."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+import trio
+
+from sluicegate.frontends.endpoint import Endpoint
+from sluicegate.protocol.calls import Call, Caller, Reply
+from sluicegate.protocol.messages import EMPTY, Params, Raw, encode
+from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, ListKind, Offer
+from sluicegate.routing.catalogue import Catalogue, Entry, build
+from sluicegate.routing.directory import Directory
+from sluicegate.routing.table import Router
+
+ANN, BOB = Caller("2025-11-25", principal="ann"), Caller("2025-11-25", principal="bob")
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+
+
+async def echo(call: Call) -> Reply:
+    await trio.lowlevel.checkpoint()
+    return Reply.saying(call.local)
+
+
+async def at_once() -> None:
+    await trio.lowlevel.checkpoint()
+
+
+def offering(namespace: str, *capabilities: str) -> Catalogue:
+    items = (Item("t", {"name": Raw(encode("t"))}),)
+    lists: dict[ListKind, tuple[Item, ...]] = {kind: items if kind is TOOLS else () for kind in KINDS}
+    hello = Hello("2025-11-25", dict.fromkeys(("tools", *capabilities), EMPTY), {})
+    return build([Entry(namespace, namespace, echo, offer=Offer(hello, lists))], separator="_")
+
+
+@attrs.define(eq=False)
+class Private(Directory):
+    """Shows Ann what nobody else sees."""
+
+    anns: Catalogue = attrs.field(factory=lambda: offering("anns", "logging"))
+
+    def seen_by(self, caller: Caller) -> Catalogue:
+        return self.anns if caller is ANN else super().seen_by(caller)
+
+
+def call(caller: Caller, method: str, **params: object) -> Call:
+    written: Params = {key: Raw(encode(value)) for key, value in params.items()}
+    return Call(method, str(params.get("name", method)), written, caller)
+
+
+@pytest.mark.parametrize(("caller", "tool", "other", "logs"), [(ANN, "anns_t", "all_t", True), (BOB, "all_t", "anns_t", False)])
+async def test_a_caller_is_led_and_listed_and_told_by_his_own_catalogue(caller: Caller, tool: str, other: str, logs: bool) -> None:
+    directory = Private()
+    directory.replace(offering("all"))
+    async with trio.open_nursery() as calls:
+        endpoint = Endpoint("x", "1", Router(directory), directory, at_once, calls)
+        listed = await endpoint.handle(call(caller, "tools/list"))
+        assert [item["name"] for item in json.loads(bytes(listed.result))["tools"]] == [tool]
+        assert (await endpoint.handle(call(caller, "tools/call", name=tool))).text == "t"
+        refused = await endpoint.handle(call(caller, "tools/call", name=other))
+        assert refused.fault is not None
+        assert refused.fault.message == f"Unknown tool: {other}"
+        hello = json.loads(bytes((await endpoint.handle(call(caller, "initialize", **HELLO))).result))
+        assert ("logging" in hello["capabilities"]) is logs
+        assert ((await endpoint.handle(call(caller, "logging/setLevel", level="debug"))).fault is None) is logs
+        assert endpoint.declares(caller, "logging") is logs
