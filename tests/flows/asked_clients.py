@@ -80,7 +80,9 @@ class AskedClient:
 
 
 @attrs.define(eq=False)
-class _Lines:
+class LinesClient:
+    """What is about no call is heard on `lines` only."""
+
     lines: LineClient
 
     async def say(self, **members: object) -> None:
@@ -130,6 +132,11 @@ class HttpClient:
             if response.headers["content-type"] == "application/json":
                 self._take(await response.aread())
                 return
+            await self._read(response)
+
+    async def listen(self) -> None:
+        """Hear what is about no request, until it is cancelled."""
+        async with self.http.stream("GET", "/mcp", headers=self._headers()) as response:
             await self._read(response)
 
     async def resume(self, after: str) -> None:
@@ -210,6 +217,7 @@ async def asked_client(
     *steps: Any,
     capabilities: Mapping[str, object] | None = None,
     one_client: bool = True,
+    page_size: int = 0,
     backend: ScriptedBackend | None = None,
     **settings: Any,
 ) -> AsyncGenerator[AskedClient, None]:
@@ -218,7 +226,9 @@ async def asked_client(
     scripted = backend or ScriptedBackend(*steps, name="b")
     clientele = Clientele() if one_client else None
     async with open_outside() as world, trio.open_nursery() as nursery:
-        config = Config(ProxyConfig("near", listen=_at(NEAR)), (await _reached(back, scripted, world, nursery, settings),))
+        config = Config(
+            ProxyConfig("near", listen=_at(NEAR), page_size=page_size), (await _reached(back, scripted, world, nursery, settings),)
+        )
         servers = {"b": scripted.connector}
         async with (
             open_gateway(config, servers=servers, outside=world.outside, sources=Sources.virtual(1), one_client=clientele) as gateway,
@@ -268,7 +278,7 @@ async def _serve_far(scripted: ScriptedBackend, world: MemoryOutside, task_statu
 @asynccontextmanager
 async def _on_stdio(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
     async with open_line_client(gateway.serve_stdio, nursery) as lines:
-        yield _Lines(lines)
+        yield LinesClient(lines)
 
 
 @asynccontextmanager

@@ -96,16 +96,10 @@ async def test_a_page_may_read_the_session_id_and_every_refusal(gate: Any, talk:
         assert answer.headers["vary"] == "Origin"
 
 
-async def test_nobody_gets_in_without_a_known_token(gate: Any, talk: Any) -> None:
+async def test_whatever_path_is_asked_for_needs_a_token_and_each_refusal_is_told(gate: Any, talk: Any) -> None:
     gate.rebuild(tokens=("secret",))
-    missing = await gate.post(talk.opening())
-    assert missing.status_code == 401
-    assert missing.json()["error"] == {"code": -32007, "message": "Missing authentication credentials. Provide via Authorization header."}
-    assert missing.headers["www-authenticate"].startswith("Bearer")
-    wrong = await gate.post(talk.opening(), authorization="Bearer wrong")
-    assert wrong.json()["error"] == {"code": -32007, "message": "The provided bearer token is not valid"}
-    assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
-    assert (await gate.post(talk.opening(), authorization="Bearer secret")).status_code == 200
+    assert (await gate.post(talk.opening())).status_code == 401
+    assert (await gate.post(talk.opening(), authorization="Bearer wrong")).status_code == 401
     assert (await gate.http.get("/elsewhere")).status_code == 401
     assert [status for status, _ in gate.refusals] == [401, 401, 401]
 

@@ -215,15 +215,6 @@ async def test_sessions_that_are_not_used_end(gate: Any, talk: Any, autojump_clo
     assert (await gate.post(PING, second)).status_code == 200
 
 
-async def test_a_session_is_nothing_to_another_principal(gate: Any, talk: Any) -> None:
-    gate.rebuild(tokens=("one", "two"))
-    session = await gate.open(authorization="Bearer one")
-    stranger = await gate.post(PING, session, authorization="Bearer two")
-    unknown = await gate.post(PING, "x", authorization="Bearer two")
-    assert (stranger.status_code, stranger.content) == (404, unknown.content)
-    assert (await gate.post(PING, session, authorization="ApiKey one")).status_code == 200
-
-
 async def test_a_batch_is_answered_as_one(gate: Any, talk: Any) -> None:
     session = await gate.open("2025-03-26")
     batch = [

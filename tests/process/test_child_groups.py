@@ -137,17 +137,6 @@ async def test_a_signal_reaches_the_whole_group_each_time_it_is_sent() -> None:
         assert child.returncode is None
 
 
-async def test_a_group_that_has_ended_gets_no_signal_any_more_and_can_be_closed_again() -> None:
-    """Its number may be somebody else's by now."""
-    async with started("exit 7") as child:
-        assert await child.wait() == 7
-        await child.wait_group()
-        child.signal_group(signal.SIGKILL)
-        await child.aclose()
-        child.signal_group(signal.SIGKILL)
-        assert child.returncode == 7
-
-
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_closing_ends_all_that_ignores_every_signal_but_one(cancelled: bool) -> None:
     """Also where the caller has been cancelled: neither the child, nor its children, nor the guardian beside them is left."""

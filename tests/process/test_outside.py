@@ -1,49 +1,22 @@
-"""The real outside: connections, threads, and that none of it is to be had where time is not real."""
+"""The real outside: connections and threads."""
 
 from __future__ import annotations
 
 import gc
-import os
 import socket
 import threading
 import warnings
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from sluicegate.outside import Outside, ProcessSpec
+from sluicegate.outside import Outside
 
 pytestmark = pytest.mark.slow
 
 REAL = Outside()
-
-
-@pytest.mark.parametrize(
-    ("use", "instead"),
-    [
-        (lambda: REAL.open_process(ProcessSpec("/bin/true")), r"Outside\(open_process="),
-        (lambda: REAL.open_stream("127.0.0.1", 1), r"Outside\(open_stream="),
-        (lambda: REAL.listen("127.0.0.1", 0), r"Outside\(listen="),
-        (lambda: REAL.listen_unix("gate.sock", 0o600), "an outside world in memory"),
-        (REAL.listen_inherited, "an outside world in memory"),
-        (lambda: REAL.run_blocking(threading.get_ident), r"Outside\(run_blocking="),
-    ],
-    ids=["child", "connection", "port", "Unix socket", "socket of systemd", "thread"],
-)
-async def test_nothing_real_is_opened_under_a_mock_clock_and_what_to_use_instead_is_said(
-    use: Callable[[], Awaitable[object]],
-    instead: str,
-    autojump_clock: trio.testing.MockClock,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(RuntimeError, match=f"not under a mock clock.*{instead}"):
-        await use()
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
 async def test_a_peer_that_vanishes_from_a_connection_is_noticed_after_two_minutes() -> None:
