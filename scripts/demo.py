@@ -21,7 +21,7 @@ from sluicegate import Gateway, Mirror, State, chain, load, open_gateway
 from sluicegate.cli.conversation import first_leaf
 from sluicegate.cli.serving import listen_to_signals
 from sluicegate.observe.log import configure
-from sluicegate.testing.family import Family
+from sluicegate.testing.family import ProcessFamily
 
 TOOL = "time_convert_time"
 ARGUMENTS = {"source_timezone": "Europe/Berlin", "time": "12:00", "target_timezone": "Asia/Tokyo"}
@@ -53,7 +53,7 @@ async def demo(once: bool) -> int:
     configure("warning")
     if once:  # nobody connects later, so any free port will do, and two demos do not meet
         config = attrs.evolve(config, proxy=attrs.evolve(config.proxy, listen=attrs.evolve(config.proxy.listen, port=0)))
-    family = Family()
+    family = ProcessFamily()
     async with listen_to_signals() as signals, open_gateway(config) as gateway, trio.open_nursery() as nursery:
         urls = await nursery.start(gateway.serve)
         await gateway.settled()

@@ -271,6 +271,16 @@ def test_files_and_classes_are_named_for_their_subject() -> None:
     assert files + classes == []
 
 
+def test_no_public_class_name_stands_twice() -> None:
+    """Whoever reads a name in a traceback or a signature knows at once whose it is."""
+    homes: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in parse(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(str(module.relative_to(SOURCE)))
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
 def test_only_the_command_line_starts_an_event_loop_or_listens_to_signals() -> None:
     """Everything else is a library inside someone's program; but a whole run in virtual time is what a test asks for."""
     offenders = [

@@ -14,7 +14,7 @@ from typing import Self, cast
 import attrs
 import structlog
 
-__all__ = ["Event", "Logger", "Seldom", "get_logger", "quoted"]
+__all__ = ["LogEvent", "Logger", "Seldom", "get_logger", "quoted"]
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"[!#-&(-<>-~]+")
 """What needs no quotes: no blanks, quotes or equals signs."""
 
 
-class Event(str):
+class LogEvent(str):
     """The message of a log record: equal to the event alone, and told with its fields, which costs nothing until somebody shows it."""
 
     __slots__ = ("event", "fields")
@@ -42,8 +42,8 @@ class Event(str):
         told = " ".join(f"{name}={quoted(str(value))}" for name, value in self.fields.items())
         return f"{self.event}: {told}" if told else self.event
 
-    def __reduce__(self) -> tuple[type[Event], tuple[str, dict[str, object]]]:
-        return Event, (self.event, dict(self.fields))
+    def __reduce__(self) -> tuple[type[LogEvent], tuple[str, dict[str, object]]]:
+        return LogEvent, (self.event, dict(self.fields))
 
 
 def quoted(value: str) -> str:
@@ -57,7 +57,7 @@ def _clear_of_records(_logger: object, _method: str, event: structlog.typing.Eve
 
 def _as_message(logger: logging.Logger, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     arguments = structlog.stdlib.render_to_log_kwargs(logger, method, event)
-    return {**arguments, "msg": Event(arguments["msg"], arguments["extra"])}
+    return {**arguments, "msg": LogEvent(arguments["msg"], arguments["extra"])}
 
 
 def get_logger(name: str) -> Logger:

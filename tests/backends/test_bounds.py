@@ -18,7 +18,7 @@ from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.lists import LONGEST, MOST_FLAWS, MOST_PHRASES, read_page
 from sluicegate.backends.unasked import FEW_LINES, PIECE, in_pieces
 from sluicegate.backends.unreadable import MOST_TEXT, SHOWN, parted, shown
-from sluicegate.channel.lines import Lines, Oversized
+from sluicegate.channel.lines import LineSplitter, Oversized
 from sluicegate.channel.outbox import Outbox
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
@@ -96,7 +96,7 @@ def test_a_chunk_with_few_lines_or_few_bytes_is_the_only_piece(end: bytes) -> No
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
 def test_a_line_may_be_as_long_as_the_limit_however_it_comes(pieces: int) -> None:
     for size, whole in ((100, True), (101, False)):
-        lines, data = Lines(100), b"x" * size + b"\n"
+        lines, data = LineSplitter(100), b"x" * size + b"\n"
         found = [line for start in range(0, len(data), pieces) for line in lines.feed(data[start : start + pieces])]
         assert [isinstance(line, Oversized) for line in found] == [not whole]
         assert [line.size for line in found if isinstance(line, Oversized)] == [] if whole else [size]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.backends.http.refusal_reasons import SSE_ONLY, what_is_missing
-from sluicegate.http1.client.response import Response
+from sluicegate.http1.client.response import ClientResponse
 
 PLACE = "https://a.test/.well-known/oauth-protected-resource"
 OAUTH = ("needs OAuth", f"needs OAuth: {PLACE}")
 
 
-def refusal(status: int, *challenges: str) -> Response:
-    return Response(status, [(b"server", b"x"), *((b"www-authenticate", challenge.encode()) for challenge in challenges)], None)
+def refusal(status: int, *challenges: str) -> ClientResponse:
+    return ClientResponse(status, [(b"server", b"x"), *((b"www-authenticate", challenge.encode()) for challenge in challenges)], None)
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,21 @@ from time import process_time
 
 import pytest
 
-from sluicegate.channel.lines import KEPT, Lines, Oversized, number_at_ends
+from sluicegate.channel.lines import KEPT, LineSplitter, Oversized, number_at_ends
 
 STREAM = b"one\n\ntwo\r\n" + b"x" * 40 + b"\nlast\n" + b"y" * 41 + b"\nend"
 
 
 def split(chunks: list[bytes], limit: int) -> list[bytes | int]:
     """All lines; one that is too long as its size."""
-    lines = Lines(limit)
+    lines = LineSplitter(limit)
     found = [line for chunk in chunks for line in lines.feed(chunk)] + lines.end()
     return [line.size if isinstance(line, Oversized) else line for line in found]
 
 
 def oversized(message: str) -> Oversized:
     """The message as it is left of a line that went over the limit, in chunks as a pipe gives them."""
-    lines = Lines(100)
+    lines = LineSplitter(100)
     data = message.encode() + b"\n"
     (line,) = [line for start in range(0, len(data), 777) for line in lines.feed(data[start : start + 777])]
     assert isinstance(line, Oversized)
@@ -48,7 +48,7 @@ def test_random_lines_come_back_whole() -> None:
 
 
 def test_a_line_that_is_too_long_is_not_kept() -> None:
-    lines = Lines(5000)
+    lines = LineSplitter(5000)
     for _ in range(1000):
         assert lines.feed(b"z" * 1000) == []
         assert len(lines._part) <= 6000

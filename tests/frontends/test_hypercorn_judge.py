@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.framing import Refused
+from sluicegate.http1.framing import RefusedMessage
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.hypercorn.judge import judge_http2
 
@@ -47,6 +47,6 @@ def test_a_request_is_refused_at_the_bound_and_with_the_status_of_our_own_server
     if status is None:
         judge_http2(fields, LIMITS)
         return
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedMessage) as refused:
         judge_http2(fields, LIMITS)
     assert refused.value.status == status

@@ -20,7 +20,7 @@ from tests.fuzz.timing import in_time
 from sluicegate.http1.client.response_parser import ResponseParser
 from sluicegate.http1.head_cache import HeadCache
 from sluicegate.http1.server.request_head import RequestLine
-from sluicegate.http1.server.request_parser import HeadLimits, Request, RequestParser
+from sluicegate.http1.server.request_parser import HeadLimits, RequestParser, ServerRequest
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 
@@ -125,7 +125,7 @@ def read_requests(
 ) -> tuple[list[object], RequestParser, list[Seen]]:
     """Everything that a server would learn, and the complete requests."""
     parser = RequestParser(limits, heads or HeadCache())
-    requests: list[Request] = []
+    requests: list[ServerRequest] = []
     ends: list[int] = []
     fed = 0
     for chunk in chunks:

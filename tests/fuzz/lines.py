@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tests.fuzz.timing import in_time
 
-from sluicegate.channel.lines import KEPT, Lines, Oversized, number_at_ends
+from sluicegate.channel.lines import KEPT, LineSplitter, Oversized, number_at_ends
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 
@@ -71,7 +71,7 @@ def seen(line: bytes, limit: int) -> bytes | Oversized:
 
 def read(chunks: Iterable[bytes], limit: int) -> list[bytes | Oversized]:
     """All lines of a stream."""
-    lines = Lines(limit)
+    lines = LineSplitter(limit)
     return [line for chunk in chunks for line in lines.feed(chunk)] + lines.end()
 
 

@@ -10,7 +10,7 @@ from tests.kit.farside import FarSide, Talk
 from sluicegate.http1.client.connection import SENT_APART
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.client.settings import ClientSettings
 from sluicegate.testing.scissors import cut_after
 from sluicegate.testing.wire import memory_pair
@@ -21,7 +21,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 
 
 @asynccontextmanager
-async def client_of(far: FarSide, settings: ClientSettings | None = None) -> AsyncGenerator[Client]:
+async def client_of(far: FarSide, settings: ClientSettings | None = None) -> AsyncGenerator[HttpClient]:
     """A client of the far side; afterwards no connection may be open."""
     async with open_client(parse_address("http://far.test").origin, open_stream=far.open_stream, settings=settings) as client:
         yield client

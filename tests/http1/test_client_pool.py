@@ -11,22 +11,22 @@ from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
-from sluicegate.http1.client.response import Response
+from sluicegate.http1.client.pool import HttpClient, open_client
+from sluicegate.http1.client.response import ClientResponse
 from sluicegate.http1.client.settings import ClientSettings
 
 Play = Callable[[Talk], Awaitable[None]]
 
 
 @asynccontextmanager
-async def client_of(far: FarSide, settings: ClientSettings | None = None) -> AsyncGenerator[Client]:
+async def client_of(far: FarSide, settings: ClientSettings | None = None) -> AsyncGenerator[HttpClient]:
     """A client of the far side; afterwards no connection may be open."""
     async with open_client(parse_address("http://far.test").origin, open_stream=far.open_stream, settings=settings) as client:
         yield client
     assert far.open == 0
 
 
-async def get(client: Client, target: bytes = b"/") -> bytes:
+async def get(client: HttpClient, target: bytes = b"/") -> bytes:
     """Read a small resource."""
     response = await client.request(b"GET", target)
     return await response.read(1000)
@@ -341,7 +341,7 @@ async def test_a_response_keeps_its_head_when_its_connection_goes_on(
     nursery.start_soon(answer_all, far)
     async with client_of(far) as client:
         first = await client.request(b"GET", b"/")
-        second: Response = await client.request(b"GET", b"/")
+        second: ClientResponse = await client.request(b"GET", b"/")
         assert (first.header(b"content-length"), await first.read(9), await second.read(9)) == ("1", b"1", b"1")
     nursery.cancel_scope.cancel()
 
@@ -407,14 +407,14 @@ async def test_whoever_waits_on_a_connection_whose_time_is_over_is_told_why(
             client.keeper.watch(kept, trio.current_time())
 
 
-async def expect_broken(request: Callable[[], Awaitable[Response]]) -> None:
+async def expect_broken(request: Callable[[], Awaitable[ClientResponse]]) -> None:
     with pytest.raises(Broken, match=r"\w"):
         await request()
 
 
 @pytest.mark.parametrize(("status", "is_success"), [(199, False), (200, True), (299, True), (300, False)])
 def test_a_success_is_a_status_from_200_to_299(status: int, is_success: bool) -> None:
-    assert Response(status, [], None).is_success is is_success
+    assert ClientResponse(status, [], None).is_success is is_success
 
 
 async def test_each_piece_of_a_body_is_handed_out_once(far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:

@@ -12,7 +12,7 @@ from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.tls.client import TlsFiles
 
 PROXY = "http://me:s%20cret@proxy.test:3128"
@@ -29,7 +29,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[TlsFiles, ssl.SSLCon
 
 
 @asynccontextmanager
-async def client_of(far: FarSide, url: str, proxy: str = PROXY, tls: TlsFiles | None = None) -> AsyncGenerator[Client]:
+async def client_of(far: FarSide, url: str, proxy: str = PROXY, tls: TlsFiles | None = None) -> AsyncGenerator[HttpClient]:
     """A client behind a proxy; afterwards no connection may be open."""
     async with open_client(parse_address(url).origin, open_stream=far.open_stream, tls=tls, proxy=proxy) as client:
         yield client

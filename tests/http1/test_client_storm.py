@@ -11,7 +11,7 @@ from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, TooLarge, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 
 CALLERS, CALLS = 12, 25
 
@@ -71,7 +71,7 @@ class Weather:
         pieces = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (body[:cut], body[cut:]))
         return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
 
-    async def call_often(self, client: Client, number: int) -> None:
+    async def call_often(self, client: HttpClient, number: int) -> None:
         """One caller's calls."""
         for turn in range(CALLS):
             body = b"%d %d " % (number, turn) + b"x" * self.chance.choice((1, 10, 4000, 70_000))
@@ -79,7 +79,7 @@ class Weather:
                 await self.call(client, body)
             await trio.sleep(self.chance.choice((0, 0, 0.1, 3.9, 4, 4.1)))
 
-    async def call(self, client: Client, body: bytes) -> None:
+    async def call(self, client: HttpClient, body: bytes) -> None:
         """One request, read to its end or not."""
         try:
             response = await client.request(b"POST", b"/", b"", body, purpose=self.chance.randrange(3))
@@ -98,7 +98,7 @@ class Weather:
         finally:
             response.close()
 
-    async def interfere(self, client: Client) -> None:
+    async def interfere(self, client: HttpClient) -> None:
         """Now and then nobody can connect, or somebody cuts what is under way."""
         while True:
             await trio.sleep(self.chance.uniform(0, 3))

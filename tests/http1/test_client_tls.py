@@ -15,7 +15,7 @@ from tests.kit.farside import FarSide, Talk
 
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.tls.client import TlsFiles, client_context
 
 
@@ -47,7 +47,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @asynccontextmanager
-async def client_of(far: FarSide, tls: TlsFiles | None, *, host: str = "far.test") -> AsyncGenerator[Client]:
+async def client_of(far: FarSide, tls: TlsFiles | None, *, host: str = "far.test") -> AsyncGenerator[HttpClient]:
     """A client of the far side over TLS; afterwards no connection may be open."""
     async with open_client(parse_address(f"https://{host}").origin, open_stream=far.open_stream, tls=tls) as client:
         yield client

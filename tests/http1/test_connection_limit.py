@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.http1.server.connection_limit import ConnectionLimit
-from sluicegate.http1.server.forwarded import Peer
+from sluicegate.http1.server.forwarded import PeerAddress
 
 ONE_HAS_ALL = "a client has all the connections that one may have"
 NO_ROOM = "there is no room for another connection"
@@ -13,14 +13,14 @@ NO_ROOM = "there is no room for another connection"
 
 def told_of(connection_limit: ConnectionLimit, host: str, caplog: pytest.LogCaptureFixture, now: float = 0.0) -> list[str]:
     caplog.clear()
-    connection_limit.tell_of_refused(Peer((host, 1)), now)
+    connection_limit.tell_of_refused(PeerAddress((host, 1)), now)
     return [record.getMessage() for record in caplog.records]
 
 
 def full(most: int, most_per_peer: int, *hosts: str) -> ConnectionLimit:
     connection_limit = ConnectionLimit(most, most_per_peer)
     for host in hosts:
-        connection_limit.enter(Peer((host, 1)))
+        connection_limit.enter(PeerAddress((host, 1)))
     return connection_limit
 
 

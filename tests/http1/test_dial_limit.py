@@ -12,7 +12,7 @@ from tests.kit.farside import FarSide, Talk
 from sluicegate.http1.client.dial_limit import FEW, DialLimit
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.client.settings import ClientSettings
 
 CALLERS = 200
@@ -56,7 +56,7 @@ class SlowHost:
 
 
 @asynccontextmanager
-async def client_of(host: SlowHost, settings: ClientSettings | None = None) -> AsyncGenerator[Client]:
+async def client_of(host: SlowHost, settings: ClientSettings | None = None) -> AsyncGenerator[HttpClient]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(host.serve)
         async with open_client(parse_address("http://far.test").origin, open_stream=host.open_stream, settings=settings) as client:
@@ -65,7 +65,7 @@ async def client_of(host: SlowHost, settings: ClientSettings | None = None) -> A
         nursery.cancel_scope.cancel()
 
 
-async def get(client: Client, ends: list[str]) -> None:
+async def get(client: HttpClient, ends: list[str]) -> None:
     try:
         response = await client.request(b"GET", b"/")
         ends.append((await response.read(100)).decode())

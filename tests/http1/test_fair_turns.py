@@ -12,7 +12,7 @@ from tests.kit.farside import FarSide
 from sluicegate.http1.client.connection import MOST_READ
 from sluicegate.http1.client.failures import Broken
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.fair_turns import FairTurns
 
 
@@ -117,7 +117,7 @@ async def test_closing_the_client_breaks_large_answers_too(autojump_clock: trio.
         await talk.hear()
         await talk.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + b"x" * 4 * MOST_READ)
 
-    async def fetch(client: Client) -> None:
+    async def fetch(client: HttpClient) -> None:
         response = await client.request(b"GET", b"/")
         with pytest.raises(Broken) as error:
             await response.read(10_000_000)

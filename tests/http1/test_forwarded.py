@@ -6,11 +6,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from sluicegate.http1.server.forwarded import Peer, network_behind, peer_of, seen_through
+from sluicegate.http1.server.forwarded import PeerAddress, network_behind, peer_of, seen_through
 from sluicegate.testing.wire import memory_pair
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1"))
-PROXY = Peer(("10.0.0.1", 1234), ("10.0.0.2", 80), is_proxy=True)
+PROXY = PeerAddress(("10.0.0.1", 1234), ("10.0.0.2", 80), is_proxy=True)
 
 
 def xff(*values: str) -> list[tuple[bytes, bytes]]:
@@ -54,14 +54,16 @@ def test_the_scheme_is_what_the_nearest_proxy_says(value: bytes, scheme: str) ->
         (PROXY, xff("192.0.2.1"), "192.0.2.1"),
         (PROXY, xff("2001:db8::1"), "2001:0db8:0000:0000"),
         (PROXY, [], ""),
-        (Peer(None, None, is_proxy=True), xff("192.0.2.1"), "192.0.2.1"),
-        (Peer(("192.0.2.9", 1)), xff("192.0.2.1"), "192.0.2.9"),
-        (Peer(), [], ""),
+        (PeerAddress(None, None, is_proxy=True), xff("192.0.2.1"), "192.0.2.1"),
+        (PeerAddress(("192.0.2.9", 1)), xff("192.0.2.1"), "192.0.2.9"),
+        (PeerAddress(), [], ""),
     ],
 )
-def test_a_request_comes_from_the_network_that_a_trusted_proxy_names(peer: Peer, headers: list[tuple[bytes, bytes]], network: str) -> None:
+def test_a_request_comes_from_the_network_that_a_trusted_proxy_names(
+    peer: PeerAddress, headers: list[tuple[bytes, bytes]], network: str
+) -> None:
     assert network_behind(peer, headers, TRUSTED) == network
 
 
 def test_a_stream_in_memory_has_no_addresses() -> None:
-    assert peer_of(memory_pair()[0], TRUSTED) == Peer()
+    assert peer_of(memory_pair()[0], TRUSTED) == PeerAddress()

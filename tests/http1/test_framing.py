@@ -12,7 +12,7 @@ from sluicegate.http1.framing import (
     EMPTY_LINE,
     FEW,
     MOST_DIGITS,
-    Refused,
+    RefusedMessage,
     chunk_overhead_allowed,
     declared_length,
     find_in_chunks,
@@ -64,7 +64,7 @@ def test_a_length_has_so_many_digits_and_no_more(digits: int, is_length: bool) -
         assert declared_length([length], None, "1.1") == int(length)
         assert int(length) < 2**63, "it fits where others keep it"
     else:
-        with pytest.raises(Refused, match="bad Content-Length"):
+        with pytest.raises(RefusedMessage, match="bad Content-Length"):
             declared_length([length], None, "1.1")
 
 
@@ -83,7 +83,7 @@ def test_a_length_has_so_many_digits_and_no_more(digits: int, is_length: bool) -
 def test_a_length_that_two_could_read_differently_is_refused(
     lengths: list[bytes] | None, codings: list[bytes] | None, version: str, status: int
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedMessage) as caught:
         declared_length(lengths, codings, version)
     assert caught.value.status == status
 

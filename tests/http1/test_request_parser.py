@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.kit.front import GET
 
-from sluicegate.http1.framing import Refused, declared_length
-from sluicegate.http1.server.request_parser import HeadLimits, Refusal, Request, RequestParser
+from sluicegate.http1.framing import RefusedMessage, declared_length
+from sluicegate.http1.server.request_parser import HeadLimits, Refusal, RequestParser, ServerRequest
 
 POST = b"POST /mcp HTTP/1.1\r\nHost: a\r\n"
 
@@ -17,7 +17,7 @@ def read(data: bytes, limits: HeadLimits | None = None) -> RequestParser:
     return parser
 
 
-def request_of(data: bytes) -> Request:
+def request_of(data: bytes) -> ServerRequest:
     parser = read(data)
     assert parser.failure is None
     return parser.requests.popleft()
@@ -218,7 +218,7 @@ def test_a_request_line_that_never_ends_takes_no_more_than_its_limit() -> None:
 
 
 def test_two_ways_to_end_are_refused_even_if_llhttp_let_them_pass() -> None:
-    with pytest.raises(Refused, match="both"):
+    with pytest.raises(RefusedMessage, match="both"):
         declared_length([b"3"], [b"chunked"], "1.1")
 
 

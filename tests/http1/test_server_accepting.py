@@ -17,7 +17,7 @@ from tests.kit.front import GET, open_front
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
 from sluicegate.http1.server.connection_limit import ConnectionLimit
-from sluicegate.http1.server.forwarded import Peer
+from sluicegate.http1.server.forwarded import PeerAddress
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
 from sluicegate.testing.wire import MemoryNetwork
 
@@ -151,7 +151,7 @@ def test_a_peer_that_may_not_come_in_makes_nobody_leave() -> None:
         asked.append(True)
         return True
 
-    one, other, third = (Peer((f"10.0.0.{number}", 1)) for number in range(3))
+    one, other, third = (PeerAddress((f"10.0.0.{number}", 1)) for number in range(3))
     assert [connection_limit.enter(peer, make_room) for peer in (one, other, one, other)] == [True, True, False, False]
     assert asked == []
     assert connection_limit.enter(third, make_room)

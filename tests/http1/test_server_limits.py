@@ -12,7 +12,7 @@ from tests.kit.front import GET, HandClient, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.connection_limit import ConnectionLimit
-from sluicegate.http1.server.forwarded import Peer
+from sluicegate.http1.server.forwarded import PeerAddress
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.response_head import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings
@@ -393,7 +393,7 @@ async def test_an_idle_connection_makes_room_for_a_new_one(autojump_clock: objec
 
 def test_one_peer_cannot_take_all_places() -> None:
     connection_limit = ConnectionLimit(5, 2)
-    peers = [Peer((host, port)) for port, host in enumerate(["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2"])]
+    peers = [PeerAddress((host, port)) for port, host in enumerate(["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2"])]
     assert [connection_limit.enter(peer) for peer in peers] == [True, True, False, True, True]
     connection_limit.leave(peers[0])
     assert [connection_limit.enter(peers[0]), connection_limit.enter(peers[0]), connection_limit.inside, connection_limit.refused] == [
@@ -407,16 +407,18 @@ def test_one_peer_cannot_take_all_places() -> None:
 def test_an_ipv6_network_is_one_peer() -> None:
     connection_limit = ConnectionLimit(5, 2)
     hosts = ["2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1", "2001:db8::2"]
-    assert [connection_limit.enter(Peer((host, 1))) for host in hosts] == [True, True, True, False]
+    assert [connection_limit.enter(PeerAddress((host, 1))) for host in hosts] == [True, True, True, False]
 
 
 def test_peers_without_an_address_and_proxies_are_not_counted() -> None:
     connection_limit = ConnectionLimit(5, 1)
-    assert [connection_limit.enter(peer) for peer in [Peer(), Peer(), Peer(("10.0.0.1", 1), is_proxy=True)] * 2] == [True] * 5 + [False]
+    assert [connection_limit.enter(peer) for peer in [PeerAddress(), PeerAddress(), PeerAddress(("10.0.0.1", 1), is_proxy=True)] * 2] == [
+        True
+    ] * 5 + [False]
 
 
 def test_counting_leaves_nothing_behind() -> None:
-    connection_limit, peer = ConnectionLimit(5, 2), Peer(("10.0.0.1", 1))
+    connection_limit, peer = ConnectionLimit(5, 2), PeerAddress(("10.0.0.1", 1))
     for _ in range(2):
         assert connection_limit.enter(peer)
     for _ in range(2):

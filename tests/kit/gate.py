@@ -14,7 +14,7 @@ from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.calls import Reply
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.programs import program_of
@@ -32,7 +32,7 @@ class Gate:
 
     gateway: Gateway
     scripted: ScriptedBackend
-    faults: Faults
+    faults: Injections
     world: MemoryOutside
 
     async def call(self, number: int = 0) -> Reply:
@@ -60,7 +60,7 @@ async def open_gate(
         seed: what all chance follows from, that of the rules and that of the gateway.
         settings: keys of the backend's table in the configuration.
     """
-    scripted, faults = backend or ScriptedBackend(name="b"), Faults(Script(rules, seed))
+    scripted, faults = backend or ScriptedBackend(name="b"), Injections(Script(rules, seed))
     async with open_outside() as world, trio.open_nursery() as nursery:
         servers = {}
         if transport is Transport.FRAMES:

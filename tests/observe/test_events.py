@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from sluicegate.loggers import Event, get_logger
+from sluicegate.loggers import LogEvent, get_logger
 
 log = get_logger("sluicegate.test")
 
@@ -43,5 +43,5 @@ def test_a_percent_sign_in_a_field_is_one(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_an_event_can_be_sent_to_another_process() -> None:
-    event = pickle.loads(pickle.dumps(Event("down", {"backend": "a"})))
+    event = pickle.loads(pickle.dumps(LogEvent("down", {"backend": "a"})))
     assert (event, str(event)) == ("down", "down: backend=a")

@@ -21,7 +21,7 @@ import httpx2
 import pytest
 from tests.kit.checkout import SLUICEGATE
 
-from sluicegate.testing.family import Family
+from sluicegate.testing.family import ProcessFamily
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def test_a_signal_ends_it_in_good_order_and_leaves_no_child(gate: Path, number: 
         url = address(daemon)
         assert httpx2.get(f"{url}/health").status_code == 200
         assert Session(url).call("one_echo").json()["result"]["content"][0]["text"] == "one: {}"
-        family = Family(daemon.process.pid)
+        family = ProcessFamily(daemon.process.pid)
         assert family.look()
         daemon.process.send_signal(number)
         assert daemon.wait() == 0
@@ -182,7 +182,7 @@ def test_a_second_ctrl_c_cuts_a_call_that_will_not_end(gate: Path) -> None:
         daemon.wait_for("slow was called")
         daemon.process.send_signal(signal.SIGINT)
         daemon.wait_for("draining")
-        family = Family(daemon.process.pid)
+        family = ProcessFamily(daemon.process.pid)
         assert family.look()
         daemon.process.send_signal(signal.SIGINT)
         assert daemon.process.wait(10) == 1
@@ -207,7 +207,7 @@ def test_a_second_signal_cuts_only_where_it_is_ctrl_c(gate: Path, first: signal.
     with running("-c", str(gate), "--log-level", "debug") as daemon:
         answers, caller = calling(Session(address(daemon)), "one_slow")
         daemon.wait_for("slow was called")
-        family = Family(daemon.process.pid)
+        family = ProcessFamily(daemon.process.pid)
         assert family.look()
         daemon.process.send_signal(first)
         daemon.wait_for("draining")
@@ -357,7 +357,7 @@ def test_a_signal_while_a_backend_that_is_waited_for_hangs_ends_it_at_once(gate:
     gate.write_text(gate.read_text() + backend)
     with running("-c", str(gate), "--strict", "--log-level", "debug") as daemon:
         daemon.wait_for("hanging")
-        family = Family(daemon.process.pid)
+        family = ProcessFamily(daemon.process.pid)
         assert family.look()
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(10) == 0
@@ -374,7 +374,7 @@ def test_a_client_file_is_enough_to_serve(tmp_path: Path) -> None:
 def test_nothing_is_left_when_the_gateway_itself_is_killed(gate: Path) -> None:
     with running("-c", str(gate)) as daemon:
         Session(address(daemon))
-        family = Family(daemon.process.pid)
+        family = ProcessFamily(daemon.process.pid)
         assert family.look()
         os.kill(daemon.process.pid, signal.SIGKILL)
         daemon.wait()

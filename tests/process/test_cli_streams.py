@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 import sluicegate
-from sluicegate.testing.family import Family
+from sluicegate.testing.family import ProcessFamily
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def test_a_terminal_that_closes_ends_it_in_good_order(gate: Path) -> None:
     with running(f"sluicegate run -c {gate}") as process:
         url = address(process)
         assert call(url) == 200
-        family = Family(process.pid)
+        family = ProcessFamily(process.pid)
         assert family.look()
         process.send_signal(signal.SIGHUP)
         assert process.wait(PATIENCE) == 0

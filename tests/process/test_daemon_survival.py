@@ -21,7 +21,7 @@ import pytest
 import trio
 
 from sluicegate.outside.guardian import MARK, open_guardian
-from sluicegate.testing.family import Family
+from sluicegate.testing.family import ProcessFamily
 
 pytestmark = pytest.mark.slow
 
@@ -79,13 +79,13 @@ class Daemon:
 
 
 @asynccontextmanager
-async def running(path: Path, *backends: str, proxy: str = "") -> AsyncGenerator[tuple[Daemon, Family], None]:
+async def running(path: Path, *backends: str, proxy: str = "") -> AsyncGenerator[tuple[Daemon, ProcessFamily], None]:
     """A gateway with these backends; nothing of it is left afterwards, whatever the test has done."""
     path /= "gate.toml"
     path.write_text(f'[proxy]\nname = "gate"\n{proxy}[proxy.listen]\nport = 0\n[observability]\njson_logs = true\n' + "".join(backends))
     command = [sys.executable, "-m", "sluicegate", "run", "-c", str(path)]
     process = await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    daemon, family = Daemon(process), Family(process.pid)
+    daemon, family = Daemon(process), ProcessFamily(process.pid)
     try:
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
@@ -104,7 +104,7 @@ async def running(path: Path, *backends: str, proxy: str = "") -> AsyncGenerator
             await process.stderr.aclose()
 
 
-async def until_gone(family: Family, within: float) -> None:
+async def until_gone(family: ProcessFamily, within: float) -> None:
     """Wait until nothing of the family runs."""
     with trio.move_on_after(within):
         while family.left():  # noqa: ASYNC110  strangers by now: there is nothing of them to wait on
@@ -209,7 +209,7 @@ AWKWARD = {
 
 
 @asynccontextmanager
-async def awkward(path: Path) -> AsyncGenerator[tuple[Daemon, Family, Client], None]:
+async def awkward(path: Path) -> AsyncGenerator[tuple[Daemon, ProcessFamily, Client], None]:
     """A gateway with a child of every bad habit; the launcher of one has left already, and a call to another never ends."""
     backends = [backend(name, *habits) for name, habits in AWKWARD.items()]
     async with running(path, *backends, proxy=f"shutdown_timeout_seconds = {DRAIN}\n") as (daemon, family), client_of(daemon) as client:
@@ -261,7 +261,7 @@ async def test_a_gateway_that_is_killed_before_it_can_name_a_child_to_its_guardi
     assert guardian is not None
     assert guardian.stdin is not None
     command = [sys.executable, "-S", "-E", SERVER, "lost", "forks", "deaf", "stubborn"]
-    family = Family()
+    family = ProcessFamily()
     child = await trio.lowlevel.open_process(command, env={MARK: "some-mark"}, start_new_session=True, stdin=subprocess.PIPE)
     stranger = await trio.lowlevel.open_process(command, env={MARK: "another-mark"}, start_new_session=True, stdin=subprocess.PIPE)
     try:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sluicegate.testing.family import Family, is_running
+from sluicegate.testing.family import ProcessFamily, is_running
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def test_an_orphan_that_was_seen_is_still_counted() -> None:
         assert parent.stdin is not None
         assert parent.stdout is not None
         grandchild = int(parent.stdout.readline())
-        family = Family()
+        family = ProcessFamily()
         assert {parent.pid, grandchild} <= family.look()
         os.close(key)
         parent.wait(10)

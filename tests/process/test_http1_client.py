@@ -14,7 +14,7 @@ from tests.kit.farside import Talk
 
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
-from sluicegate.http1.client.pool import Client, open_client
+from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.outside import open_stream
 from sluicegate.tls.client import TlsFiles
 
@@ -28,7 +28,7 @@ Play = Callable[[Talk, trio.SocketStream], Awaitable[None]]
 
 
 @asynccontextmanager
-async def served(play: Play, *, tls: ssl.SSLContext | None = None, ca: str | None = None) -> AsyncGenerator[Client]:
+async def served(play: Play, *, tls: ssl.SSLContext | None = None, ca: str | None = None) -> AsyncGenerator[HttpClient]:
     """A client of a server on loopback that plays this on every connection."""
 
     async def carry(stream: trio.SocketStream) -> None:
@@ -53,7 +53,7 @@ async def answer_each(talk: Talk, stream: trio.SocketStream) -> None:
         await talk.answer(body)
 
 
-async def post(client: Client, body: bytes) -> bytes:
+async def post(client: HttpClient, body: bytes) -> bytes:
     response = await client.request(b"POST", b"/", b"", body)
     return await response.read(2 * MEGABYTES)
 

@@ -14,9 +14,9 @@ from sluicegate.testing.injections.kinds import (
     Drip,
     DropAnswer,
     Duplicate,
-    Fault,
     Garble,
     Hang,
+    Injection,
     Refuse,
     Reorder,
     Reset,
@@ -33,7 +33,7 @@ from sluicegate.testing.script import Rule
 
 __all__ = ["KINDS", "OWN", "Trouble", "draw_rules", "draw_troubles"]
 
-OWN: tuple[Fault, ...] = (
+OWN: tuple[Injection, ...] = (
     Delay(Uniform(0.0, 1.9)),
     Delay(0.6, RpcError()),
     RpcError(),
@@ -45,7 +45,7 @@ OWN: tuple[Fault, ...] = (
     WrongId(),
 )
 """Faults that touch no other call."""
-KINDS: tuple[Fault, ...] = (
+KINDS: tuple[Injection, ...] = (
     *OWN,
     Drip(64, 0.05),
     Refuse(),
@@ -74,7 +74,7 @@ class Trouble:
     ends: float
 
 
-def draw_rules(chance: random.Random, backends: list[str], kinds: tuple[Fault, ...] = KINDS) -> tuple[Rule, ...]:
+def draw_rules(chance: random.Random, backends: list[str], kinds: tuple[Injection, ...] = KINDS) -> tuple[Rule, ...]:
     """Rules that are drawn, and perhaps an outage: so many attempts in a row."""
     rules = []
     if chance.random() < 0.5:

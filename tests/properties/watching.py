@@ -16,7 +16,7 @@ from sluicegate.policies.gate import failed
 from sluicegate.protocol.calls import Allowance, Call, Handler, Layer, Reply
 from sluicegate.protocol.messages import Params
 from sluicegate.protocol.why import Why
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.script import Script
 from sluicegate.testing.transcript import Transcript
 
@@ -68,7 +68,7 @@ class Turn:
 
 
 @attrs.define(eq=False)
-class Watch(Faults):
+class Watch(Injections):
     """Faults, and an eye on everything beneath the policies and above them."""
 
     transcript: Transcript = attrs.field(kw_only=True)

@@ -13,9 +13,9 @@ from sluicegate.testing.injections.kinds import (
     ChildExit,
     Delay,
     Drip,
-    Fault,
     Garble,
     Hang,
+    Injection,
     Reset,
     RpcError,
     SessionLost,
@@ -211,7 +211,7 @@ def test_a_plan_that_cannot_be_read_is_an_error_and_no_traceback(tmp_path: Path)
         ("child_exit 3", ChildExit(3)),
     ],
 )
-def test_a_fault_is_written_in_one_line(text: str, fault: Fault) -> None:
+def test_a_fault_is_written_in_one_line(text: str, fault: Injection) -> None:
     assert fault_in(text) == fault
 
 

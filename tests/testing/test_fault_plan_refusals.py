@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.config.problem import ConfigError
 from sluicegate.testing import Garble, Hang, Reset, RpcError, Rule, Script, ToolFails
-from sluicegate.testing.injections.kinds import Fault
+from sluicegate.testing.injections.kinds import Injection
 from sluicegate.testing.injections.plan import read_plan
 from sluicegate.testing.injections.words import fault_in
 
@@ -47,7 +47,7 @@ def test_percentages_of_rules_for_the_same_attempts_add_up_to_a_hundred_at_most(
         ("rpc_error 5 data=7", RpcError(5, data=7)),
     ],
 )
-def test_a_text_in_a_wish_may_look_like_a_number(text: str, fault: Fault) -> None:
+def test_a_text_in_a_wish_may_look_like_a_number(text: str, fault: Injection) -> None:
     assert fault_in(text) == fault
 
 

@@ -19,7 +19,7 @@ from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.injections.draws import Exponential, Uniform
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.injections.kinds import (
     AskBack,
     ChildExit,
@@ -28,10 +28,10 @@ from sluicegate.testing.injections.kinds import (
     Drip,
     DropAnswer,
     Duplicate,
-    Fault,
     Forgotten,
     Garble,
     Hang,
+    Injection,
     ListStorm,
     Oversize,
     ProgressFlood,
@@ -60,7 +60,7 @@ FRAMES, CHILD, HTTP = Transport.FRAMES, Transport.CHILD, Transport.HTTP
 CHANNELS = (FRAMES, CHILD)
 WELL = 'echo {"n":1} #1'
 
-CASES: list[tuple[Fault, tuple[Transport, ...], str, float, int]] = [
+CASES: list[tuple[Injection, tuple[Transport, ...], str, float, int]] = [
     (Delay(2.5), (*CHANNELS, HTTP), WELL, 2.5, 1),
     (Delay(12), (*CHANNELS, HTTP), "timeout", 10.0, 1),
     (Delay(1, Reset()), (*CHANNELS, HTTP), "connection_lost", 1.0, 0),
@@ -106,7 +106,7 @@ CASES: list[tuple[Fault, tuple[Transport, ...], str, float, int]] = [
     [pytest.param(fault, way, *rest, id=f"{way.name}-{fault!r}") for fault, ways, *rest in CASES for way in ways],
 )
 async def test_a_fault_has_its_effect_in_its_time_and_is_over_with_its_call(
-    fault: Fault, transport: Transport, expected: str, seconds: float, runs: int, autojump_clock: trio.testing.MockClock
+    fault: Injection, transport: Transport, expected: str, seconds: float, runs: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_gate(transport, Rule(fault, numbers=[1])) as gate:
         assert (await gate.outcome(1), gate.scripted.calls) == ((expected, seconds), runs)
@@ -125,7 +125,7 @@ async def test_a_fault_has_its_effect_in_its_time_and_is_over_with_its_call(
     ],
 )
 async def test_a_fault_that_a_transport_cannot_have_is_left_out(
-    fault: Fault, transport: Transport, autojump_clock: trio.testing.MockClock
+    fault: Injection, transport: Transport, autojump_clock: trio.testing.MockClock
 ) -> None:
     for rule in (Rule(fault), Rule(Delay(1, fault))) if isinstance(fault, Reorder | SessionLost) else (Rule(fault),):
         async with open_gate(transport, rule) as gate:
@@ -208,7 +208,7 @@ async def test_over_http_a_fault_costs_one_call_alone(autojump_clock: trio.testi
     ],
 )
 async def test_an_answer_that_is_a_stream_of_events_is_spoiled_at_its_end_and_what_was_said_before_arrives(
-    fault: Fault, expected: str, notes: int, autojump_clock: trio.testing.MockClock
+    fault: Injection, expected: str, notes: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_gate(HTTP, Rule(fault), backend=ScriptedBackend(Note(0.5, Delay(1)), name="b")) as gate:
         heard = Heard()
@@ -231,7 +231,7 @@ async def test_a_drawn_delay_takes_another_time_with_each_call(
 @pytest.mark.parametrize("transport", Transport)
 @pytest.mark.parametrize("fault", [Delay(5), Hang(), DropAnswer(), Drip(1, 1)])
 async def test_a_call_that_is_cancelled_under_a_fault_leaves_nothing_behind(
-    transport: Transport, fault: Fault, autojump_clock: trio.testing.MockClock
+    transport: Transport, fault: Injection, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_gate(transport, Rule(fault, every=2)) as gate:
         for number in range(1, 11):
@@ -254,7 +254,7 @@ async def test_a_handshake_and_its_lists_are_never_harmed(transport: Transport, 
     ("fault", "expected"), [(RpcError(-32001), "-32001"), (Reset(), "connection_lost"), (DropAnswer(), "timeout"), (Duplicate(), "echo")]
 )
 async def test_a_large_request_meets_its_fault_like_any_other(
-    transport: Transport, fault: Fault, expected: str, autojump_clock: trio.testing.MockClock
+    transport: Transport, fault: Injection, expected: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_gate(transport, Rule(fault, numbers=[1])) as gate:
         reply = await gate.gateway.call_tool("b_echo", {"text": "x" * 300_000})
@@ -272,7 +272,7 @@ async def test_a_server_object_of_the_sdk_fails_as_any_backend_does(autojump_clo
     async def add(a: int, b: int) -> str:
         return str(a + b)
 
-    faults = Faults(Script([Rule(Delay(3), numbers=[1]), Rule(ToolFails("no"), numbers=[2])]))
+    faults = Injections(Script([Rule(Delay(3), numbers=[1]), Rule(ToolFails("no"), numbers=[2])]))
     async with Builder("x").backend("calc", server).open(strict=True, faults=faults) as gateway:
         began = trio.current_time()
         assert (await gateway.call_tool("calc_add", {"a": 1, "b": 2})).text == "3"
@@ -283,13 +283,13 @@ async def test_a_server_object_of_the_sdk_fails_as_any_backend_does(autojump_clo
 
 async def test_where_nobody_knows_the_wire_there_are_no_faults(autojump_clock: trio.testing.MockClock) -> None:
     connector = AttachedConnector(None, "nobody is there")
-    assert Faults(Script([Rule(Reset())])).around("b", connector) is connector
+    assert Injections(Script([Rule(Reset())])).around("b", connector) is connector
 
 
 async def test_a_backend_that_joins_later_fails_too_and_one_that_is_replaced_goes_on_counting(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    faults = Faults(Script([Rule(ToolFails("no"), every=2)]))
+    faults = Injections(Script([Rule(ToolFails("no"), every=2)]))
     async with Builder("x").backend("a", ScriptedBackend().connector).open(strict=True, faults=faults) as gateway:
         config = BackendConfig("late", "inprocess")
         await gateway.add_backend(config, ScriptedBackend(Answer("well")).connector)
@@ -300,7 +300,7 @@ async def test_a_backend_that_joins_later_fails_too_and_one_that_is_replaced_goe
 
 
 async def test_the_copies_of_a_mirror_are_attempts_of_their_own(autojump_clock: trio.testing.MockClock) -> None:
-    faults = Faults(Script([Rule(RpcError(), backend="shadow")]))
+    faults = Injections(Script([Rule(RpcError(), backend="shadow")]))
     primary, shadow = ScriptedBackend(Answer("mine")), ScriptedBackend(name="shadow")
     builder = Builder("x").backend("files", primary.connector)
     builder = builder.backend("shadow", shadow.connector, mirror_of="files", mirror_percent=100)

@@ -16,9 +16,9 @@ from sluicegate.testing.injections.kinds import (
     Drip,
     DropAnswer,
     Duplicate,
-    Fault,
     Garble,
     Hang,
+    Injection,
     Refuse,
     Reorder,
     Reset,
@@ -33,7 +33,7 @@ from sluicegate.testing.injections.kinds import (
 from sluicegate.testing.playing import Play, play
 from sluicegate.testing.script import Rule, is_over
 
-EVERYTHING: tuple[Fault, ...] = (
+EVERYTHING: tuple[Injection, ...] = (
     Delay(Exponential(0.2)),
     Refuse(),
     Reset(),
@@ -98,7 +98,7 @@ async def test_faults_follow_the_order_of_attempts_and_nothing_else(autojump_clo
     ids=str,
 )
 async def test_a_call_under_a_fault_may_be_cut_at_every_checkpoint(
-    fault: Fault, transport: Transport, autojump_clock: trio.testing.MockClock
+    fault: Injection, transport: Transport, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_gate(transport, Rule(fault, every=2), timeout=TimeoutConfig(3.0)) as gate:
 

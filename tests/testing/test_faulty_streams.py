@@ -6,14 +6,14 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.testing.injections.kinds import Delay, Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, ToolFails, Truncate
+from sluicegate.testing.injections.kinds import Delay, Drip, DropAnswer, Garble, Hang, Injection, Refuse, Reset, ToolFails, Truncate
 from sluicegate.testing.injections.streams import FaultyStream
 from sluicegate.testing.wire import memory_pair
 
 SAID = b"0123456789"
 
 
-async def heard(fault: Fault | None) -> tuple[bytes, str, float]:
+async def heard(fault: Injection | None) -> tuple[bytes, str, float]:
     """What arrives of ten bytes and an end, how it ends, and how long that takes; no longer than ten seconds."""
     began = trio.current_time()
     inner, far = memory_pair()
@@ -53,7 +53,7 @@ async def heard(fault: Fault | None) -> tuple[bytes, str, float]:
     ],
 )
 async def test_a_stream_fails_as_its_fault_says(
-    fault: Fault | None, data: bytes, end: str, seconds: float, autojump_clock: trio.testing.MockClock
+    fault: Injection | None, data: bytes, end: str, seconds: float, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert await heard(fault) == (data, end, seconds)
 
@@ -68,7 +68,7 @@ async def test_a_request_is_heard_where_only_the_answer_fails(autojump_clock: tr
 
 
 @pytest.mark.parametrize("fault", [Hang(), DropAnswer(), Delay(100), Drip(1, 100)])
-async def test_closing_a_stream_wakes_who_waits_on_its_fault(fault: Fault, autojump_clock: trio.testing.MockClock) -> None:
+async def test_closing_a_stream_wakes_who_waits_on_its_fault(fault: Injection, autojump_clock: trio.testing.MockClock) -> None:
     inner, far = memory_pair()
     stream = FaultyStream(inner, fault)
     await far.send_all(SAID)

@@ -8,7 +8,7 @@ import trio.testing
 
 from sluicegate import BackendFailed, ConfigError
 from sluicegate.testing import Delay, OpenGateway, RpcError, Rule, ScriptedBackend
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.script import Script
 
 Clock = trio.testing.MockClock
@@ -28,7 +28,7 @@ async def test_a_dead_backend_is_said_with_its_reason_when_the_block_would_begin
 
 
 async def test_a_handshake_that_fails_on_purpose_is_said_too(autojump_clock: Clock, gateway: OpenGateway) -> None:
-    faults = Faults(Script([Rule(RpcError(-1, "not today"), method="initialize")]))
+    faults = Injections(Script([Rule(RpcError(-1, "not today"), method="initialize")]))
     with pytest.raises(BackendFailed, match="not today"):
         async with gateway(ScriptedBackend(name="shop"), faults=faults):
             raise AssertionError

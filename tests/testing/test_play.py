@@ -27,7 +27,7 @@ from sluicegate.policies.settings import (
     RateLimitSettings,
     RetrySettings,
 )
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.playing import Play, play, replays
 from sluicegate.testing.script import Delay, Drip, DropAnswer, Duplicate, Hang, Refuse, Reset, Rule, Script, Truncate, WrongId
 
@@ -109,7 +109,7 @@ def test_faults_are_drawn_from_the_seed_as_well() -> None:
     kinds = (Delay(2.0), Drip(), DropAnswer(), Duplicate(), Hang(), Refuse(), Reset(), Truncate(), WrongId())
 
     async def scenario(given: Play) -> tuple[int, list[str]]:
-        faults = Faults(Script([Rule(fault, percent=4) for fault in kinds], given.seed))
+        faults = Injections(Script([Rule(fault, percent=4) for fault in kinds], given.seed))
         wrong = await storm(given, seconds=10, faults=faults)
         given.note("faults", {name: list(injector.log) for name, injector in faults.injectors.items()})
         return faults.injected, wrong

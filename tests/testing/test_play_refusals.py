@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.testing import ChildExit, Faults, Hang, OpenGateway, Play, Rule, Script, ScriptedBackend, play
+from sluicegate.testing import ChildExit, Hang, Injections, OpenGateway, Play, Rule, Script, ScriptedBackend, play
 
 
 async def _a_thread(_: Play) -> None:
@@ -99,5 +99,5 @@ async def test_faults_that_can_reach_no_backend_fail_the_test(rule: Rule, said: 
     """A misspelt name would let a test pass that proves nothing."""
     check = pytest.RaisesExc(ValueError, match=said.replace("?", r"\?"))
     with pytest.RaisesGroup(check, flatten_subgroups=True, allow_unwrapped=True):
-        async with OpenGateway()(ScriptedBackend(name="files"), faults=Faults(Script([rule]))):
+        async with OpenGateway()(ScriptedBackend(name="files"), faults=Injections(Script([rule]))):
             pass

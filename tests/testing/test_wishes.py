@@ -19,7 +19,7 @@ from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.injections.injector import Faults
+from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.injections.kinds import Reset
 from sluicegate.testing.script import Rule, Script
 
@@ -51,7 +51,7 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(faults: Faults | None, *, host: str = "127.0.0.1", builder: Builder | None = None) -> AsyncGenerator[Client]:
+async def open_client(faults: Injections | None, *, host: str = "127.0.0.1", builder: Builder | None = None) -> AsyncGenerator[Client]:
     builder = builder or Builder("x").backend("b", ScriptedBackend(name="b").connector, timeout=TimeoutConfig(5.0))
     builder.listen(host, 0)
     async with trio.open_nursery() as nursery, builder.open(strict=True, faults=faults) as gateway:
@@ -63,9 +63,9 @@ async def open_client(faults: Faults | None, *, host: str = "127.0.0.1", builder
             yield client
 
 
-def no_faults() -> Faults:
+def no_faults() -> Injections:
     """What is there with ``--faults`` and a plan whose rules never hold."""
-    return Faults(Script([Rule(Reset(), backend="nobody")], 42), "plan.toml")
+    return Injections(Script([Rule(Reset(), backend="nobody")], 42), "plan.toml")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_wish_that_the_transport_cannot_fulfil_changes_nothing(autojump_
 
 
 async def test_a_wish_comes_before_the_plan_and_does_not_stop_its_counting(autojump_clock: trio.testing.MockClock) -> None:
-    async with open_client(Faults(Script([Rule(Reset(), numbers=[2])]))) as client:
+    async with open_client(Injections(Script([Rule(Reset(), numbers=[2])]))) as client:
         assert await client.call("tool_fails mine") == "mine"
         assert await client.call("tool_fails again") == "again"
         assert await client.call() == "echo {} #1"

@@ -10,7 +10,7 @@ from tests.kit.asgi import AsgiTransport
 
 from sluicegate import Builder
 from sluicegate.frontends.wishes import may_wish
-from sluicegate.testing import Faults, Reset, Rule, Script, ScriptedBackend
+from sluicegate.testing import Injections, Reset, Rule, Script, ScriptedBackend
 
 
 @pytest.mark.parametrize("client", [("127.0.0.1", 5), ("127.0.0.7", 5), ("::1", 5), None])
@@ -29,7 +29,7 @@ def test_whoever_comes_through_a_proxy_on_this_machine_may_not(name: bytes) -> N
 
 
 async def test_the_header_of_somebody_behind_a_proxy_means_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    faults = Faults(Script([Rule(Reset(), backend="nobody")]))
+    faults = Injections(Script([Rule(Reset(), backend="nobody")]))
     builder = Builder("x").backend("b", ScriptedBackend(name="b").connector)
     async with trio.open_nursery() as nursery, builder.open(strict=True, faults=faults) as gateway:
         transport = AsgiTransport(gateway.asgi_app, nursery)

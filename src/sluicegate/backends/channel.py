@@ -21,7 +21,7 @@ from ..protocol.messages import Notification, Params, Raw, encode_notification, 
 from ..protocol.tokens import NOBODY, own_key, with_own_token
 from ..protocol.why import Why
 from .incoming import Desk, messages_in
-from .questions import MOST_OPEN, Asking, Questions
+from .questions import MOST_OPEN, OpenQuestion, Questions
 from .session import Inbox
 from .unasked import Unasked
 
@@ -67,7 +67,7 @@ class ChannelSession(Desk):
     garbage: int = attrs.field(default=0, init=False)
     """Messages that could not be read or fit no call."""
     first_garbage: str = attrs.field(default="", init=False)
-    duplex: Duplex[_Pending, Asking] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
+    duplex: Duplex[_Pending, OpenQuestion] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
     """What it is asked, and what it asks."""
     questions: Questions = attrs.field(init=False)
     _unasked: Unasked = attrs.field(factory=Unasked, init=False)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..channel.lines import Lines, Oversized
+from ..channel.lines import LineSplitter, Oversized
 from ..loggers import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
@@ -59,7 +59,7 @@ class Complaints:
         While ``may_pause`` says so, a child whose words reach no log is not listened to for a moment, and so waits before it can say more.
         What it says at its end is heard at once.
         """
-        lines = Lines(LONGEST)
+        lines = LineSplitter(LONGEST)
         async for chunk in stream:
             unheard = len(chunk)
             for piece in in_pieces(bytes(chunk)):

@@ -16,14 +16,14 @@ from ..protocol.messages import Notification, Request, encode_error, encode_resu
 from ..protocol.question import CAPABILITY, Question
 from .waiting import Waiting
 
-__all__ = ["MOST_OPEN", "Asking", "Questions"]
+__all__ = ["MOST_OPEN", "OpenQuestion", "Questions"]
 
 MOST_OPEN = 32
 """Questions of one backend that may be open; each may be as large as a message."""
 
 
 @attrs.define(eq=False)
-class Asking:
+class OpenQuestion:
     """A question that has no answer yet (implements `sluicegate.protocol.duplex.Running`)."""
 
     request: Request
@@ -45,7 +45,7 @@ class Asking:
 class Questions:
     """Those of one session. All of it is sync: a question is passed on by the backend's reader, and its answer by the client's."""
 
-    incoming: Incoming[Asking]
+    incoming: Incoming[OpenQuestion]
     """Those that are open."""
     clientele: Clientele
     in_flight: Callable[[], Iterable[Waiting]]
@@ -74,7 +74,7 @@ class Questions:
             return faults.cannot_ask("no call is known that the question is about, so nobody is asked")
         question = Question(request.method, request.params, partial(self._answer, request), self.tell)
         running = self.incoming.running
-        running[request.key] = Asking(request, question, calls)
+        running[request.key] = OpenQuestion(request, question, calls)
         question.when_over(partial(running.__delitem__, request.key))
         fault = _ask_first(question, calls)
         if fault is not None:

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from ..channel.lines import Lines, Oversized
+from ..channel.lines import LineSplitter, Oversized
 from ..channel.outbox import Outbox
 from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
@@ -203,7 +203,7 @@ class _Pipes:
 
 async def _read_lines(stream: trio.abc.ReceiveStream, limit: int, take: Callable[[bytes | Oversized], None]) -> None:
     """Hand over all lines up to the end of the stream; others get their turn in between, however much has come at once."""
-    lines = Lines(limit)
+    lines = LineSplitter(limit)
     async for chunk in stream:
         for piece in in_pieces(bytes(chunk)):
             for line in lines.feed(piece):

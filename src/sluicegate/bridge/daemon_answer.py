@@ -18,7 +18,7 @@ from ..protocol.sse import EventParser, OversizedEvent
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["LONGEST_MESSAGE", "Answer", "DeliveryFailed", "changes_after", "failure_of", "read_answer", "read_body", "read_events"]
+__all__ = ["LONGEST_MESSAGE", "DaemonAnswer", "DeliveryFailed", "changes_after", "failure_of", "read_answer", "read_body", "read_events"]
 
 log = get_logger("sluicegate.bridge")
 
@@ -34,7 +34,7 @@ class DeliveryFailed(Exception):
 
 
 @attrs.define(eq=False)
-class Answer:
+class DaemonAnswer:
     """What one stream or body has brought."""
 
     emit: Callable[[bytes], Awaitable[None]]
@@ -95,7 +95,7 @@ async def read_events(response: httpx2.Response) -> AsyncGenerator[tuple[bytes, 
                 yield event.data, event.id
 
 
-async def read_answer(response: httpx2.Response, answer: Answer) -> None:
+async def read_answer(response: httpx2.Response, answer: DaemonAnswer) -> None:
     """Pass on what a POST brought; afterwards the answer is complete, or can be resumed."""
     if response.status_code == 200 and media_type(response.headers.get("content-type", "")) == EVENT_STREAM:
         await answer.take_all(read_events(response))

@@ -13,7 +13,7 @@ from ..loggers import get_logger
 from ..protocol.addresses import public_part
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
 from ..protocol.messages import decode
-from .daemon_answer import Answer, DeliveryFailed, changes_after, failure_of, read_answer, read_body, read_events
+from .daemon_answer import DaemonAnswer, DeliveryFailed, changes_after, failure_of, read_answer, read_body, read_events
 from .unreachable import is_untrusted, reason
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class DaemonLink:
 
     async def listen(self) -> None:
         """Carry what belongs to no request, for ever, or until the daemon says that it has none."""
-        stream, pause, seat = Answer(self.emit), FIRST_PAUSE, self._seat
+        stream, pause, seat = DaemonAnswer(self.emit), FIRST_PAUSE, self._seat
         while True:
             if self._seat is not seat:  # ids of another session mean nothing in this one
                 seat, stream.last_id = self._seat, ""
@@ -182,10 +182,10 @@ class DaemonLink:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _post_patiently(self, line: bytes, seat: _Seat, emit: Callable[[bytes], Awaitable[None]]) -> _Seat:
-        answer = Answer(emit, decode(line))
+        answer = DaemonAnswer(emit, decode(line))
         return await self._patiently(lambda: self._post(line, answer, seat))
 
-    async def _post(self, line: bytes, answer: Answer, seat: _Seat) -> _Seat:
+    async def _post(self, line: bytes, answer: DaemonAnswer, seat: _Seat) -> _Seat:
         import httpx2
 
         try:
@@ -203,7 +203,7 @@ class DaemonLink:
             await self._resume(answer, seat)
         return seat
 
-    async def _resume(self, answer: Answer, seat: _Seat) -> None:
+    async def _resume(self, answer: DaemonAnswer, seat: _Seat) -> None:
         """Fetch the rest of a stream on another connection."""
 
         async def attempt() -> None:

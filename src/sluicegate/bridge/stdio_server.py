@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from ..channel.lines import Lines, Oversized
+from ..channel.lines import LineSplitter, Oversized
 from ..channel.oversized import refuse_oversized
 from ..loggers import get_logger
 from ..protocol.eras import OPENS
@@ -94,7 +94,7 @@ async def _carry(link: DaemonLink, stdin: trio.abc.ReceiveStream) -> None:
 
 async def _read(stdin: trio.abc.ReceiveStream, out: trio.MemorySendChannel[bytes | Oversized]) -> None:
     """Take lines until the input ends, which is noticed although the daemon may be away."""
-    lines, chunk = Lines(LONGEST_MESSAGE), b"-"
+    lines, chunk = LineSplitter(LONGEST_MESSAGE), b"-"
     while chunk:
         try:
             chunk = bytes(await stdin.receive_some(CHUNK))

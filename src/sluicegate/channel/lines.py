@@ -11,7 +11,7 @@ import re
 
 import attrs
 
-__all__ = ["Lines", "Oversized", "number_at_ends"]
+__all__ = ["LineSplitter", "Oversized", "number_at_ends"]
 
 KEPT = 2048
 """Bytes kept of each end of a line that is too long."""
@@ -64,7 +64,7 @@ def number_at_ends(data: bytes) -> int | None:
 
 
 @attrs.define(eq=False)
-class Lines:
+class LineSplitter:
     """Splits chunks into lines without their line ends."""
 
     limit: int

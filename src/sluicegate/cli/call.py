@@ -12,7 +12,7 @@ import click
 from .target import Target, choose_target
 
 if TYPE_CHECKING:
-    from .conversation import Conversation
+    from .conversation import GatewayClient
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(name: str, arguments: str, target: Target, *, as_json: bool) -> int:
         raise click.BadParameter("the name is no UTF-8 text.", param_hint="NAME")
     given = _object(sys.stdin.read() if arguments == "-" else arguments)
 
-    async def question(talk: Conversation) -> Mapping[str, Any]:
+    async def question(talk: GatewayClient) -> Mapping[str, Any]:
         return await talk.call_tool(name, given)
 
     result = target.ask(question)

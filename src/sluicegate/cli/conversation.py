@@ -19,10 +19,10 @@ from ..observe.log import configure
 from ..protocol.calls import OURSELVES, Reply
 from ..protocol.offers import ListKind
 
-__all__ = ["Conversation", "log_quietly", "open_local", "open_remote"]
+__all__ = ["GatewayClient", "log_quietly", "open_local", "open_remote"]
 
 
-class Conversation(Protocol):
+class GatewayClient(Protocol):
     """What the commands ask a gateway. Raises `click.ClickException` where the answer is an error."""
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ def log_quietly() -> None:
 
 
 @asynccontextmanager
-async def open_local(config: Config) -> AsyncIterator[Conversation]:
+async def open_local(config: Config) -> AsyncIterator[GatewayClient]:
     """A gateway of our own, as soon as its backends have come up or had their time."""
     try:
         async with open_gateway(config) as gateway:
@@ -115,7 +115,7 @@ def _plain(result: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_remote(url: str, headers: Mapping[str, str]) -> AsyncIterator[Conversation]:
+async def open_remote(url: str, headers: Mapping[str, str]) -> AsyncIterator[GatewayClient]:
     """A conversation with a gateway, or any other MCP server, that runs at a URL."""
     import httpx2
     from mcp import Client, MCPError

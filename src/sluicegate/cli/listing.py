@@ -11,7 +11,7 @@ from .tables import print_table
 from .target import Target, choose_target
 
 if TYPE_CHECKING:
-    from .conversation import Conversation
+    from .conversation import GatewayClient
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ class _Question:
     def __init__(self, what: str) -> None:
         self.what = what
 
-    async def __call__(self, talk: Conversation) -> list[dict[str, Any]]:
+    async def __call__(self, talk: GatewayClient) -> list[dict[str, Any]]:
         from ..protocol.offers import KINDS
 
         return [entry for kind in KINDS if kind.capability == self.what for entry in await talk.items(kind)]

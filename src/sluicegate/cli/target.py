@@ -15,7 +15,7 @@ from ..protocol.headers import is_header_name, is_header_value, is_token
 from .configuration import Choice, choose_configuration
 
 if TYPE_CHECKING:
-    from .conversation import Conversation
+    from .conversation import GatewayClient
 
 __all__ = ["Target", "choose_headers", "choose_target", "expect_address"]
 
@@ -31,13 +31,13 @@ class Target:
     url: str | None
     headers: Mapping[str, str]
 
-    def ask(self, question: Callable[[Conversation], Awaitable[T]]) -> T:
+    def ask(self, question: Callable[[GatewayClient], Awaitable[T]]) -> T:
         """Open the conversation, ask, and close it again."""
         import trio
 
         from . import conversation
 
-        opened: Callable[[], AbstractAsyncContextManager[Conversation]]
+        opened: Callable[[], AbstractAsyncContextManager[GatewayClient]]
         if self.url is not None:
             opened = functools.partial(conversation.open_remote, self.url, self.headers)
         else:

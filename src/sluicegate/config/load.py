@@ -15,12 +15,12 @@ from .documents import Document, Unreadable, read, text_of
 from .dump import dump
 from .folders import settle_folders, settled
 from .interpolate import Interpolation
-from .mend import Known, mend
+from .mend import AlreadyFound, mend
 from .model import Config, Loaded
 from .namespaces import Namespaces
 from .origins import Named, backend_at
 from .planned import Finding, take
-from .problem import ConfigError, Origin, Problem, dotted, line_of, origin_of
+from .problem import ConfigError, Problem, Provenance, dotted, line_of, origin_of
 from .structure import Rejected, structure
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Draft:
     tree: dict[str, Any] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
-    origins: dict[int, Origin] = attrs.field(factory=dict)
+    origins: dict[int, Provenance] = attrs.field(factory=dict)
     """Where a backend comes from, for those that are not in the file itself."""
     left_out: list[Imported] = attrs.field(factory=list)
     """Clients' files, for what could not be taken of them."""
@@ -156,7 +156,7 @@ class _Draft:
                 table["namespace"] = namespace
                 self.warnings.append(f"'{name}' from {imported.document.name} gets the namespace '{namespace}'")
             names.add(name)
-            self.origins[len(backends)] = Origin(imported.document.name, line_of(place, imported.document.lines), place)
+            self.origins[len(backends)] = Provenance(imported.document.name, line_of(place, imported.document.lines), place)
             backends.append(table)
         self.warnings += imported.warnings
 
@@ -179,7 +179,7 @@ class _Draft:
         if config is not None:
             config = attrs.evolve(config, source=source, planned=tuple(planned))
             config = attrs.evolve(config, variables=self.named.variables, inserted=frozenset(self.named.inserted))
-            known = Known(self.problems)
+            known = AlreadyFound(self.problems)
             found = self.placed([*check.file_rules(config), *_only_in_python(config)])
             self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]
         if config is None or self.problems:
@@ -197,7 +197,7 @@ class _Draft:
         try:
             return structure(self.tree)
         except Rejected as error:
-            known = Known(self.problems)
+            known = AlreadyFound(self.problems)
             self.problems += [found for found in self.placed(_as_problems(error.findings)) if not known.explains(found)]
             mend(self.tree, error.findings)
         try:

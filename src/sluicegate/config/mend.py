@@ -12,7 +12,7 @@ from ..policies.settings import needed
 from .planned import Finding
 from .problem import ENTRY, KeyPath, Problem, dotted
 
-__all__ = ["Known", "mend"]
+__all__ = ["AlreadyFound", "mend"]
 
 _LONGEST = 4096
 """Characters of a path that are looked at."""
@@ -52,7 +52,7 @@ def _neutral(path: KeyPath) -> Any:
     return None
 
 
-class Known:
+class AlreadyFound:
     """What was found before the rules were applied to a mended configuration."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

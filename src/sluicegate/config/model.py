@@ -16,7 +16,7 @@ from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
 from .listen import ListenConfig, ListenTlsConfig
-from .problem import Origin, Problem, line_of, origin_of
+from .problem import Problem, Provenance, line_of, origin_of
 
 __all__ = [
     "OTHER_WORDS",
@@ -177,7 +177,7 @@ class Loaded:
     """What was read beside the file itself (CLI-5)."""
     lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
     """Where the keys of the file stand."""
-    origins: Mapping[int, Origin] = attrs.field(factory=dict, repr=False)
+    origins: Mapping[int, Provenance] = attrs.field(factory=dict, repr=False)
     """Where those backends stand, by their position, that came out of a client's file."""
 
     def placed(self, problem: Problem) -> Problem:

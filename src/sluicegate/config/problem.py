@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-__all__ = ["ENTRY", "ConfigError", "KeyPath", "Origin", "Problem", "dotted", "line_of", "origin_of"]
+__all__ = ["ENTRY", "ConfigError", "KeyPath", "Problem", "Provenance", "dotted", "line_of", "origin_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """The way to a value: keys and list positions from the top of the file."""
@@ -72,7 +72,7 @@ class Problem:
 
 
 @attrs.frozen
-class Origin:
+class Provenance:
     """Where a backend stands that came out of another file."""
 
     file: str
@@ -84,7 +84,7 @@ class Origin:
         return attrs.evolve(problem, file=self.file, line=self.line, path=ENTRY.sub(lambda _: self.path, problem.path, count=1))
 
 
-def origin_of(problem: Problem, origins: Mapping[int, Origin]) -> Origin | None:
+def origin_of(problem: Problem, origins: Mapping[int, Provenance]) -> Provenance | None:
     """Where the backend stands that a problem is about, if it came out of another file."""
     entry = ENTRY.match(problem.path)
     return None if entry is None else origins.get(int(entry[1]))

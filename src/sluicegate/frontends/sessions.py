@@ -30,7 +30,7 @@ from .owners import Owner
 from .request import HttpRequest
 from .stream import Downlink, EventLog
 
-__all__ = ["Answer", "Session"]
+__all__ = ["AnswerStream", "Session"]
 
 _REMEMBERED = OPENS | {"logging/setLevel"}
 """Requests whose end changes the session."""
@@ -38,7 +38,7 @@ _BEFORE_READY = OPENS | {"ping"}
 """What says nothing about whether its client has read the answer to ``initialize``."""
 
 
-class Answer(Protocol):
+class AnswerStream(Protocol):
     """The answer to one POST that became a stream."""
 
     async def resume(self, http: HttpRequest, after: int) -> None:
@@ -76,7 +76,7 @@ class Session(ClientSide):
         default=attrs.Factory(lambda self: self.duplex.theirs.running, takes_self=True), init=False
     )
     """What the client has asked."""
-    answers: dict[int, Answer] = attrs.field(factory=dict, init=False)
+    answers: dict[int, AnswerStream] = attrs.field(factory=dict, init=False)
     """Streams of POSTs, running or waiting for the client to come back."""
     kept: dict[EventLog, None] = attrs.field(factory=dict, init=False)
     """The finished ones among them, oldest first; the table's bookkeeping."""
@@ -198,7 +198,7 @@ class Session(ClientSide):
             return True
         return self.declares(self.caller, "logging") and (not self.quietest or severity(note) >= self.quietest)
 
-    def open_stream(self, answer: Answer) -> EventLog:
+    def open_stream(self, answer: AnswerStream) -> EventLog:
         """A new stream for the answer to a POST."""
         self._streams += 1
         self.answers[self._streams] = answer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..channel.lines import Lines, Oversized
+from ..channel.lines import LineSplitter, Oversized
 from ..channel.oversized import refuse_oversized
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.calls import Caller
@@ -139,7 +139,7 @@ class _Front:
 
     async def read(self, stdin: trio.abc.ReceiveStream) -> None:
         """Read until the input ends."""
-        lines = Lines(self.endpoint.limits.max_body_size)
+        lines = LineSplitter(self.endpoint.limits.max_body_size)
         while chunk := await _receive(stdin):
             for line in lines.feed(bytes(chunk)):
                 self._take(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from ..observe.exposition import Family
+from ..observe.exposition import MetricFamily
 from ..policies.breaker import BreakerState
 from .handles import Policies
 
@@ -88,21 +88,21 @@ _COUNTERS: Table = (
 )
 
 
-def of_policies(policies: Mapping[str, Policies]) -> Iterator[Family]:
+def of_policies(policies: Mapping[str, Policies]) -> Iterator[MetricFamily]:
     """A family for each number that any backend has."""
     yield from _breakers(policies)
     yield from _read(policies, _GAUGES, "gauge")
     yield from _read(policies, _COUNTERS, "counter")
 
 
-def _read(policies: Mapping[str, Policies], table: Table, kind: Literal["gauge", "counter"]) -> Iterator[Family]:
+def _read(policies: Mapping[str, Policies], table: Table, kind: Literal["gauge", "counter"]) -> Iterator[MetricFamily]:
     for name, words, read in table:
         samples = [((backend,), float(value)) for backend, one in policies.items() if (value := read(one)) is not None]
         if samples:
-            yield Family(name, words, ("backend",), samples, kind)
+            yield MetricFamily(name, words, ("backend",), samples, kind)
 
 
-def _breakers(policies: Mapping[str, Policies]) -> Iterator[Family]:
+def _breakers(policies: Mapping[str, Policies]) -> Iterator[MetricFamily]:
     samples = [
         ((backend, state.value), float(state is one.breaker.state))
         for backend, one in policies.items()
@@ -110,4 +110,4 @@ def _breakers(policies: Mapping[str, Policies]) -> Iterator[Family]:
         for state in BreakerState
     ]
     if samples:
-        yield Family("breaker_state", "1 for the state that its breaker is in, 0 for the others.", ("backend", "state"), samples)
+        yield MetricFamily("breaker_state", "1 for the state that its breaker is in, 0 for the others.", ("backend", "state"), samples)

@@ -9,7 +9,7 @@ from ..backends.link import State
 from ..frontends.session_table import SessionTable
 from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
-from ..observe.exposition import Family
+from ..observe.exposition import MetricFamily
 from ..policies.mirror import Shadow
 from .fleet import Fleet
 from .policy_readings import of_policies
@@ -17,44 +17,50 @@ from .policy_readings import of_policies
 __all__ = ["readings"]
 
 
-def readings(fleet: Fleet, sessions: SessionTable, connection_limit: ConnectionLimit, lines: Sink | None) -> Iterator[Family]:
+def readings(fleet: Fleet, sessions: SessionTable, connection_limit: ConnectionLimit, lines: Sink | None) -> Iterator[MetricFamily]:
     """All of it; ``lines`` is None where there is no access log."""
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)
     yield from of_policies(fleet.policies)
-    yield Family("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
-    yield Family("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
-    yield Family("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
-    yield Family("connections", "Open connections of clients.", samples=[((), connection_limit.inside)])
-    yield Family("connections_refused", "Connections that found no room.", samples=[((), connection_limit.refused)], kind="counter")
+    yield MetricFamily("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
+    yield MetricFamily("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
+    yield MetricFamily("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
+    yield MetricFamily("connections", "Open connections of clients.", samples=[((), connection_limit.inside)])
+    yield MetricFamily("connections_refused", "Connections that found no room.", samples=[((), connection_limit.refused)], kind="counter")
     if lines is not None:
-        yield Family("access_log_lines_dropped", "Lines of the access log that were lost.", samples=[((), lines.dropped)], kind="counter")
+        yield MetricFamily(
+            "access_log_lines_dropped", "Lines of the access log that were lost.", samples=[((), lines.dropped)], kind="counter"
+        )
 
 
-def _of_backends(backends: list[Backend]) -> Iterator[Family]:
-    yield Family("backend_up", "Whether a request could be sent to it now.", ("backend",), [((one.name,), one.is_up) for one in backends])
-    yield Family(
+def _of_backends(backends: list[Backend]) -> Iterator[MetricFamily]:
+    yield MetricFamily(
+        "backend_up", "Whether a request could be sent to it now.", ("backend",), [((one.name,), one.is_up) for one in backends]
+    )
+    yield MetricFamily(
         "backend_state",
         "1 for the state that it is in, 0 for the others.",
         ("backend", "state"),
         [((one.name, state.value), state is one.state) for one in backends for state in State],
     )
-    yield Family(
+    yield MetricFamily(
         "backend_restarts", "Times it was started again.", ("backend",), [((one.name,), one.restarts) for one in backends], "counter"
     )
-    yield Family(
+    yield MetricFamily(
         "backend_healthy",
         "Whether it answers when it is asked how it is.",
         ("backend",),
         [((one.name,), one.health.is_healthy) for one in backends if one.health is not None],
     )
-    yield Family("backend_requests_in_flight", "Attempts that it is at.", ("backend",), [((one.name,), one.in_flight) for one in backends])
+    yield MetricFamily(
+        "backend_requests_in_flight", "Attempts that it is at.", ("backend",), [((one.name,), one.in_flight) for one in backends]
+    )
 
 
-def _of_mirrors(shadows: Iterable[Shadow]) -> Iterator[Family]:
+def _of_mirrors(shadows: Iterable[Shadow]) -> Iterator[MetricFamily]:
     samples = []
     for one in shadows:
         outcomes = {"ok": one.sent - one.failed - one.running, "failed": one.failed, "dropped": one.dropped}
         samples += [((one.name, outcome), float(number)) for outcome, number in outcomes.items()]
     if samples:
-        yield Family("mirror_copies", "Copies of requests for mirrors that have ended.", ("backend", "outcome"), samples, "counter")
+        yield MetricFamily("mirror_copies", "Copies of requests for mirrors that have ended.", ("backend", "outcome"), samples, "counter")

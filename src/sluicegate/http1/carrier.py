@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .server.forwarded import Peer
-from .server.outgoing import Outgoing
+from .server.forwarded import PeerAddress
+from .server.outgoing import MessageSender
 from .server.response_writer import ResponseWriter
 from .server.shared import Serving
 from .timekeeper import Timed
@@ -17,8 +17,8 @@ class Carrier(Timed, Protocol):
     """A connection, as its requests see it."""
 
     serving: Serving
-    peer: Peer
-    out: Outgoing
+    peer: PeerAddress
+    out: MessageSender
     gone: bool
     """The client has gone."""
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["CHUNKS", "EMPTY_LINE", "Refused", "chunk_overhead_allowed", "declared_length", "find_in_chunks", "stays", "undecided", "words"]
+__all__ = [
+    "CHUNKS",
+    "EMPTY_LINE",
+    "RefusedMessage",
+    "chunk_overhead_allowed",
+    "declared_length",
+    "find_in_chunks",
+    "stays",
+    "undecided",
+    "words",
+]
 
 EMPTY_LINE = b"\r\n\r\n"
 """The last bytes of every head and of every chunked body."""
@@ -22,7 +32,7 @@ CHUNK_OVERHEAD_RATIO = 8
 because a chunk of one byte needs five."""
 
 
-class Refused(Exception):
+class RefusedMessage(Exception):
     """This message cannot be what its sender meant, or we will not have it."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -76,18 +86,18 @@ def declared_length(lengths: list[bytes] | None, codings: list[bytes] | None, ve
         version: ``1.0`` or ``1.1``.
 
     Raises:
-        Refused: It says it twice, or in a way that others may read differently.
+        RefusedMessage: It says it twice, or in a way that others may read differently.
     """
     if codings is not None:
         if version == "1.0":
-            raise Refused(400, "Transfer-Encoding in HTTP/1.0")
+            raise RefusedMessage(400, "Transfer-Encoding in HTTP/1.0")
         if lengths is not None:
-            raise Refused(400, "both Content-Length and Transfer-Encoding")
+            raise RefusedMessage(400, "both Content-Length and Transfer-Encoding")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
-            raise Refused(501, "no transfer coding but chunked")
+            raise RefusedMessage(501, "no transfer coding but chunked")
         return CHUNKS
     if lengths is None:
         return None
     if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > MOST_DIGITS:
-        raise Refused(400, "bad Content-Length")
+        raise RefusedMessage(400, "bad Content-Length")
     return int(lengths[0])

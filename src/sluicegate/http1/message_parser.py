@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 import httptools
 
-from .framing import EMPTY_LINE, Refused, chunk_overhead_allowed, find_in_chunks, undecided
+from .framing import EMPTY_LINE, RefusedMessage, chunk_overhead_allowed, find_in_chunks, undecided
 
 __all__ = ["CHUNKED", "HEADERS", "LINE", "OVER", "SIZED", "UNTIL_EOF", "MessageParser", "append_piece"]
 
@@ -73,7 +73,7 @@ class MessageParser:
                     self._kept = everything[position:]
                     return
                 position += used
-        except Refused as refused:
+        except RefusedMessage as refused:
             self._stage = OVER
             self._refuse(refused)
 
@@ -100,7 +100,7 @@ class MessageParser:
         """The message has ended."""
 
     @abstractmethod
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: RefusedMessage) -> None:
         """There will be no further message."""
 
     def _read(self, data: bytes, start: int) -> int:
@@ -131,10 +131,10 @@ class MessageParser:
             self._check_overhead()
             return used
         if self._used > self._max_head:
-            raise Refused(431, "head too large")
+            raise RefusedMessage(431, "head too large")
         self._give(data[start : start + used])
         if self._stage == HEADERS and found >= 0:
-            raise Refused(400, "malformed head")  # no such case is known
+            raise RefusedMessage(400, "malformed head")  # no such case is known
         return used
 
     def _begin_known(self, length: int) -> None:
@@ -152,7 +152,7 @@ class MessageParser:
     def _check_overhead(self) -> None:
         """Look how much of a chunked body was no content; to be called at its end, too."""
         if self._stage == CHUNKED and self._used - self._content > chunk_overhead_allowed(self._content):
-            raise Refused(400, "more chunk overhead than content")
+            raise RefusedMessage(400, "more chunk overhead than content")
 
     def _give(self, piece: bytes) -> None:
         try:
@@ -162,8 +162,8 @@ class MessageParser:
         except httptools.HttpParserUpgrade:
             self._decline_upgrade()
         except httptools.HttpParserError as error:
-            raise Refused(400, str(error)) from None
+            raise RefusedMessage(400, str(error)) from None
 
     def _decline_upgrade(self) -> None:
         """After a head, llhttp takes what follows for another protocol."""
-        raise Refused(400, "another protocol")
+        raise RefusedMessage(400, "another protocol")

@@ -12,15 +12,15 @@ from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from ..http1.server.forwarded import Peer
+from ..http1.server.forwarded import PeerAddress
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from ..loggers import get_logger
-from .pace import NEVER, Pace
+from .pace import NEVER, MinimumRate
 from .protocols import Talk
 from .tasks import Tasks
 
-__all__ = ["FAREWELL_SECONDS", "Connection"]
+__all__ = ["FAREWELL_SECONDS", "HypercornConnection"]
 
 log = get_logger("sluicegate.frontend")
 
@@ -30,7 +30,7 @@ LOOK_SECONDS = 2.0
 """How often a busy connection is looked at whose client could be slow."""
 
 
-class Connection(TCPServer):
+class HypercornConnection(TCPServer):
     """Hypercorn's connection on any stream."""
 
     stream: Any
@@ -41,7 +41,7 @@ class Connection(TCPServer):
         config: Config,
         context: WorkerContext,
         stream: trio.abc.Stream,
-        peer: Peer,
+        peer: PeerAddress,
         settings: ServerSettings,
         timekeeper: Timekeeper,
         state: dict[str, Any],
@@ -60,8 +60,8 @@ class Connection(TCPServer):
         self._leaves = False
         self._sending: trio.CancelScope | None = None
         self._last_moment = NEVER
-        self._body = Pace(settings.body_seconds, settings.min_rate)
-        self._answer = Pace(settings.write_seconds, settings.min_rate)
+        self._body = MinimumRate(settings.body_seconds, settings.min_rate)
+        self._answer = MinimumRate(settings.write_seconds, settings.min_rate)
 
     async def run(self) -> None:
         """Read requests until the client goes or the connection is cancelled."""

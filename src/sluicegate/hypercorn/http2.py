@@ -19,7 +19,7 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
 from priority.priority import MissingStreamError
 
-from ..http1.framing import Refused
+from ..http1.framing import RefusedMessage
 from .judge import Limited, judge_http2
 from .tasks import Tasks
 
@@ -127,14 +127,14 @@ class Http2(H2Protocol):
         limited = cast("Limited", self.config)
         try:
             judge_http2(event.headers or [], limited.limits)
-        except Refused as refused:
+        except RefusedMessage as refused:
             limited.on_refused(refused.status, str(refused))
             with suppress(ProtocolError):  # taken back already
                 self._say_why(event.stream_id, refused)
             return True
         return False
 
-    def _say_why(self, stream_id: int, refused: Refused) -> None:
+    def _say_why(self, stream_id: int, refused: RefusedMessage) -> None:
         body = f"{refused.reason}\n".encode()
         if self.connection.local_flow_control_window(stream_id) < len(body):  # it wants to hear no reasons
             body = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..http1.framing import Refused
+from ..http1.framing import RefusedMessage
 from ..http1.server.request_head import HeadLimits, check_host, split_target
 
 __all__ = ["Limited", "judge_http2"]
@@ -21,16 +21,16 @@ class Limited(Protocol):
 
 
 def judge_http2(headers: Headers, limits: HeadLimits) -> None:
-    """Whether a request can be given to an application; raises `Refused`."""
+    """Whether a request can be given to an application; raises `RefusedMessage`."""
     _judge_size(headers, limits)
     fields = dict(headers)
     path, method = fields.get(b":path"), fields.get(b":method", b"")
     if path is None or method == b"CONNECT":
-        raise Refused(501, "no tunnels here")
+        raise RefusedMessage(501, "no tunnels here")
     if not path.isascii() or not method.isascii():
-        raise Refused(400, "malformed target")
+        raise RefusedMessage(400, "malformed target")
     if len(path) > limits.target:
-        raise Refused(414, "target too long")
+        raise RefusedMessage(414, "target too long")
     split_target(method.decode("ascii"), path)
     authority = fields.get(b":authority")
     hosts = [value for name, value in headers if name == b"host"]
@@ -39,6 +39,6 @@ def judge_http2(headers: Headers, limits: HeadLimits) -> None:
 
 def _judge_size(headers: Headers, limits: HeadLimits) -> None:
     if len(headers) > limits.headers:
-        raise Refused(431, "too many headers")
+        raise RefusedMessage(431, "too many headers")
     if sum(len(name) + len(value) + 4 for name, value in headers) > limits.head:
-        raise Refused(431, "headers too large")
+        raise RefusedMessage(431, "headers too large")

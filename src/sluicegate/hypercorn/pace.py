@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["NEVER", "Pace"]
+__all__ = ["NEVER", "MinimumRate"]
 
 NEVER = float("inf")
 
 
 @attrs.define(eq=False)
-class Pace:
+class MinimumRate:
     """Something that may take so long, and longer for every byte that moves."""
 
     seconds: float

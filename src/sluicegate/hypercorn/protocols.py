@@ -19,7 +19,7 @@ from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from ..http1.framing import Refused
+from ..http1.framing import RefusedMessage
 from .http2 import Http2
 from .judge import Limited
 from .strict_h11 import StrictConnection
@@ -111,7 +111,7 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """Refuse a request, and say why, as our own server does."""
-        refused = self.connection.refused or Refused(status_code, "malformed request")
+        refused = self.connection.refused or RefusedMessage(status_code, "malformed request")
         cast("Limited", self.config).on_refused(refused.status, refused.reason)
         body = f"{refused.reason}\n".encode()
         head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)), CLOSE]

@@ -29,7 +29,7 @@ from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from ..loggers import get_logger
-from .connection import Connection
+from .connection import HypercornConnection
 
 __all__ = ["serve"]
 
@@ -137,7 +137,7 @@ class _Server:
             await trio.aclose_forcefully(stream)
             return
         state = self.lifespan.state or {}
-        connection = Connection(self._wrapped, self._config, self._context, stream, peer, self.settings, self.timekeeper, state)
+        connection = HypercornConnection(self._wrapped, self._config, self._context, stream, peer, self.settings, self.timekeeper, state)
         self.guests.add(connection)
         self._inside += 1
         try:

@@ -11,15 +11,15 @@ from typing import Any
 
 import h11
 
-from ..http1.framing import Refused
-from ..http1.server.request_head import HeadLimits, Request
+from ..http1.framing import RefusedMessage
+from ..http1.server.request_head import HeadLimits, ServerRequest
 from ..http1.server.request_parser import RequestParser
 
 __all__ = ["StrictConnection"]
 
 PREFACE = b"PRI * HTTP/2.0\r\n"
 """How HTTP/2 begins; it is for somebody else to read."""
-MALFORMED = Refused(400, "malformed head")
+MALFORMED = RefusedMessage(400, "malformed head")
 
 
 class StrictConnection(h11.Connection):
@@ -27,14 +27,14 @@ class StrictConnection(h11.Connection):
 
     def __init__(self, limits: HeadLimits) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=limits.head)
-        self.refused: Refused | None = None
+        self.refused: RefusedMessage | None = None
         """Why there will be no further request."""
         self.target = b""
         """Path and query of the request that came last."""
         self._ours = RequestParser(limits)
         self._targets: deque[bytes] = deque()
         """Of the requests that our parser has read and h11 has not."""
-        self._unfinished: Request | None = None
+        self._unfinished: ServerRequest | None = None
         """The last that our parser has read, while its body is coming."""
 
     def receive_data(self, data: bytes) -> None:
@@ -73,16 +73,16 @@ class StrictConnection(h11.Connection):
             self.target = self._targets.popleft()
         return event
 
-    def _wrong(self) -> Refused | None:
+    def _wrong(self) -> RefusedMessage | None:
         """What is wrong with what comes next, if our parser knows."""
         failure = self._ours.failure
         if failure is None or self._targets:
             return None
         in_body = self.their_state is h11.SEND_BODY and self._unfinished is not None
         in_head = self.their_state is h11.IDLE and not self.trailing_data[0].startswith(PREFACE)
-        return Refused(failure.status, failure.reason) if in_body or in_head else None
+        return RefusedMessage(failure.status, failure.reason) if in_body or in_head else None
 
-    def _failure(self, refused: Refused) -> h11.RemoteProtocolError:
+    def _failure(self, refused: RefusedMessage) -> h11.RemoteProtocolError:
         self.refused = refused
         self._process_error(self.their_role)
         return h11.RemoteProtocolError(refused.reason, error_status_hint=refused.status)

@@ -19,7 +19,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent
 from hypercorn.typing import Scope as HypercornScope
 
 from ..http1.asgi import ON_DISCONNECT, ASGIApp, Scope
-from ..http1.server.forwarded import Peer, seen_through
+from ..http1.server.forwarded import PeerAddress, seen_through
 from ..http1.server.hang_up import is_hang_up
 from ..http1.server.settings import Networks
 from ..loggers import get_logger
@@ -35,7 +35,7 @@ Answer = Callable[[ASGISendEvent | None], Awaitable[None]]
 class Tasks(TaskGroup):
     """Owns the tasks of one connection."""
 
-    def __init__(self, peer: Peer, trusted: Networks) -> None:
+    def __init__(self, peer: PeerAddress, trusted: Networks) -> None:
         super().__init__()
         self._peer = peer
         self._trusted = trusted

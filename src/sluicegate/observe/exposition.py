@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import CollectorRegistry
 
-__all__ = ["KIND", "Exposition", "Family"]
+__all__ = ["KIND", "Exposition", "MetricFamily"]
 
 KIND = b"text/plain; version=0.0.4; charset=utf-8"
 """The media type of `Exposition.render`."""
 
 
 @attrs.frozen
-class Family:
+class MetricFamily:
     """One metric and its values."""
 
     name: str
@@ -38,7 +38,7 @@ class Exposition:
     """Everything that one gateway shows, in a registry of its own, so that several gateways can live in one process (MET-2)."""
 
     counts: Counts
-    readings: Callable[[], Iterable[Family]] = tuple
+    readings: Callable[[], Iterable[MetricFamily]] = tuple
     """What is measured at the moment of asking."""
     _registry: CollectorRegistry | None = attrs.field(default=None, init=False)
 
@@ -88,10 +88,10 @@ class Exposition:
             times.add_metric(labels, _cumulative(durations), durations.seconds)
         yield times
 
-    def _of_counts(self) -> Iterator[Family]:
+    def _of_counts(self) -> Iterator[MetricFamily]:
         counts = self.counts
-        yield Family("requests_in_flight", "Requests that are under way.", samples=[((), counts.running)])
-        yield Family(
+        yield MetricFamily("requests_in_flight", "Requests that are under way.", samples=[((), counts.running)])
+        yield MetricFamily(
             "backend_attempts",
             "Attempts at backends, those included that another attempt made good.",
             ("backend", "outcome"),
@@ -99,7 +99,7 @@ class Exposition:
             "counter",
         )
         refusals = [((str(status),), float(number)) for status, number in counts.refusals.items()]
-        yield Family("http_refused", "HTTP requests that were refused before they became calls.", ("status",), refusals, "counter")
+        yield MetricFamily("http_refused", "HTTP requests that were refused before they became calls.", ("status",), refusals, "counter")
 
 
 @attrs.frozen(eq=False)
@@ -112,7 +112,7 @@ class _Alone:
         yield self.metric
 
 
-def _metric(family: Family) -> Metric:
+def _metric(family: MetricFamily) -> Metric:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
     kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily

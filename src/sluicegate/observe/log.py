@@ -14,7 +14,7 @@ from typing import TextIO
 import msgspec
 import structlog
 
-from ..loggers import Event
+from ..loggers import LogEvent
 from ..protocol.blot import Blot, shown, unblotted
 from .buffer import Buffer
 from .collapse import Collapse
@@ -173,7 +173,7 @@ def _formatter(*, json: bool, colors: bool, blot: Blot, wall: Callable[[], float
 def _event_alone(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Ours carry their fields in the message, too, for whoever shows nothing else."""
     message = fields["_record"].msg
-    return {**fields, "event": message.event} if isinstance(message, Event) else fields
+    return {**fields, "event": message.event} if isinstance(message, LogEvent) else fields
 
 
 def _legible(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -10,7 +10,7 @@ from collections.abc import KeysView, Mapping
 
 import attrs
 
-__all__ = ["ENVELOPE", "NESTED", "PARAMS", "Known", "collision"]
+__all__ = ["ENVELOPE", "NESTED", "PARAMS", "KnownKeys", "collision"]
 
 
 def _folded(exact: frozenset[str]) -> Mapping[str, str]:
@@ -18,7 +18,7 @@ def _folded(exact: frozenset[str]) -> Mapping[str, str]:
 
 
 @attrs.frozen(eq=False)
-class Known:
+class KnownKeys:
     """The keys that are read at one level."""
 
     exact: frozenset[str]
@@ -28,13 +28,13 @@ class Known:
 
 _NAMING = ("name", "uri", "arguments", "_meta", "cursor", "ref", "argument", "level", "requestId", "progressToken", "task")
 
-ENVELOPE = Known(frozenset(("jsonrpc", "id", "method", "params", "result", "error")))
-PARAMS = Known(frozenset((*_NAMING, "protocolVersion", "capabilities", "clientInfo")))
-NESTED = {"_meta": Known(frozenset(("progressToken",))), "ref": Known(frozenset(("type", "name", "uri")))}
+ENVELOPE = KnownKeys(frozenset(("jsonrpc", "id", "method", "params", "result", "error")))
+PARAMS = KnownKeys(frozenset((*_NAMING, "protocolVersion", "capabilities", "clientInfo")))
+NESTED = {"_meta": KnownKeys(frozenset(("progressToken",))), "ref": KnownKeys(frozenset(("type", "name", "uri")))}
 """Objects within the parameters, and what we read of them."""
 
 
-def collision(keys: KeysView[str], known: Known) -> str | None:
+def collision(keys: KeysView[str], known: KnownKeys) -> str | None:
     """What is wrong with the keys of one level."""
     if keys <= known.exact:  # nearly always, and four times as quick as a look at each
         return None

@@ -1,7 +1,7 @@
 """The same gateway under a virtual clock: scripted backends, faults, a seed, and an outside world in memory.
 
 - What stands behind the gateway: `ScriptedBackend`, which plays steps (`Answer`, `Echo`, `Delay`, …) and keeps a `Transcript`.
-- What goes wrong: `Faults` of a `Script` of `Rule`, for ``open_gateway(faults=…)``; `FaultyStream` for code of one's own that reads streams.
+- What goes wrong: `Injections` of a `Script` of `Rule`, for ``open_gateway(faults=…)``; `FaultyStream` for code of one's own that reads streams.
 - What is around it: `open_outside`, with a `MemoryNetwork`, a `Resolver` and a `ProcessTable`.
 - What looks at a run: `play` and `replays`, `no_leaks`, `cancel_at_every_checkpoint`, `cut_after`, `assert_transcript`.
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .determinism import deterministic
     from .fixtures import OpenGateway, Seeded
     from .injections.draws import Exponential, Uniform
-    from .injections.injector import Faults, Injected
+    from .injections.injector import Injected, Injections
     from .injections.kinds import (
         AskBack,
         ChildExit,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         Drip,
         DropAnswer,
         Duplicate,
-        Fault,
         Forgotten,
         Garble,
         Hang,
+        Injection,
         ListStorm,
         Oversize,
         ProgressFlood,
@@ -73,13 +73,13 @@ __all__ = [
     "Duplicate",
     "Echo",
     "Exponential",
-    "Fault",
-    "Faults",
     "FaultyStream",
     "Forgotten",
     "Garble",
     "Hang",
     "Injected",
+    "Injection",
+    "Injections",
     "ListStorm",
     "MemoryListener",
     "MemoryNetwork",
@@ -142,7 +142,7 @@ _HOMES = {
         "Drip",
         "DropAnswer",
         "Duplicate",
-        "Fault",
+        "Injection",
         "Garble",
         "Hang",
         "ListStorm",
@@ -164,7 +164,7 @@ _HOMES = {
     ),
     "injections.streams": ("FaultyStream",),
     "fixtures": ("OpenGateway", "Seeded"),
-    "injections.injector": ("Faults", "Injected"),
+    "injections.injector": ("Injections", "Injected"),
     "leaks": ("no_leaks",),
     "network": ("MemoryOutside", "open_outside", "run_inline"),
     "playing": ("Play", "Played", "Scenario", "play", "replays"),

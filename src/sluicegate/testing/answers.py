@@ -15,7 +15,7 @@ from ..protocol.messages import (
     read_text,
 )
 from .injections.draws import amount_of
-from .injections.kinds import Delay, Duplicate, Fault, Garble, Oversize, RpcError, ToolFails, Truncate, WrongId
+from .injections.kinds import Delay, Duplicate, Garble, Injection, Oversize, RpcError, ToolFails, Truncate, WrongId
 from .script import Answer, Echo, Result, Step
 
 __all__ = ["CANNED", "canned", "duration", "error_object", "progress_note", "result_object", "spoiled", "unfold"]
@@ -68,7 +68,7 @@ def duration(delay: Delay) -> float:
     return amount_of(delay.seconds, 0.5)
 
 
-def unfold(step: Fault | Step | None) -> tuple[float, object]:
+def unfold(step: Injection | Step | None) -> tuple[float, object]:
     """How long it takes, and what comes then: None where that is what would have come anyway."""
     seconds = 0.0
     while isinstance(step, Delay):

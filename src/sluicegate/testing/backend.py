@@ -18,7 +18,7 @@ from ..protocol.messages import Notification, Params, Raw, Request, Response, de
 from ..protocol.why import Why
 from .answers import canned, duration, error_object, progress_note, result_object, spoiled
 from .asking import Asking
-from .injections.injector import Faults
+from .injections.injector import Injections
 from .injections.kinds import Transport
 from .injections.noise import noise_of, token_of
 from .own_answers import administered, listed
@@ -69,7 +69,7 @@ class ScriptedBackend:
         version: str = "2025-11-25",
     ) -> None:
         self.name = name
-        self.faults = Faults(script or Script())
+        self.faults = Injections(script or Script())
         """Those of its script, and what has become of them."""
         self.steps = steps
         self.instructions = instructions

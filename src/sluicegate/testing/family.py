@@ -6,12 +6,12 @@ import os
 import subprocess
 from pathlib import Path
 
-__all__ = ["Family", "is_running"]
+__all__ = ["ProcessFamily", "is_running"]
 
 PROC = Path("/proc")
 
 
-class Family:
+class ProcessFamily:
     """All descendants of a process, remembered once seen, so that those whose parent went first are counted too."""
 
     def __init__(self, head: int | None = None) -> None:

@@ -20,7 +20,7 @@ from ..gateway.opening import Gateway
 from ..outside import Outside
 from ..sources import Sources
 from .backend import ScriptedBackend
-from .injections.injector import Faults
+from .injections.injector import Injections
 from .network import open_outside
 from .script import is_over
 
@@ -119,14 +119,14 @@ class OpenGateway:
                 failure = error
             else:
                 await gateway.settled()
-                if isinstance(faults, Faults):
+                if isinstance(faults, Injections):
                     _refuse_idle(faults)
                 yield gateway
         if failure is not None:
             raise failure
 
 
-def _refuse_idle(faults: Faults) -> None:
+def _refuse_idle(faults: Injections) -> None:
     """Raise `ValueError` for a rule that can hold for no backend: a test that waits for it passes, and proves nothing."""
     for rule in faults.script.rules:
         if rule.backend is not None and rule.backend not in faults.injectors:

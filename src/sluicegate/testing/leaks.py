@@ -14,7 +14,7 @@ import attrs
 import trio
 import trio.testing
 
-from .family import Family
+from .family import ProcessFamily
 
 __all__ = ["no_leaks", "opened"]
 
@@ -63,7 +63,7 @@ class no_leaks:  # noqa: N801  used as a function would be
     _token: Token[list[tuple[_End, str]] | None] | None = attrs.field(default=None, init=False)
 
     def __enter__(self) -> None:
-        self._descriptors, self._children = _descriptors(), frozenset(Family().left())
+        self._descriptors, self._children = _descriptors(), frozenset(ProcessFamily().left())
         self._token = _watching.set(self._ends)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -90,7 +90,7 @@ class no_leaks:  # noqa: N801  used as a function would be
         _watching.reset(self._token)
 
     def _left(self) -> list[str]:
-        children = [f"child process {pid}: {_command(pid)}" for pid in sorted(Family().left() - self._children)]
+        children = [f"child process {pid}: {_command(pid)}" for pid in sorted(ProcessFamily().left() - self._children)]
         now = _descriptors()
         descriptors = [f"file descriptor {number}: {now[number]}" for number in now if now[number] != self._descriptors.get(number)]
         ends = [f"end of a connection in memory, opened by {who}" for end, who in self._ends if not end.closed]

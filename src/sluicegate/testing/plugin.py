@@ -18,8 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from .backend import ScriptedBackend
     from .fixtures import OpenGateway, Seeded
-    from .injections.injector import Faults
-    from .injections.kinds import Fault
+    from .injections.injector import Injections
+    from .injections.kinds import Injection
     from .leaks import no_leaks as NoLeaks  # noqa: N812  a class that is named like the function it stands for
     from .script import Rule
 
@@ -101,13 +101,13 @@ def scripted() -> type[ScriptedBackend]:
 
 
 @pytest.fixture
-def faulty(request: pytest.FixtureRequest) -> Callable[..., Faults]:
+def faulty(request: pytest.FixtureRequest) -> Callable[..., Injections]:
     """Make what goes wrong, for ``gateway(…, faults=faulty(Rule(Hang(), every=3)))``; its draws follow from the seed."""
-    from .injections.injector import Faults
+    from .injections.injector import Injections
     from .script import Script
 
-    def make(*rules: Rule | Fault) -> Faults:
-        return Faults(Script(rules, _seed(request)))
+    def make(*rules: Rule | Injection) -> Injections:
+        return Injections(Script(rules, _seed(request)))
 
     return make
 

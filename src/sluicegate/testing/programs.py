@@ -7,7 +7,7 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
-from ..channel.lines import Lines, Oversized
+from ..channel.lines import LineSplitter, Oversized
 from ..channel.outbox import Frame
 from ..outside import ProcessSpec
 from ..protocol.clientele import MANY
@@ -75,7 +75,7 @@ def program_of(backend: ScriptedBackend) -> Program:
 
 
 async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
-    lines = Lines(LONGEST_LINE)
+    lines = LineSplitter(LONGEST_LINE)
     async for chunk in stdin:
         for line in lines.feed(bytes(chunk)):
             if not isinstance(line, Oversized) and line.strip():

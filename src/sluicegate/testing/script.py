@@ -18,9 +18,9 @@ from .injections.kinds import (
     DropAnswer,
     Duplicate,
     Echo,
-    Fault,
     Garble,
     Hang,
+    Injection,
     Note,
     Refuse,
     Reorder,
@@ -48,6 +48,7 @@ __all__ = [
     "Echo",
     "Garble",
     "Hang",
+    "InjectionSchedule",
     "Note",
     "Refuse",
     "Reorder",
@@ -55,7 +56,6 @@ __all__ = [
     "Result",
     "RpcError",
     "Rule",
-    "Schedule",
     "Script",
     "Step",
     "ToolFails",
@@ -69,7 +69,7 @@ ROUTED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/c
 """Methods of the calls that clients make; all others concern the backend itself."""
 
 
-def _ruled(rules: Iterable[Rule | Fault]) -> tuple[Rule, ...]:
+def _ruled(rules: Iterable[Rule | Injection]) -> tuple[Rule, ...]:
     return tuple(rule if isinstance(rule, Rule) else Rule(rule) for rule in rules)
 
 
@@ -96,7 +96,7 @@ class Script:
         """The same, from the text of a plan."""
         return cls(*read_plan(text))
 
-    def schedule(self, backend: str, transport: Transport, *, routed: bool = True) -> Schedule:
+    def schedule(self, backend: str, transport: Transport, *, routed: bool = True) -> InjectionSchedule:
         """Its course for one backend; rules whose faults there cannot be are left out.
 
         Without ``routed`` it is that of handshakes, lists and pings: rules that name such a method, with draws of their own.
@@ -105,11 +105,11 @@ class Script:
         if not routed:
             rules = [rule for rule in rules if rule.method is not None and rule.method not in ROUTED]
         source = "faults" if routed else "other faults"
-        return Schedule(tuple(rules), random.Random(f"{self.seed}:{source}:{backend}"))  # noqa: S311  chance, not secrets
+        return InjectionSchedule(tuple(rules), random.Random(f"{self.seed}:{source}:{backend}"))  # noqa: S311  chance, not secrets
 
 
 @attrs.define(eq=False)
-class Schedule:
+class InjectionSchedule:
     """A script on its way: which fault the next attempt gets. Each takes two draws whatever comes of them, so no rule moves the draws of others."""
 
     rules: Sequence[Rule]
@@ -117,11 +117,11 @@ class Schedule:
     attempts: int = attrs.field(default=0, init=False)
     _counts: Counter[int] = attrs.field(factory=Counter, init=False)
 
-    def next(self, attempt: Attempt) -> Fault | None:
+    def next(self, attempt: Attempt) -> Injection | None:
         """Count an attempt; the fault that it gets."""
         self.attempts += 1
         roll, share = 100 * self.chance.random(), self.chance.random()
-        found: Fault | None = None
+        found: Injection | None = None
         below = 0.0
         for place, rule in enumerate(self.rules):
             if not rule.fits(attempt):
@@ -133,6 +133,6 @@ class Schedule:
         return None if found is None else _settled(found, share)
 
 
-def _settled(fault: Fault, share: float) -> Fault:
+def _settled(fault: Injection, share: float) -> Injection:
     """The same fault, with how long it takes."""
     return attrs.evolve(fault, seconds=amount_of(fault.seconds, share)) if isinstance(fault, Delay) else fault

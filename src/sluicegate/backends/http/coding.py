@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from ...http1.client.failures import TooLarge
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...http1.content_coding import CODINGS, PIECE, Inflater, Undecodable
 
 __all__ = ["CODING", "inflater_for", "read_inflated"]
@@ -27,7 +27,7 @@ def inflater_for(coding: str) -> Inflater | None:
     raise Undecodable(f"it is compressed {shown}, although the gateway asked for no compression; it can undo gzip and deflate")
 
 
-async def read_inflated(answer: Response, inflater: Inflater, limit: int) -> bytes:
+async def read_inflated(answer: ClientResponse, inflater: Inflater, limit: int) -> bytes:
     """The whole body; raises `Undecodable`, and `TooLarge` as soon as more than ``limit`` bytes have come, or have come out."""
     parts: list[bytes] = []
     came = made = 0
@@ -44,7 +44,7 @@ async def read_inflated(answer: Response, inflater: Inflater, limit: int) -> byt
     return b"".join(parts)
 
 
-def _check(answer: Response, size: int, limit: int) -> None:
+def _check(answer: ClientResponse, size: int, limit: int) -> None:
     if size > limit:
         answer.close()
         raise TooLarge

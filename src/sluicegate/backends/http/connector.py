@@ -11,7 +11,7 @@ import trio
 
 from ...http1.client.dialing import Finish
 from ...http1.client.origin import Address, parse_address
-from ...http1.client.pool import Client, open_client
+from ...http1.client.pool import HttpClient, open_client
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
 from ...tls.client import TlsFiles
@@ -62,7 +62,7 @@ class HttpConnector:
                     await session.leave()
                 nursery.cancel_scope.cancel(reason="the session is left")
 
-    def _prepare(self) -> tuple[Address, bytes, AbstractAsyncContextManager[Client]]:
+    def _prepare(self) -> tuple[Address, bytes, AbstractAsyncContextManager[HttpClient]]:
         try:
             address = parse_address(self.url)
             host = own_host(self.headers)

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from ...http1.client.failures import Broken, TooLarge
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...loggers import get_logger
 from .session_headers import Conversation
 from .wire import Wire
@@ -54,10 +54,10 @@ class Notices:
         """Send it and wait until it is accepted; whatever else comes back is of no interest."""
         with trio.move_on_after(POST_SECONDS):
             answer = await self.wire.open(b"POST", conversation.posting, frame)
-            if isinstance(answer, Response):
+            if isinstance(answer, ClientResponse):
                 await self._put_away(answer)
 
-    async def _put_away(self, answer: Response) -> None:
+    async def _put_away(self, answer: ClientResponse) -> None:
         """Let the connection be used again if the body ends soon; many servers send none, and do not say so."""
         try:
             if answer.is_framed:

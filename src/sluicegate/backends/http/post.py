@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.duplex import receive
@@ -21,7 +21,7 @@ from .forgotten import Memory, is_harmless, memory_of, speaks_of_session
 from .session_headers import Conversation, lines_of_call
 from .wire import CODING, Wire
 
-__all__ = ["HttpExchange", "Owner"]
+__all__ = ["HttpExchange", "PostingSession"]
 
 LINGER_SECONDS = 0.05
 """How long, after the answer, the end of its stream may take for the connection to be kept."""
@@ -35,7 +35,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 _SESSION_ID = SESSION_ID.encode()
 
 
-class Owner(Desk):
+class PostingSession(Desk):
     """What an exchange needs of its session."""
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class HttpExchange:
     """One POST under an id of our own (implements `Waiting`, `Asked`, and `Requests` for its answer). ``run`` may be called once."""
 
     wire: Wire
-    owner: Owner
+    owner: PostingSession
     conversation: Conversation
     call: Call
     number: int
@@ -113,7 +113,7 @@ class HttpExchange:
     def _unanswered(self) -> Fault:
         return faults.lost(self.wire.backend, Why("its answer ended before it was complete"))
 
-    async def _read(self, answer: Response) -> Fault | None:
+    async def _read(self, answer: ClientResponse) -> Fault | None:
         """Read whatever came; why it broke, or None."""
         is_success = answer.is_success
         if is_success:
@@ -178,7 +178,7 @@ class HttpExchange:
             await self._rest(RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds)
             heard = parser.last_id
             answer = await self._reopen(heard)
-            if isinstance(answer, Response):
+            if isinstance(answer, ClientResponse):
                 parser = self._parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
                 try:
                     refused = await self._read_on(answer)
@@ -189,7 +189,7 @@ class HttpExchange:
             silent = 0 if parser.last_id != heard else silent + 1
         return self._unanswered()
 
-    async def _read_on(self, answer: Response) -> Fault | None:
+    async def _read_on(self, answer: ClientResponse) -> Fault | None:
         """Read the rest of a stream; why there is none to be had, or None."""
         if answer.status != 200 or media_type(answer.header(b"content-type")) != EVENT_STREAM:
             return faults.lost(self.wire.backend, Why(f"its answer broke off, and HTTP {answer.status} refused the rest"))
@@ -201,7 +201,7 @@ class HttpExchange:
             await trio.sleep(min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE))
         self._pause = None
 
-    async def _reopen(self, last_id: str) -> Response | Fault:
+    async def _reopen(self, last_id: str) -> ClientResponse | Fault:
         if self._cut is not None:
             return self._cut
         try:

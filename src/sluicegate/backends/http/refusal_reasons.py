@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...protocol.why import Why
 
 __all__ = ["what_is_missing"]
@@ -17,7 +17,7 @@ SSE_ONLY = Why(
 )
 
 
-def what_is_missing(answer: Response) -> Why | None:
+def what_is_missing(answer: ClientResponse) -> Why | None:
     """What would have to be there for a POST to be taken; None if nothing says so. The address is the backend's word, so callers do not get it."""
     if answer.status == 405:
         return SSE_ONLY

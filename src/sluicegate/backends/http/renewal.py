@@ -18,7 +18,7 @@ from ...protocol.messages import Malformed, Params, decode_object, encode_notifi
 from ...protocol.why import Why
 from ..incoming import doubt_lists
 from .notices import Notices
-from .post import HttpExchange, Owner
+from .post import HttpExchange, PostingSession
 from .session_headers import Conversation
 from .standing_stream import Listening
 from .wire import Wire
@@ -34,7 +34,7 @@ MOST_LOSSES, LOSSES_SECONDS = 10, 60.0
 """More sessions lost within that time are no accident, and each costs a handshake and a reading of all lists."""
 
 
-class Host(Owner):
+class Host(PostingSession):
     """What it needs of its session."""
 
     __slots__ = ()

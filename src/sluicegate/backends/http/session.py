@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...loggers import get_logger
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
@@ -18,7 +18,7 @@ from ...protocol.eras import OPENS
 from ...protocol.faults import Fault
 from ...protocol.messages import Notification, Params, Raw, encode_notification
 from ...protocol.why import Why
-from ..questions import MOST_OPEN, Asking, Questions
+from ..questions import MOST_OPEN, OpenQuestion, Questions
 from ..session import CLOSED, Inbox
 from ..unasked import Unasked
 from .forgotten import Memory
@@ -45,7 +45,7 @@ class HttpSession(Host):
     wire: Wire
     nursery: trio.Nursery
     """Owned by the connector: the standing stream, notices, a new conversation."""
-    duplex: Duplex[HttpExchange, Asking] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
+    duplex: Duplex[HttpExchange, OpenQuestion] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
     """What it is asked, and the calls on their way, oldest first."""
     questions: Questions = attrs.field(init=False)
     _notices: Notices = attrs.field(init=False)
@@ -132,7 +132,7 @@ class HttpSession(Host):
         conversation = self._renewal.conversation
         if conversation.session_id and not vanished:
             answer = await self.wire.open(b"DELETE", conversation.lines)
-            if isinstance(answer, Response):
+            if isinstance(answer, ClientResponse):
                 answer.close()
 
     async def converse(self, conversation: Conversation, call: Call) -> tuple[Reply | None, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from ...http1.client.response import Response
+from ...http1.client.response import ClientResponse
 from ...loggers import get_logger
 from ...protocol.duplex import receive
 from ...protocol.faults import Fault
@@ -79,7 +79,7 @@ class Listening:
                 self._last_id = ""  # it cannot be said in a header, so the stream begins anew
         return self.conversation.lines
 
-    async def _read(self, answer: Response, *, may_be_gone: bool) -> bool:
+    async def _read(self, answer: ClientResponse, *, may_be_gone: bool) -> bool:
         status = answer.status
         if status == 200 and media_type(answer.header(b"content-type")) == EVENT_STREAM:
             if self._was_open and not self._last_id:
@@ -96,7 +96,7 @@ class Listening:
         level("backend offers no stream of its own messages", backend=self.wire.backend, status=status)
         return False
 
-    async def _pump(self, answer: Response) -> None:
+    async def _pump(self, answer: ClientResponse) -> None:
         parser = EventParser(self.wire.limit, self._last_id, self._retry)
 
         def take(chunk: bytes) -> None:

@@ -12,8 +12,8 @@ from ...http1.client.dial_limit import Leaves
 from ...http1.client.failures import Broken, TooLarge, Unreachable
 from ...http1.client.head import encode_headers
 from ...http1.client.origin import Address
-from ...http1.client.pool import Client
-from ...http1.client.response import Response
+from ...http1.client.pool import HttpClient
+from ...http1.client.response import ClientResponse
 from ...http1.content_coding import Inflater, Undecodable
 from ...protocol import faults
 from ...protocol.errors import INTERNAL_ERROR
@@ -69,7 +69,7 @@ class Wire:
     address: Address
     headers: bytes = attrs.field(repr=False)
     """Sent with every request, as lines."""
-    client: Client
+    client: HttpClient
     limit: int
     """The largest body, or event, in bytes."""
     wall: Callable[[], float] = time.time
@@ -77,7 +77,7 @@ class Wire:
 
     async def open(
         self, method: bytes, headers: bytes, body: bytes | None = None, *, purpose: object = None, leaves: Leaves = None
-    ) -> Response | Fault:
+    ) -> ClientResponse | Fault:
         """Send one request and wait for the head of the answer, whatever its status. The caller closes the answer.
 
         Args:
@@ -119,7 +119,7 @@ class Wire:
     def _astray(self, why: Why, hint: str = "") -> Fault:
         return attrs.evolve(faults.unavailable(self.backend, why, hint), reason=ASTRAY)
 
-    async def pump(self, answer: Response, take: Take) -> Fault | None:
+    async def pump(self, answer: ClientResponse, take: Take) -> Fault | None:
         """Hand the body to ``take``, piece by piece. None if it ended or was enough, else why it broke."""
         enough = False
         try:
@@ -137,7 +137,7 @@ class Wire:
             return None if enough else self.undecodable(error)
         return None
 
-    async def read(self, answer: Response) -> bytes | Fault:
+    async def read(self, answer: ClientResponse) -> bytes | Fault:
         """The whole body, or why there is none."""
         try:
             inflater = inflater_for(answer.header(CODING))
@@ -153,7 +153,7 @@ class Wire:
         """It is compressed, and that cannot be undone."""
         return faults.unreadable(self.backend, Why(str(error)))
 
-    def read_now(self, answer: Response) -> bytes | Fault:
+    def read_now(self, answer: ClientResponse) -> bytes | Fault:
         """The same, of an answer that is complete."""
         try:
             return answer.read_now(self.limit)
@@ -169,7 +169,7 @@ class Wire:
         """What came back is over the limit."""
         return faults.unreadable(self.backend, Why(f"it is larger than {self.limit} bytes"))
 
-    def status_fault(self, answer: Response, body: bytes) -> Fault:
+    def status_fault(self, answer: ClientResponse, body: bytes) -> Fault:
         """An answer that is no message: the status, and for the operator the beginning of its text."""
         status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
@@ -190,7 +190,7 @@ class Wire:
         )
         return self.judged(answer, fault)
 
-    def judged(self, answer: Response, fault: Fault) -> Fault:
+    def judged(self, answer: ClientResponse, fault: Fault) -> Fault:
         """The same fault with what the status says about it, whatever words or code came with it.
 
         One that blames the request is the same the next time, and if a caller's arguments can bring it about, it speaks against nobody:

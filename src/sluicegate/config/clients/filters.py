@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..problem import KeyPath
-from .formats import Client, Meaning
+from .formats import ClientFormat, Meaning
 from .imported import LeftOut
 from .said import Said
 
@@ -17,7 +17,7 @@ _WITH_MEANING = re.compile(r"[*?\[\]{}\\,!]|^r(?=e:)")
 """What a pattern of ours would not take as it is."""
 
 
-def filters_of(said: Said, client: Client, path: KeyPath) -> dict[str, list[str]]:
+def filters_of(said: Said, client: ClientFormat, path: KeyPath) -> dict[str, list[str]]:
     """``expose_tools`` or ``hide_tools``; raises `LeftOut`. What is in both lists of a file is hidden."""
     changed = said.value("only")
     if isinstance(changed, dict) and said.path("only", path)[-1] == "tools":

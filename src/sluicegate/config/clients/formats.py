@@ -14,7 +14,7 @@ import attrs
 
 from ..problem import KeyPath
 
-__all__ = ["CLIENTS", "Client", "Meaning", "Time", "Word"]
+__all__ = ["CLIENTS", "ClientFormat", "Meaning", "Time", "Word"]
 
 Meaning: TypeAlias = Literal[
     "transport",
@@ -54,7 +54,7 @@ _MS = 0.001
 
 
 @attrs.frozen
-class Client:
+class ClientFormat:
     """One client's way of writing."""
 
     name: str
@@ -113,8 +113,8 @@ _ANY: dict[str, Word] = _USUAL | _CLINE | _GEMINI | _COPILOT | _AMAZON | _ZED | 
 """Where many clients have the same holder: whoever wrote it, a list of tools that are hidden hides them."""
 _UNTOLD: dict[str, Word] = {"timeout": Time("both", None)}
 
-CLIENTS: tuple[Client, ...] = (
-    Client(
+CLIENTS: tuple[ClientFormat, ...] = (
+    ClientFormat(
         "Claude Code",
         (("mcpServers",), ("projects", "*", "mcpServers")),
         _ANY | {"timeout": Time("both", _MS)},
@@ -122,7 +122,7 @@ CLIENTS: tuple[Client, ...] = (
         marks=frozenset({"headersHelper"}),
         excluded=(("projects", "*", "disabledMcpjsonServers"), ("projects", "*", "disabledMcpServers")),
     ),
-    Client(
+    ClientFormat(
         "Cline",
         (("mcpServers",),),
         _ANY | {"timeout": Time("both", 1)},
@@ -130,7 +130,7 @@ CLIENTS: tuple[Client, ...] = (
         marks=frozenset({"transport.type"}),
         bare_url="sse",
     ),
-    Client(
+    ClientFormat(
         "Qwen Code",
         (("mcpServers",),),
         _ANY | {"timeout": Time("both", _MS)},
@@ -141,7 +141,7 @@ CLIENTS: tuple[Client, ...] = (
         allowed=(("mcp", "allowed"),),
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "Gemini CLI",
         (("mcpServers",),),
         _ANY | {"timeout": Time("both", _MS)},
@@ -153,14 +153,14 @@ CLIENTS: tuple[Client, ...] = (
         allowed=(("mcp", "allowed"), ("allowMCPServers",)),
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "Copilot CLI",
         (("mcpServers",),),
         _ANY | {"timeout": Time("both", _MS)},
         files=("/.copilot/mcp-config.json", "/mcp-config.json"),
         marks=frozenset(_COPILOT),
     ),
-    Client(
+    ClientFormat(
         "Amazon Q",
         (("mcpServers",),),
         _ANY | {"timeout": Time("both", _MS)},
@@ -168,21 +168,21 @@ CLIENTS: tuple[Client, ...] = (
         marks=frozenset({"oauthScopes"}),
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "Continue",
         (("mcpServers",),),
         _ANY | {"connectionTimeout": Time("start", _MS)},
         listed=True,
         settings=True,
     ),
-    Client("", (("mcpServers",),), _ANY | _UNTOLD),
-    Client(
+    ClientFormat("", (("mcpServers",),), _ANY | _UNTOLD),
+    ClientFormat(
         "VS Code",
         (("mcp", "servers"), ("settings", "mcp", "servers"), ("servers",)),
         _ANY | _UNTOLD,
         files=("/.vscode/mcp.json",),
     ),
-    Client(
+    ClientFormat(
         "Zed",
         (("context_servers",),),
         _USUAL | _ZED | {"timeout": Time("both", 1)},
@@ -190,7 +190,7 @@ CLIENTS: tuple[Client, ...] = (
         common_time=("context_server_timeout", Time("both", 1)),
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "Codex",
         (("mcp_servers",),),
         _USUAL
@@ -208,7 +208,7 @@ CLIENTS: tuple[Client, ...] = (
         references="none",
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "Goose",
         (("extensions",),),
         _USUAL
@@ -223,13 +223,13 @@ CLIENTS: tuple[Client, ...] = (
         },
         settings=True,
     ),
-    Client(
+    ClientFormat(
         "OpenCode",
         (("mcp",),),
         _USUAL | {"environment": "env", "timeout": Time("both", _MS)},
         references="braces",
         settings=True,
     ),
-    Client("", ((),), _ANY | _UNTOLD),
+    ClientFormat("", ((),), _ANY | _UNTOLD),
 )
 """Before others who have the same holder stands who is known by more. A client without a name is any."""

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from ..problem import KeyPath
-from .formats import CLIENTS, Client
+from .formats import CLIENTS, ClientFormat
 
 __all__ = ["Holding", "Server", "holdings", "unknown_beside"]
 
@@ -21,7 +21,7 @@ _UNSURE: frozenset[KeyPath] = frozenset({(), ("mcp",), ("mcp", "servers"), ("set
 class Server:
     """One server as it stands in the file."""
 
-    client: Client
+    client: ClientFormat
     path: KeyPath
     name: str
     members: Any
@@ -34,7 +34,7 @@ class Server:
 class Holding:
     """What stands at one holder."""
 
-    client: Client
+    client: ClientFormat
     path: KeyPath
     value: Any
     star: str | None
@@ -116,7 +116,7 @@ def _at(value: Any, holder: KeyPath, path: KeyPath, star: str | None) -> Iterato
                 yield from _at(value[key], tuple(rest), (*path, str(key)), str(key) if step == "*" else star)
 
 
-def _whose(candidates: list[Client], value: Any, top: dict[Any, Any], file: str) -> Client:
+def _whose(candidates: list[ClientFormat], value: Any, top: dict[Any, Any], file: str) -> ClientFormat:
     """By its path, its shape, its lists, or what only its servers have; else anybody's."""
     named = [client for client in candidates if file.endswith(client.files)] if candidates[1:] else candidates
     if named:
@@ -132,8 +132,8 @@ def _whose(candidates: list[Client], value: Any, top: dict[Any, Any], file: str)
     return next((client for client in candidates if not client.marks.isdisjoint(members)), candidates[-1])
 
 
-def _candidates() -> dict[KeyPath, list[Client]]:
-    found: dict[KeyPath, list[Client]] = {}
+def _candidates() -> dict[KeyPath, list[ClientFormat]]:
+    found: dict[KeyPath, list[ClientFormat]] = {}
     for client in CLIENTS:
         for holder in client.holders:
             found.setdefault(holder, []).append(client)

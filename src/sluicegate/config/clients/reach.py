@@ -7,7 +7,7 @@ from typing import Any
 
 from ..problem import KeyPath
 from .carried import text_of_number
-from .formats import Client
+from .formats import ClientFormat
 from .imported import Imported, LeftOut
 from .said import Said
 
@@ -29,7 +29,7 @@ _INSIDE = frozenset({"sdk", "builtin", "platform", "frontend", "inlinepython"})
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-def reach_of(said: Said, client: Client, path: KeyPath, name: str, imported: Imported) -> dict[str, Any]:
+def reach_of(said: Said, client: ClientFormat, path: KeyPath, name: str, imported: Imported) -> dict[str, Any]:
     """``transport`` with ``command`` and ``args``, or with ``url``; raises `LeftOut`."""
     command, args = program_of(said)
     url = said.value("stream_url") or said.value("url")
@@ -56,7 +56,7 @@ def program_of(said: Said) -> tuple[Any, Any]:
     return command, [text_of_number(value) for value in args] if isinstance(args, list) else args
 
 
-def _transport(said: Said, client: Client, path: KeyPath, name: str) -> str:
+def _transport(said: Said, client: ClientFormat, path: KeyPath, name: str) -> str:
     word = said.value("transport")
     at = said.path("transport", said.path("url", path))
     if word is None:
@@ -78,7 +78,7 @@ def _transport(said: Said, client: Client, path: KeyPath, name: str) -> str:
     return transport
 
 
-def _untold(said: Said, client: Client, path: KeyPath, name: str) -> str:
+def _untold(said: Said, client: ClientFormat, path: KeyPath, name: str) -> str:
     """What is meant where no transport is named; a program goes before an address (CFG-151)."""
     if said.value("command") is not None:
         return "stdio"

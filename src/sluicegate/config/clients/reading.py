@@ -21,7 +21,7 @@ from ..regular_files import regular_text
 from .alone import problems_alone
 from .carried import headers_of, variables_of, warn_of_idle
 from .filters import filters_of
-from .formats import Client, Meaning, Time
+from .formats import ClientFormat, Meaning, Time
 from .imported import Imported, LeftOut
 from .places import Holding, Server, holdings, unknown_beside
 from .reach import program_of, reach_of
@@ -154,7 +154,7 @@ def _table(imported: Imported, server: Server, said: Said, environ: Mapping[str,
     return table
 
 
-def _common_time(client: Client, top: Any) -> list[tuple[Time, Given]]:
+def _common_time(client: ClientFormat, top: Any) -> list[tuple[Time, Given]]:
     """What the file says for all its servers."""
     if client.common_time is None or client.common_time[0] not in top:
         return []

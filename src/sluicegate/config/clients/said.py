@@ -10,7 +10,7 @@ import attrs
 
 from ..interpolate import Interpolation, escape
 from ..problem import KeyPath
-from .formats import Client, Meaning, Time
+from .formats import ClientFormat, Meaning, Time
 from .imported import LeftOut
 
 __all__ = ["Given", "Said", "said_by"]
@@ -46,7 +46,7 @@ class Said:
         given = self.meanings.get(meaning)
         return otherwise if given is None else given.path
 
-    def resolve(self, client: Client, interpolation: Interpolation) -> None:
+    def resolve(self, client: ClientFormat, interpolation: Interpolation) -> None:
         """Put in what its texts refer to; raises `LeftOut` where that is not there."""
         if client.references == "none":
             return
@@ -57,7 +57,7 @@ class Said:
             raise LeftOut.because_of(interpolation.problems)
 
 
-def said_by(client: Client, entry: Mapping[Any, Any], path: KeyPath) -> Said:
+def said_by(client: ClientFormat, entry: Mapping[Any, Any], path: KeyPath) -> Said:
     """Sort the members by what they say; a null says nothing, and of two that say the same the one named first in the table holds."""
     said = Said()
     members = dict(_members(client, entry, path, ""))
@@ -73,7 +73,7 @@ def said_by(client: Client, entry: Mapping[Any, Any], path: KeyPath) -> Said:
     return said
 
 
-def _members(client: Client, entry: Mapping[Any, Any], path: KeyPath, prefix: str) -> Iterator[tuple[str, Given]]:
+def _members(client: ClientFormat, entry: Mapping[Any, Any], path: KeyPath, prefix: str) -> Iterator[tuple[str, Given]]:
     """Every member with its dotted name; what has members that are known is looked into."""
     for key, value in entry.items():
         member = f"{prefix}{key}"
@@ -83,7 +83,7 @@ def _members(client: Client, entry: Mapping[Any, Any], path: KeyPath, prefix: st
             yield member, Given((*path, str(key)), value)
 
 
-def _in_our_words(value: Any, client: Client, environ: Mapping[str, str]) -> Any:
+def _in_our_words(value: Any, client: ClientFormat, environ: Mapping[str, str]) -> Any:
     """References as this client writes them, written as ours."""
     if isinstance(value, dict):
         return {key: _in_our_words(item, client, environ) for key, item in value.items()}

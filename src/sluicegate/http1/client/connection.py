@@ -20,7 +20,7 @@ from ..timekeeper import Timekeeper
 from .failures import Broken
 from .response_parser import ResponseParser
 
-__all__ = ["NEVER", "SENT_APART", "Connection", "Home", "probe_of"]
+__all__ = ["NEVER", "SENT_APART", "ClientConnection", "Home", "probe_of"]
 
 MOST_READ = 65536
 """Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads. A longer one is large."""
@@ -36,21 +36,21 @@ AT_ONCE = float("-inf")
 class Home(Protocol):
     """Where connections live."""
 
-    def take_back(self, connection: Connection) -> None:
+    def take_back(self, connection: ClientConnection) -> None:
         """Its response is complete."""
         ...
 
-    def let_go(self, connection: Connection) -> None:
+    def let_go(self, connection: ClientConnection) -> None:
         """It has ended, and will be closed."""
         ...
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """It is closed."""
         ...
 
 
 @attrs.define(eq=False)
-class Connection:
+class ClientConnection:
     """Carries one request after the other (implements `Timed`)."""
 
     stream: trio.abc.Stream

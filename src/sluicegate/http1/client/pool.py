@@ -20,20 +20,20 @@ from ..fair_turns import FairTurns
 from ..head_cache import HeadCache
 from ..sockets import quicken
 from ..timekeeper import Timekeeper
-from .connection import NEVER, SENT_APART, Connection, probe_of
+from .connection import NEVER, SENT_APART, ClientConnection, probe_of
 from .dial_limit import Dialing, DialLimit, Leaves
 from .dialing import Dialer, Finish, dialer_to
 from .failures import Unreachable
 from .origin import Origin
-from .response import Response, begin_response
+from .response import ClientResponse, begin_response
 from .response_parser import ResponseParser
 from .settings import ClientSettings
 
-__all__ = ["Client", "open_client"]
+__all__ = ["HttpClient", "open_client"]
 
 
 @attrs.define(eq=False)
-class Client:
+class HttpClient:
     """Sends requests to one origin (implements `Home`)."""
 
     settings: ClientSettings
@@ -44,11 +44,11 @@ class Client:
     _suffix: bytes
     """What stands between the target and the caller's headers."""
     turns: FairTurns = attrs.field(factory=FairTurns, init=False)
-    _idle: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    _idle: dict[ClientConnection, None] = attrs.field(factory=dict, init=False)
     """The one used last at the end."""
-    _busy: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    _busy: dict[ClientConnection, None] = attrs.field(factory=dict, init=False)
     """In the order in which they were taken, as all that is looked through here: nothing may depend on where in memory a thing lies."""
-    _ending: dict[Connection, None] = attrs.field(factory=dict, init=False)
+    _ending: dict[ClientConnection, None] = attrs.field(factory=dict, init=False)
     _dialing: dict[Dialing, None] = attrs.field(factory=dict, init=False)
     _heads: HeadCache[int] = attrs.field(factory=HeadCache, init=False)
     _dial_limit: DialLimit = attrs.field(factory=DialLimit, init=False)
@@ -74,7 +74,7 @@ class Client:
         *,
         purpose: object = None,
         leaves: Leaves = None,
-    ) -> Response:
+    ) -> ClientResponse:
         """Send a request and wait for the head of its response, whatever its status; the caller reads the response to its end or closes it.
 
         Args:
@@ -139,7 +139,7 @@ class Client:
             for connection in list(self._ending):
                 await connection.expire()
 
-    def _reuse(self) -> Connection | None:
+    def _reuse(self) -> ClientConnection | None:
         """The connection that was used last, if it can be used again."""
         while self._idle:
             connection = self._idle.popitem()[0]
@@ -149,7 +149,7 @@ class Client:
             connection.end("it could not be used again")
         return None
 
-    async def _connect(self, purpose: object) -> Connection:
+    async def _connect(self, purpose: object) -> ClientConnection:
         """A connection, new or just come back; raises `Unreachable`."""
         seconds = self.settings.connect_seconds
         dialing = Dialing(purpose, trio.CancelScope(deadline=trio.current_time() + seconds), f"no connection within {seconds:g} s")
@@ -167,7 +167,7 @@ class Client:
             self._dialing.pop(dialing, None)
         raise Unreachable(dialing.why)
 
-    async def _dial_in_turn(self) -> Connection:
+    async def _dial_in_turn(self) -> ClientConnection:
         has_turn = self._dial_limit.take()
         while not has_turn:
             has_turn = await self._dial_limit.wait()
@@ -178,9 +178,9 @@ class Client:
             stream = await self._dialer.dial()
         finally:
             self._dial_limit.give_back(worked=stream is not None)
-        return Connection(stream, self.keeper, self, self.turns, probe_of(stream), ResponseParser(heads=self._heads))
+        return ClientConnection(stream, self.keeper, self, self.turns, probe_of(stream), ResponseParser(heads=self._heads))
 
-    def take_back(self, connection: Connection) -> None:
+    def take_back(self, connection: ClientConnection) -> None:
         """Keep a connection whose response is complete, if it can carry another request."""
         self._busy.pop(connection, None)
         if connection.ended:
@@ -194,13 +194,13 @@ class Client:
             self._dial_limit.call_next()
         connection.set_deadline(trio.current_time() + self.settings.idle_seconds, "it was not used any more")
 
-    def let_go(self, connection: Connection) -> None:
+    def let_go(self, connection: ClientConnection) -> None:
         """A connection has ended."""
         self._busy.pop(connection, None)
         self._idle.pop(connection, None)
         self._ending[connection] = None
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """A connection is closed."""
         self._ending.pop(connection, None)
 
@@ -214,7 +214,7 @@ def open_client(
     host: str = "",
     settings: ClientSettings | None = None,
     finish: Finish = quicken,
-) -> AbstractAsyncContextManager[Client]:
+) -> AbstractAsyncContextManager[HttpClient]:
     """A client for one origin. Leaving the block ends all its connections at once; requests under way are then `Broken`.
 
     Args:
@@ -235,11 +235,11 @@ def open_client(
         raise ValueError(f"{name!r} cannot stand in a Host header")
     prefix = b"" if dialer.forwarder is None else str(origin).encode("ascii")
     suffix = f" HTTP/1.1\r\nHost: {name}\r\n".encode("ascii") + (b"" if dialer.forwarder is None else dialer.forwarder.headers)
-    return _open(Client(settings or ClientSettings(), dialer, Timekeeper(), prefix, suffix))
+    return _open(HttpClient(settings or ClientSettings(), dialer, Timekeeper(), prefix, suffix))
 
 
 @asynccontextmanager
-async def _open(client: Client) -> AsyncGenerator[Client, None]:
+async def _open(client: HttpClient) -> AsyncGenerator[HttpClient, None]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.keeper.run)
         nursery.start_soon(client.turns.run)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import attrs
 
 from ..message_parser import append_piece
-from .connection import Connection
+from .connection import ClientConnection
 from .failures import Broken, TooLarge
 
-__all__ = ["Response", "begin_response"]
+__all__ = ["ClientResponse", "begin_response"]
 
 
 @attrs.define(eq=False)
-class Response:
+class ClientResponse:
     """What came back. As soon as it is complete its connection is used again; whoever wants no more of it closes it."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     """Names in lower case, in the order in which they came."""
-    _connection: Connection | None
+    _connection: ClientConnection | None
     """Set while there is more to come."""
     _pieces: list[bytes] = attrs.field(init=False)
     """What has come of its body, and was not taken yet."""
@@ -95,7 +95,7 @@ class Response:
             self._connection.end("the response was closed")
             self._connection, self._failure = None, "the response was closed"
 
-    def absorb(self, connection: Connection, failure: str) -> None:
+    def absorb(self, connection: ClientConnection, failure: str) -> None:
         """Take over what the parser has found; nothing is left from before."""
         parser = connection.parser
         self._pieces, parser.body = parser.body, []
@@ -107,11 +107,11 @@ class Response:
             connection.home.take_back(connection)
 
 
-def begin_response(connection: Connection, failure: str) -> Response:
+def begin_response(connection: ClientConnection, failure: str) -> ClientResponse:
     """The response whose head has come; raises `Broken` if none has."""
     parser = connection.parser
     if not parser.status:
         raise Broken(failure)
-    response = Response(parser.status, parser.headers, connection)
+    response = ClientResponse(parser.status, parser.headers, connection)
     response.absorb(connection, failure)
     return response

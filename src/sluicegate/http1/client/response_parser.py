@@ -12,7 +12,7 @@ from functools import lru_cache
 import attrs
 import httptools
 
-from ..framing import CHUNKS, Refused, declared_length, stays
+from ..framing import CHUNKS, RefusedMessage, declared_length, stays
 from ..head_cache import HeadCache, KnownHead
 from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, UNTIL_EOF, MessageParser, append_piece
 
@@ -31,10 +31,10 @@ _ODD = frozenset({b"HEAD", b"CONNECT"})
 
 
 def read_status_line(line: bytes) -> tuple[str, int]:
-    """Version and status; raises `Refused`."""
+    """Version and status; raises `RefusedMessage`."""
     match = STATUS_LINE.fullmatch(line)
     if match is None:
-        raise Refused(400, "malformed status line")
+        raise RefusedMessage(400, "malformed status line")
     return match[1].decode("ascii"), int(match[2])
 
 
@@ -97,7 +97,7 @@ class ResponseParser(MessageParser):
         elif self._stage != OVER:
             self._fail("closed in the middle of the response")
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: RefusedMessage) -> None:
         self._fail(refused.reason)
 
     def _fail(self, reason: str) -> None:
@@ -112,7 +112,7 @@ class ResponseParser(MessageParser):
     def _read_line(self, data: bytes, start: int) -> int:
         end = data.find(b"\n", start) + 1
         if (end or len(data)) - start > self.max_head:
-            raise Refused(431, "head too large")
+            raise RefusedMessage(431, "head too large")
         if not end:
             return 0
         found = None if self._method in _ODD else self.heads.find(data, start)
@@ -152,7 +152,7 @@ class ResponseParser(MessageParser):
             return
         headers = self._headers
         if len(headers) == MOST_HEADERS:
-            raise Refused(431, "too many headers")
+            raise RefusedMessage(431, "too many headers")
         name = name.lower()
         value = value.rstrip(b" \t")
         headers.append((name, value))
@@ -185,10 +185,10 @@ class ResponseParser(MessageParser):
 
     def _pass_over_interim(self) -> None:
         if self._coming == SWITCHING:
-            raise Refused(400, "switches to a protocol that nobody asked for")
+            raise RefusedMessage(400, "switches to a protocol that nobody asked for")
         self._interim += 1
         if self._interim > self.most_interim:
-            raise Refused(400, "too many interim answers")
+            raise RefusedMessage(400, "too many interim answers")
         self._stage = LINE
 
     def _has_no_body(self) -> bool:

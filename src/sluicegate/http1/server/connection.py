@@ -14,14 +14,14 @@ from ..bell import Bell
 from ..sockets import is_readable
 from ..timekeeper import NEVER
 from .cycle import Cycle
-from .forwarded import Peer
-from .outgoing import Outgoing
-from .request_parser import Refusal, Request, RequestParser
+from .forwarded import PeerAddress
+from .outgoing import MessageSender
+from .request_parser import Refusal, RequestParser, ServerRequest
 from .response_head import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
 from .response_writer import ResponseWriter
 from .shared import Serving
 
-__all__ = ["Connection"]
+__all__ = ["ServerConnection"]
 
 IDLE, HEAD, BUSY, SKIPPING, LINGERING = range(5)
 """What the next bytes are for: nothing yet, a head, an application, a body that nobody wants, and nothing any more."""
@@ -35,14 +35,14 @@ MOST_FORMER = 16
 
 
 @attrs.define(eq=False)
-class Connection:
+class ServerConnection:
     """Answers one request after the other (implements `Timed`: the deadline is for what is to be read)."""
 
     serving: Serving
     stream: trio.abc.Stream
-    peer: Peer
+    peer: PeerAddress
     parser: RequestParser = attrs.field(init=False)
-    out: Outgoing = attrs.field(init=False)
+    out: MessageSender = attrs.field(init=False)
     gone: bool = attrs.field(default=False, init=False)
     """The client has gone. One that has only ended its own side counts as gone, too."""
     expires_at: float = attrs.field(default=NEVER, init=False)
@@ -63,7 +63,7 @@ class Connection:
 
     def __attrs_post_init__(self) -> None:
         self.parser = RequestParser(self.serving.settings.head, self.serving.heads)
-        self.out = Outgoing(self.stream, self.serving.settings, self.serving.timekeeper)
+        self.out = MessageSender(self.stream, self.serving.settings, self.serving.timekeeper)
 
     async def run(self) -> None:
         """Carry it to its end. Applications are not cancelled when their client goes, so this may take longer than the stream lives."""
@@ -169,7 +169,7 @@ class Connection:
                 self._room.ring()
                 await trio.aclose_forcefully(self.stream)
 
-    async def _next(self) -> Request | None:
+    async def _next(self) -> ServerRequest | None:
         """The next request; None if there will be none."""
         parser, settings = self.parser, self.serving.settings
         if parser.requests:
@@ -219,7 +219,7 @@ class Connection:
             await self._linger()
         return False
 
-    async def _skip_body(self, request: Request) -> bool:
+    async def _skip_body(self, request: ServerRequest) -> bool:
         """Drop what the application did not want; whether its end came in time."""
         self._phase = SKIPPING
         self._expire_in(self.serving.settings.linger_seconds)

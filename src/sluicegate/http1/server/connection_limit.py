@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from ...loggers import Seldom, get_logger
-from .forwarded import Peer
+from .forwarded import PeerAddress
 
 __all__ = ["ConnectionLimit"]
 
@@ -27,7 +27,7 @@ class ConnectionLimit:
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _peers: dict[str, int] = attrs.field(factory=dict, init=False)
 
-    def enter(self, peer: Peer, make_room: Callable[[], bool] = lambda: False) -> bool:
+    def enter(self, peer: PeerAddress, make_room: Callable[[], bool] = lambda: False) -> bool:
         """Whether there is room for one more of this peer; whoever came in must `leave`.
 
         ``make_room`` is asked when all places are taken, and says whether another is about to leave.
@@ -41,7 +41,7 @@ class ConnectionLimit:
             self._peers[network] = self._peers.get(network, 0) + 1
         return True
 
-    def tell_of_refused(self, peer: Peer, now: float) -> None:
+    def tell_of_refused(self, peer: PeerAddress, now: float) -> None:
         """Say now and then that some find no room; ``now`` in seconds, of any clock."""
         network = peer.network if self.most_per_peer else ""
         of_peer = bool(network) and self._peers.get(network, 0) >= self.most_per_peer
@@ -49,7 +49,7 @@ class ConnectionLimit:
         if self._seldom.turn(what, now) is not None:
             log.warning(what, peer=peer.network, inside=self.inside, refused=self.refused)
 
-    def leave(self, peer: Peer) -> None:
+    def leave(self, peer: PeerAddress) -> None:
         """It has ended."""
         self.inside -= 1
         network = peer.network if self.most_per_peer else ""

@@ -21,7 +21,7 @@ from ..timekeeper import NEVER
 from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
 from .pace import Pace
-from .request_head import Request
+from .request_head import ServerRequest
 from .request_parser import Refusal
 from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
@@ -39,7 +39,7 @@ class Cycle:
     """One request, from its head to the end of the response."""
 
     connection: Carrier
-    request: Request
+    request: ServerRequest
     response: ResponseWriter = attrs.field(init=False)
     hung_up: bool = attrs.field(default=False, init=False)
     failure: Refusal | None = attrs.field(default=None, init=False)

@@ -12,7 +12,7 @@ import trio
 from ..sockets import QuickSocket
 from .settings import Networks
 
-__all__ = ["Peer", "network_behind", "network_of", "peer_of", "seen_through"]
+__all__ = ["PeerAddress", "network_behind", "network_of", "peer_of", "seen_through"]
 
 Address = tuple[str, int]
 
@@ -21,7 +21,7 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^]]*)](?::\d+)?|(?P<four>[^:]*):\d+")
 
 
 @attrs.frozen
-class Peer:
+class PeerAddress:
     """Both ends of a connection."""
 
     client: Address | None = None
@@ -36,7 +36,7 @@ class Peer:
         return "" if self.client is None or self.is_proxy else network_of(self.client[0])
 
 
-def network_behind(peer: Peer, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> str:
+def network_behind(peer: PeerAddress, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> str:
     """The network that a request comes from: the peer's, or behind a trusted proxy that of the client whom it names; "" if it names none."""
     if not peer.is_proxy:
         return peer.network
@@ -52,22 +52,22 @@ def network_of(client: str) -> str:
     return "" if address is None else str(address)
 
 
-def peer_of(stream: trio.abc.Stream, trusted: Networks) -> Peer:
+def peer_of(stream: trio.abc.Stream, trusted: Networks) -> PeerAddress:
     """Both ends of a stream; of a socket whose client has gone already, nothing is known."""
     raw = stream.stream if isinstance(stream, QuickSocket) else stream
     socket = raw.socket if isinstance(raw, trio.SocketStream) else None
     if socket is None:
-        return Peer()
+        return PeerAddress()
     try:
         own, other = socket.getsockname(), socket.getpeername()
     except OSError:
-        return Peer()
+        return PeerAddress()
     if not isinstance(own, tuple):
-        return Peer(None, (own if isinstance(own, str) else "", None), is_proxy=bool(trusted))
-    return Peer(other[:2], own[:2], is_proxy=_is_in(_parsed(other[0]), trusted))
+        return PeerAddress(None, (own if isinstance(own, str) else "", None), is_proxy=bool(trusted))
+    return PeerAddress(other[:2], own[:2], is_proxy=_is_in(_parsed(other[0]), trusted))
 
 
-def seen_through(peer: Peer, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> tuple[Address | None, str]:
+def seen_through(peer: PeerAddress, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> tuple[Address | None, str]:
     """Client and scheme of a request. What a proxy added stands last, so the list is read from its end up to the first who is no proxy."""
     client, scheme = peer.client, "http"
     chain: list[bytes] = []

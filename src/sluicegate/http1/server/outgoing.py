@@ -12,11 +12,11 @@ from ..sockets import QuickSocket
 from ..timekeeper import NEVER, Timekeeper
 from .settings import ServerSettings
 
-__all__ = ["Outgoing"]
+__all__ = ["MessageSender"]
 
 
 @attrs.define(eq=False)
-class Outgoing:
+class MessageSender:
     """Sends whole messages; a message that was left in the middle is the last one (implements `Timed`)."""
 
     stream: trio.abc.Stream

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import attrs
 
-from ..framing import CHUNKS, Refused, declared_length, stays, words
+from ..framing import CHUNKS, RefusedMessage, declared_length, stays, words
 
-__all__ = ["JUDGED", "HeadLimits", "Request", "RequestLine", "check_host", "read_head", "read_line", "request_of", "split_target"]
+__all__ = ["JUDGED", "HeadLimits", "RequestLine", "ServerRequest", "check_host", "read_head", "read_line", "request_of", "split_target"]
 
 LINE = re.compile(rb"([A-Z][A-Z_-]*) ([!\"$-~]+) HTTP/([0-9]\.[0-9])\r\n")
 LINE_BESIDE_TARGET = 32
@@ -41,7 +41,7 @@ class HeadLimits:
 
 
 @attrs.define(eq=False)
-class Request:
+class ServerRequest:
     """One request, as far as it has come."""
 
     method: str
@@ -88,13 +88,13 @@ def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None
     """The request line at `start`; None if it has not come whole.
 
     Raises:
-        Refused: It will never be one.
+        RefusedMessage: It will never be one.
     """
     if not b"A" <= data[start : start + 1] <= b"Z":
-        raise Refused(400, "no request line")
+        raise RefusedMessage(400, "no request line")
     end = data.find(b"\n", start) + 1
     if (end or len(data)) - start > limits.target + LINE_BESIDE_TARGET:
-        raise Refused(414, "target too long")
+        raise RefusedMessage(414, "target too long")
     return _read_whole_line(data[start:end], limits.target) if end else None
 
 
@@ -102,22 +102,22 @@ def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None
 def _read_whole_line(line: bytes, most: int) -> RequestLine:
     match = LINE.fullmatch(line)
     if match is None:
-        raise Refused(400, "malformed request line")
+        raise RefusedMessage(400, "malformed request line")
     method, target, version = match[1].decode("ascii"), match[2], match[3]
     if version not in {b"1.0", b"1.1"}:
-        raise Refused(505, "no version but 1.0 and 1.1")
+        raise RefusedMessage(505, "no version but 1.0 and 1.1")
     if len(target) > most:
-        raise Refused(414, "target too long")
+        raise RefusedMessage(414, "target too long")
     if method == "CONNECT":
-        raise Refused(501, "no tunnels here")
+        raise RefusedMessage(501, "no tunnels here")
     authority, raw_path, query = split_target(method, target)
     if authority is not None and HOST.fullmatch(authority) is None:
-        raise Refused(400, "malformed target")
+        raise RefusedMessage(400, "malformed target")
     path = raw_path.decode("ascii")
     return RequestLine(method, target, version.decode("ascii"), authority, unquote(path) if "%" in path else path, raw_path, query)
 
 
-def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dict[bytes, list[bytes]]) -> tuple[Request, int]:
+def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dict[bytes, list[bytes]]) -> tuple[ServerRequest, int]:
     """The request with this head, and the length of its body in bytes, or `CHUNKS`.
 
     Args:
@@ -126,30 +126,30 @@ def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dic
         judged: The values of those in `JUDGED`.
 
     Raises:
-        Refused: Two readers could understand it differently.
+        RefusedMessage: Two readers could understand it differently.
     """
     version = line.version
     length = declared_length(judged.get(b"content-length"), judged.get(b"transfer-encoding"), version)
     check_host(line.authority, judged.get(b"host", []), version)
     expectations = words(judged[b"expect"]) if b"expect" in judged and version == "1.1" else set()
     if not expectations <= {b"100-continue"}:
-        raise Refused(417, "no expectation but 100-continue")
+        raise RefusedMessage(417, "no expectation but 100-continue")
     request = request_of(line, headers, None if length == CHUNKS else length)
     request.expects_continue = bool(expectations) and bool(length)
     request.keep_alive = stays(version, judged.get(b"connection"))
     return request, length or 0
 
 
-def request_of(line: RequestLine, headers: list[tuple[bytes, bytes]], length: int | None) -> Request:
+def request_of(line: RequestLine, headers: list[tuple[bytes, bytes]], length: int | None) -> ServerRequest:
     """The request with this head, if nothing in it is out of the ordinary."""
-    return Request(line.method, line.target, line.path, line.raw_path, line.query, line.version, headers, length)
+    return ServerRequest(line.method, line.target, line.path, line.raw_path, line.query, line.version, headers, length)
 
 
 def split_target(method: str, target: bytes) -> tuple[bytes | None, bytes, bytes]:
     """The authority (None if there is none), path and query of a target.
 
     Raises:
-        Refused: It is in no form that this method has.
+        RefusedMessage: It is in no form that this method has.
     """
     whole, _, query = target.partition(b"?")
     if whole.startswith(b"/"):
@@ -158,7 +158,7 @@ def split_target(method: str, target: bytes) -> tuple[bytes | None, bytes, bytes
         return None, target, b""
     absolute = ABSOLUTE.fullmatch(whole)
     if absolute is None:
-        raise Refused(400, "malformed target")
+        raise RefusedMessage(400, "malformed target")
     return absolute[1], absolute[2] or b"/", query
 
 
@@ -166,15 +166,15 @@ def check_host(authority: bytes | None, hosts: list[bytes], version: str) -> Non
     """Exactly one host, the same wherever it is named; HTTP/1.0 may leave it out.
 
     Raises:
-        Refused: Two readers could come to different hosts.
+        RefusedMessage: Two readers could come to different hosts.
     """
     if len(hosts) != 1 and (hosts or version == "1.1"):
-        raise Refused(400, "not exactly one Host")
+        raise RefusedMessage(400, "not exactly one Host")
     for host in hosts:
         if not _is_host(host):
-            raise Refused(400, "bad Host")
+            raise RefusedMessage(400, "bad Host")
         if authority is not None and host.lower() != authority.lower():
-            raise Refused(400, "another Host than in the target")
+            raise RefusedMessage(400, "another Host than in the target")
 
 
 @lru_cache(256)

@@ -12,12 +12,12 @@ from collections import deque
 import attrs
 import httptools
 
-from ..framing import CHUNKS, EMPTY_LINE, Refused
+from ..framing import CHUNKS, EMPTY_LINE, RefusedMessage
 from ..head_cache import HeadCache, KnownHead
 from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
-from .request_head import JUDGED, HeadLimits, Request, RequestLine, read_head, read_line, request_of
+from .request_head import JUDGED, HeadLimits, RequestLine, ServerRequest, read_head, read_line, request_of
 
-__all__ = ["HeadLimits", "Refusal", "Request", "RequestParser"]
+__all__ = ["HeadLimits", "Refusal", "RequestParser", "ServerRequest"]
 
 CRLF = b"\r\n"
 MOST_WEIGHT = 65_536
@@ -47,13 +47,13 @@ class RequestParser(MessageParser):
     limits: HeadLimits = attrs.field(factory=HeadLimits)
     heads: HeadCache[RequestLine] = attrs.field(factory=HeadCache)
     """What may be shared with other connections under the same limits."""
-    requests: deque[Request] = attrs.field(factory=deque, init=False)
+    requests: deque[ServerRequest] = attrs.field(factory=deque, init=False)
     """Those with a complete head that the server did not take yet. It takes with ``popleft``."""
     failure: Refusal | None = attrs.field(default=None, init=False)
     """Why there will be no further request. Those that were complete before are to be answered first."""
-    failed_request: Request | None = attrs.field(default=None, init=False)
+    failed_request: ServerRequest | None = attrs.field(default=None, init=False)
     """The request that broke off in its body, by a fault of its sender; it also stands, or stood, in `requests`."""
-    _request: Request | None = attrs.field(default=None, init=False)
+    _request: ServerRequest | None = attrs.field(default=None, init=False)
     """The one whose body is coming."""
     _line: RequestLine = attrs.field(init=False)
     """Of the head that is coming."""
@@ -77,7 +77,7 @@ class RequestParser(MessageParser):
         requests = self.requests
         return len(requests) >= self.limits.ahead or (len(requests) > 1 and sum(request.weight for request in requests) >= MOST_WEIGHT)
 
-    def has_enough(self, current: Request | None, most: int) -> bool:
+    def has_enough(self, current: ServerRequest | None, most: int) -> bool:
         """Whether nothing more is to be read for now: too much has come that nobody took yet.
 
         Args:
@@ -91,7 +91,7 @@ class RequestParser(MessageParser):
             waiting += request.waiting
         return waiting > most
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: RefusedMessage) -> None:
         self.failure = Refusal(refused.status, refused.reason)
         self.failed_request = self._request
 
@@ -137,7 +137,7 @@ class RequestParser(MessageParser):
             self._blank += 1
             return 1
         if self._blank % 2 or data[start] in CRLF:
-            raise Refused(400, "no request line")
+            raise RefusedMessage(400, "no request line")
         self._blank = 0
         return 0
 
@@ -157,7 +157,7 @@ class RequestParser(MessageParser):
             return
         headers = self._headers
         if len(headers) == self.limits.headers:
-            raise Refused(431, "too many headers")
+            raise RefusedMessage(431, "too many headers")
         name = name.lower()
         value = value.rstrip(b" \t")
         headers.append((name, value))
@@ -170,7 +170,7 @@ class RequestParser(MessageParser):
             return
         request, length = read_head(self._line, self._headers, self._judged)
         if self.limits.body is not None and length > self.limits.body:
-            raise Refused(413, "body too large")
+            raise RefusedMessage(413, "body too large")
         self._upgrading = self._llhttp.should_upgrade()
         request.weight = self._used + WEIGHT_OF_HEADER * len(self._headers)
         self._request = request
@@ -188,7 +188,7 @@ class RequestParser(MessageParser):
         assert request is not None
         self._content += len(piece)
         if self.limits.body is not None and self._content > self.limits.body:
-            raise Refused(413, "body too large")
+            raise RefusedMessage(413, "body too large")
         append_piece(request.body, piece)
         request.waiting += len(piece)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from .request_head import Request
+from .request_head import ServerRequest
 from .response_head import encode_given, status_line
 
 __all__ = ["ResponseWriter"]
@@ -19,7 +19,7 @@ SENT_APART = 65_536
 class ResponseWriter:
     """Writes the answer to one request. The head leaves with the first piece of the body, because its framing hangs on that."""
 
-    request: Request
+    request: ServerRequest
     date: Callable[[], bytes]
     head_made: bool = attrs.field(default=False, init=False)
     finished: bool = attrs.field(default=False, init=False)

@@ -14,9 +14,9 @@ from ...loggers import get_logger
 from ..asgi import ON_DISCONNECT, ASGIApp
 from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
-from .connection import Connection
+from .connection import ServerConnection
 from .connection_limit import ConnectionLimit
-from .forwarded import Peer, peer_of
+from .forwarded import PeerAddress, peer_of
 from .guests import Guests
 from .hang_up import HangUp
 from .lifespan import Lifespan, StartUpFailed
@@ -156,8 +156,8 @@ class _Server:
             self._let_go()
             await trio.aclose_forcefully(stream)
 
-    async def _converse(self, stream: trio.abc.Stream, peer: Peer) -> None:
-        connection = Connection(self.serving, stream, peer)
+    async def _converse(self, stream: trio.abc.Stream, peer: PeerAddress) -> None:
+        connection = ServerConnection(self.serving, stream, peer)
         self.guests.add(connection)
         try:
             await connection.run()

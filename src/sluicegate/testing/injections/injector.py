@@ -27,22 +27,22 @@ from ...protocol.messages import Params
 from ...protocol.why import Why
 from ..answers import unfold
 from ..peer import ScriptedConnector
-from ..script import ROUTED, Schedule, Script
+from ..script import ROUTED, InjectionSchedule, Script
 from .child import FaultyChild
 from .frames import faulty_channel
 from .http import FaultyHttp, refusing
-from .kinds import Fault, Refuse, Transport
+from .kinds import Injection, Refuse, Transport
 from .pending import Pending, pending
 from .rules import Attempt, is_over
 from .words import WrongFault, fault_in, name_of
 
-__all__ = ["Faults", "Injected", "Injector", "load_faults"]
+__all__ = ["Injected", "Injections", "Injector", "load_faults"]
 
 log = get_logger("sluicegate.faults")
 
 MOST_KEPT = 10_000
 
-_wished: ContextVar[list[Fault] | None] = ContextVar("sluicegate wished fault", default=None)
+_wished: ContextVar[list[Injection] | None] = ContextVar("sluicegate wished fault", default=None)
 """What a request wants to go wrong with its call: once, so the list is emptied."""
 
 
@@ -52,7 +52,7 @@ class Injected:
 
     number: int
     """Of the attempt, counted from 1 for each backend."""
-    fault: Fault
+    fault: Injection
 
 
 @attrs.define(eq=False)
@@ -61,14 +61,14 @@ class Injector:
 
     backend: str
     transport: Transport
-    schedule: Schedule
-    others: Schedule
+    schedule: InjectionSchedule
+    others: InjectionSchedule
     """Of what is no call of a client: handshakes, lists and pings, which only a rule reaches that names their method."""
     log: deque[Injected] = attrs.field(factory=lambda: deque(maxlen=MOST_KEPT), init=False)
     """The last of them, in order."""
     injected: int = attrs.field(default=0, init=False)
 
-    def next(self, call: Call) -> Fault | None:
+    def next(self, call: Call) -> Injection | None:
         """Count an attempt; the fault that it gets."""
         fault = self.schedule.next(Attempt(call.method, call.local, call.caller.principal, call.target))
         wished = _wished.get()
@@ -80,7 +80,7 @@ class Injector:
         log.warning("no such fault on this transport", backend=self.backend, fault=name_of(wish), transport=self.transport.value)
         return fault
 
-    def note(self, number: int, fault: Fault) -> None:
+    def note(self, number: int, fault: Injection) -> None:
         """The fault happens now."""
         self.injected += 1
         self.log.append(Injected(number, fault))
@@ -149,8 +149,8 @@ class _Connector:
 
 
 @attrs.define(eq=False)
-class Faults:
-    """The faults of a gateway: ``open_gateway(config, faults=Faults(script))``."""
+class Injections:
+    """The faults of a gateway: ``open_gateway(config, faults=Injections(script))``."""
 
     script: Script
     plan: str = ""
@@ -192,16 +192,16 @@ class Faults:
             raise ValueError(str(error)) from None
 
 
-def load_faults(plan: str, seed: str | None, backends: Mapping[str, str] | None = None) -> Faults:
+def load_faults(plan: str, seed: str | None, backends: Mapping[str, str] | None = None) -> Injections:
     """The faults of a plan; its seed is what is given, or the plan's own, or drawn. Otherwise as `Script.load`."""
     script = Script.load(plan, backends)
     given = script.seed if seed is None else seed
     text = str(given) or str(int.from_bytes(os.urandom(4)))
-    return Faults(attrs.evolve(script, seed=int(text) if text.isdecimal() else text), plan)
+    return Injections(attrs.evolve(script, seed=int(text) if text.isdecimal() else text), plan)
 
 
 @contextmanager
-def _wishing(fault: Fault) -> Iterator[None]:
+def _wishing(fault: Injection) -> Iterator[None]:
     token = _wished.set([fault])
     try:
         yield

@@ -28,10 +28,10 @@ __all__ = [
     "DropAnswer",
     "Duplicate",
     "Echo",
-    "Fault",
     "Forgotten",
     "Garble",
     "Hang",
+    "Injection",
     "ListStorm",
     "Note",
     "Oversize",
@@ -167,7 +167,7 @@ class Oversize:
     size: int = 17 * 1024 * 1024
 
 
-Fault = (
+Injection = (
     Delay
     | Refuse
     | Reset

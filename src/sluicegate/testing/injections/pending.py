@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 import attrs
 
-from .kinds import Fault, Refuse
+from .kinds import Injection, Refuse
 
 __all__ = ["Pending", "is_refused", "pending", "take"]
 
@@ -20,7 +20,7 @@ __all__ = ["Pending", "is_refused", "pending", "take"]
 class Pending:
     """The fault of one attempt, which happens once at the most."""
 
-    fault: Fault
+    fault: Injection
     on_taken: Callable[[], None]
     """Called when it happens."""
     is_over: bool = attrs.field(default=False, init=False)
@@ -30,7 +30,7 @@ pending: ContextVar[Pending | None] = ContextVar("sluicegate fault", default=Non
 """Set while the attempt is with its session."""
 
 
-def take() -> Fault | None:
+def take() -> Injection | None:
     """The fault that this task's request is to meet, if there is one and it has not happened yet."""
     waiting = pending.get()
     if waiting is None or waiting.is_over:

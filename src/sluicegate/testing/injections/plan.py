@@ -29,7 +29,7 @@ import attrs
 from ...config.nearest import instead_of_unknown
 from ...config.problem import ConfigError, Problem, line_of
 from ...config.toml_lines import lines
-from .kinds import Fault, Transport
+from .kinds import Injection, Transport
 from .rules import Rule, is_over
 from .words import FAULTS, WrongFault, fault_from
 
@@ -120,7 +120,7 @@ class _Reader:
             self.reach(path, fault, name, self.backends)
         return None if len(self.problems) > before else Rule(fault, **given)
 
-    def reach(self, path: str, fault: Fault, name: str | None, backends: Mapping[str, str]) -> None:
+    def reach(self, path: str, fault: Injection, name: str | None, backends: Mapping[str, str]) -> None:
         """Complain about what can never happen."""
         if name is None:
             if not any(is_over(fault, _TRANSPORTS[transport]) for transport in backends.values()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .kinds import Fault, Step, Transport
+from .kinds import Injection, Step, Transport
 
 __all__ = ["Attempt", "Rule", "is_over"]
 
@@ -32,7 +32,7 @@ def _numbered(numbers: Iterable[int]) -> tuple[int, ...]:
 
 
 def _is_fault(_rule: Rule, _field: object, fault: Any) -> None:
-    if not isinstance(fault, Fault):
+    if not isinstance(fault, Injection):
         raise TypeError(f"{fault!r} is no fault" + (f": write {fault.__name__}()" if isinstance(fault, type) else ", as Hang() would be"))
 
 
@@ -55,7 +55,7 @@ def _is_share(_rule: Rule, _field: object, percent: float | None) -> None:
 class Rule:
     """A fault, and the attempts that get it: those for which all conditions hold that are given."""
 
-    fault: Fault = attrs.field(validator=_is_fault)
+    fault: Injection = attrs.field(validator=_is_fault)
     numbers: tuple[int, ...] = attrs.field(default=(), converter=_numbered, validator=_are_counts, kw_only=True)
     """Only these, counted from 1: for each backend, and only attempts that fit ``method``, ``tool`` and ``caller``."""
     every: int | None = attrs.field(default=None, validator=_is_count, kw_only=True)
@@ -82,7 +82,7 @@ class Rule:
         return in_range and (not self.numbers or number in self.numbers) and (self.every is None or number % self.every == 0)
 
 
-def is_over(step: Fault | Step, transport: Transport) -> bool:
+def is_over(step: Injection | Step, transport: Transport) -> bool:
     """Whether there can be such a fault on that transport."""
     after = getattr(step, "then", None)
     return transport in getattr(step, "over", frozenset(Transport)) and (after is None or is_over(after, transport))

@@ -7,7 +7,7 @@ import trio
 
 from ...http1.client.connection import probe_of
 from ..answers import unfold
-from .kinds import Drip, DropAnswer, Fault, Garble, Hang, Refuse, Reset, Truncate
+from .kinds import Drip, DropAnswer, Garble, Hang, Injection, Refuse, Reset, Truncate
 
 __all__ = ["FaultyStream"]
 
@@ -24,7 +24,7 @@ class FaultyStream(trio.abc.Stream):
     """
 
     inner: trio.abc.Stream
-    fault: Fault | None = None
+    fault: Injection | None = None
     """May be changed at any time."""
     _late: bool = attrs.field(default=False, init=False)
     """The delay is over."""

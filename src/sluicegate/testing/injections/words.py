@@ -10,7 +10,7 @@ import attrs
 from ...config.nearest import instead_of_unknown, nearest
 from . import kinds as faults
 from .draws import Exponential, Uniform
-from .kinds import Fault, SessionLost, TooManyRequests, Unauthorized, Unavailable
+from .kinds import Injection, SessionLost, TooManyRequests, Unauthorized, Unavailable
 
 __all__ = ["FAULTS", "WrongFault", "fault_from", "fault_in", "name_of"]
 
@@ -33,12 +33,12 @@ STATUSES: Mapping[int, type] = {kind.status: kind for kind in (SessionLost, Unau
 """What ``status`` means, with a number: another word for four of them."""
 
 
-def name_of(fault: Fault) -> str:
+def name_of(fault: Injection) -> str:
     """How it is spelled in a plan."""
     return _spelled(type(fault))
 
 
-def fault_from(name: str, settings: Mapping[str, object]) -> Fault:
+def fault_from(name: str, settings: Mapping[str, object]) -> Injection:
     """A fault of its name and its settings; raises `WrongFault`."""
     kind = FAULTS.get(name)
     if name == "status":
@@ -59,7 +59,7 @@ def fault_from(name: str, settings: Mapping[str, object]) -> Fault:
                 wrong.append((key, str(error), ""))
     if wrong:
         raise WrongFault(*wrong)
-    made: Fault = kind(**taken)
+    made: Injection = kind(**taken)
     return made
 
 
@@ -124,7 +124,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
 """By the type of a field."""
 
 
-def fault_in(text: str) -> Fault:
+def fault_in(text: str) -> Injection:
     """A fault in one line: its name, then settings as ``key=value``; the first key may be left out (``delay 0.5``). Raises `WrongFault`."""
     name, *words = text.split()[:20] or [""]
     kind = FAULTS.get(name)
