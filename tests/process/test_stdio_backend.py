@@ -27,6 +27,8 @@ from sluicegate.protocol.faults import Cause
 pytestmark = pytest.mark.slow
 
 CHILDREN = Path(__file__).parent / "children"
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+"""In which children find the kit, wherever these tests are started."""
 ODD = ("-S", "-E", str(CHILDREN / "odd.py"))
 
 
@@ -190,7 +192,7 @@ async def test_a_line_of_50_mib_costs_its_own_call_and_little_memory(method: str
     """The limit is 4 MiB here; twice that leaves room for the growth of the buffer."""
     command = [sys.executable, str(CHILDREN / "memory.py"), method, sys.executable, *ODD]
     with trio.fail_after(60):
-        done = await trio.run_process(command, capture_stdout=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+        done = await trio.run_process(command, capture_stdout=True, env=ENVIRONMENT)
 
     told = json.loads(done.stdout)
     assert "larger than 4194304 bytes" in told["said"]
@@ -234,9 +236,7 @@ async def test_a_child_that_cannot_start_is_explained(command: str, cwd: str | N
 @pytest.mark.parametrize("habits", [(), ("deaf", "stubborn"), ("deaf", "stubborn", "forks")], ids=" ".join)
 async def test_when_the_gateway_is_killed_nothing_of_the_tree_is_left(habits: tuple[str, ...]) -> None:
     command = [sys.executable, str(CHILDREN / "gateway.py"), sys.executable, *ODD, *habits]
-    gateway = await trio.lowlevel.open_process(
-        command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True
-    )
+    gateway = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=ENVIRONMENT, start_new_session=True)
     assert gateway.stdout is not None
     try:
         with trio.fail_after(30):
