@@ -28,6 +28,7 @@ from sluicegate.frontends.endpoint import Limits, Opening
 from sluicegate.frontends.session_table import SWEEP_BATCH, SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.protocol.messages import Params, Raw, encode
+from sluicegate.protocol.principal import NOBODY
 from sluicegate.sources import Sources
 from sluicegate.testing.wire import MemoryNetwork
 
@@ -322,7 +323,7 @@ async def test_a_session_that_ends_is_not_there_any_more_even_while_its_calls_en
 async def test_ten_thousand_idle_sessions_end_in_batches(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     table = SessionTable(Limits(), Sources.seeded(1))
     for _ in range(10_000):
-        table.open(Opening("2025-11-25", {}), "")
+        table.open(Opening("2025-11-25", {}), NOBODY)
     ended: list[int] = []
 
     class Look(trio.abc.Instrument):
@@ -353,7 +354,7 @@ async def test_thousands_of_finished_answers_are_dropped_when_their_time_is_over
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     table = SessionTable(Limits(orphan_seconds=10), Sources.seeded(1))
-    sessions = [session for _ in range(1000) if isinstance(session := table.open(Opening("2025-11-25", {}), ""), Session)]
+    sessions = [session for _ in range(1000) if isinstance(session := table.open(Opening("2025-11-25", {}), NOBODY), Session)]
     nursery.start_soon(table.sweep)
     for session in sessions:
         log = session.open_stream(Unresumed())

@@ -22,6 +22,7 @@ from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import MOST_NOTE_BYTES, Downlink, EventLog, read_event_id
 from sluicegate.http1.asgi import Receive
 from sluicegate.protocol.calls import Call
+from sluicegate.protocol.principal import Principal
 from sluicegate.sources import Sources
 
 LIMIT = 100
@@ -263,7 +264,7 @@ def test_a_tool_whose_answers_some_clients_refuse_is_named_once(
 async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_the_rest(most: int, alone: int, beside: int) -> None:
     table = SessionTable(Limits(max_streams=most), Sources.seeded(1))
     for who, share in (("one", alone), ("other", beside)):
-        session = table.open(Opening("2025-11-25", {}), who)
+        session = table.open(Opening("2025-11-25", {}), Principal(who))
         assert isinstance(session, Session)
         taken = 0
         while table.may_stream(session):

@@ -13,6 +13,7 @@ from tests.kit.messages import PING
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.protocol.batches import MOST_MEMBERS
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.principal import NOBODY
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
 
@@ -73,7 +74,7 @@ async def test_a_finished_answer_that_waits_to_be_fetched_does_not_keep_its_requ
     async with gate.stream("POST", session, talk.calling("chatty")) as stream:
         await stream.next()
     await trio.sleep(10)
-    (answer,) = gate.app.sessions.find(session, "").answers.values()
+    (answer,) = gate.app.sessions.find(session, NOBODY).answers.values()
     assert answer.log.ended
     assert not answer._exchanges
 
@@ -147,7 +148,7 @@ async def test_a_request_whose_body_arrives_when_the_drain_is_over_is_refused(ga
         await trio.sleep(1)
         gate.app.drain()
     assert sent[0]["status"] == 503
-    assert not gate.app.sessions.find(session, "").calls
+    assert not gate.app.sessions.find(session, NOBODY).calls
 
 
 async def test_resuming_and_losing_a_kept_answer_again_and_again_keeps_it_once(gate: Any, talk: Any, autojump_clock: object) -> None:
@@ -157,9 +158,9 @@ async def test_resuming_and_losing_a_kept_answer_again_and_again_keeps_it_once(g
     await trio.sleep(10)
     table = gate.app.sessions
     size = table._kept_bytes
-    answer = next(iter(table.find(session, "").answers.values()))
+    answer = next(iter(table.find(session, NOBODY).answers.values()))
     for _ in range(3):
-        table.keep(table.find(session, ""), answer.log)
+        table.keep(table.find(session, NOBODY), answer.log)
     assert table._kept_bytes == size
     async with gate.stream("GET", session, last_event_id="1-1") as stream:
         await stream.rest()

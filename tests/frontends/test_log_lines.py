@@ -16,6 +16,7 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.log_levels import LEVELS
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import KINDS, Hello, Offer
+from sluicegate.protocol.principal import NOBODY
 from sluicegate.routing.catalogue import Catalogue, Entry, build
 from sluicegate.testing.lines import open_line_client
 
@@ -79,7 +80,7 @@ async def test_a_level_that_there_is_not_changes_nothing(gate: Any, level: objec
     session = await gate.open()
     error = (await gate.post(setting(level), session)).json()["error"]
     assert (error["code"], "debug, info" in error["message"]) == (-32602, True)
-    assert gate.app.sessions.find(session, "").quietest == 0
+    assert gate.app.sessions.find(session, NOBODY).quietest == 0
 
 
 @pytest.mark.usefixtures("loud")

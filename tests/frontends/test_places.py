@@ -24,6 +24,7 @@ from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Notification
+from sluicegate.protocol.principal import NOBODY, Principal
 from sluicegate.sources import Sources
 
 INITIALIZED = Notification("notifications/initialized", {})
@@ -43,7 +44,7 @@ class House:
         return session
 
     def ask(self, who: str) -> Session | NoPlace:
-        return self.table.open(Opening("2025-11-25", {}), who)
+        return self.table.open(Opening("2025-11-25", {}), Principal(who))
 
     def has(self, session: Session) -> bool:
         """Whether it is still there; to ask is no use of it."""
@@ -64,7 +65,7 @@ async def test_a_full_house_lets_the_longest_unused_go_that_has_nothing_open(aut
     streams, idle, used = home.open("a"), home.open("a"), home.open("a")
     stay(streams)
     await trio.sleep(1)
-    assert home.table.find(used.id, "a") is used
+    assert home.table.find(used.id, Principal("a")) is used
     newest = home.open("a")
     assert [home.has(session) for session in (streams, idle, used, newest)] == [True, False, True, True]
 
@@ -163,12 +164,12 @@ def test_a_share_is_a_quarter_unless_it_is_configured(most: int, share: int) -> 
 async def test_networks_have_shares_where_nobody_says_who_he_is(autojump_clock: object) -> None:
     table = SessionTable(Limits(max_sessions=100, max_sessions_per_principal=2), Sources.seeded(1))
     opening = Opening("2025-11-25", {})
-    first, *_ = [table.open(opening, "", "10.0.0.1") for _ in range(3)]
+    first, *_ = [table.open(opening, NOBODY, "10.0.0.1") for _ in range(3)]
     assert isinstance(first, Session)
     assert first.ended
     for _ in range(5):
-        table.open(opening, "", "")  # a Unix socket: nothing is known of anybody
-        table.open(opening, "somebody", "10.0.0.1")
+        table.open(opening, NOBODY, "")  # a Unix socket: nothing is known of anybody
+        table.open(opening, Principal("somebody"), "10.0.0.1")
     assert sorted(len(owner) for owner in table.owners) == [2, 2, 5]
 
 
@@ -336,7 +337,7 @@ async def test_an_answer_that_is_kept_does_not_hold_the_connection_that_it_began
         await trio.sleep(seconds)
         gc.collect()
         assert [one for one in gc.get_objects() if isinstance(one, HttpRequest)] == []
-    assert len(gate.app.sessions.find(session, "").answers) == 2
+    assert len(gate.app.sessions.find(session, NOBODY).answers) == 2
 
 
 async def test_calls_without_a_connection_have_a_share_too(
@@ -358,7 +359,7 @@ async def test_calls_without_a_connection_have_a_share_too(
         await stream.next()
     await trio.sleep(1)
     assert len(gate.app.sessions.orphans) == 3
-    assert len(gate.app.sessions.find(theirs, gate.app.identity.identify([b"Bearer two"])).calls) == 1
+    assert len(gate.app.sessions._sessions[theirs].calls) == 1
     await trio.sleep(100)
     assert gate.app.sessions.orphans == {}
 

@@ -16,6 +16,7 @@ from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES,
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink, EventLog
 from sluicegate.protocol.messages import Notification
+from sluicegate.protocol.principal import Principal
 from sluicegate.sources import Sources
 
 INITIALIZED = Notification("notifications/initialized", {})
@@ -53,24 +54,24 @@ class Town:
     def open(self) -> None:
         """Somebody comes, mostly one of a few; what he takes from others must be his due."""
         who = self.chance.choice(PEOPLE) if self.chance.random() < 0.7 else self.chance.choice(PEOPLE[:2])
-        before, counts = self.sessions, Counter(session.caller.principal for session in self.sessions)
+        before, counts = self.sessions, Counter(session.caller.principal.key for session in self.sessions)
         abandoned = [one for one in before if not one.ready and not one.is_busy and trio.current_time() - one.used_at >= HANDSHAKE_SECONDS]
-        opened = self.table.open(Opening("2025-11-25", {}), who)
+        opened = self.table.open(Opening("2025-11-25", {}), Principal(who))
         gone = [session for session in before if session not in self.sessions]
         everybody = len(counts | Counter({who: 1}))
         assert len(gone) <= 1
         assert not any(session.is_busy for session in gone)
         for lost in gone:
-            loser = lost.caller.principal
+            loser = lost.caller.principal.key
             assert len(before) == self.limits.max_sessions or counts[who] == self.limits.share_of_sessions
             assert loser == who or (counts[loser] > counts[who] and counts[loser] > self.limits.max_sessions // everybody)
-            mine = [one for one in abandoned if one.caller.principal == loser]
+            mine = [one for one in abandoned if one.caller.principal.key == loser]
             assert lost in abandoned or not mine or lost.ready is False
         if isinstance(opened, NoPlace):
             assert not gone
             at_share = bool(who) and counts[who] >= self.limits.share_of_sessions
             assert (opened.status == 429) is at_share
-            assert all(session.is_busy for session in before if session.caller.principal == who)
+            assert all(session.is_busy for session in before if session.caller.principal.key == who)
 
     def settle(self) -> None:
         if session := self.some():
@@ -119,7 +120,7 @@ class Town:
         table, owners = self.table, list(self.table.owners)
         assert len(table) <= self.limits.max_sessions
         assert sum(len(owner) for owner in owners) == len(table)
-        assert Counter(session.caller.principal for session in self.sessions) == {owner.key[0]: len(owner) for owner in owners}
+        assert Counter(session.caller.principal.key for session in self.sessions) == {owner.key[0]: len(owner) for owner in owners}
         assert all(len(owner) <= self.limits.share_of_sessions for owner in owners if any(owner.key))
         assert {session.owner for session in self.sessions} == set(owners)
         by_size = {owner: size for size, some in table.owners._by_size.items() for owner in some}

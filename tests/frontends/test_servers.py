@@ -14,6 +14,7 @@ from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.connection import FAREWELL_SECONDS
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
+from sluicegate.protocol.principal import NOBODY
 from sluicegate.testing.wire import MemoryNetwork, MemoryStream
 
 Serve = Callable[..., Awaitable[None]]
@@ -70,7 +71,7 @@ async def test_a_client_that_goes_away_frees_its_stream(serve: Serve, gate: Any,
         stream = await network.open_stream("127.0.0.1", 40000)
         await stream.send_all(request("GET", None, session, Accept="text/event-stream"))
         await read_until(stream, b"0-0")
-        live = gate.app.sessions.find(session, "")
+        live = gate.app.sessions.find(session, NOBODY)
         assert len(live.downlinks) == 1
         await stream.aclose()
         await trio.testing.wait_all_tasks_blocked()

@@ -13,6 +13,7 @@ from sluicegate.frontends.answer import KEEP_ALIVE_SECONDS
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.stream import MOST_NOTES, Downlink, EventLog, read_event_id
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.principal import NOBODY
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
 
@@ -248,7 +249,7 @@ async def test_a_session_with_an_open_stream_is_not_idle(gate: Any, nursery: tri
     async with gate.stream("GET", busy):
         await trio.sleep(1000)
         assert len(gate.app.sessions) == 1
-        assert gate.app.sessions.find(idle, "") is None
+        assert gate.app.sessions.find(idle, NOBODY) is None
     await trio.sleep(99)
     assert len(gate.app.sessions) == 1
     await trio.sleep(50)

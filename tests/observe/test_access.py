@@ -17,6 +17,7 @@ from sluicegate.observe.log import logging_to
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Caller
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.principal import Principal
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Delay, Reset, ToolFails
 
@@ -142,7 +143,7 @@ async def test_a_line_shows_whose_session_it_was_and_not_the_key_to_it(autojump_
     """Who reads the log could use the session, had he its whole id."""
     page = Page()
     lines = LogBuffer(page.write)
-    caller = Caller("2025-11-25", principal="anna", session="abcdefgh-and-the-secret-rest")
+    caller = Caller("2025-11-25", principal=Principal("anna"), session="abcdefgh-and-the-secret-rest")
 
     async def answer(call: Call) -> Reply:
         await trio.lowlevel.checkpoint()

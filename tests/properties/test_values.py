@@ -12,6 +12,7 @@ from sluicegate.backends.http.retry_after import retry_after
 from sluicegate.config.problem import ConfigError
 from sluicegate.policies.latencies import quantile_of
 from sluicegate.protocol.calls import Caller
+from sluicegate.protocol.principal import Principal
 from sluicegate.routing.split import SLOTS, Schedule
 from sluicegate.testing.injections.plan import read_plan
 from sluicegate.testing.injections.words import FAULTS, WrongFault, fault_in, name_of
@@ -40,8 +41,8 @@ def test_a_sticky_canary_keeps_its_callers_whoever_calls_in_between(shares: list
     sticky = {number for number, (_percent, is_sticky) in enumerate(shares) if is_sticky}
     got = []
     for _ in range(20):
-        got.append(schedule.next(Caller("", principal=who)))
-        schedule.next(Caller("", principal=other))
+        got.append(schedule.next(Caller("", principal=Principal(who))))
+        schedule.next(Caller("", principal=Principal(other)))
     assert len(set(got)) == 1 or not sticky & set(got)
 
 

@@ -12,11 +12,12 @@ from sluicegate.frontends.endpoint import Endpoint
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.messages import EMPTY, Params, Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, ListKind, Offer
+from sluicegate.protocol.principal import Principal
 from sluicegate.routing.catalogue import Catalogue, Entry, build
 from sluicegate.routing.directory import Directory
 from sluicegate.routing.table import Router
 
-ANN, BOB = Caller("2025-11-25", principal="ann"), Caller("2025-11-25", principal="bob")
+ANN, BOB = Caller("2025-11-25", principal=Principal("ann")), Caller("2025-11-25", principal=Principal("bob"))
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 

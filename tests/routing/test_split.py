@@ -11,6 +11,7 @@ from sluicegate.policies.mirror import Mirror, Shadow
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.principal import Principal
 from sluicegate.routing.failover import Candidate, Failover
 from sluicegate.routing.split import Canary, Schedule, Split
 
@@ -248,12 +249,12 @@ def test_callers_of_one_name_are_one_caller_whatever_their_sessions() -> None:
     schedule = Schedule(((50, True),))
 
     for name in ("alice", "bob", "carol", "j\udc80"):
-        assert len({schedule.next(Caller("", principal=name, session=str(number))) for number in range(20)}) == 1
+        assert len({schedule.next(Caller("", principal=Principal(name), session=str(number))) for number in range(20)}) == 1
 
 
 def test_where_a_caller_belongs_is_the_same_in_every_process_and_with_a_higher_weight() -> None:
-    callers = [Caller("", principal=f"user {number}") for number in range(200)]
-    small, large = ({caller.principal for caller in callers if schedule.next(caller) == 0} for schedule in map(of, (10, 30)))
+    callers = [Caller("", principal=Principal(f"user {number}")) for number in range(200)]
+    small, large = ({caller.principal.key for caller in callers if schedule.next(caller) == 0} for schedule in map(of, (10, 30)))
 
     assert small < large
     assert sorted(small)[:3] == ["user 10", "user 100", "user 101"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 import attrs
 import trio
 
 from ..http1.asgi import Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
-from ..identity.bearer import Refused
+from ..identity.identify import Identity, Refused
 from ..loggers import Seldom, get_logger
 from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode
+from ..protocol.principal import NOBODY, Principal
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .request import Headers, HttpRequest
@@ -23,21 +23,13 @@ from .session_table import SessionTable
 from .streamable_http import StreamableHttp
 from .wishes import WISH, Wishes, may_wish
 
-__all__ = ["App", "Identity"]
+__all__ = ["App"]
 
 log = get_logger("sluicegate.frontend")
 
 _ENDPOINTS = frozenset({"/", "/mcp", "/mcp/"})
 _PROBES = frozenset({"/health", "/livez", "/readyz"})
 _ALLOW = (b"allow", b"GET, POST, DELETE, OPTIONS")
-
-
-class Identity(Protocol):
-    """Tells who sends a request."""
-
-    def identify(self, authorization: Sequence[bytes]) -> str | Refused:
-        """The principal behind the values of the ``Authorization`` header."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -109,7 +101,7 @@ class App:
         if http.method == "OPTIONS":
             await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
             return
-        principal = self.identity.identify(http.headers.authorization) if self.identity is not None else ""
+        principal = NOBODY if self.identity is None else await self.identity.identify(http)
         if isinstance(principal, Refused):
             self.endpoint.refused(401, principal.message)
             await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
@@ -120,7 +112,7 @@ class App:
         else:
             await self._forbid(http, 404, "Not Found: the MCP endpoint is /mcp")
 
-    async def _wishing(self, http: HttpRequest, principal: str) -> None:
+    async def _wishing(self, http: HttpRequest, principal: Principal) -> None:
         """Serve a request, with the fault that it asks for."""
         text = http.headers.text(WISH)
         is_own = self.admission.on_loopback and may_wish(http.scope.get("client"), http.scope["headers"])

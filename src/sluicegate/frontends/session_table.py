@@ -12,6 +12,7 @@ import trio
 
 from ..loggers import get_logger
 from ..protocol.calls import Caller
+from ..protocol.principal import Principal
 from ..sources import Sources
 from .chores import Chores
 from .endpoint import Limits, Opening
@@ -91,9 +92,9 @@ class SessionTable:
         session.owner.streams -= 1
         self.streams -= 1
 
-    def open(self, opening: Opening, principal: str, network: str = "") -> Session | NoPlace:
+    def open(self, opening: Opening, principal: Principal, network: str = "") -> Session | NoPlace:
         """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end."""
-        owner, now = self.owners.of(principal, network), trio.current_time()
+        owner, now = self.owners.of(principal.key, network), trio.current_time()
         is_at_share = any(owner.key) and len(owner) >= self.limits.share_of_sessions
         if not is_at_share and len(self._sessions) < self.limits.max_sessions:
             return self._begin(opening, principal, owner)
@@ -105,9 +106,9 @@ class SessionTable:
         ended = cast("Session", gives_way)
         log.warning("a session has made room for another", session=ended.id[:8], owner=ended.owner.name, sessions=len(ended.owner))
         self.end(ended)
-        return self._begin(opening, principal, self.owners.of(principal, network))
+        return self._begin(opening, principal, self.owners.of(principal.key, network))
 
-    def _begin(self, opening: Opening, principal: str, owner: Owner) -> Session:
+    def _begin(self, opening: Opening, principal: Principal, owner: Owner) -> Session:
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
         caller = Caller(opening.version, opening.capabilities, principal, session_id)
         session = Session(caller, self.limits, self.orphans, owner, declares=self.declares)
@@ -115,10 +116,10 @@ class SessionTable:
         self.owners.add(owner, session)
         return session
 
-    def find(self, session_id: str, principal: str) -> Session | None:
+    def find(self, session_id: str, principal: Principal) -> Session | None:
         """The live session with that id, if it is that principal's; whose it is else is not told (P-61)."""
         session = self._sessions.get(session_id)
-        if session is None or session.caller.principal != principal:
+        if session is None or session.caller.principal.key != principal.key:
             return None
         now = trio.current_time()
         if self._is_idle(session, now):

@@ -11,6 +11,7 @@ from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESS
 from ..protocol.faults import Fault
 from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
+from ..protocol.principal import Principal
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .formats import accepted, is_json
@@ -33,7 +34,7 @@ class StreamableHttp:
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
 
-    async def __call__(self, http: HttpRequest, principal: str) -> None:
+    async def __call__(self, http: HttpRequest, principal: Principal) -> None:
         """Answer one request of that principal."""
         if self.draining and http.method == "GET":
             await self.refuse_new(http)
@@ -49,7 +50,7 @@ class StreamableHttp:
 
     # -- POST
 
-    async def _post(self, http: HttpRequest, principal: str) -> None:
+    async def _post(self, http: HttpRequest, principal: Principal) -> None:
         may_be_json, may_stream = accepted(http.headers.accept)
         if not may_be_json and not may_stream:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
@@ -66,7 +67,7 @@ class StreamableHttp:
         else:
             await self._post_one(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
 
-    async def _post_one(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
+    async def _post_one(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
         message = decode(body)
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
@@ -112,7 +113,7 @@ class StreamableHttp:
             pass
         return None
 
-    async def _open(self, http: HttpRequest, principal: str, request: Request, size: int, *, may_be_json: bool) -> None:
+    async def _open(self, http: HttpRequest, principal: Principal, request: Request, size: int, *, may_be_json: bool) -> None:
         """``initialize`` always opens a session of its own (HTTP-7)."""
         opening = read_opening(request.params)
         if isinstance(opening, Fault):
@@ -132,7 +133,7 @@ class StreamableHttp:
         if not (is_held and session.opened):  # else whoever exceeds the rate limit would fill the table
             self.table.end(session)
 
-    async def _post_batch(self, http: HttpRequest, principal: str, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
+    async def _post_batch(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
         if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self.endpoint.directory.current)) is not None:
             await self._refuse_headers(http, wrong)
             return
@@ -166,7 +167,7 @@ class StreamableHttp:
 
     # -- GET and DELETE
 
-    async def _get(self, http: HttpRequest, principal: str) -> None:
+    async def _get(self, http: HttpRequest, principal: Principal) -> None:
         accept = http.headers.accept
         if accept is None or not accepted(accept)[1]:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream")
@@ -192,7 +193,7 @@ class StreamableHttp:
         else:
             await self._refuse(http, 400, INVALID_REQUEST, f"nothing is kept after event {resumed!r}")
 
-    async def _delete(self, http: HttpRequest, principal: str) -> None:
+    async def _delete(self, http: HttpRequest, principal: Principal) -> None:
         session = await self._session(http, principal)
         if session is not None:
             self.table.end(session)
@@ -209,7 +210,7 @@ class StreamableHttp:
         message = f"Header mismatch: {wrong}; send what the body says, or leave the header out"
         await self._refuse(http, 400, HEADER_MISMATCH, message, id=id)
 
-    async def _session(self, http: HttpRequest, principal: str, *, id: bytes = b"null") -> Session | None:
+    async def _session(self, http: HttpRequest, principal: Principal, *, id: bytes = b"null") -> Session | None:
         """The session that the request names; None if it was refused and answered."""
         version = http.headers.protocol_version
         if version is not None and version not in LEGACY:

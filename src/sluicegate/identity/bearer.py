@@ -4,46 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["BearerTokens", "Refused"]
+from ..protocol.principal import Principal
+from .identify import Refused, Sent
+
+__all__ = ["BearerTokens"]
 
 _SCHEMES = frozenset({b"bearer", b"apikey"})
 _MISSING = "Missing authentication credentials. Provide via Authorization header."
 _INVALID = "The provided bearer token is not valid"
 
 
-@attrs.frozen
-class Refused:
-    """Why nobody was recognised."""
-
-    message: str
-    challenge: bytes
-    """The value of ``WWW-Authenticate``."""
-
-
 @attrs.frozen(init=False)
 class BearerTokens:
     """Knows the tokens by their digests only, so that neither logs nor dumps can show one."""
 
-    _known: dict[bytes, str] = attrs.field(repr=False)
-    """Digest to principal."""
+    _known: dict[bytes, Principal] = attrs.field(repr=False)
+    """By the digest."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
         known = {}
         for token in tokens:
             digest = hashlib.sha256(token.encode()).digest()
-            known[digest] = f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}"
+            known[digest] = Principal(f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}", how="bearer")
         self.__attrs_init__(known)
 
-    def identify(self, authorization: Sequence[bytes]) -> str | Refused:
-        """The principal behind the values of the ``Authorization`` header.
+    async def identify(self, request: Sent) -> Principal | Refused:
+        """The principal behind the ``Authorization`` header.
 
         ``Bearer TOKEN``, ``ApiKey TOKEN`` and a bare ``TOKEN`` are taken. Every known token is compared, in constant time, so the time that it
         takes tells nothing about them.
         """
+        authorization = request.headers.authorization
         if not authorization:
             return Refused(_MISSING, b'Bearer realm="sluicegate"')
         token = _read_token(authorization[0]) if len(authorization) == 1 else None

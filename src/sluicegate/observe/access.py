@@ -173,7 +173,7 @@ class AccessLog:
                 round((trio.current_time() - began) * 1000, 3),
                 hops[-1].backend if hops else "",
                 len(hops),
-                call.caller.principal,
+                call.caller.principal.key,
                 call.caller.session[:8],
             )
             self.lines.put(self.lines.encode(line))

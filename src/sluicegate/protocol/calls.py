@@ -12,6 +12,7 @@ import trio
 from .fault import Fault
 from .faults import cannot_ask
 from .messages import EMPTY, Params, Raw, encode, read_text
+from .principal import NOBODY, Principal
 from .question import Question
 from .reply import Reply
 from .values import read_object
@@ -81,7 +82,7 @@ class Caller:
     era: str
     capabilities: Params = attrs.field(factory=dict, repr=False)
     """What its client has declared, as far as the protocol knows it, each as it came."""
-    principal: str = ""
+    principal: Principal = NOBODY
     session: str = attrs.field(default="", repr=False)
     """Who knows it may act in the session, so nothing may show it whole."""
 

@@ -73,7 +73,7 @@ class Schedule:
 
     def next(self, caller: Caller) -> int | None:
         """Use up one slot."""
-        if self._fixed and (who := caller.principal or caller.session):
+        if self._fixed and (who := caller.principal.key or caller.session):
             slot = crc32(who.encode(errors="replace")) % SLOTS  # the same in every process, unlike hash()
             if slot < len(self._fixed):
                 return self._fixed[slot]

@@ -70,7 +70,7 @@ class Injector:
 
     def next(self, call: Call) -> Injection | None:
         """Count an attempt; the fault that it gets."""
-        fault = self.schedule.next(Attempt(call.method, call.local, call.caller.principal, call.target))
+        fault = self.schedule.next(Attempt(call.method, call.local, call.caller.principal.key, call.target))
         wished = _wished.get()
         if not wished or call.back is SILENT:  # a mirror's copy comes from the same request, but nobody waits for it
             return fault

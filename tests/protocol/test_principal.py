@@ -1,0 +1,20 @@
+"""Who is told apart from whom."""
+
+from __future__ import annotations
+
+from sluicegate.protocol.principal import NOBODY, Principal
+
+
+def test_one_subject_of_two_issuers_is_two_people() -> None:
+    keys = {Principal("anna", issuer).key for issuer in ("", "https://a.example", "https://b.example")}
+    assert len(keys) == 3
+
+
+def test_what_somebody_may_do_does_not_tell_him_apart() -> None:
+    one, later = (Principal("anna", "https://a.example", scopes) for scopes in (frozenset({"read"}), frozenset({"write"})))
+    assert one != later
+    assert one.key == later.key == "https://a.example anna"
+
+
+def test_nobody_has_no_key() -> None:
+    assert NOBODY.key == ""
