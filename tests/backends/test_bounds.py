@@ -16,10 +16,10 @@ from sluicegate.backends.complaints import LAST_WORDS, Complaints
 from sluicegate.backends.diagnosis import LONGEST_LINE, printable
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.lists import LONGEST, MOST_FLAWS, MOST_PHRASES, read_page
-from sluicegate.backends.unasked import FEW_LINES, PIECE, in_pieces
 from sluicegate.backends.unreadable import MOST_TEXT, SHOWN, parted, shown
 from sluicegate.channel.lines import LineSplitter, Oversized
 from sluicegate.channel.outbox import Outbox
+from sluicegate.channel.reading import FEW_LINES, PIECE, in_pieces
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS

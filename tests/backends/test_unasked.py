@@ -18,7 +18,8 @@ from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.backends.unasked import FEW_LINES, MOST_GARBAGE, MOST_REQUESTS, PIECE, WINDOW_SECONDS, in_pieces
+from sluicegate.backends.unasked import MOST_GARBAGE, MOST_REQUESTS, WINDOW_SECONDS
+from sluicegate.channel.reading import FEW_LINES, PIECE, in_pieces
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw

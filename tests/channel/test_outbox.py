@@ -137,3 +137,19 @@ async def test_a_message_that_was_taken_back_takes_no_room_any_more(autojump_clo
     for size, is_full in ((50, False), (1, True)):
         outbox.put(a_frame(b"x" * size))
         assert outbox.is_full is is_full
+
+
+async def test_what_the_writer_has_in_its_hands_counts_until_it_comes_for_more(nursery: trio.Nursery) -> None:
+    written: list[int] = []
+    outbox = Outbox(on_written=lambda: written.append(outbox.size))
+    for frame in (b"one", b"three"):
+        outbox.put(a_frame(frame))
+    assert (outbox.size, outbox.is_empty, outbox.holds(b"one"), outbox.holds(b"two")) == (8, False, True, False)
+    assert await outbox.next_frame() == b"one"
+    assert (outbox.size, outbox.holds(b"one"), written) == (8, False, [])
+    assert await outbox.next_frame() == b"three"
+    assert (outbox.size, len(outbox), outbox.is_empty, written) == (5, 0, False, [5])
+    nursery.start_soon(outbox.next_frame)
+    await trio.testing.wait_all_tasks_blocked()
+    assert (outbox.size, outbox.is_empty, written) == (0, True, [5, 0])
+    nursery.cancel_scope.cancel()

@@ -13,10 +13,10 @@ import attrs
 import trio
 
 from ..channel.lines import LineSplitter, Oversized
+from ..channel.reading import in_pieces
 from ..loggers import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
-from .unasked import in_pieces
 
 __all__ = ["Complaints"]
 

@@ -14,18 +14,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from ..channel.lines import LineSplitter, Oversized
+from ..channel.lines import Oversized, as_line
 from ..channel.outbox import Outbox
+from ..channel.reading import read_lines
 from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.blot import Blot, unblotted
-from ..protocol.messages import compact
 from ..protocol.why import Why
 from .channel import ChannelSession
 from .complaints import Complaints
 from .diagnosis import how_it_ended, why_not_started
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
-from .unasked import in_pieces
 from .unreadable import parted, shown
 
 __all__ = ["StdioConnector"]
@@ -90,11 +89,6 @@ class StdioConnector:
             raise ConnectFailed(Why(NOT_STARTED, why_not_started(spec, error))) from error
         except ValueError as error:  # a NUL, or half a surrogate, in an argument or in the environment
             raise ConnectFailed(Why(NOT_STARTED, f"command '{self.command}' cannot be started: {error}")) from error
-
-
-def as_line(message: bytes) -> bytes:
-    """A message as it travels through a pipe (P-31)."""
-    return compact(message) + b"\n"
 
 
 async def farewell(child: Child, grace: float) -> None:
@@ -171,7 +165,7 @@ class _Pipes:
             self._end("it closed its input")
 
     async def _read(self) -> None:
-        await _read_lines(self.child.stdout, self.limit, self._take)
+        await read_lines(self.child.stdout, self.limit, self._take)
         self._end("it closed its output")
 
     def _take(self, line: bytes | Oversized) -> None:
@@ -199,16 +193,3 @@ class _Pipes:
 
     async def _listen(self) -> None:
         await self.complaints.hear(self.child.stderr, lambda: self.session.is_open and not self.ending.is_set())
-
-
-async def _read_lines(stream: trio.abc.ReceiveStream, limit: int, take: Callable[[bytes | Oversized], None]) -> None:
-    """Hand over all lines up to the end of the stream; others get their turn in between, however much has come at once."""
-    lines = LineSplitter(limit)
-    async for chunk in stream:
-        for piece in in_pieces(bytes(chunk)):
-            for line in lines.feed(piece):
-                take(line)
-            if len(piece) < len(chunk):
-                await trio.lowlevel.checkpoint()
-    for line in lines.end():
-        take(line)

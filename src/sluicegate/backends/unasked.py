@@ -1,40 +1,24 @@
-"""What a backend sends that nobody asked for: how much of it is taken, and in what portions it is read.
+"""What a backend sends that nobody asked for, and how much of it is taken.
 
 Each request of a backend costs an answer, and each line that is no message a look. A few are everyday; a flood of them would take the time of
-everybody else. So a reader lets others go on between small pieces of what has come, and a session that has too much of it is ended.
+everybody else. So a reader lets others go on between small pieces of what has come (``channel/reading.py``), and a session that has too much
+of it is ended.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import attrs
 import trio
 
 from ..protocol.why import Why
 
-__all__ = ["MOST_GARBAGE", "MOST_REQUESTS", "WINDOW_SECONDS", "Unasked", "in_pieces", "is_quick"]
+__all__ = ["MOST_GARBAGE", "MOST_REQUESTS", "WINDOW_SECONDS", "Unasked"]
 
 MOST_REQUESTS = 1000
 """Requests within the window, pings included; the next one is too many. Well-behaved servers ping every few seconds."""
 MOST_GARBAGE = 10_000
 """Messages that are none, or that answer no open call; some programs print what they do for every call."""
 WINDOW_SECONDS = 10.0
-
-PIECE = 1024
-"""Bytes that are looked at without letting others go on: some tens of messages, which take less than a millisecond."""
-FEW_LINES = 32
-"""A chunk with fewer line ends is read as it is: it is quick to look at, and may be part of something large."""
-
-
-def in_pieces(chunk: bytes) -> Sequence[bytes]:
-    """The chunk in pieces after each of which others should get their turn; one that has few lines is the only piece."""
-    return (chunk,) if is_quick(chunk) else [chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE)]
-
-
-def is_quick(chunk: bytes) -> bool:
-    """Whether the chunk is small enough, or has few enough lines, to be looked at as a whole."""
-    return len(chunk) <= PIECE or chunk.count(b"\n") + chunk.count(b"\r") <= FEW_LINES
 
 
 @attrs.define(eq=False)

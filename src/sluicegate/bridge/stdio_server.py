@@ -6,18 +6,20 @@ Messages pass as they are. While the daemon restarts the bridge waits, and when 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from ..channel.lines import LineSplitter, Oversized
+from ..channel.lines import Oversized, as_line
 from ..channel.oversized import refuse_oversized
+from ..channel.reading import read_lines
 from ..loggers import get_logger
 from ..protocol.eras import OPENS
 from ..protocol.errors import INTERNAL_ERROR
-from ..protocol.messages import Malformed, Notification, Request, compact, decode, encode, encode_error
+from ..protocol.messages import Malformed, Notification, Request, decode, encode, encode_error
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
 from .daemon_link import DaemonLink
 
@@ -31,7 +33,6 @@ log = get_logger("sluicegate.bridge")
 CONNECT_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 FAREWELL_SECONDS = 2.0
-CHUNK = 65536
 MOST_WAITING = 16
 """Lines that were read and could not be delivered yet."""
 MOST_OPEN = 1024
@@ -94,20 +95,20 @@ async def _carry(link: DaemonLink, stdin: trio.abc.ReceiveStream) -> None:
 
 async def _read(stdin: trio.abc.ReceiveStream, out: trio.MemorySendChannel[bytes | Oversized]) -> None:
     """Take lines until the input ends, which is noticed although the daemon may be away."""
-    lines, chunk = LineSplitter(LONGEST_MESSAGE), b"-"
-    while chunk:
-        try:
-            chunk = bytes(await stdin.receive_some(CHUNK))
-        except trio.BrokenResourceError:
-            chunk = b""
-        for line in lines.feed(chunk) if chunk else lines.end():
-            await out.send(line)
+    waiting: deque[bytes | Oversized] = deque()
+
+    async def hand_over() -> None:
+        while waiting:
+            await out.send(waiting.popleft())
+
+    await read_lines(stdin, LONGEST_MESSAGE, waiting.append, hand_over)
+    await hand_over()
 
 
 async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
     try:
         async for message in lines:
-            await stdout.send_all(compact(message) + b"\n")
+            await stdout.send_all(as_line(message))
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         everything.cancel(reason="the client reads no more")
 

@@ -11,7 +11,9 @@ import re
 
 import attrs
 
-__all__ = ["LineSplitter", "Oversized", "number_at_ends"]
+from ..protocol.messages import compact
+
+__all__ = ["LineSplitter", "Oversized", "as_line", "number_at_ends"]
 
 KEPT = 2048
 """Bytes kept of each end of a line that is too long."""
@@ -61,6 +63,11 @@ def number_at_ends(data: bytes) -> int | None:
     """The id of a response that cannot be parsed, as a number of ours; None if it does not look like one, or neither end shows an id."""
     ends = Oversized(len(data), data[:KEPT], data[-KEPT:])
     return ends.number if ends.is_answer and _ANSWER.match(ends.head) else None
+
+
+def as_line(message: bytes) -> bytes:
+    """A message as it travels through a pipe (P-31)."""
+    return compact(message) + b"\n"
 
 
 @attrs.define(eq=False)

@@ -47,16 +47,34 @@ class Outbox:
     most_bytes: int = MOST_QUEUED_BYTES
     send_now: Callable[[bytes], int] | None = None
     """Writes as much as the transport takes at once, and returns how many bytes that was. None where a transport cannot tell."""
+    on_written: Callable[[], None] | None = None
+    """Told when the writer has sent a message and looks for the next one."""
     _waiting: deque[Frame] = attrs.field(factory=deque, init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _sending: int = attrs.field(default=0, init=False)
+    """Bytes that the writer has in its hands."""
     _rest: bytes = attrs.field(default=b"", init=False)
     """The end of a message whose beginning has left."""
     _writer_waits: bool = attrs.field(default=False, init=False)
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return self._bytes + self._sending
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was put in has been sent."""
+        return not (self._waiting or self._sending or self._rest)
+
+    def holds(self, data: bytes) -> bool:
+        """Whether such a message waits already."""
+        return any(frame.data == data for frame in self._waiting)
 
     @property
     def is_full(self) -> bool:
@@ -100,14 +118,20 @@ class Outbox:
 
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when there will be none. One writer at a time."""
+        if self._sending:
+            self._sending = 0
+            if self.on_written is not None:
+                self.on_written()
         while not self._closed:
             if self._rest:
                 rest, self._rest = self._rest, b""
                 self._bytes -= len(rest)
+                self._sending = len(rest)
                 return rest
             if self._waiting:
                 frame = self._waiting.popleft()
                 self._bytes -= len(frame.data)
+                self._sending = len(frame.data)
                 frame.leave()
                 return frame.data
             self._news = trio.Event()

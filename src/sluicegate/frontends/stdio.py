@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import attrs
 import trio
 
-from ..channel.lines import LineSplitter, Oversized
+from ..channel.lines import Oversized, as_line
+from ..channel.outbox import Frame, Outbox
 from ..channel.oversized import refuse_oversized
+from ..channel.reading import read_lines
 from ..protocol.batches import is_batch, read_batch
 from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES, OPENS
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Message, Notification, Request, compact, decode, encode_error
+from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode_error
 from ..protocol.parts import Parts
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
@@ -30,7 +31,6 @@ DEBOUNCE_SECONDS = 0.1
 MOST_NOTES = 256
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """While more than that waits for the client to read, we read nothing more from it."""
-CHUNK = 65536
 
 
 async def serve_stdio(
@@ -62,27 +62,26 @@ class _Front:
     """The client reads no more."""
     _deaf: bool = attrs.field(default=False, init=False)
     """The client says no more."""
-    _outbox: deque[bytes] = attrs.field(factory=deque, init=False)
-    _waiting_bytes: int = attrs.field(default=0, init=False)
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _outbox: Outbox = attrs.field(init=False)
     _written: trio.Event = attrs.field(factory=trio.Event, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _shelter: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True), init=False)
     """The writer works on while open calls end."""
 
     def __attrs_post_init__(self) -> None:
+        self._outbox = Outbox(MOST_NOTES, MOST_WAITING_BYTES, on_written=self._look_again)
         self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
     # -- out
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
-        if len(self._outbox) < MOST_NOTES and self._waiting_bytes <= MOST_WAITING_BYTES and self.session.hears(message):
+        if not self._outbox.is_full and self.session.hears(message):
             self._put(message)
 
     def ask(self, message: bytes) -> Callable[[], None] | None:
         """Ask the client, if it still answers, and reads."""
-        if self._deaf or self.gone or len(self._outbox) >= MOST_NOTES or self._waiting_bytes > MOST_WAITING_BYTES:
+        if self._deaf or self.gone or self._outbox.is_full:
             return None
         self._put(message)
         return lambda: None  # nobody keeps a line that was written
@@ -91,33 +90,25 @@ class _Front:
         """Pass on the end of a call."""
         if message is not None:
             self._put(bytes(message))
-        self._written.set()
+        self._look_again()
 
     def _put(self, message: bytes) -> None:
-        self._outbox.append(message)
-        self._waiting_bytes += len(message)
-        self._news.set()
+        self._outbox.put(Frame(as_line(message)))
+
+    def _look_again(self) -> None:
+        self._written.set()
 
     async def write(self, stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
         """The one writer."""
+        self._outbox.send_now = getattr(stdout, "send_now", None)
         with self._shelter:
             try:
-                while True:
-                    await self._news.wait()
-                    self._news = trio.Event()
-                    await self._write_waiting(stdout)
+                while (frame := await self._outbox.next_frame()) is not None:
+                    await stdout.send_all(frame)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.gone = True
-                self._written.set()
+                self._look_again()
                 everything.cancel(reason="the client reads no more")
-
-    async def _write_waiting(self, stdout: trio.abc.SendStream) -> None:
-        while self._outbox:
-            message = self._outbox[0]
-            await stdout.send_all(compact(message) + b"\n")
-            self._outbox.popleft()
-            self._waiting_bytes -= len(message)
-            self._written.set()
 
     def announce(self, methods: frozenset[str]) -> None:
         """Lists changed."""
@@ -132,20 +123,18 @@ class _Front:
             self._changed = trio.Event()
             if self.session.may_be_told:
                 changes = self.session.take_changes()
-                for message in [change for change in changes if change not in self._outbox]:  # what was not read yet is not told twice
+                for message in [change for change in changes if not self._outbox.holds(as_line(change))]:  # not twice before it is read
                     self._put(message)
 
     # -- in
 
     async def read(self, stdin: trio.abc.ReceiveStream) -> None:
         """Read until the input ends."""
-        lines = LineSplitter(self.endpoint.limits.max_body_size)
-        while chunk := await _receive(stdin):
-            for line in lines.feed(bytes(chunk)):
-                self._take(line)
-            await self._wait_until(lambda: self._waiting_bytes <= MOST_WAITING_BYTES)
-        for line in lines.end():
-            self._take(line)
+        await read_lines(stdin, self.endpoint.limits.max_body_size, self._take, self._wait_for_room)
+
+    async def _wait_for_room(self) -> None:
+        """While much waits for the client to read, nothing more is read from it."""
+        await self._wait_until(lambda: self._outbox.size <= MOST_WAITING_BYTES)
 
     def _take(self, line: bytes | Oversized) -> None:
         if isinstance(line, Oversized):
@@ -205,7 +194,7 @@ class _Front:
             await self._wait_until(lambda: not self.session.calls)
         self.session.end()
         with trio.move_on_after(FAREWELL_SECONDS, shield=True):
-            await self._wait_until(lambda: not self.session.calls and not self._outbox)
+            await self._wait_until(lambda: not self.session.calls and self._outbox.is_empty)
         self._shelter.cancel(reason="everything is said")
 
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
@@ -241,10 +230,3 @@ class _Batch:
             self._replies.append(bytes(message))
         if self.waiting == 0:
             self.front.reply(b"[" + b",".join(self._replies) + b"]" if self._replies else None)
-
-
-async def _receive(stdin: trio.abc.ReceiveStream) -> bytes:
-    try:
-        return bytes(await stdin.receive_some(CHUNK))
-    except trio.BrokenResourceError:
-        return b""

@@ -7,8 +7,9 @@ from contextlib import suppress
 import trio
 
 from ..backends.channel import ChannelSession
-from ..channel.lines import LineSplitter, Oversized
+from ..channel.lines import Oversized
 from ..channel.outbox import Frame
+from ..channel.reading import read_lines
 from ..outside import ProcessSpec
 from ..protocol.clientele import MANY
 from ..protocol.messages import Params
@@ -75,11 +76,12 @@ def program_of(backend: ScriptedBackend) -> Program:
 
 
 async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
-    lines = LineSplitter(LONGEST_LINE)
-    async for chunk in stdin:
-        for line in lines.feed(bytes(chunk)):
-            if not isinstance(line, Oversized) and line.strip():
-                session.outbox.put(Frame(line))
+
+    def take(line: bytes | Oversized) -> None:
+        if not isinstance(line, Oversized) and line.strip():
+            session.outbox.put(Frame(line))
+
+    await read_lines(stdin, LONGEST_LINE, take)
     session.close("its input has ended")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
+from ...channel.reading import in_pieces, is_quick
 from ...http1.client.dial_limit import Leaves
 from ...http1.client.failures import Broken, TooLarge, Unreachable
 from ...http1.client.head import encode_headers
@@ -21,7 +22,6 @@ from ...protocol.faults import Cause, Fault
 from ...protocol.headers import EVENT_STREAM, JSON
 from ...protocol.messages import Raw
 from ...protocol.why import Why
-from ..unasked import in_pieces, is_quick
 from .coding import CODING, inflater_for, read_inflated
 from .refusal_reasons import what_is_missing
 from .retry_after import retry_after
