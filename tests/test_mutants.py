@@ -32,6 +32,7 @@ BUGGY = {
     "mirror": "copies that nobody waits for",
     "order": "how all of them are put together",
     "outlier": "outlier detection and its groups",
+    "question": "what backends ask, and who is asked",
     "rate": "the rate limit",
     "repeatable": "which calls may run twice",
     "retry": "attempts one after the other",

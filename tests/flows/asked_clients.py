@@ -84,9 +84,11 @@ class LinesClient:
     """What is about no call is heard on `lines` only."""
 
     lines: LineClient
+    _saying: trio.Lock = attrs.field(factory=trio.Lock)
 
     async def say(self, **members: object) -> None:
-        await self.lines.send({"jsonrpc": "2.0", **members})
+        async with self._saying:
+            await self.lines.send({"jsonrpc": "2.0", **members})
 
     async def hear(self) -> Json:
         while True:

@@ -64,7 +64,7 @@ class PostAnswer:
             return None
         log = self._become_stream()
         log.put(message, is_note=False)
-        return partial(log.drop, log.last)
+        return partial(log.make_note, log.last)
 
     def reply(self, message: bytes | Parts | None) -> None:
         """One call is over."""

@@ -130,12 +130,23 @@ class EventLog:
         self._events.append(_Event(self.last, data, is_note))
         self.size += len(data)
         if is_note:
-            self._notes += 1
-            self._note_bytes += len(data)
-            while self._notes > MOST_NOTES or (self._note_bytes > MOST_NOTE_BYTES and self._notes > 1):
-                self._drop_oldest_note()
+            self._count_note(len(data))
         if self.reader is not None:
             self.reader.ring()
+
+    def make_note(self, number: int) -> None:
+        """An event that has been kept so far is no more than a note from now on, in its place."""
+        for place, event in enumerate(self._events):
+            if event.number == number:
+                self._events[place] = _Event(number, event.data, is_note=True)
+                self._count_note(len(event.data))
+                return
+
+    def _count_note(self, size: int) -> None:
+        self._notes += 1
+        self._note_bytes += size
+        while self._notes > MOST_NOTES or (self._note_bytes > MOST_NOTE_BYTES and self._notes > 1):
+            self._drop_oldest_note()
 
     def _drop_oldest_note(self) -> None:
         oldest = next(event for event in self._events if event.is_note)
@@ -147,14 +158,6 @@ class EventLog:
         self._note_bytes -= len(oldest.data)
         self.size -= len(oldest.data)
         self.dropped += 1
-
-    def drop(self, number: int) -> None:
-        """An event that is no note need not be kept any longer."""
-        for event in self._events:
-            if event.number == number:
-                self._events.remove(event)
-                self.size -= len(event.data)
-                return
 
     def end(self) -> None:
         """Nothing more will come."""
