@@ -221,6 +221,15 @@ async def test_an_answer_that_is_no_object_is_an_error_to_the_backend(answer: by
         assert "no object" in json.loads(await here.text())["message"]
 
 
+@pytest.mark.parametrize("error", [7, {}, {"code": "x", "message": "m"}, {"code": 1}])
+async def test_an_error_that_is_none_is_said_to_be_the_clients(error: object, autojump_clock: Clock) -> None:
+    async with asked_client("stdio", Transport.CHILD, Ask()) as here:
+        await here.call()
+        await here.client.say(id=(await here.question())["id"], error=error)
+        told_so = json.loads(await here.text())
+        assert (told_so["code"], told_so["message"]) == (-32600, "the client's error has no integer code and text message")
+
+
 async def test_answers_over_http_are_accepted(autojump_clock: Clock) -> None:
     async with asked_client("http", Transport.FRAMES, Ask()) as here:
         assert isinstance(here.client, HttpClient)

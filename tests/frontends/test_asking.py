@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import trio
+from tests.kit.messages import INITIALIZED
 
+from sluicegate.bridge.stdio_server import bridge
 from sluicegate.frontends.stream import MOST_NOTE_BYTES
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.question import Question
+from sluicegate.testing.lines import open_line_client
 
 CAN: dict[str, object] = {"elicitation": {}, "roots": {}}
 
@@ -206,3 +209,25 @@ async def test_of_a_call_that_asks_again_and_again_only_so_much_is_kept(gate: An
             await gate.post(answer_to(json.loads((await stream.next()).data)), session)
         assert "result" in json.loads((await stream.next()).data)
     assert 0 < sizes[0] <= MOST_NOTE_BYTES
+
+
+async def test_the_bridge_carries_questions_and_their_answers(gate: Any, talk: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
+    async def run(stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
+        await bridge("http://127.0.0.1:8080/mcp", {}, stdin, stdout, transport=gate.transport)
+
+    async with open_line_client(run, nursery) as client:
+        opening = talk.opening()
+        opening["params"]["capabilities"] = CAN
+        await client.send(opening)
+        assert "result" in await client.next()
+        await client.send(INITIALIZED, asking(talk, "one", 5), asking(talk, "two", 6))
+        questions = [await client.next(), await client.next()]
+        for question in questions:
+            await client.send(answer_to(question, question["params"]["from"]["who"]))
+        replies = {reply["id"]: reply["result"]["content"][0]["text"] for reply in [await client.next(), await client.next()]}
+        assert {number: json.loads(text)["roots"] for number, text in replies.items()} == {5: ["one"], 6: ["two"]}
+        await client.send(asking(talk, "three", 7))
+        question = await client.next()
+        await client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
+        heard = [await client.next(), await client.next()]
+        assert (heard[0]["params"], heard[1]["error"]["code"]) == ({"requestId": question["id"]}, -32800)

@@ -124,7 +124,12 @@ class ClientSide:
 def _answer_of(response: Response) -> Reply:
     """A client's answer, on its way to the backend that has asked: an error as it came, too."""
     if response.error is not None:
-        return Reply.failed(faults.backend_error("", response.error))
+        fault = faults.backend_error("", response.error)
+        return Reply.failed(fault if fault.raw is not None else _unusable("error has no integer code and text message"))
     if bytes(response.result or b"")[:1] != b"{":
-        return Reply.failed(faults.client_mistake("the client's answer is no object", code=INVALID_REQUEST, reason="bad_answer"))
+        return Reply.failed(_unusable("answer is no object"))
     return Reply(response.result or EMPTY)
+
+
+def _unusable(what: str) -> Fault:
+    return faults.client_mistake(f"the client's {what}", code=INVALID_REQUEST)
