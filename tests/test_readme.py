@@ -12,6 +12,8 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
+from typing import get_args, get_type_hints
 
 import attrs
 import pytest
@@ -19,7 +21,8 @@ from tests.kit.checkout import ROOT
 
 from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
-from sluicegate.gateway.policy_readings import _COUNTERS, _GAUGES
+from sluicegate.gateway.handles import Policies
+from sluicegate.observe.statistics import shown
 from sluicegate.testing.injections.words import FAULTS
 from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
@@ -166,9 +169,17 @@ def rows_of(page: Path, first: str) -> Iterator[list[str]]:
             yield [line[start:end].strip() for start, end in columns]
 
 
+def statistics_of_policies() -> Iterator[type[attrs.AttrsInstance]]:
+    """What each of them can tell, as it is declared."""
+    for field, hint in get_type_hints(Policies).items():
+        if field in Policies.names():
+            (part,) = (kind for kind in get_args(hint) if kind is not NoneType)
+            yield get_type_hints(part.statistics)["return"]
+
+
 def test_every_number_that_tells_of_a_policy_is_in_the_table_of_metrics() -> None:
     text = (MANUAL / "metrics.rst").read_text(encoding="utf-8")
-    names = [*(name for name, *_ in _GAUGES), *(f"{name}_total" for name, *_ in _COUNTERS)]
+    names = [f"{one.name}_total" if one.kind == "counter" else one.name for kind in statistics_of_policies() for _field, one in shown(kind)]
     assert [name for name in names if not re.search(rf"``(mcp_proxy)?_{name}``", text)] == []
 
 

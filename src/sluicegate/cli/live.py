@@ -10,7 +10,9 @@ import trio
 from ..backends.backend import Backend
 from ..backends.link import State
 from ..config.model import Config
+from ..gateway.handles import Policies
 from ..gateway.opening import open_gateway
+from ..observe.statistics import plain
 from .conversation import log_quietly
 from .tables import print_table
 
@@ -26,7 +28,7 @@ def look_at_backends(config: Config) -> list[dict[str, Any]]:
         async with open_gateway(patient) as gateway:  # also where a required one fails, to see the others
             for backend in gateway.backends.values():
                 await backend.wait_for(lambda backend: backend.state is not State.STARTING)
-            return [describe(backend) for backend in gateway.backends.values()]
+            return [describe(backend) | counted(gateway.policies[name]) for name, backend in gateway.backends.items()]
 
     return trio.run(main)
 
@@ -43,6 +45,11 @@ def describe(backend: Backend) -> dict[str, Any]:
         "error": backend.error,
         "flaws": [attrs.asdict(flaw) for flaws in offer.flaws.values() for flaw in flaws] if offer else [],
     }
+
+
+def counted(policies: Policies) -> dict[str, Any]:
+    """What its policies have counted, by policy."""
+    return {"statistics": {name: plain(value) for name, value in policies.statistics().items()}}
 
 
 def print_backends(backends: list[dict[str, Any]]) -> None:

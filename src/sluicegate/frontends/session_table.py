@@ -19,6 +19,7 @@ from .endpoint import Limits, Opening
 from .exchange import Exchange
 from .large_events import LargeEvents
 from .owners import Owner, Owners
+from .session_statistics import SessionStatistics
 from .sessions import Session
 from .stream import Downlink, EventLog
 
@@ -72,6 +73,10 @@ class SessionTable:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def statistics(self) -> SessionStatistics:
+        """How many there are now."""
+        return SessionStatistics(len(self._sessions), self.streams, len(self.orphans))
 
     def may_stream(self, session: Session) -> bool:
         """Whether its owner may have one more stream: each keeps a connection, and he may have as many as are left for all others."""

@@ -13,6 +13,7 @@ import attrs
 
 from ..backends.backend import Backend
 from ..config.model import BackendConfig
+from ..observe.statistics import Counting, Value
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
@@ -52,13 +53,23 @@ class Policies:
     handler: Handler
     """From the outermost of them down to the backend."""
     arguments: ArgumentLimit | None = None
-    budget: Budget | None = None
-    retry: Retry | None = None
-    hedge: Hedge | None = None
     breaker: Breaker | None = None
     outlier: Outlier | None = None
+    retry: Retry | None = None
+    budget: Budget | None = None
+    hedge: Hedge | None = None
     rate: RateLimit | None = None
     concurrency: Concurrency | None = None
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of all that there may be, in the order in which they are shown."""
+        return [field.name for field in attrs.fields(cls) if field.name != "handler"]
+
+    def statistics(self) -> dict[str, Value]:
+        """What each of them has counted until now, by name; only those that are configured."""
+        parts: dict[str, Counting | None] = {name: getattr(self, name) for name in self.names()}
+        return {name: part.statistics() for name, part in parts.items() if part is not None}
 
     @property
     def is_open(self) -> bool:
@@ -154,14 +165,14 @@ class Handles:
         """What can be read and moved of them, now that they are a chain that begins with this handler."""
         return Policies(
             handler,
-            self.arguments,
-            self.budget,
-            self.retry.policy,
-            self.hedge.policy,
-            self.breaker,
-            self.outlier,
-            self.rate.policy,
-            self.concurrency.policy,
+            arguments=self.arguments,
+            breaker=self.breaker,
+            outlier=self.outlier,
+            retry=self.retry.policy,
+            budget=self.budget,
+            hedge=self.hedge.policy,
+            rate=self.rate.policy,
+            concurrency=self.concurrency.policy,
         )
 
     def begin(self) -> None:

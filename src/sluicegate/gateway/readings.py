@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..backends.backend import Backend
 from ..backends.link import State
+from ..frontends.session_statistics import SessionStatistics
 from ..frontends.session_table import SessionTable
 from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
-from ..observe.exposition import MetricFamily
-from ..policies.mirror import Shadow
+from ..observe.exposition import MetricFamily, families
+from ..observe.statistics import Value
+from ..policies.mirror import MirrorStatistics, Shadow
 from .fleet import Fleet
 from .policy_readings import of_policies
 
@@ -22,9 +24,7 @@ def readings(fleet: Fleet, sessions: SessionTable, connection_limit: ConnectionL
     yield from _of_backends(list(fleet.backends.values()))
     yield from _of_mirrors(fleet.shadows)
     yield from of_policies(fleet.policies)
-    yield MetricFamily("sessions", "Sessions of clients over HTTP.", samples=[((), len(sessions))])
-    yield MetricFamily("streams", "Streams that clients keep open with GET.", samples=[((), sessions.streams)])
-    yield MetricFamily("orphans", "Requests that go on although their connection was lost.", samples=[((), len(sessions.orphans))])
+    yield from _told(SessionStatistics, [("", sessions.statistics())], label="")
     yield MetricFamily("connections", "Open connections of clients.", samples=[((), connection_limit.inside)])
     yield MetricFamily("connections_refused", "Connections that found no room.", samples=[((), connection_limit.refused)], kind="counter")
     if lines is not None:
@@ -58,9 +58,10 @@ def _of_backends(backends: list[Backend]) -> Iterator[MetricFamily]:
 
 
 def _of_mirrors(shadows: Iterable[Shadow]) -> Iterator[MetricFamily]:
-    samples = []
-    for one in shadows:
-        outcomes = {"ok": one.sent - one.failed - one.running, "failed": one.failed, "dropped": one.dropped}
-        samples += [((one.name, outcome), float(number)) for outcome, number in outcomes.items()]
-    if samples:
-        yield MetricFamily("mirror_copies", "Copies of requests for mirrors that have ended.", ("backend", "outcome"), samples, "counter")
+    rows = [(one.name, one.statistics()) for one in shadows]
+    if rows:
+        yield from _told(MirrorStatistics, rows)
+
+
+def _told(kind: type[Value], rows: Sequence[tuple[str, Value]], label: str = "backend") -> Iterator[MetricFamily]:
+    return (family for _kind, family in families(kind, rows, label))

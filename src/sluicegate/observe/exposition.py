@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 import trio
 
 from .metrics import BOUNDS, Counts, Durations, status_of
+from .statistics import Kind, Value, shown
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import CollectorRegistry
 
-__all__ = ["KIND", "Exposition", "MetricFamily"]
+__all__ = ["KIND", "Exposition", "MetricFamily", "families"]
 
 KIND = b"text/plain; version=0.0.4; charset=utf-8"
 """The media type of `Exposition.render`."""
@@ -31,6 +33,25 @@ class MetricFamily:
     samples: Iterable[tuple[tuple[str, ...], float]] = ()
     """The values of the labels, and the number."""
     kind: Literal["gauge", "counter"] = "gauge"
+
+
+def families(kind: type[Value], rows: Sequence[tuple[str, Value]], label: str = "backend") -> Iterator[tuple[Kind, MetricFamily]]:
+    """A family for each field of these values that is shown, in their order; a row for each value of the label, which may be empty."""
+    of_row = (label,) if label else ()
+    for name, one in shown(kind):
+        labels = (*of_row, one.label) if one.label else of_row
+        samples = [((*((row,) if label else ()), *more), number) for row, value in rows for more, number in _numbers(getattr(value, name))]
+        yield one.kind, MetricFamily(one.name, one.help, labels, samples, "counter" if one.kind == "counter" else "gauge")
+
+
+def _numbers(value: object) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The numbers in the value of a field, each with the label that tells it apart, if there is one."""
+    if isinstance(value, enum.Enum):
+        yield from (((str(member.value),), float(member is value)) for member in type(value))
+    elif isinstance(value, Mapping):
+        yield from (((str(name),), float(number)) for name, number in value.items())
+    elif isinstance(value, int | float):
+        yield (), float(value)
 
 
 @attrs.define(eq=False)

@@ -10,11 +10,19 @@ import attrs
 import msgspec
 import trio
 
+from ..observe.statistics import counter, snapshot
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.messages import Raw
 
-__all__ = ["ArgumentLimit", "ArgumentSize"]
+__all__ = ["ArgumentLimit", "ArgumentSize", "ArgumentStatistics"]
+
+
+@attrs.frozen
+class ArgumentStatistics:
+    """What `ArgumentLimit` has counted."""
+
+    refused: int = attrs.field(metadata=counter("arguments_refused", "Calls of tools whose arguments were too large."))
 
 
 @attrs.define(eq=False)
@@ -25,6 +33,10 @@ class ArgumentLimit:
     """Bytes."""
     refused: int = attrs.field(default=0, init=False)
     """Calls that brought more."""
+
+    def statistics(self) -> ArgumentStatistics:
+        """What it has counted until now."""
+        return snapshot(ArgumentStatistics, self)
 
 
 @attrs.frozen(eq=False)

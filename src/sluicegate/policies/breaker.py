@@ -13,10 +13,11 @@ import attrs
 import trio
 
 from ..loggers import get_logger
+from ..observe.statistics import counter, snapshot, state
 from .settings import BreakerSettings
 from .window import CountWindow, TimeWindow
 
-__all__ = ["Breaker", "BreakerState"]
+__all__ = ["Breaker", "BreakerState", "BreakerStatistics"]
 
 log = get_logger("sluicegate.breaker")
 
@@ -47,6 +48,14 @@ _HEALTH = {
     BreakerState.FORCED_OPEN: "unhealthy",
     BreakerState.FORCED_CLOSED: "healthy",
 }
+
+
+@attrs.frozen
+class BreakerStatistics:
+    """What `Breaker` has counted."""
+
+    state: BreakerState = attrs.field(metadata=state("breaker_state", "1 for the state that its breaker is in, 0 for the others."))
+    opened: int = attrs.field(metadata=counter("breaker_opened", "Times that its breaker opened."))
 
 
 @attrs.define(eq=False)
@@ -222,6 +231,10 @@ class Breaker:
     def reset(self) -> None:
         """Closed, with nothing in the window."""
         self._enter(BreakerState.CLOSED)
+
+    def statistics(self) -> BreakerStatistics:
+        """What it has counted until now."""
+        return snapshot(BreakerStatistics, self)
 
 
 def _window(settings: BreakerSettings) -> CountWindow | TimeWindow:

@@ -11,9 +11,10 @@ from math import floor
 import attrs
 import trio
 
+from ..observe.statistics import counter, gauge, snapshot
 from ..protocol.calls import Call, Handler, Reply
 
-__all__ = ["Budget", "Budgeted"]
+__all__ = ["Budget", "BudgetStatistics", "Budgeted"]
 
 WINDOW_SECONDS = 10
 _SLOTS_PER_SECOND = 8
@@ -50,6 +51,14 @@ class _Window:
         """Count one, in the slot to which it was moved."""
         self._counts[self._slot % self.size] += 1
         self.total += 1
+
+
+@attrs.frozen
+class BudgetStatistics:
+    """What `Budget` has counted."""
+
+    left: int = attrs.field(metadata=gauge("retry_budget_left", "Attempts beyond the first that could be drawn now."))
+    refused: int = attrs.field(metadata=counter("retry_budget_refused", "Attempts beyond the first that there was no budget for."))
 
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
@@ -96,6 +105,10 @@ class Budget:
         share = floor(self._recent_calls.total * self.percent / 100)
         allowed = max(1, share + floor(self.min_retries_per_sec * WINDOW_SECONDS))
         return max(0, allowed - self._recent_draws.total)
+
+    def statistics(self) -> BudgetStatistics:
+        """What it has counted until now."""
+        return snapshot(BudgetStatistics, self)
 
 
 def _slot_now() -> int:

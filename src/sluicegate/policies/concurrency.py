@@ -10,11 +10,20 @@ from collections import deque
 import attrs
 import trio
 
+from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
 from ..protocol.calls import WORK, Call, Handler, Reply
 from .settings import ConcurrencySettings
 
-__all__ = ["Concurrency"]
+__all__ = ["Concurrency", "ConcurrencyStatistics"]
+
+
+@attrs.frozen
+class ConcurrencyStatistics:
+    """What `Concurrency` has counted."""
+
+    waiting: int = attrs.field(metadata=gauge("backend_queue", "Requests that wait for a place."))
+    refused: int = attrs.field(metadata=counter("queue_refused", "Requests that found its queue full, or waited in it for too long."))
 
 
 @attrs.define(eq=False)
@@ -85,3 +94,7 @@ class Concurrency:
             self._queue.popleft().set()
         else:
             self.running -= 1
+
+    def statistics(self) -> ConcurrencyStatistics:
+        """What it has counted until now."""
+        return snapshot(ConcurrencyStatistics, self)

@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from ..loggers import get_logger
+from ..observe.statistics import counter, snapshot
 from ..protocol.calls import SILENT, Call, Handler, Reply
 from ..protocol.fault import Cause
 from .hedge_timer import HedgeTimer
@@ -19,9 +20,17 @@ from .latencies import Latencies
 from .repeatable import Repeatable
 from .settings import HedgeSettings
 
-__all__ = ["Hedge", "HedgeTimer"]
+__all__ = ["Hedge", "HedgeStatistics", "HedgeTimer"]
 
 log = get_logger("sluicegate.hedge")
+
+
+@attrs.frozen
+class HedgeStatistics:
+    """What `Hedge` has counted."""
+
+    sent: int = attrs.field(metadata=counter("hedges", "Copies of slow requests that were sent."))
+    won: int = attrs.field(metadata=counter("hedges_won", "Copies whose answer was taken."))
 
 
 @attrs.define(eq=False)
@@ -93,6 +102,10 @@ class Hedge:
         elif reply.fault.cause is Cause.TIMEOUT:
             latencies.was_cut(trio.current_time() - began)
         return reply  # how soon an attempt fails for another reason says nothing about how long one takes that succeeds
+
+    def statistics(self) -> HedgeStatistics:
+        """What it has counted until now."""
+        return snapshot(HedgeStatistics, self)
 
 
 @attrs.define(eq=False)

@@ -6,16 +6,26 @@ them are under way the next one is dropped and counted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import trio
 
 from ..loggers import get_logger
+from ..observe.statistics import counter, snapshot
 from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 
-__all__ = ["Mirror", "Shadow"]
+__all__ = ["Mirror", "MirrorStatistics", "Shadow"]
 
 log = get_logger("sluicegate.mirror")
+
+
+@attrs.frozen
+class MirrorStatistics:
+    """What `Shadow` has counted."""
+
+    copies: Mapping[str, int] = attrs.field(metadata=counter("mirror_copies", "Copies of requests for mirrors that have ended.", "outcome"))
 
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
@@ -69,6 +79,15 @@ class Shadow:
         if reply is None or reply.fault is not None:
             self.failed += 1
             log.debug("a mirrored call failed", mirror=self.name, target=copy.target, why=why if reply is None else _words(reply))
+
+    @property
+    def copies(self) -> dict[str, int]:
+        """Those that have ended, by what became of them."""
+        return {"ok": self.sent - self.failed - self.running, "failed": self.failed, "dropped": self.dropped}
+
+    def statistics(self) -> MirrorStatistics:
+        """What it has counted until now."""
+        return snapshot(MirrorStatistics, self)
 
 
 def _words(reply: Reply) -> str:

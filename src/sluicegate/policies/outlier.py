@@ -13,9 +13,10 @@ import attrs
 import trio
 
 from ..loggers import get_logger
+from ..observe.statistics import counter, gauge, snapshot
 from .settings import OutlierSettings
 
-__all__ = ["Group", "Outlier"]
+__all__ = ["Group", "Outlier", "OutlierStatistics"]
 
 log = get_logger("sluicegate.outlier")
 
@@ -65,6 +66,14 @@ class Group:
         for other in out[: max(0, len(out) - self.most)]:
             if other.until < NEVER:  # one that is out by hand stays so
                 other.uneject()
+
+
+@attrs.frozen
+class OutlierStatistics:
+    """What `Outlier` has counted."""
+
+    is_ejected: bool = attrs.field(metadata=gauge("backend_ejected", "Whether outlier detection keeps it out now."))
+    ejections: int = attrs.field(metadata=counter("backend_ejections", "Times that outlier detection took it out."))
 
 
 @attrs.define(eq=False)
@@ -196,3 +205,7 @@ class Outlier:
     def leave(self) -> None:
         """It is gone, or replaced: it takes no place in its group any more (RES-55)."""
         self.group.leave(self, trio.current_time())
+
+    def statistics(self) -> OutlierStatistics:
+        """What it has counted until now."""
+        return snapshot(OutlierStatistics, self)

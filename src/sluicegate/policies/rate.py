@@ -11,11 +11,12 @@ from collections import deque
 import attrs
 import trio
 
+from ..observe.statistics import counter, snapshot
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
 from .settings import RateLimitSettings
 
-__all__ = ["Bucket", "RateLimit"]
+__all__ = ["Bucket", "RateLimit", "RateStatistics"]
 
 _HAIR = 1e-9
 """Seconds. A turn that comes just at the end of the longest wait is waited for, however the fractions were rounded."""
@@ -94,6 +95,13 @@ class Bucket:
             self._waiting[0].set()
 
 
+@attrs.frozen
+class RateStatistics:
+    """What `RateLimit` has counted."""
+
+    refused: int = attrs.field(metadata=counter("rate_limited", "Requests that its rate limit refused."))
+
+
 @attrs.define(eq=False)
 class RateLimit:
     """Let calls through at the rate of a bucket. One whose turn comes too late is refused at once, and told when to come again."""
@@ -131,3 +139,7 @@ class RateLimit:
         if seconds > self._max_wait_seconds + _HAIR:
             return False
         return trio.current_time() + seconds < trio.current_effective_deadline()
+
+    def statistics(self) -> RateStatistics:
+        """What it has counted until now."""
+        return snapshot(RateStatistics, self)

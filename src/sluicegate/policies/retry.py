@@ -15,12 +15,13 @@ from typing import Protocol
 import attrs
 import trio
 
+from ..observe.statistics import counter, snapshot
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.faults import Fault
 from .repeatable import Repeatable
 from .settings import RetrySettings
 
-__all__ = ["Retry"]
+__all__ = ["Retry", "RetryStatistics"]
 
 
 class Restarting(Protocol):
@@ -36,6 +37,14 @@ class Restarting(Protocol):
     async def wait_ready(self) -> None:
         """Wait until it is there, or is not worth waiting for any more."""
         ...
+
+
+@attrs.frozen
+class RetryStatistics:
+    """What `Retry` has counted."""
+
+    retried: int = attrs.field(metadata=counter("retries", "Attempts beyond the first that a retry made."))
+    exhausted: int = attrs.field(metadata=counter("retries_exhausted", "Requests that failed although they might have been repeated."))
 
 
 @attrs.define(eq=False)
@@ -114,6 +123,10 @@ class Retry:
     def _pause(self, limit: float, fault: Fault) -> float:
         """Drawn, and on top of what the backend asks for: all who were told the same moment must not come in the same moment."""
         return (fault.retry_after or 0.0) + self.chance.uniform(0, min(limit, self._max_seconds))
+
+    def statistics(self) -> RetryStatistics:
+        """What it has counted until now."""
+        return snapshot(RetryStatistics, self)
 
 
 def _told(said: Reply | None, reply: Reply) -> Reply:
