@@ -18,7 +18,8 @@ import pytest
 from tests.kit.checkout import ROOT
 
 SOURCE = ROOT / "src" / "sluicegate"
-MODULES = sorted(SOURCE.rglob("*.py"))
+MODULES = sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")])
+"""The stubs are where the packages list their public names, and where these come from."""
 
 LEVELS = (
     {"protocol", "sources", "loggers", "tls", "identity"},

@@ -14,6 +14,7 @@ import trio.testing
 
 from sluicegate import Call, Gateway, Reply
 from sluicegate.cli.memory import settle_memory
+from sluicegate.frontends.session_table import SessionTable
 from sluicegate.http1.asgi import ASGIApp
 from sluicegate.observe.metrics import Counts, Metrics
 from sluicegate.protocol.calls import Hop
@@ -176,10 +177,15 @@ async def ending(how: Callable[[Gateway, list[str]], Awaitable[None]], *, stream
     return {"turn": round(stopwatch.turn, 1), "step": round(stopwatch.step, 1)}
 
 
+def sessions_of(gateway: Gateway) -> SessionTable:
+    """Of all its clients over HTTP."""
+    return gateway._app.sessions  # noqa: SLF001  nobody else needs it
+
+
 async def by_time(gateway: Gateway, sessions: list[str]) -> None:
     """All have been idle for too long."""
     del sessions
-    table = gateway.app.sessions
+    table = sessions_of(gateway)
     for session in table._sessions.values():  # noqa: SLF001  half an hour is too long to wait
         session.used_at -= table.limits.session_idle_seconds
     while len(table):  # noqa: ASYNC110  the table tells nobody
@@ -207,9 +213,9 @@ async def by_clients(gateway: Gateway, sessions: list[str]) -> None:
 
 async def by_news(gateway: Gateway, sessions: list[str]) -> None:
     """No end: all are told that a list has changed. What they then wait for is new, and the garbage collector looks at that."""
-    gateway.app.sessions.announce({"notifications/tools/list_changed"})
-    table = gateway.app.sessions
+    table = sessions_of(gateway)
+    table.announce({"notifications/tools/list_changed"})
     while not all(session.told for session in table._sessions.values()):  # noqa: SLF001, ASYNC110
         await trio.sleep(0.1)
     del sessions
-    gateway.app.sessions.hang_up()
+    table.hang_up()

@@ -323,14 +323,14 @@ async def test_lists_asked_for_at_once_are_answered_alike_and_the_backend_is_not
     scripted, answers = math(), list[bytes]()
 
     async def use() -> None:
-        answers.append(bytes((await gateway.endpoint.handle(Call("tools/list", "tools/list", {}))).result))
+        answers.append(bytes((await gateway._endpoint.handle(Call("tools/list", "tools/list", {}))).result))
 
     async with Builder("x").backend("math", scripted.connector).open() as gateway:
         await ready(gateway)
         async with trio.open_nursery() as nursery:
             for _ in range(5):
                 nursery.start_soon(use)
-        assert (await gateway.endpoint.handle(Call("ping", "ping", {}))).fault is None
+        assert (await gateway._endpoint.handle(Call("ping", "ping", {}))).fault is None
         assert [message.method for message in scripted.received].count("tools/list") == 1
     assert len(answers) == 5
     assert len(set(answers)) == 1

@@ -88,7 +88,7 @@ async def test_nothing_is_accepted_any_more_once_the_drain_has_begun(autojump_cl
     async with trio.open_nursery() as nursery, builder.open(outside=Outside(listen=network.listen)) as gateway:
         await nursery.start(gateway.serve)
         await gateway.settled()
-        gateway.endpoint.calls.start_soon(work)
+        gateway._endpoint.calls.start_soon(work)
         nursery.start_soon(knock)
         await trio.testing.wait_all_tasks_blocked(0.01)
     assert [reply.fault for reply in replies] == [None]
@@ -124,7 +124,7 @@ async def test_fronts_in_a_nursery_outside_end_with_a_block_that_is_cancelled(au
                     await gateway.settled()
                     scope.cancel()
                     await trio.sleep_forever()
-            assert gateway.app.draining, "where the application is mounted elsewhere, it answers 503 from now on"
+            assert gateway._app.draining, "where the application is mounted elsewhere, it answers 503 from now on"
     with pytest.raises(OSError, match="nothing listens"):
         await network.open_stream("127.0.0.1", 8080)
     assert trio.current_time() == 0

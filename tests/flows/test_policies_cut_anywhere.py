@@ -133,7 +133,7 @@ async def rate_limited(world: World) -> None:
 async def rate_limited_at_the_edge(world: World) -> None:
     await playing(trial=(Answer(),))(world)
     for _ in range(20):
-        await world.gateway.endpoint.handle(Call("ping", "ping", {}))
+        await world.gateway._endpoint.handle(Call("ping", "ping", {}))
 
 
 async def half_open(world: World) -> None:

@@ -125,7 +125,7 @@ async def test_the_limit_of_the_whole_gateway_covers_every_request_of_every_clie
             error = (await web.ask(method, params))["error"]
             assert (error["code"], error["message"], error["data"]["retryAfterMs"]) == (-32011, "rate limit exceeded", 10_000), method
         assert backend.calls == 1
-        assert len(web.gateway.app.sessions) == 1, "handshakes that were refused have left no sessions"
+        assert len(web.gateway._app.sessions) == 1, "handshakes that were refused have left no sessions"
         await trio.sleep(10)
         assert "result" in await web.ask("ping")
 

@@ -409,7 +409,7 @@ def check_the_remains(life: Life, gateway: Gateway, transport: AsgiTransport) ->
         life.check(targets[mark] in (life.serves | life.shows)[name], mark, "went to", name)
     for name, backend in gateway.backends.items():
         life.check(backend.in_flight == 0, name, "has calls in flight")
-    table = gateway.app.sessions
+    table = gateway._app.sessions
     life.check(not table.orphans, "there are orphans")
     for session in table._sessions.values():
         life.check(not (session.calls or session.downlinks or session.listeners or session.streams), "a session is busy", session)

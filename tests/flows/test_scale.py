@@ -159,7 +159,7 @@ async def test_a_call_takes_the_same_steps_with_a_thousand_sessions_as_with_ten(
     found = []
     async with opened() as gateway:
         for number in (10, 1000):
-            while len(gateway.app.sessions) < number:
+            while len(gateway._app.sessions) < number:
                 session = await open_session(gateway)
             found.append(await steps_of(functools.partial(call, gateway, session)))
 
@@ -277,7 +277,7 @@ async def test_a_drain_ends_few_streams_at_a_time(autojump_clock: trio.testing.M
 
 async def test_news_for_all_reach_few_of_them_at_a_time_and_all_in_the_end(autojump_clock: trio.testing.MockClock) -> None:
     async with opened() as gateway:
-        table = gateway.app.sessions
+        table = gateway._app.sessions
         with watching() as turns:
             async with listening(gateway, CROWD) as sessions:
                 turns.most = 0

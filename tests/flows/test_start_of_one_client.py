@@ -122,7 +122,7 @@ async def test_a_backend_that_is_added_does_not_wait_for_a_client(is_known: bool
 async def test_the_one_client_over_http_makes_room_for_itself(autojump_clock: Clock) -> None:
     """Who comes back without having said goodbye is the same client, and not kept out by his own last session."""
     async with Builder("x").open(one_client=Clientele()) as gateway:
-        assert gateway.endpoint.limits.max_sessions == 1
+        assert gateway._endpoint.limits.max_sessions == 1
 
 
 async def test_what_came_up_during_the_handshake_is_no_news_afterwards(autojump_clock: Clock) -> None:

@@ -171,6 +171,6 @@ async def test_lists_keep_every_member_of_every_item_but_the_name() -> None:
             session.tell("notifications/initialized", {})
             for kind in ("tools", "resources", "prompts"):
                 expected = await directly(session, f"{kind}/list", {})
-                reply = await gateway.endpoint.handle(Call(f"{kind}/list", f"{kind}/list", {}))
+                reply = await gateway._endpoint.handle(Call(f"{kind}/list", f"{kind}/list", {}))
                 assert reply.fault is None
                 assert expected == bytes(reply.result).replace(b'"name":"all_', b'"name":"').replace(b'"uri":"all+', b'"uri":"')

@@ -149,7 +149,7 @@ async def test_sockets_of_systemd_take_the_place_of_host_and_port(server: Engine
     async with listening(ListenConfig(systemd=True, server=server)) as front:
         assert f"http://{host}:{port}" == front.url
         assert (await exchange(await trio.open_tcp_stream(host, port))).startswith(b"HTTP/1.1 200")
-        assert front.gateway.app.admission.on_loopback
+        assert front.gateway._app.admission.on_loopback
     assert inherited_hosts() == ["127.0.0.1"]
     for own in passed:
         own.close()

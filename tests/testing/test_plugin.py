@@ -196,12 +196,3 @@ def test_loading_the_plugin_loads_nothing_else() -> None:
     assert {"sluicegate", "sluicegate.testing", "sluicegate.testing.plugin"} == {
         name for name in done.stdout.split() if name.partition(".")[0] in ("sluicegate", "trio", "attrs", "structlog", "msgspec")
     }
-
-
-def test_every_name_that_the_kit_offers_is_there() -> None:
-    import sluicegate.testing as kit
-
-    assert [name for name in kit.__all__ if not hasattr(kit, name)] == []
-    assert sorted(kit.__all__) == list(kit.__all__)
-    assert callable(kit.play)
-    assert set(kit.__all__) <= set(dir(kit))

@@ -76,7 +76,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         layers: policies of the program's own, per backend, innermost first.
         access_log: takes batches of whole lines, one JSON object a call, or a `Sink` that has a writer; without it there is no access log.
         on_list_changed: called with the notification's method when a list has changed.
-        faults: makes backends fail on purpose, see `sluicegate.testing.injections.injector.Faults`.
+        faults: makes backends fail on purpose, see `sluicegate.testing.injections.injector.Injections`.
         one_client: for a gateway that has one client for its whole life; what that one can do is declared to the backends, which may ask it.
             They are started at once, and their handshakes wait for its ``initialize``; but not those of backends that are waited for.
 
@@ -97,11 +97,11 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
         brought = dict(servers or {}), layers or {}, lines, faults, one_client or MANY
-        gateway, fleet = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
+        gateway, app, fleet = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
         for callback in on_list_changed:
-            gateway.endpoint.directory.subscribe(partial(_tell_each, callback))
+            fleet.directory.subscribe(partial(_tell_each, callback))
         try:
-            gateway.app.begin(nurseries.sessions)
+            app.begin(nurseries.sessions)
             nurseries.background.start_soon(fleet.around.timer.run)
             await fleet.apply(whole(config.backends, {}, strict=strict))
             yield gateway
@@ -141,7 +141,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     lines: Sink | None,
     faults: FaultKit | None,
     clientele: Clientele,
-) -> tuple[Gateway, Fleet]:
+) -> tuple[Gateway, App, Fleet]:
     """Put the parts together; nothing runs yet."""
     directory = Directory()
     at_edge = Edge.of(config, lines, sources.wall)
@@ -163,12 +163,10 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         clientele=clientele,
     )
     connection_limit = _connection_limit(config)
-    gateway = Gateway(
-        endpoint, _app(config, endpoint, fleet.readiness.is_any_available, faults), outside, connection_limit, fleet, nurseries
-    )
+    app = _app(config, endpoint, fleet.readiness.is_any_available, faults)
     if at_edge.counts is not None:
-        gateway.app.metrics = Exposition(at_edge.counts, partial(readings, fleet, gateway.app.sessions, connection_limit, lines)).render
-    return gateway, fleet
+        app.metrics = Exposition(at_edge.counts, partial(readings, fleet, app.sessions, connection_limit, lines)).render
+    return Gateway(endpoint, app, outside, connection_limit, fleet, nurseries), app, fleet
 
 
 def _connection_limit(config: Config) -> ConnectionLimit:

@@ -39,10 +39,10 @@ log = get_logger("sluicegate.gateway")
 class Gateway:
     """A running gateway; made by `open_gateway`."""
 
-    endpoint: Endpoint
-    app: App
-    outside: Outside
-    connection_limit: ConnectionLimit
+    _endpoint: Endpoint
+    _app: App
+    _outside: Outside
+    _connection_limit: ConnectionLimit
     """All listeners together have one limit."""
     _fleet: Fleet
     _nurseries: Nurseries
@@ -59,7 +59,7 @@ class Gateway:
     def stop_accepting(self) -> None:
         """Begin to drain: no new connections, no new calls, streams end."""
         self._drained = True
-        self.app.drain()
+        self._app.drain()
         for scope in list(self._fronts):
             scope.cancel()
 
@@ -68,12 +68,12 @@ class Gateway:
     @property
     def handler(self) -> Handler:
         """Runs any routed request, through every policy. A call is run once, as its scope is entered; to ask again, make another."""
-        return self.endpoint.handler
+        return self._endpoint.handler
 
     @property
     def asgi_app(self) -> ASGIApp:
         """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
-        return self.app
+        return self._app
 
     async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
         """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
@@ -119,16 +119,16 @@ class Gateway:
         listen = self.config.proxy.listen
         serve = server_for(listen)
         with self._accepting():
-            listeners = await open_listeners(listen, self.outside)
+            listeners = await open_listeners(listen, self._outside)
             if listen.systemd:  # only now it is known who can connect
-                self.app.admission = attrs.evolve(self.app.admission, on_loopback=is_local(listeners))
+                self._app.admission = attrs.evolve(self._app.admission, on_loopback=is_local(listeners))
             await serve(
                 self.asgi_app,
                 listeners,
                 connections=self._nurseries.connections,
-                settings=attrs.evolve(settings_of(listen), on_refused=self.endpoint.refused),
-                connection_limit=self.connection_limit,
-                wall=self.endpoint.sources.wall,
+                settings=attrs.evolve(settings_of(listen), on_refused=self._endpoint.refused),
+                connection_limit=self._connection_limit,
+                wall=self._endpoint.sources.wall,
                 task_status=task_status,
             )
 
@@ -138,7 +138,7 @@ class Gateway:
 
         self._fleet.readiness.usual = STDIO_STARTUP_WAIT_SECONDS
         with self._accepting():
-            await serve_stdio(self.endpoint, stdin, stdout, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
+            await serve_stdio(self._endpoint, stdin, stdout, drain_seconds=self.config.proxy.shutdown_timeout_seconds)
 
     @contextmanager
     def _accepting(self) -> Iterator[None]:
