@@ -55,6 +55,20 @@ MOST_OF_A_PREFIX = 3
 LONG_FILES: dict[str, str] = {}
 """Source files of more than 250 lines, each with its reason."""
 
+SAME_ON_BOTH_SIDES = {
+    "backend": "what stands behind a gateway, live or scripted",
+    "backends": "their settings, and what these must keep to",
+    "child": "a process, and one that fails on purpose",
+    "connection": "of HTTP: a server's, a client's, Hypercorn's",
+    "listen": "its settings, and what these must keep to",
+    "schema": "the document, and the command that prints it",
+    "server": "of HTTP, ours and Hypercorn's, and what TLS needs to be one",
+    "session": "with a backend, on any transport and over HTTP",
+    "settings": "of what stands beside them",
+    "stdio": "in front and behind",
+}
+"""Names of files that stand more than once, because it is the same idea in each place."""
+
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 BANNED_WORDS = ("Upstream", "Middleware", "Manager", "Service")
 
@@ -280,6 +294,11 @@ def test_no_public_class_name_stands_twice() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, set()).add(str(module.relative_to(SOURCE)))
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_no_file_name_means_two_things() -> None:
+    homes = Counter(module.stem for module in MODULES if not module.stem.startswith("__"))
+    assert {name for name, places in homes.items() if places > 1} == set(SAME_ON_BOTH_SIDES)
 
 
 def test_only_the_command_line_starts_an_event_loop_or_listens_to_signals() -> None:

@@ -23,9 +23,9 @@ from sluicegate.protocol.question import Question
 from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.network import MemoryOutside, open_outside
-from sluicegate.testing.programs import program_of
+from sluicegate.testing.scripted_program import program_of
 from sluicegate.testing.transports import Transport
 
 EVERYTHING = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {"listChanged": True}}

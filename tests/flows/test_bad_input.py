@@ -22,9 +22,9 @@ from sluicegate.config.model import SecurityConfig, TimeoutConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.outside import ProcessSpec
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.processes import ProcessTable
 from sluicegate.testing.script import Garble, Reset, Result, Step
-from sluicegate.testing.wire import MemoryNetwork
 
 Clock = trio.testing.MockClock
 LIMIT = 1_000_000

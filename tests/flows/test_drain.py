@@ -8,8 +8,8 @@ import trio.testing
 
 from sluicegate import Builder, Outside, Reply
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.script import Answer, Delay, Hang
-from sluicegate.testing.wire import MemoryNetwork
 
 POST = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%bContent-Length: %d\r\n\r\n%b"
 

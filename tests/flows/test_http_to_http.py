@@ -22,8 +22,8 @@ from sluicegate import Builder, Gateway
 from sluicegate.config.model import TimeoutConfig
 from sluicegate.outside import Outside
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.script import Delay, Echo, Reset, Step
-from sluicegate.testing.wire import MemoryNetwork
 
 CALLERS = 20
 HELLO = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}}'

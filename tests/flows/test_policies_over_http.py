@@ -31,7 +31,7 @@ from sluicegate.policies.settings import (
     RetrySettings,
 )
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.lines import open_line_client
+from sluicegate.testing.line_client import open_line_client
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.script import Delay, RpcError
 

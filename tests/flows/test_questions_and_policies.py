@@ -16,7 +16,7 @@ from sluicegate.config.model import TimeoutConfig
 from sluicegate.policies.settings import BreakerSettings, HealthSettings, HedgeSettings, RetrySettings
 from sluicegate.protocol.clientele import Clientele
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.script import Answer, Ask, Delay, RpcError, Step
 
 Clock = trio.testing.MockClock

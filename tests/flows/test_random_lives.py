@@ -33,7 +33,7 @@ from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.testing.determinism import deterministic
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 SEEDS, CHUNKS = 96, 8
 OVER_HTTP = 0.4

@@ -30,7 +30,7 @@ from sluicegate.frontends.sessions import Session
 from sluicegate.protocol.messages import Params, Raw, encode
 from sluicegate.protocol.principal import NOBODY
 from sluicegate.sources import Sources
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 HELLO: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 HEADERS = {"host": "localhost", "accept": "application/json, text/event-stream", "content-type": "application/json"}

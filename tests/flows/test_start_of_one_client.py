@@ -16,7 +16,7 @@ from sluicegate.config.model import BackendConfig
 from sluicegate.protocol.clientele import Clientele
 from sluicegate.protocol.messages import Request
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 
 Clock = trio.testing.MockClock
 CAN: dict[str, object] = {"sampling": {"tools": {}}}

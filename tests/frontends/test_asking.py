@@ -15,7 +15,7 @@ from sluicegate.frontends.stream import MOST_NOTE_BYTES
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.question import Question
-from sluicegate.testing.lines import open_line_client
+from sluicegate.testing.line_client import open_line_client
 
 CAN: dict[str, object] = {"elicitation": {}, "roots": {}}
 

@@ -18,7 +18,7 @@ from sluicegate.bridge.daemon_answer import LONGEST_MESSAGE
 from sluicegate.bridge.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
 from sluicegate.bridge.stdio_server import CONNECT_SECONDS, bridge
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 
 
 @pytest.fixture

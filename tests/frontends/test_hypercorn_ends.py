@@ -15,7 +15,7 @@ from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 SETTINGS = ServerSettings(idle_seconds=60)
 

@@ -20,7 +20,7 @@ from sluicegate.http1.server.hang_up import HangUp
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.http1.sockets import is_readable
 from sluicegate.hypercorn.server import serve
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 SETTINGS = ServerSettings(head_seconds=10, body_seconds=20, write_seconds=30, idle_seconds=60, min_rate=500)
 

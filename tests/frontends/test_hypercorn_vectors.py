@@ -14,7 +14,7 @@ import trio.testing
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).parents[1] / "http1" / "request_vectors.py"))["VECTORS"]
 SMALL = [vector for vector in VECTORS if len(vector.data) < 100_000]

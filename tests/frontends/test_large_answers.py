@@ -18,8 +18,8 @@ from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.parts import LARGE
-from sluicegate.testing.lines import open_line_client
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.line_client import open_line_client
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 TEXT = "x" * LARGE + "é"
 RESULT = {"content": [{"type": "text", "text": TEXT}]}

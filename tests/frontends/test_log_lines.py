@@ -18,7 +18,7 @@ from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import KINDS, Hello, Offer
 from sluicegate.protocol.principal import NOBODY
 from sluicegate.routing.catalogue import Catalogue, Entry, build
-from sluicegate.testing.lines import open_line_client
+from sluicegate.testing.line_client import open_line_client
 
 
 def offering(*capabilities: str) -> Catalogue:

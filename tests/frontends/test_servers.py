@@ -15,7 +15,7 @@ from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.connection import FAREWELL_SECONDS
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.principal import NOBODY
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 Serve = Callable[..., Awaitable[None]]
 

@@ -19,7 +19,7 @@ from sluicegate.frontends.stdio import MOST_NOTES, MOST_WAITING_BYTES, _Front, s
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import trustme
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.hypercorn.server import serve
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.tls.server import BadCertificate, server_context
 
 

@@ -26,7 +26,7 @@ from sluicegate.policies import settings
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.determinism import deterministic
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.script import Delay, Echo, Note, Reset, RpcError, Step, ToolFails
 
 SEEDS, CHUNKS, CHANGES = 40, 4, 25

@@ -10,7 +10,7 @@ import pytest
 import trio
 from tests.kit.farside import FarSide
 
-from sluicegate.testing.wire import memory_pair
+from sluicegate.testing.memory_wire import memory_pair
 
 Pair = Callable[[int], tuple[trio.abc.Stream, trio.abc.Stream]]
 

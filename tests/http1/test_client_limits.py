@@ -12,8 +12,8 @@ from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.client.settings import ClientSettings
+from sluicegate.testing.memory_wire import memory_pair
 from sluicegate.testing.scissors import cut_after
-from sluicegate.testing.wire import memory_pair
 
 Pair = Callable[[int], tuple[trio.abc.Stream, trio.abc.Stream]]
 

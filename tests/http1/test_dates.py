@@ -9,7 +9,7 @@ import pytest
 from sluicegate.http1.server.dates import date_headers
 from sluicegate.http1.server.response_head import DateLine
 from sluicegate.observe.access import AccessLine, TextForm
-from sluicegate.observe.times import stamp
+from sluicegate.observe.stamps import stamp
 
 BEYOND = [253_402_300_800.0, 1e12, 1e18, -1e15]
 

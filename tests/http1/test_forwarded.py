@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from sluicegate.http1.server.forwarded import PeerAddress, network_behind, peer_of, seen_through
-from sluicegate.testing.wire import memory_pair
+from sluicegate.testing.memory_wire import memory_pair
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1"))
 PROXY = PeerAddress(("10.0.0.1", 1234), ("10.0.0.2", 80), is_proxy=True)

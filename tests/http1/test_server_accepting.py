@@ -19,7 +19,7 @@ from sluicegate.http1.server.accepting import accept_all, accept_waiting
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import PeerAddress
 from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ from tests.kit.front import GET, Front, HandClient, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.server import ServerSettings, StartUpFailed
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 STEPS = range(8)
 """By then everything that follows from a cancellation has happened."""

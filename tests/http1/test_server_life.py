@@ -12,7 +12,7 @@ from tests.kit.front import GET, HandClient, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.server import ON_DISCONNECT, ServerSettings, StartUpFailed
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -17,7 +17,7 @@ from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.response_head import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings
 from sluicegate.http1.server.shared import Serving
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 
 async def ok(scope: Scope, receive: Receive, send: Send) -> None:

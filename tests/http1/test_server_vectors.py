@@ -13,7 +13,7 @@ from tests.kit.front import HandClient, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.connection import MOST_DROPPED
-from sluicegate.testing.wire import MemoryNetwork
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 VECTORS: list[Any] = runpy.run_path(str(Path(__file__).with_name("request_vectors.py")))["VECTORS"]
 SMALL = [vector for vector in VECTORS if len(vector.data) < 2000]

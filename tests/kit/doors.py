@@ -12,7 +12,7 @@ import httpx2
 import trio
 from tests.kit.asgi import AsgiTransport
 
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 __all__ = ["AsgiDoor", "Cut", "Door", "RawDoor", "Response"]
 

@@ -9,7 +9,7 @@ import attrs
 import trio
 import trio.testing
 
-from sluicegate.testing.wire import BUFFER, memory_pair
+from sluicegate.testing.memory_wire import BUFFER, memory_pair
 
 __all__ = ["FarSide", "Talk"]
 

@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate.http1.asgi import ASGIApp
 from sluicegate.http1.server.server import ServerSettings, serve
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 __all__ = ["GET", "Answer", "Front", "HandClient", "open_front"]
 

@@ -17,8 +17,8 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.network import MemoryOutside, open_outside
-from sluicegate.testing.programs import program_of
 from sluicegate.testing.script import Rule, Script
+from sluicegate.testing.scripted_program import program_of
 
 __all__ = ["Gate", "open_gate"]
 

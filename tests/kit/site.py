@@ -13,7 +13,7 @@ import trio.testing
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Send
 from sluicegate.http1.server.server import HangUp, ServerSettings, serve
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 __all__ = ["Site", "open_site"]
 

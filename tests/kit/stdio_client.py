@@ -14,7 +14,7 @@ from tests.kit.messages import READY
 
 from sluicegate.protocol.eras import LEGACY
 from sluicegate.protocol.messages import decode_object, encode
-from sluicegate.testing.lines import LineClient, Serve, open_line_client
+from sluicegate.testing.line_client import LineClient, Serve, open_line_client
 
 __all__ = ["CANCEL", "LOOK", "READY", "StdioClient", "hello", "listed"]
 

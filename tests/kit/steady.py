@@ -13,8 +13,8 @@ from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutC
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.playing import Play
-from sluicegate.testing.programs import program_of
 from sluicegate.testing.script import Answer, Delay, RpcError
+from sluicegate.testing.scripted_program import program_of
 
 __all__ = ["steady"]
 

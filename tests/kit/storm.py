@@ -20,7 +20,7 @@ from sluicegate.gateway.faulting import FaultKit
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.sse import Event, EventParser
 from sluicegate.testing.playing import Play
-from sluicegate.testing.programs import program_of
+from sluicegate.testing.scripted_program import program_of
 
 __all__ = ["storm"]
 

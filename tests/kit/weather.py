@@ -8,7 +8,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from sluicegate.testing.wire import MemoryStream
+from sluicegate.testing.memory_wire import MemoryStream
 
 __all__ = ["BadWire"]
 

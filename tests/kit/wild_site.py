@@ -22,7 +22,7 @@ from sluicegate.protocol.messages import Malformed, Notification, Params, Reques
 from sluicegate.protocol.sse import format_event
 from sluicegate.protocol.tokens import NOBODY
 from sluicegate.protocol.why import Why
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
 __all__ = ["WildSite"]
 

@@ -18,8 +18,8 @@ from sluicegate import Builder, Gateway, Outside, open_gateway
 from sluicegate.config.model import BearerAuth, Config, MetricsConfig, ObservabilityConfig
 from sluicegate.http1.asgi import ASGIApp
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.script import Delay, Reset, RpcError
-from sluicegate.testing.wire import MemoryNetwork
 
 BOTH = "application/json, text/event-stream"
 

@@ -16,7 +16,7 @@ from tests.kit.stdio_client import CANCEL, READY, hello
 from sluicegate.gateway.opening import Gateway
 from sluicegate.protocol.messages import decode_object
 from sluicegate.protocol.sse import Event, EventParser
-from sluicegate.testing.lines import LineClient, open_line_client
+from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.playing import Play
 
 __all__ = ["Client", "Register", "ask_by_program"]

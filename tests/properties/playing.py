@@ -24,8 +24,8 @@ from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.playing import Play
-from sluicegate.testing.programs import program_of
 from sluicegate.testing.script import Answer, Step
+from sluicegate.testing.scripted_program import program_of
 
 __all__ = ["Player", "Stage", "open_stage"]
 

@@ -8,7 +8,7 @@ import trio.testing
 
 from sluicegate.testing.injections.kinds import Delay, Drip, DropAnswer, Garble, Hang, Injection, Refuse, Reset, ToolFails, Truncate
 from sluicegate.testing.injections.streams import FaultyStream
-from sluicegate.testing.wire import memory_pair
+from sluicegate.testing.memory_wire import memory_pair
 
 SAID = b"0123456789"
 

@@ -21,7 +21,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def pipeline(choice: Choice, *, as_json: bool) -> None:
     """Show the policies that a call passes, outermost first, for every backend. Starts nothing."""
-    from .plan import pipelines, told
+    from .assembly import pipelines, told
 
     plan = pipelines(choice.load_runnable().config)
     print(json.dumps(plan, indent=2) if as_json else "\n".join(told(plan)))

@@ -97,7 +97,7 @@ def _assemble(
 
 
 def _servers(path: Path, environ: Mapping[str, str], *, may_be_a_pipe: bool) -> Imported:
-    from .clients.reading import read_servers  # 10 ms, which only those pay who import something
+    from .clients.client_files import read_servers  # 10 ms, which only those pay who import something
 
     return read_servers(path, environ, may_be_a_pipe=may_be_a_pipe)
 

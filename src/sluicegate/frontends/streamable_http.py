@@ -14,8 +14,8 @@ from ..protocol.messages import Malformed, Message, Notification, Request, Respo
 from ..protocol.principal import Principal
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
-from .formats import accepted, is_json
-from .mirrored import contradiction
+from .media_types import accepted, is_json
+from .mirrored_headers import contradiction
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
 from .sessions import Session

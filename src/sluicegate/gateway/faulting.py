@@ -1,4 +1,4 @@
-"""The seam for faults that are put around backends on purpose; `sluicegate.testing.injections.injector.Faults` is what stands there.
+"""The seam for faults that are put around backends on purpose; `sluicegate.testing.injections.injector.Injections` is what stands there.
 
 A gateway that nobody gave any neither loads nor asks for them.
 """

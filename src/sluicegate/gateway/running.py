@@ -22,7 +22,7 @@ from ..protocol.calls import Call, Handler, Reply
 from ..protocol.messages import Raw, encode
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from ..routing.catalogue import Catalogue
-from ..routing.listing import listed
+from ..routing.decoded_lists import listed
 from .edits import adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend

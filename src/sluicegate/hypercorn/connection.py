@@ -16,7 +16,7 @@ from ..http1.server.forwarded import PeerAddress
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from ..loggers import get_logger
-from .pace import NEVER, MinimumRate
+from .minimum_rate import NEVER, MinimumRate
 from .protocols import Talk
 from .tasks import Tasks
 

@@ -14,7 +14,7 @@ import trio
 from ..loggers import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
 from .buffer import Buffer
-from .times import stamp
+from .stamps import stamp
 
 __all__ = ["AccessLine", "AccessLog", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
 

@@ -19,7 +19,7 @@ from ..protocol.blot import Blot, shown, unblotted
 from .buffer import Buffer
 from .collapse import Collapse
 from .printed import Printed
-from .times import stamp
+from .stamps import stamp
 from .writer import LogWriter
 
 __all__ = ["LEVELS", "configure", "logging_to"]

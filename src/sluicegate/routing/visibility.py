@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import attrs
 
 from ..protocol.offers import PROMPTS, RESOURCES, TOOLS, ListKind
+from .filter_rules import NameRules, Rules, UriRules
 from .patterns import Pattern
-from .rules import NameRules, Rules, UriRules
 from .spellings import normal
 
 __all__ = ["Filter", "Visibility"]

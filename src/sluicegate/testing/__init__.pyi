@@ -38,6 +38,10 @@ from .injections.kinds import Unavailable as Unavailable
 from .injections.kinds import WrongId as WrongId
 from .injections.streams import FaultyStream as FaultyStream
 from .leaks import no_leaks as no_leaks
+from .memory_wire import MemoryListener as MemoryListener
+from .memory_wire import MemoryNetwork as MemoryNetwork
+from .memory_wire import MemoryStream as MemoryStream
+from .memory_wire import memory_pair as memory_pair
 from .network import MemoryOutside as MemoryOutside
 from .network import open_outside as open_outside
 from .network import run_inline as run_inline
@@ -48,7 +52,6 @@ from .playing import play as play
 from .playing import replays as replays
 from .processes import ProcessTable as ProcessTable
 from .processes import Program as Program
-from .programs import program_of as program_of
 from .resolver import Resolver as Resolver
 from .scissors import cut_after as cut_after
 from .script import Answer as Answer
@@ -59,9 +62,6 @@ from .script import Result as Result
 from .script import Rule as Rule
 from .script import Script as Script
 from .script import Step as Step
+from .scripted_program import program_of as program_of
 from .transcript import Transcript as Transcript
 from .transcript import assert_transcript as assert_transcript
-from .wire import MemoryListener as MemoryListener
-from .wire import MemoryNetwork as MemoryNetwork
-from .wire import MemoryStream as MemoryStream
-from .wire import memory_pair as memory_pair

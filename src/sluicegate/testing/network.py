@@ -11,10 +11,10 @@ import attrs
 import trio
 
 from ..outside import Outside
+from .memory_wire import MemoryNetwork
 from .processes import ProcessTable
 from .resolver import Resolver
 from .threads import threads_inline
-from .wire import MemoryNetwork
 
 __all__ = ["MemoryOutside", "open_outside", "run_inline"]
 

@@ -14,8 +14,8 @@ import trio.testing
 
 from ..sources import Sources
 from .determinism import deterministic
+from .forbidden import refuse_sockets, threads_refused
 from .network import MemoryOutside, open_outside
-from .refusals import refuse_sockets, threads_refused
 from .transcript import Transcript
 
 __all__ = ["Play", "Played", "Scenario", "play", "replays"]

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.testing.wire import MemoryNetwork, MemoryStream, memory_pair
+from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream, memory_pair
 
 
 async def make_pair() -> tuple[MemoryStream, MemoryStream]:

@@ -24,8 +24,8 @@ from .filters import filters_of
 from .formats import ClientFormat, Meaning, Time
 from .imported import Imported, LeftOut
 from .places import Holding, Server, holdings, unknown_beside
-from .reach import program_of, reach_of
 from .said import Given, Said, said_by
+from .server_addresses import program_of, reach_of
 from .times import times_of
 
 __all__ = ["read_servers"]
