@@ -8,7 +8,7 @@ from errno import EPIPE
 import attrs
 import trio
 
-from ..sockets import QuickSocket
+from ..sockets import QuickSocket, unsent
 from ..timekeeper import NEVER, Timekeeper
 from .settings import ServerSettings
 
@@ -29,6 +29,10 @@ class MessageSender:
     expires_at: float = attrs.field(default=NEVER, init=False)
     looked_at: float = attrs.field(default=NEVER, init=False)
     _send_now: Callable[[bytes | memoryview], int] | None = attrs.field(init=False)
+    _given: int = attrs.field(default=0, init=False)
+    """Bytes of this message that the kernel has, or is about to take."""
+    _taken: int = attrs.field(default=0, init=False)
+    """As many as these, less those that it held, when the term began; below 0 where it held some of another message."""
 
     def __attrs_post_init__(self) -> None:
         self._send_now = self.stream.send_now if isinstance(self.stream, QuickSocket) else None
@@ -59,15 +63,16 @@ class MessageSender:
 
     async def _send_in_pieces(self, data: bytes | memoryview) -> None:
         """Send pieces of the least size that a client must take in one term, so that each has a term of its own."""
-        seconds = self.settings.write_seconds
-        piece = max(1, int(self.settings.min_rate * seconds))
+        piece = max(1, int(self.settings.min_rate * self.settings.write_seconds))
+        self._given = 0
         self.torn = True
         try:
             if isinstance(self.stream, QuickSocket):
                 await self._send_what_fits(self.stream, memoryview(data), piece)
             else:
                 for start in range(0, len(data), piece):
-                    self.timekeeper.watch(self, trio.current_time() + seconds)
+                    self._given += piece
+                    self._begin_term()
                     await self.stream.send_all(data[start : start + piece])
             self.torn = False
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError) as error:
@@ -77,16 +82,20 @@ class MessageSender:
 
     async def _send_what_fits(self, stream: QuickSocket, data: memoryview, piece: int) -> None:
         """The same, but whoever reads fast gets as much as the kernel takes each time."""
-        taken = 0
-        self.timekeeper.watch(self, trio.current_time() + self.settings.write_seconds)
+        began = 0
+        self._begin_term()
         while data:
             await stream.wait_send_all_might_not_block()
             sent = stream.send_now(data)
             data = data[sent:]
-            taken += sent
-            if taken >= piece:
-                taken = 0
-                self.timekeeper.watch(self, trio.current_time() + self.settings.write_seconds)
+            self._given += sent
+            if self._given - began >= piece:
+                began = self._given
+                self._begin_term()
+
+    def _begin_term(self, longest: float = NEVER) -> None:
+        self._taken = self._given - unsent(self.stream)
+        self.timekeeper.watch(self, trio.current_time() + min(self.settings.write_seconds, longest))
 
     async def end(self) -> None:
         """Say that no more will be sent, where a stream can say so."""
@@ -97,6 +106,14 @@ class MessageSender:
                 self.torn = True
 
     async def expire(self) -> None:
-        """The client does not take what it asked for: close, which wakes whoever sends or reads."""
+        """The client does not take what it asked for: close, which wakes whoever sends or reads.
+
+        But the kernel wants nothing more before half of what it holds, some 64 KiB, has gone. What went meanwhile buys time as well; by its
+        size, because the other kernel takes large pieces now and then.
+        """
+        gone = self._given - unsent(self.stream) - self._taken
+        if gone > 0:
+            self._begin_term(gone / self.settings.min_rate)
+            return
         self.given_up = True
         await trio.aclose_forcefully(self.stream)
