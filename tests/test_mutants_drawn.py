@@ -111,3 +111,21 @@ def test_what_is_called_equivalent_can_still_be_made_and_has_a_reason(operators:
         made = {line.strip() for change in operators.changes(source) for line in change.applied(source).decode().splitlines()}
         assert one["line"] in {line.strip() for line in source.decode().splitlines()}
         assert one["becomes"] in made
+
+
+ENDLESS = """
+import pathlib, sys
+sys.path.insert(0, {root!r})
+from scripts.mutation import trial
+trial.PATIENCE_FOR_ONE = -4
+((_, verdict),) = trial.at_once([(None, trial.Trial(pathlib.Path("x.py"), b"", ["test_it.py"], 0.0))], 1)
+print(verdict.caught, verdict.word)
+"""
+
+
+def test_a_bug_that_makes_a_loop_without_end_is_caught_by_the_alarm(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it() -> None:\n    while True:\n        pass\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfaulthandler_exit_on_timeout = true\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--patience')\n", encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-c", ENDLESS.format(root=str(ROOT))], cwd=tmp_path, capture_output=True, check=True)
+    assert ran.stdout.decode().startswith("True the alarm")

@@ -20,7 +20,7 @@ from .operators import Change, changes, is_python
 from .touched import ROOT, SOURCE, Touched, draw_map
 from .trial import Trial, Verdict, at_once, preload
 
-ROOMS = ("http1", "backends", "frontends", "routing", "protocol", "outside", "cli")
+ROOMS = ("http1", "hypercorn", "tls", "backends", "channel", "frontends", "bridge", "routing", "protocol", "outside", "cli")
 EQUIVALENT = ROOT / "tests" / "mutants" / "equivalent.toml"
 MOST_TESTS = 4000
 MOST_SECONDS = 30.0

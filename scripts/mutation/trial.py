@@ -112,6 +112,7 @@ class Trial:
         importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]  this process is for nothing else
         files = list(dict.fromkeys(test.partition("::")[0] for test in self.tests))
         options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", f"--patience={PATIENCE_FOR_ONE}"]
+        options += ["-o", f"faulthandler_timeout={PATIENCE_FOR_ONE + 5}"]  # for loops that never yield; pyproject.toml gives them longer
         options += ["--hypothesis-profile=ci"]  # the same examples each time, and no deadline that a busy machine misses
         options += ["--assert=plain"]  # else the module with the bug would be read by pytest's loader
         code = int(pytest.main([*options, *files], plugins=[_Chosen(self.tests, tell)]))
@@ -174,6 +175,8 @@ class _Fork:
             return Verdict("HANGS", caught=False)
         if code == 0:
             return Verdict("SURVIVES", caught=False)
+        if not said and code == pytest.ExitCode.TESTS_FAILED:  # nothing else leaves so without a word
+            return Verdict("the alarm of pytest: a test does not come back to its loop", caught=True)
         if not said:
             return Verdict(f"pytest did not run ({code})", caught=False)
         return Verdict(json.loads(said.splitlines()[0]), caught=True)

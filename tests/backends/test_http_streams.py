@@ -273,7 +273,7 @@ async def test_a_standing_stream_that_keeps_failing_is_asked_for_ever_more_rarel
     assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
 
 
-@pytest.mark.parametrize("status", [405, 404, 400])
+@pytest.mark.parametrize("status", [405, 404, 400, 410, 422])
 async def test_a_backend_without_a_standing_stream_is_asked_once(status: int, autojump_clock: trio.testing.MockClock) -> None:
     async def refuse(answer: Answer) -> None:
         await answer.send(status)
@@ -284,15 +284,24 @@ async def test_a_backend_without_a_standing_stream_is_asked_once(status: int, au
     assert endpoint.methods().count("GET") == 1
 
 
-async def test_a_session_found_lost_by_the_standing_stream_is_opened_again(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("status", [404, 400, 410, 422])
+async def test_a_session_found_lost_by_the_standing_stream_is_opened_again(status: int, autojump_clock: trio.testing.MockClock) -> None:
+    """Servers say in one of four ways that they do not know a session."""
     endpoint, heard = ScriptedEndpoint(), Heard()
 
     async def stream(answer: Answer) -> None:
         await answer.stream()
         await trio.sleep(5)
         endpoint.forget()
-        endpoint.on.pop("GET")
+        if status == 404:
+            endpoint.on.pop("GET")
+        else:
+            endpoint.on["GET"] = refuse
         raise HangUp
+
+    async def refuse(answer: Answer) -> None:
+        endpoint.on.pop("GET")
+        await answer.send(status)
 
     endpoint.on["GET"] = stream
     async with bench(endpoint, heard):

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 from mcp.server.mcpserver import Context, MCPServer
+from tests.kit.heard import Heard
 
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.inprocess import InProcessConnector
@@ -114,6 +115,32 @@ async def test_leaving_ends_the_server_and_its_lifespan(autojump_clock: trio.tes
         await started(nursery, server)
         nursery.cancel_scope.cancel()
     assert said == ["up", "down"]
+
+
+@pytest.mark.parametrize(("seconds", "said_last"), [(1.0, "goodbye"), (60.0, "cut")])
+async def test_a_server_may_take_a_moment_to_end_and_no_more(
+    seconds: float, said_last: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    from collections.abc import AsyncIterator
+    from contextlib import asynccontextmanager
+
+    said: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
+        yield None
+        try:
+            await trio.sleep(seconds)
+            said.append("goodbye")
+        except trio.Cancelled:
+            said.append("cut")
+            raise
+
+    server: MCPServer[None] = MCPServer("x", lifespan=lifespan)
+    async with InProcessConnector("x", server)(Heard()):
+        await trio.testing.wait_all_tasks_blocked()
+    assert said == [said_last]
+    assert trio.current_time() <= 5, "whoever leaves it waits for seconds, not for the server"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import trio.testing
 from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
+from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.session import BackendSession, ConnectFailed
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.outside import Child, ProcessSpec
@@ -106,6 +107,23 @@ async def test_garbage_between_messages_hurts_nobody(table: ProcessTable) -> Non
         replies = await ask(session, "garbage", "a")
 
     assert [reply.value for reply in replies] == [{"saw": "garbage"}, {"saw": "a"}]
+
+
+async def test_blank_lines_are_nothing_at_all(nursery: trio.Nursery) -> None:
+    """Programs print them to set something off; as garbage they would be told of, and count against the session."""
+
+    async def spaced(stdin: Source, stdout: Sink, stderr: Sink, spec: ProcessSpec) -> int:
+        async for _ in stdin:
+            await stdout.send_all(b'\n\r\n   \n\t\n{"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+        return 0
+
+    table = ProcessTable(nursery)
+    table.add("spaced", spaced)
+    async with connector(table, "spaced")(Heard()) as session:
+        assert (await session.request(a_call("x"))).fault is None
+        await trio.testing.wait_all_tasks_blocked()
+        assert isinstance(session, ChannelSession)
+        assert session.garbage == 0
 
 
 async def test_a_batch_from_the_backend_is_taken_apart(table: ProcessTable) -> None:

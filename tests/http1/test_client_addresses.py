@@ -51,6 +51,8 @@ def test_a_url_has_one_origin_and_one_target(url: str, origin: Origin, authority
         "http://x/\x00",
         "http://[::1",
         "http://[nonsense]/",
+        "http://[v1.a:b]/",
+        "http://[fe80::1%]/",
         "http://a..b/",
         "http://-\N{SNOWMAN}.\N{SNOWMAN}-" + "x" * 70 + "/",
         "http://x\\@y/",

@@ -41,10 +41,6 @@ class _Forgotten(Exception):
     """The daemon does not know the session."""
 
 
-class _Broken(Exception):
-    """A stream ended before the answer; it may be resumed."""
-
-
 @attrs.frozen(eq=False)
 class _Seat:
     """Our place at the daemon: the session and its revision, both empty before there is one."""
@@ -122,7 +118,7 @@ class DaemonLink:
                 log.debug("no stream for news", why=str(failure))
                 if failure.status < 500 and failure.status != 429:
                     return
-            except (_Away, _Broken):
+            except _Away:
                 pass
             await trio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -207,10 +203,7 @@ class DaemonLink:
         """Fetch the rest of a stream on another connection."""
 
         async def attempt() -> None:
-            try:
-                await answer.take_all(self._events(answer.last_id, seat))
-            except _Broken as broken:
-                raise _Away(str(broken)) from None
+            await answer.take_all(self._events(answer.last_id, seat))
             if not answer.complete:
                 raise _Away("the stream ended early")
 
@@ -220,7 +213,7 @@ class DaemonLink:
             raise DeliveryFailed("the gateway went away before it answered; whether the call was carried out is not known") from None
 
     async def _events(self, last_id: str, seat: _Seat) -> AsyncGenerator[tuple[bytes, str], None]:
-        """The events of a GET stream, as data and id."""
+        """The events of a GET stream, as data and id; one that breaks off ends like any other, and may be resumed."""
         import httpx2
 
         headers = seat.headers() | ({LAST_EVENT_ID: last_id} if last_id else {})
@@ -235,7 +228,7 @@ class DaemonLink:
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise _unreachable(error) from None
         except httpx2.HTTPError as error:
-            raise _Broken(str(error)) from None
+            log.debug("a stream of the gateway broke off", why=str(error))
 
 
 def _unreachable(error: Exception) -> Exception:
