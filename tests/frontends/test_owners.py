@@ -211,3 +211,16 @@ def test_those_with_most_sessions_are_looked_at_first_and_so_many_in_all(large: 
             place.is_busy = True
     _, (idle, _) = party(owners, "idle", 2)
     assert owners.who_gives_way(owners.of("newcomer", ""), min(most, large + 1), 1.0) is (idle if is_found else None)
+
+
+def test_what_is_looked_through_does_not_grow_with_what_once_was() -> None:
+    """Each moment is a size that somebody has now: a flood that came and went costs nobody anything later."""
+    owners = Owners()
+    flood, places = party(owners, "flood", 300)
+    small, _ = party(owners, "small", 1)
+    for place in places[1:]:
+        owners.remove(flood, place)
+    assert list(owners._by_size) == [1]
+    assert owners._by_size[1].keys() == {flood, small}
+    owners.remove(flood, places[0])
+    assert list(owners._by_size[1]) == [small]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from sluicegate.http1.sockets import QuickSocket, is_readable, quicken
+from sluicegate.http1.sockets import QuickSocket, is_readable, quicken, unsent
+from sluicegate.testing.memory_wire import memory_pair
 
 
 @pytest.fixture
@@ -86,3 +87,35 @@ class _Stream:
 
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
+
+
+async def test_of_every_end_it_is_known_whether_waiting_for_it_is_over(ends: tuple[QuickSocket, socket.socket]) -> None:
+    """One that is closed has nothing to wait for; one that cannot tell may still bring something."""
+    quick, there = ends
+    assert not is_readable(quick)
+    there.send(b"x")
+    assert is_readable(quick)
+    assert quick.receive_now(10) == b"x"
+    assert not is_readable(quick)
+    there.shutdown(socket.SHUT_WR)
+    assert is_readable(quick), "its end has come"
+    ours, theirs = memory_pair(100)
+    assert not is_readable(ours)
+    await theirs.send_all(b"x")
+    assert is_readable(ours)
+    assert not is_readable(object())
+    await quick.aclose()
+    assert is_readable(quick)
+
+
+async def test_what_the_other_side_has_not_taken_is_known_about(ends: tuple[QuickSocket, socket.socket]) -> None:
+    quick, there = ends
+    assert unsent(quick) == 0
+    await filled(quick)
+    held = unsent(quick)
+    assert held > 65_536
+    there.recv(65_536)
+    assert 0 < unsent(quick) < held
+    assert unsent(object()) == unsent(memory_pair(100)[0]) == 0
+    await quick.aclose()
+    assert unsent(quick) == 0

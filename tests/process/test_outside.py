@@ -1,8 +1,9 @@
-"""The real outside: connections and threads."""
+"""The real outside: connections, pipes and threads."""
 
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 import warnings
@@ -13,6 +14,7 @@ import trio
 import trio.testing
 
 from sluicegate.outside import Outside
+from sluicegate.outside.pipes import ReadPipe
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +67,35 @@ async def test_work_that_blocks_runs_in_a_thread_and_is_waited_for_unless_it_may
         assert done.is_set() != abandon
         free.set()
         done.wait(5)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_pipe_that_is_closed_just_when_something_has_come_was_closed(closes: bool) -> None:
+    """Whoever reads it hears of that as if it had waited a little longer, and not of a broken pipe."""
+    for _ in range(30):  # which of two tasks that wake up together runs first is left to chance
+        (here, there), (other_here, other_there) = os.pipe(), os.pipe()
+        pipe, other = ReadPipe(trio.lowlevel.FdStream(here)), ReadPipe(trio.lowlevel.FdStream(other_here))
+        said: list[object] = []
+
+        async def read(pipe: ReadPipe = pipe, said: list[object] = said) -> None:
+            try:
+                said.append(await pipe.receive_some())
+            except trio.ClosedResourceError:
+                said.append("closed")
+
+        async def close(pipe: ReadPipe = pipe, other: ReadPipe = other) -> None:
+            await other.receive_some()
+            if closes:
+                await pipe.aclose()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            nursery.start_soon(close)
+            await trio.testing.wait_all_tasks_blocked()
+            for end in (there, other_there):
+                os.write(end, b"x")
+        assert said in ([b"x"], ["closed"] if closes else [])
+        for stream in (pipe, other):
+            await stream.aclose()
+        for end in (there, other_there):
+            os.close(end)

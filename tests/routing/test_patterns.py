@@ -115,3 +115,9 @@ def test_case_makes_no_difference_to_a_list_that_folds() -> None:
     listed = PatternList.of(map(Pattern.parse, ("Exact", "wild_*", "re:^regex")), folds=True)
 
     assert all(map(listed.fits, ("EXACT", "WILD_x", "RegEx")))
+
+
+def test_a_pattern_that_is_too_large_only_where_case_makes_no_difference_is_too_large() -> None:
+    """A pattern does not know yet in which kind of list it will stand, and there is nobody left to tell when it does."""
+    with pytest.raises(BadPattern, match="invalid regex"):
+        Pattern.parse("re:" + "[a-zé]" * 70_000)
