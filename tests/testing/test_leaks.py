@@ -54,7 +54,7 @@ async def test_an_end_in_memory_is_told_with_who_opened_it() -> None:
         await (await listener.accept()).aclose()
 
     with pytest.raises(
-        AssertionError, match=r"\n  end of a connection in memory, opened by task .*forgetful, wire.py:.*test_leaks.py:\d+ forgetful"
+        AssertionError, match=r"\n  end of a connection in memory, opened by task .*forgetful, memory_wire.py:.*test_leaks.py:\d+ forgetful"
     ):
         async with no_leaks(), trio.open_nursery() as nursery:
             nursery.start_soon(forgetful)
