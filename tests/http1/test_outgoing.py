@@ -87,3 +87,18 @@ async def test_who_takes_too_little_of_it_is_cut_when_the_time_for_it_is_over(
     assert outgoing.given_up
     assert got < 90 * rate + 1
     nursery.cancel_scope.cancel()
+
+
+async def test_what_the_other_kernel_takes_at_first_is_not_read_by_anybody(
+    ends: tuple[MessageSender, socket.socket], nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A client's kernel takes megabytes that the client never reads: that must not buy it a second term."""
+    outgoing, client = ends
+    results: list[object] = []
+    nursery.start_soon(outgoing.timekeeper.run)
+    nursery.start_soon(sent, outgoing, b"a" * 300_000, results)
+    await trio.sleep(1)
+    assert len(client.recv(4000)) == 4000
+    await trio.sleep(SETTINGS.write_seconds + 1)
+    assert [str(error) for error in results] == ["[Errno 32] the client has gone"]
+    nursery.cancel_scope.cancel()

@@ -32,7 +32,9 @@ class MessageSender:
     _given: int = attrs.field(default=0, init=False)
     """Bytes of this message that the kernel has, or is about to take."""
     _taken: int = attrs.field(default=0, init=False)
-    """As many as these, less those that it held, when the term began; below 0 where it held some of another message."""
+    """As many as these, less those that it held, when the term began to count; below 0 where it held some of another message."""
+    _ends_at: float = attrs.field(default=NEVER, init=False)
+    """When the term is over, while it does not count yet."""
 
     def __attrs_post_init__(self) -> None:
         self._send_now = self.stream.send_now if isinstance(self.stream, QuickSocket) else None
@@ -94,8 +96,10 @@ class MessageSender:
                 self._begin_term()
 
     def _begin_term(self, longest: float = NEVER) -> None:
-        self._taken = self._given - unsent(self.stream)
-        self.timekeeper.watch(self, trio.current_time() + min(self.settings.write_seconds, longest))
+        """It counts from its second quarter on: at first the other kernel takes what it has room for, whether anybody reads it or not."""
+        began, seconds = trio.current_time(), min(self.settings.write_seconds, longest)
+        self._ends_at = began + seconds
+        self.timekeeper.watch(self, began + seconds / 4)
 
     async def end(self) -> None:
         """Say that no more will be sent, where a stream can say so."""
@@ -111,6 +115,11 @@ class MessageSender:
         But the kernel wants nothing more before half of what it holds, some 64 KiB, has gone. What went meanwhile buys time as well; by its
         size, because the other kernel takes large pieces now and then.
         """
+        if self._ends_at != NEVER:
+            self._taken = self._given - unsent(self.stream)
+            self.timekeeper.watch(self, self._ends_at)
+            self._ends_at = NEVER
+            return
         gone = self._given - unsent(self.stream) - self._taken
         if gone > 0:
             self._begin_term(gone / self.settings.min_rate)
