@@ -312,3 +312,15 @@ def test_a_set_in_a_glob_stays_a_set_of_single_characters() -> None:
 @pytest.mark.parametrize(("times", "is_read"), [(1, True), (3, True), (4, False), (5, False)])
 def test_what_is_encoded_three_times_over_is_read_and_no_more(times: int, is_read: bool) -> None:
     assert (readings("x:%" + "25" * (times - 1) + "41") is not None) is is_read
+
+
+@pytest.mark.parametrize(
+    "authority", ["h::", "h:::80", "h:80:", "h:80:80", "u@h::", "[::1]:", "[::1]:80", "h:", "h:80", "h:81", "::", ":80"]
+)
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_an_authority_with_too_many_colons_is_taken_for_no_other(scheme: str, authority: str) -> None:
+    """Where an authority has colons that it must not have, too: it stays what it is, and is not taken for another."""
+    form = normal(f"{scheme}://{authority}/a")
+    assert normal(form) == form
+    if "::" in authority.replace("[::1]", "") or authority.count(":") == 2:
+        assert form != normal(f"{scheme}://h/a")

@@ -25,6 +25,8 @@ _AUTHORITY = re.compile(r"//([^/?#]*)")
 _WILD = re.compile(r"//[^/]*[*?\[{\\]")
 _PORTS = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443", "ftp": ":21"}
 """The port that goes without saying, where host names are what the authority holds; elsewhere it may be any identifier, with case."""
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
+"""A host and its port. What has more colons is no authority, and stays what it is."""
 _DEEPEST = 3
 """How many times over something may be encoded."""
 _PART = re.compile(r"[/\\?#&=;:]")
@@ -115,7 +117,9 @@ def _arranged(text: str) -> str:
     if given is None:
         return f"{name}:{path}{mark}{tail}"
     if name in _PORTS:
-        authority = authority.lower().removesuffix(_PORTS[name]).removesuffix(":")
+        authority = authority.lower()
+        if (of_host := _HOST.fullmatch(authority)) is not None and of_host[2] in (":", _PORTS[name]):
+            authority = of_host[1]
         path = path or "/"
     return f"{name}://{authority}{path}{mark}{tail}"
 
