@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from codecs import BOM_UTF8
 
 from ..loggers import get_logger
@@ -51,21 +52,21 @@ class Desk:
 
     # -- what each session does in its own way
 
+    @abstractmethod
     def notification(self, method: str, params: Params) -> None:
         """The backend says something of its own accord."""
-        raise NotImplementedError
 
+    @abstractmethod
     def respond(self, frame: bytes, what: str) -> None:
         """Send our answer to something that the backend asked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unclaimed(self, key: int | str | None) -> None:
         """An answer came that no call waits for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complain(self, what: str) -> None:
         """Something came that is no message."""
-        raise NotImplementedError
 
     # -- what all of them do
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 
 from ..loggers import get_logger
@@ -45,9 +46,9 @@ class ClientSide:
     duplex: Duplex[Question, Exchange]
     ended: bool
 
+    @abstractmethod
     def settle(self) -> None:
         """The client goes on after the handshake."""
-        raise NotImplementedError
 
     # -- what the client says
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import attrs
 import trio
 
@@ -40,9 +42,9 @@ class PostingSession(Desk):
 
     __slots__ = ()
 
+    @abstractmethod
     def reached(self) -> None:
         """The backend answered something over HTTP."""
-        raise NotImplementedError
 
 
 @attrs.define(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from functools import partial
 
@@ -40,21 +41,21 @@ class Host(PostingSession):
     __slots__ = ()
 
     @property
+    @abstractmethod
     def open(self) -> dict[int, HttpExchange]:
         """Calls on their way."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def converse(self, conversation: Conversation, call: Call) -> tuple[Reply | None, str]:
         """The reply to a call, None if the backend does not know the session; and the session id that it issued."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self, why: Why) -> None:
         """It is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nothing_listens(self, fault: Fault) -> None:
         """No connection comes about any more."""
-        raise NotImplementedError
 
 
 @attrs.define(eq=False)
