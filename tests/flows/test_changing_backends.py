@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.changing import Slow, named, one
 
 from sluicegate import BackendFailed, Builder, Call, ConfigError, Handler, Reply, State
-from sluicegate.backends.session import BackendSession, Inbox
-from sluicegate.config.model import BackendConfig
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay
 
 Clock = trio.testing.MockClock
-
-
-@attrs.frozen
-class Slow:
-    """Takes its time to connect."""
-
-    backend: ScriptedBackend
-    seconds: float = 1.0
-    transport: str = "scripted"
-
-    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
-        return self._open(inbox)
-
-    @asynccontextmanager
-    async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
-        await trio.sleep(self.seconds)
-        async with self.backend.connector(inbox) as session:
-            yield session
-
-
-def named(name: str, **settings: object) -> BackendConfig:
-    return Builder("y").backend(name, ScriptedBackend().connector, **settings).config().backends[0]
-
-
-def one(tool: str) -> ScriptedBackend:
-    return ScriptedBackend(tools=[tool])
 
 
 async def outcome(work: Awaitable[object], into: list[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -12,14 +10,11 @@ from pathlib import Path
 
 import attrs
 import httpx2
-import hypercorn.config
-import hypercorn.trio
 import pytest
 import trio
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.server.mcpserver import MCPServer
 from mcp_types import (
     CallToolResult,
     PromptReference,
@@ -29,6 +24,7 @@ from mcp_types import (
     TextResourceContents,
     ToolListChangedNotification,
 )
+from tests.kit.sdk_server import SdkServer
 
 from sluicegate import Builder
 from sluicegate.gateway.builder import Source
@@ -39,48 +35,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Async generator '(httpx2|httpcore2|mcp)[.]:ResourceWarning"),
 ]
 
-SERVER = Path(__file__).parent / "children" / "sdk_server.py"
+SERVER = SdkServer(Path(__file__).parent / "children" / "sdk_server.py")
 TOOLS = ["echo", "fail", "count", "hang", "heard", "find", "grow"]
 PATIENCE = 30
 Peer = Callable[[], AbstractAsyncContextManager[Source]]
 
 
-def make_server() -> MCPServer:
-    spec = importlib.util.spec_from_file_location("sdk_server", SERVER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sdk_server"] = module  # where the SDK looks up the types of a tool's arguments
-    spec.loader.exec_module(module)
-    server = module.make()
-    assert isinstance(server, MCPServer)
-    return server
-
-
-# -- backends
-
-
-@asynccontextmanager
-async def in_process() -> AsyncGenerator[Source, None]:
-    yield make_server()
-
-
-@asynccontextmanager
-async def over_http() -> AsyncGenerator[Source, None]:
-    config = hypercorn.config.Config()
-    config.bind, config.errorlog, config.graceful_timeout = ["127.0.0.1:0"], logging.getLogger("quiet"), 0.1
-    async with trio.open_nursery() as nursery:
-        (bound,) = await nursery.start(hypercorn.trio.serve, make_server().streamable_http_app(), config)
-        yield f"{bound}/mcp"
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def over_stdio() -> AsyncGenerator[Source, None]:
-    yield [sys.executable, str(SERVER)]
-
-
-peers = pytest.mark.parametrize("peer", [in_process, over_http, over_stdio])
+peers = pytest.mark.parametrize("peer", [SERVER.in_process, SERVER.over_http, SERVER.over_stdio])
 
 
 # -- the gateway, and clients of it
@@ -91,7 +52,7 @@ async def serving(peer: Peer) -> AsyncGenerator[str, None]:
     """A gateway with one backend ``peer`` and one ``spare`` in the process; its address."""
     with trio.fail_after(PATIENCE):
         async with peer() as source, trio.open_nursery() as nursery:
-            async with Builder("gate", "1.0").backend("peer", source).backend("spare", make_server()).open(strict=True) as gateway:
+            async with Builder("gate", "1.0").backend("peer", source).backend("spare", SERVER.make()).open(strict=True) as gateway:
                 (url,) = await nursery.start(gateway.serve)
                 yield f"{url}/mcp"
             nursery.cancel_scope.cancel()
@@ -197,7 +158,7 @@ async def test_a_client_gets_everything_that_the_server_has(peer: Peer) -> None:
 
 
 async def test_a_client_that_asks_for_a_newer_protocol_first_is_served_too() -> None:
-    async with serving(in_process) as url, Client(url) as client:
+    async with serving(SERVER.in_process) as url, Client(url) as client:
         assert client.protocol_version == "2025-11-25"
         await use_everything(client)
 
@@ -254,7 +215,7 @@ async def test_a_desktop_client_gets_everything_over_stdio(tmp_path: Path) -> No
     backend = '[[backends]]\nname = "{name}"\ntransport = "stdio"\ncommand = {command!r}\nargs = [{server!r}]\n'
     path.write_text(
         '[proxy]\nname = "gate"\n'
-        + "".join(backend.format(name=name, command=sys.executable, server=str(SERVER)) for name in ("peer", "spare"))
+        + "".join(backend.format(name=name, command=sys.executable, server=str(SERVER.file)) for name in ("peer", "spare"))
     )
     with trio.fail_after(PATIENCE), (tmp_path / "log").open("w") as log:
         transport = stdio_client(python("-m", "sluicegate", "run", "--stdio", "-c", str(path)), errlog=log)
@@ -270,7 +231,7 @@ async def test_a_desktop_client_gets_everything_over_stdio(tmp_path: Path) -> No
 
 async def test_the_bridge_to_a_running_gateway_hides_nothing(tmp_path: Path) -> None:
     news = News()
-    async with serving(in_process) as url:
+    async with serving(SERVER.in_process) as url:
         with (tmp_path / "log").open("w") as log:
             transport = stdio_client(python("-m", "sluicegate", "connect", url), errlog=log)
             async with Client(transport, mode="legacy", message_handler=news) as client:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import hypercorn.config
-import hypercorn.trio
 import pytest
 import trio
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client import ClientRequestContext
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.server.mcpserver import MCPServer
 from mcp_types import (
     CallToolResult,
     CreateMessageRequestParams,
@@ -30,6 +25,7 @@ from mcp_types import (
     TextContent,
 )
 from pydantic import FileUrl
+from tests.kit.sdk_server import SdkServer
 
 from sluicegate import Builder
 from sluicegate.gateway.builder import Source
@@ -42,44 +38,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The (sampling|roots) capability is deprecated"),
 ]
 
-SERVER = Path(__file__).parent / "children" / "asking_server.py"
+SERVER = SdkServer(Path(__file__).parent / "children" / "asking_server.py")
 PATIENCE = 30
 Peer = Callable[[], AbstractAsyncContextManager[Source]]
-
-
-def make_server() -> MCPServer:
-    spec = importlib.util.spec_from_file_location("asking_server", SERVER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["asking_server"] = module  # where the SDK looks up the types of a tool's arguments
-    spec.loader.exec_module(module)
-    server = module.make()
-    assert isinstance(server, MCPServer)
-    return server
-
-
-# -- backends
-
-
-@asynccontextmanager
-async def in_process() -> AsyncGenerator[Source, None]:
-    yield make_server()
-
-
-@asynccontextmanager
-async def over_http() -> AsyncGenerator[Source, None]:
-    config = hypercorn.config.Config()
-    config.bind, config.errorlog, config.graceful_timeout = ["127.0.0.1:0"], logging.getLogger("quiet"), 0.1
-    async with trio.open_nursery() as nursery:
-        (bound,) = await nursery.start(hypercorn.trio.serve, make_server().streamable_http_app(), config)
-        yield f"{bound}/mcp"
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def over_stdio() -> AsyncGenerator[Source, None]:
-    yield [sys.executable, str(SERVER)]
 
 
 # -- clients
@@ -131,7 +92,7 @@ async def ask_all_at_once(client: Client) -> None:
     assert len(texts) == 20
 
 
-@pytest.mark.parametrize("peer", [in_process, over_http, over_stdio])
+@pytest.mark.parametrize("peer", [SERVER.in_process, SERVER.over_http, SERVER.over_stdio])
 async def test_a_client_over_http_is_asked_in_every_way(peer: Peer) -> None:
     with trio.fail_after(PATIENCE):
         async with peer() as source, trio.open_nursery() as nursery:
@@ -150,7 +111,7 @@ def gate_on_stdio(folder: Path, peer: Source) -> StdioServerParameters:
     reached = (
         f'transport = "http"\nurl = "{peer}"'
         if isinstance(peer, str)
-        else f'transport = "stdio"\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]'
+        else f'transport = "stdio"\ncommand = "{sys.executable}"\nargs = ["{SERVER.file}"]'
     )
     config = folder / "gate.toml"
     config.write_text(f'[proxy]\nname = "gate"\n\n[[backends]]\nname = "peer"\n{reached}\n')
@@ -160,7 +121,7 @@ def gate_on_stdio(folder: Path, peer: Source) -> StdioServerParameters:
     )
 
 
-@pytest.mark.parametrize("peer", [over_http, over_stdio])
+@pytest.mark.parametrize("peer", [SERVER.over_http, SERVER.over_stdio])
 async def test_a_client_on_stdio_is_asked_in_every_way(peer: Peer, tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         async with peer() as source:
@@ -172,7 +133,7 @@ async def test_a_client_on_stdio_is_asked_in_every_way(peer: Peer, tmp_path: Pat
                 await ask_all_at_once(client)
 
 
-@pytest.mark.parametrize("peer", [over_http, over_stdio])
+@pytest.mark.parametrize("peer", [SERVER.over_http, SERVER.over_stdio])
 async def test_a_client_that_can_do_nothing_is_not_asked_and_the_server_hears_why(peer: Peer, tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         async with peer() as source, Client(stdio_client(gate_on_stdio(tmp_path, source)), mode="legacy") as client:
