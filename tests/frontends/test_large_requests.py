@@ -5,26 +5,15 @@ from __future__ import annotations
 import tracemalloc
 from typing import Any
 
-import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.rounds import Rounds
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.request import BodyCrowded, HttpRequest
 from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.parts import LARGE
-
-
-@attrs.define(eq=False)
-class Rounds(trio.abc.Instrument):
-    """How often the loop has gone round."""
-
-    now: int = 0
-
-    def before_io_wait(self, timeout: float) -> None:
-        del timeout
-        self.now += 1
 
 
 @pytest.fixture

@@ -3,28 +3,17 @@
 from collections.abc import AsyncGenerator
 from functools import partial
 
-import attrs
 import pytest
 import trio
 import trio.testing
 from tests.kit.farside import FarSide
+from tests.kit.rounds import Rounds
 
 from sluicegate.http1.client.connection import MOST_READ
 from sluicegate.http1.client.failures import Broken
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.fair_turns import FairTurns
-
-
-@attrs.define(eq=False)
-class Rounds(trio.abc.Instrument):
-    """How often the loop has gone round."""
-
-    now: int = 0
-
-    def before_io_wait(self, timeout: float) -> None:
-        del timeout
-        self.now += 1
 
 
 @pytest.fixture
