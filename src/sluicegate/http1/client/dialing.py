@@ -50,7 +50,7 @@ class Dialer:
             if self.proxy is not None and self.origin.scheme == "https":
                 await open_tunnel(stream, self.proxy, self.origin)
                 stream = await self._secured(stream, self.origin)
-        except BaseException:
+        except BaseException:  # cancelled, too: nobody else has the stream yet
             await trio.aclose_forcefully(stream)
             raise
         return self.finish(stream)
