@@ -95,6 +95,15 @@ def test_a_section_whose_heading_has_the_word_comes_first(sluicegate: Command) -
     assert out.startswith("names: Filters and aliases\n")
 
 
+def test_a_word_that_stands_in_headings_alone_is_found(sluicegate: Command) -> None:
+    """Every word of every heading, so that no page can have one that search stumbles over."""
+    headings = {
+        word.strip(":,.()`").casefold() for topic in topics().values() for section in topic.sections() for word in section.heading.split()
+    }
+
+    assert {word for word in headings - {""} if sluicegate("help", "--search", word)[0] != 0} == set()
+
+
 def test_a_search_without_a_find_fails(sluicegate: Command) -> None:
     assert sluicegate("help", "--search", "xyzzy") == (1, "", "Error: no topic has 'xyzzy'; 'sluicegate help' lists the topics\n")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -82,7 +83,7 @@ class Topic:
         """All of it, cut at the headings."""
         heading, found = "", list[str]()
         lines = self.text.splitlines()
-        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        for line, following in pairwise([*lines, ""]):
             if line and not line.startswith(" ") and _UNDERLINE.fullmatch(following):
                 yield Section(self, heading, tuple(found))
                 heading, found = line, []
@@ -100,7 +101,7 @@ def readable(text: str) -> str:
     """A page for a terminal: headings and literals in bold, without the marks that are there for other readers of the format."""
     shown, verbatim = list[str](), False
     lines = text.splitlines()
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         if not line:
             shown += [""] if shown and shown[-1] else []
         elif verbatim and line.startswith("   "):
