@@ -25,8 +25,14 @@ EQUIVALENT = ROOT / "tests" / "mutants" / "equivalent.toml"
 MOST_TESTS = 4000
 MOST_SECONDS = 30.0
 """Of tests that are run for one bug."""
-WITH_CHILDREN = {"cli": (("tests/process/test_cli_ask.py", 20.0), ("tests/process/test_cli_run.py", 20.0))}
-"""Test files that run a room as a program, which the map does not see, and about how many seconds they take; for what no other test finds."""
+WITH_CHILDREN = {
+    "cli": (
+        *(("tests/cli/test_descriptors.py", 1.0), ("tests/cli/test_memory.py", 3.0)),
+        *(("tests/process/test_cli_ask.py", 20.0), ("tests/process/test_cli_run.py", 20.0)),
+    )
+}
+"""Test files that run a room as a program, or in a fork, which the map does not see, and about how many seconds they take; for what no other
+test finds."""
 GOAL = 10.0
 """Percent of the bugs that may survive."""
 

@@ -91,3 +91,15 @@ def test_the_texts_of_a_result_are_printed_and_of_the_rest_that_it_is_there(caps
 )
 def test_an_entry_is_told_by_what_it_is_asked_for_with_and_its_first_line(entry: dict[str, str], key: str, description: str) -> None:
     assert (_key(entry), _description(entry)) == (key, description)
+
+
+def test_a_url_and_a_client_file_exclude_each_other(sluicegate: Command) -> None:
+    code, _, err = sluicegate("list", "tools", "--url", "http://127.0.0.1/mcp", "--import-mcp-json", "more.json")
+    assert (code, "goes with neither -c nor a .mcp.json" in err) == (2, True)
+
+
+def test_what_is_typed_wins_over_the_environment(sluicegate: Command, gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the address is what is wrong, and not that it stands beside a configuration."""
+    monkeypatch.setenv("SLUICEGATE_CONFIG", str(gate))
+    code, _, err = sluicegate("list", "tools", "--url", "nowhere")
+    assert (code, "'nowhere' is no address" in err) == (2, True)

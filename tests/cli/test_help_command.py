@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from sluicegate.cli.help import _lines
 from sluicegate.cli.main import COMMANDS
-from sluicegate.cli.topics import ORDER, readable, topics
+from sluicegate.cli.topics import ORDER, Section, Topic, readable, topics
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -22,8 +23,10 @@ def test_without_a_topic_it_lists_all_of_them_in_their_order_with_a_line_each(sl
     code, out, err = sluicegate("help")
 
     assert (code, err) == (0, "")
-    listed = [line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ")]
-    assert listed == [[name, topics()[name].purpose] for name in ORDER]
+    lines = [line for line in out.splitlines() if line.startswith("  ")]
+    assert [line.split(maxsplit=1) for line in lines] == [[name, topics()[name].purpose] for name in ORDER]
+    [column] = {line.index(topics()[name].purpose) for name, line in zip(ORDER, lines, strict=True)}
+    assert column == len("  ") + max(map(len, ORDER)) + len("  ")
     assert f"{', '.join(COMMANDS)}.\n" in out
 
 
@@ -106,6 +109,27 @@ def test_a_word_that_stands_in_headings_alone_is_found(sluicegate: Command) -> N
 
 def test_a_search_without_a_find_fails(sluicegate: Command) -> None:
     assert sluicegate("help", "--search", "xyzzy") == (1, "", "Error: no topic has 'xyzzy'; 'sluicegate help' lists the topics\n")
+    assert sluicegate("help", "--search", "unix_mode", "xyzzy")[2].startswith("Error: no topic has 'unix_mode' and 'xyzzy'; ")
+
+
+def test_a_topic_with_more_words_behind_it_is_none(sluicegate: Command) -> None:
+    code, out, err = sluicegate("help", "policies", "breaker")
+    assert (code, out) == (2, "")
+    assert "there is no topic or command 'policies breaker'" in err
+
+
+def test_each_word_of_a_search_may_be_in_another_line_and_only_a_heading_with_all_of_them_comes_first(sluicegate: Command) -> None:
+    lines = sluicegate("help", "--search", "aliases", "filters")[1].splitlines()
+    assert lines[0] == "names: Filters and aliases"
+    assert any("alias" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize(("word", "shown", "more"), [("1", 1, 0), ("3", 3, 0), ("4", 3, 1), ("9", 3, 6)])
+def test_a_section_with_many_lines_shows_some_of_them_and_says_how_many_more_there_are(
+    word: str, shown: int, more: int, tmp_path: Path
+) -> None:
+    section = Section(Topic("page", tmp_path), "Heading", tuple(f"a {word} b" for _ in range(int(word))))
+    assert _lines(section, [word]) == [f"    a {word} b"] * shown + [f"    … and {more} more"] * bool(more)
 
 
 def test_a_shell_completes_topics_and_commands(sluicegate: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
@@ -99,3 +102,69 @@ def test_a_bug_is_one_line_unless_its_place_is_asked_for(sluicegate: Command, mo
     monkeypatch.setenv("SLUICEGATE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         module.main([])
+
+
+PRINTING = (
+    ("check", "-c", "gate.toml"),
+    ("explain",),
+    ("example", "minimal"),
+    ("schema",),
+    ("show", "pipeline", "-c", "gate.toml", "--json"),
+)
+
+
+@pytest.mark.usefixtures("gate")
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_full_disk_is_an_error_in_words_whatever_was_to_be_printed(
+    sluicegate: Command, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    """Python itself would notice at its end, print a traceback and exit with 120."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert sluicegate(*arguments) == (1, "", "error: No space left on device\n")
+
+
+@pytest.mark.usefixtures("gate")
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_reader_that_has_left_ends_the_command_without_a_word(
+    sluicegate: Command, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        monkeypatch.setattr(sys, "stderr", sys.stderr)  # click wraps it
+        assert sluicegate(*arguments) == (1, "", "")
+
+
+def commands(context: click.Context) -> Iterator[click.Context]:
+    """Every command that has no others below it."""
+    assert isinstance(context.command, click.Group)
+    for name in context.command.list_commands(context):
+        command = context.command.get_command(context, name)
+        assert command is not None
+        below = click.Context(command, context, info_name=name)
+        if isinstance(command, click.Group):
+            yield from commands(below)
+        else:
+            yield below
+
+
+LEAVES = tuple(commands(click.Context(module.cli, info_name="sluicegate")))
+
+
+@pytest.mark.parametrize("context", LEAVES, ids=lambda context: context.command_path)
+def test_the_help_of_a_command_tells_of_each_variable_that_it_reads(context: click.Context) -> None:
+    told = " ".join(context.get_help().split())
+
+    variables = [str(option.envvar) for option in context.command.params if option.envvar is not None]
+    assert [name for name in variables if f"[env var: {name}" not in told] == []
+
+
+@pytest.mark.parametrize("context", LEAVES, ids=lambda context: context.command_path)
+def test_a_folder_is_no_file(context: click.Context, tmp_path: Path) -> None:
+    """Said before anything is done with it."""
+    for option in context.command.params:
+        if isinstance(option.type, click.Path):
+            with pytest.raises(click.BadParameter, match="is a directory"):
+                option.type.convert(str(tmp_path), option, context)

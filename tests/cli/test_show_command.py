@@ -99,3 +99,14 @@ def test_backends_are_rows_and_what_is_wrong_with_their_lists_stands_below(capsy
     flaw = {"kind": "tool", "name": "bad", "what": "it has no name"}
     print_backends([one | {"flaws": [flaw]}, two])
     assert capsys.readouterr().out == rows + "\n  Not as clients can read it:\none\ttool\tbad\tit has no name\n"
+
+
+def test_what_is_probably_not_meant_is_said_beside_what_was_asked_for(sluicegate: Command, gate: Path) -> None:
+    gate.write_text(gate.read_text() + '[auth]\ntype = "bearer"\ntokens = ["short"]\n')
+    code, out, err = sluicegate("show", "pipeline", "-c", str(gate))
+    assert (code, out.startswith("every call: ")) == (0, True)
+    told = f"{gate}:10: auth.tokens[0]: the token has under 16 characters and can be guessed; use a long random one"
+    assert err == f"warning: {told}\n"
+    code, out, err = sluicegate("check", "-c", str(gate))
+    assert (code, err) == (0, "")
+    assert f"    - {told}\n" in out

@@ -24,8 +24,10 @@ pytestmark = pytest.mark.slow
 
 SLUICEGATE = f"{shlex.quote(sys.executable)} -m sluicegate"
 PATIENCE = 30
-ENVIRON = os.environ | {"PYTHONPATH": str(Path(sluicegate.__file__).parents[1])}
-"""For a command that is run elsewhere, should the package not be installed."""
+ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+    "PYTHONPATH": str(Path(sluicegate.__file__).parents[1])
+}
+"""For a command that is run elsewhere, should the package not be installed; what it prints is kept back, as is usual."""
 CANARY = "CANARY-9e2d41a7"
 
 

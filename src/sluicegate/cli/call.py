@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .json_text import print_json
 from .target import Target, choose_target
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def command(name: str, arguments: str, target: Target, *, as_json: bool) -> int:
 
     result = target.ask(question)
     if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+        print_json(result)
     else:
         _print_text(result)
     return 1 if result.get("isError") else 0

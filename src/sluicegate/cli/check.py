@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from typing import Any
 
 import click
@@ -15,6 +13,7 @@ from ..config.load import Loaded
 from ..config.problem import ConfigError, Problem
 from ..config.summary import environments, summary
 from .configuration import Choice, choose_configuration
+from .json_text import print_json
 
 __all__ = ["command"]
 
@@ -33,7 +32,7 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
     except ConfigError as error:
         if not as_json:
             raise
-        print(json.dumps({"ok": False, "problems": [_fields(problem) for problem in error.problems]}, indent=2))
+        print_json({"ok": False, "problems": [_fields(problem) for problem in error.problems]})
         return 1
     warnings = [*loaded.warnings, *map(str, loaded.planned)]
     if refused := refuse_open_bind(loaded.config):  # with a configuration that goes with --stdio, or with --insecure-no-auth, all is well
@@ -44,12 +43,11 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
     if as_json:
         known: dict[str, Any] = {"ok": ok, "problems": [], "warnings": warnings, "name": loaded.config.proxy.name}
         known["environment"] = environments(loaded.config, os.environ)
-        print(json.dumps(known | ({} if backends is None else {"backends": backends}), indent=2))
+        print_json(known | ({} if backends is None else {"backends": backends}))
     else:
         print(summary(loaded.config, warnings, os.environ))
         if backends is not None:
             _print_backends(backends)
-    sys.stdout.flush()
     return 0 if ok else 1
 
 

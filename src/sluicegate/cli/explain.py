@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
 from ..config.nearest import nearest
 from ..protocol.fault import Fault
 from ..protocol.fault_codes import BY_REASON, CODES, Code
+from .json_text import print_json
 
 __all__ = ["command", "listing"]
 
@@ -26,13 +26,23 @@ def command(code: str | None, *, as_json: bool) -> None:
     The code is `error.data.code`; the word in `error.data.reason` will do, too. A JSON-RPC code such as -32603 lists all that have it.
     """
     if code is None:
-        print(json.dumps([_fields(one) for one in CODES], indent=2) if as_json else listing())
+        _print(CODES, as_json=as_json)
         return
     if same := [one for one in CODES if code.strip() == str(one.rpc)]:
-        print(json.dumps([_fields(one) for one in same], indent=2) if as_json else listing(same))
+        _print(same, as_json=as_json)
         return
     found = _find(code)
-    print(json.dumps(_fields(found), indent=2) if as_json else "\n".join(_page(found)))
+    if as_json:
+        print_json(_fields(found))
+    else:
+        print("\n".join(_page(found)))
+
+
+def _print(codes: Sequence[Code], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_fields(one) for one in codes])
+    else:
+        print(listing(codes))
 
 
 def listing(codes: Iterable[Code] = CODES) -> str:

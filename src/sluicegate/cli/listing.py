@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .json_text import print_json
 from .tables import print_table
 from .target import Target, choose_target
 
@@ -24,7 +24,7 @@ def command(what: str, target: Target, *, as_json: bool) -> None:
     """List the tools, resources or prompts that clients see; resource templates are among the resources."""
     entries = target.ask(_Question(what))
     if as_json:
-        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        print_json(entries)
         return
     print_table((what[:-1].upper(), "DESCRIPTION"), ((_key(entry), _description(entry)) for entry in entries))
 

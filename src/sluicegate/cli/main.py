@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -70,12 +71,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error is words and an exit code, never a traceback."""
     open_standard_descriptors()
     try:
-        code = cli.main(arguments, prog_name="sluicegate", standalone_mode=False)
+        code = cli.main(arguments, prog_name="sluicegate", standalone_mode=False) or 0
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001  whatever it is, it becomes words
         code = _explain(error)
-    sys.exit(code or 0)
+    sys.exit(_when_written(code))
+
+
+def _when_written(code: int) -> int:
+    """The exit code when all is written that was printed. Python itself would do that too late for words, and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is left of it is not tried again
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            return _explain_one(error)
+        return code or 1
+    return code
 
 
 def _explain(error: BaseException) -> int:

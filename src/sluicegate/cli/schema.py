@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ..config.schema import schema
+from .json_text import print_json
 
 __all__ = ["command"]
 
@@ -18,4 +17,4 @@ def command() -> None:
     `sluicegate schema > sluicegate.schema.json`, and `#:schema ./sluicegate.schema.json` in the first line of a configuration beside it:
     editors that know TOML then complete its keys, explain them, and mark mistakes.
     """
-    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    print_json(schema())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from .configuration import Choice, choose_configuration
+from .json_text import print_json
 
 __all__ = ["command"]
 
@@ -24,7 +23,10 @@ def pipeline(choice: Choice, *, as_json: bool) -> None:
     from .assembly import pipelines, told
 
     plan = pipelines(choice.load_runnable().config)
-    print(json.dumps(plan, indent=2) if as_json else "\n".join(told(plan)))
+    if as_json:
+        print_json(plan)
+    else:
+        print("\n".join(told(plan)))
 
 
 @command.command("backends")
@@ -36,6 +38,6 @@ def backends(choice: Choice, *, as_json: bool) -> None:
 
     entries = look_at_backends(choice.load_runnable().config)
     if as_json:
-        print(json.dumps(entries, indent=2))
+        print_json(entries)
     else:
         print_backends(entries)
