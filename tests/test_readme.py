@@ -51,6 +51,7 @@ ONLY_EXIST = {
     "scripts/test": "it is what runs this test",
     "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
     "scripts/peers": "takes minutes, and installs dozens of packages of PyPI and npm",
+    "scripts/conformance": "takes minutes, and installs packages of PyPI and npm",
     "scripts/reference": "writes files of the project; tests/test_conf.py looks at what it would write",
     "scripts/parity": "looks at the tests",
     "scripts/mutants": "takes minutes, and changes a copy of the source",

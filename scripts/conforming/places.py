@@ -1,0 +1,92 @@
+"""Servers under test: the fixture itself, and gateways in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from scripts.benchmark.processes import free_port, running
+
+from .install import everything_server
+
+__all__ = ["PLACES", "fixture", "gateway_before", "over_http"]
+
+SERVING = r"(http://[0-9.]+:\d+)"
+ADAPTER = Path(__file__).with_name("adapter.py")
+
+
+def _path() -> str:
+    return f"{everything_server()}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+
+
+@contextmanager
+def fixture(folder: Path) -> Iterator[str]:
+    """The SDK's server with all that the suite looks for, over HTTP; its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "mcp_everything_server", "--port", str(port), "--log-level", "WARNING"]
+    with running("fixture", command, folder, port=port, env={"PYTHONPATH": _path()}):
+        yield f"http://localhost:{port}/mcp"
+
+
+def over_http(url: str, name: str = "everything", namespace: str = "") -> str:
+    """A backend."""
+    return f'[[backends]]\nname = "{name}"\nnamespace = "{namespace}"\ntransport = "http"\nurl = "{url}"\n'
+
+
+def _over_stdio(name: str = "everything", namespace: str = "") -> str:
+    command = [sys.executable, "-c", "from mcp_everything_server.server import mcp; mcp.run()"]
+    return (
+        f'[[backends]]\nname = "{name}"\nnamespace = "{namespace}"\ntransport = "stdio"\n'
+        f"command = {json.dumps(command[0])}\nargs = {json.dumps(command[1:])}\nenv = {{ PYTHONPATH = {json.dumps(_path())} }}\n"
+    )
+
+
+@contextmanager
+def gateway_before(folder: Path, *backends: str) -> Iterator[str]:
+    """A gateway with these tables of a configuration; its URL."""
+    file = folder / "gateway.toml"
+    file.write_text(f'[proxy]\nname = "conformance"\n[proxy.listen]\nport = 0\n{"".join(backends)}', encoding="utf-8")
+    with running("gateway", [sys.executable, "-m", "sluicegate", "run", "-c", file], folder, says=SERVING) as program:
+        yield f"{program.url.replace('127.0.0.1', 'localhost')}/mcp"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[str]:
+    with fixture(folder) as url, gateway_before(folder, over_http(url)) as through:
+        yield through
+
+
+@contextmanager
+def _with_decoy(folder: Path) -> Iterator[str]:
+    """A second server that has everything too, under a prefix: nothing of it may get in the way."""
+    with fixture(folder) as url, gateway_before(folder, _over_stdio("decoy", "decoy"), over_http(url)) as through:
+        yield through
+
+
+@contextmanager
+def _prefixed(folder: Path) -> Iterator[str]:
+    """The names have a prefix, which an adapter between suite and gateway takes away again."""
+    with fixture(folder) as url, gateway_before(folder, over_http(url, namespace="every")) as through:
+        port = free_port()
+        with running("adapter", [sys.executable, ADAPTER, str(port), through, "every"], folder, port=port):
+            yield f"http://localhost:{port}/mcp"
+
+
+@contextmanager
+def _stdio(folder: Path) -> Iterator[str]:
+    with gateway_before(folder, _over_stdio()) as through:
+        yield through
+
+
+PLACES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "direct": fixture,
+    "alone": _alone,
+    "decoy": _with_decoy,
+    "prefixed": _prefixed,
+    "stdio": _stdio,
+}
+"""The first is what the others are measured by."""
