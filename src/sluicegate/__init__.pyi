@@ -14,6 +14,7 @@ from .config.model import Config as Config
 from .config.model import Loaded as Loaded
 from .config.problem import ConfigError as ConfigError
 from .config.problem import Problem as Problem
+from .frontends.paths import Guard as Guard
 from .gateway.builder import Builder as Builder
 from .gateway.fleet import BackendFailed as BackendFailed
 from .gateway.fleet import SkippedBackend as SkippedBackend

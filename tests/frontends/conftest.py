@@ -16,6 +16,7 @@ from tests.kit.asgi import AsgiTransport
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint, Limits
+from sluicegate.frontends.wishes import Wishes
 from sluicegate.identity.bearer import BearerTokens
 from sluicegate.policies.lifetime import Lifetime
 from sluicegate.protocol import faults
@@ -49,11 +50,18 @@ class Gate:
     def __attrs_post_init__(self) -> None:
         self.rebuild()
 
-    def rebuild(self, *, tokens: tuple[str, ...] = (), admission: Admission | None = None, limits: Limits | None = None) -> None:
+    def rebuild(
+        self,
+        *,
+        tokens: tuple[str, ...] = (),
+        admission: Admission | None = None,
+        limits: Limits | None = None,
+        wishes: Wishes | None = None,
+    ) -> None:
         """Another application on the same endpoint."""
         self.endpoint.limits = limits or self.endpoint.limits
         identity = BearerTokens(tokens) if tokens else None
-        self.app = App(self.endpoint, identity=identity, admission=admission or Admission())
+        self.app = App(self.endpoint, identity=identity, admission=admission or Admission(), wishes=wishes)
         self.transport = AsgiTransport(self.app, self.connections)
         self.http = httpx2.AsyncClient(transport=self.transport, base_url="http://127.0.0.1:8080", timeout=None)
 

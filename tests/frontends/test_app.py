@@ -225,8 +225,8 @@ class Wishful:
 async def test_faults_are_there_for_this_machine_alone(
     gate: Any, talk: Any, on_loopback: bool, client: str, proxied: dict[str, str], is_heard: bool
 ) -> None:
-    gate.rebuild(admission=Admission(on_loopback=on_loopback))
-    gate.app.wishes = wishful = Wishful()
+    wishful = Wishful()
+    gate.rebuild(admission=Admission(on_loopback=on_loopback), wishes=wishful)
     gate.transport.client = (client, 50000)
     assert (await gate.post(talk.opening(), x_sluicegate_fault="reset", **proxied)).status_code == 200
     assert wishful.asked == ["reset"] * is_heard

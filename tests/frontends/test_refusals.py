@@ -10,9 +10,11 @@ from tests.kit.messages import PING
 
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.paths import page
 from sluicegate.observe.refusals import Refusals
 
 TOKEN = "hush-hush-hush"
+ENDPOINT = "GET, POST, DELETE, OPTIONS"
 GOOD = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -65,16 +67,25 @@ async def test_a_star_allows_any_name_or_any_port(gate: Any, talk: Any, allowed:
     assert (await gate.post(talk.opening(), host=host)).status_code == (200 if comes_in else 400)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
-async def test_what_is_only_read_says_so(watched: Any, path: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/livez", "GET, HEAD"), ("/readyz", "GET, HEAD"), ("/metrics", "GET, HEAD, OPTIONS"), ("/mcp", ENDPOINT)]
+)
+async def test_who_comes_by_another_method_is_told_of_those_that_there_are(
+    watched: Any, path: str, allowed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And a browser may ask beforehand wherever it matters where it comes from."""
+
     async def metrics() -> bytes:
         raise AssertionError
 
-    watched.app.metrics = metrics
-    answer = await watched.http.post(path)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
-    assert "GET and HEAD" in answer.text
+    watched.app.paths.add("/metrics", page(metrics, b"text/plain"))
+    answer = await watched.http.request("PUT" if path == "/mcp" else "POST", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert ("GET, POST and DELETE" if path == "/mcp" else "GET and HEAD") in answer.text
+    assert answer.headers["content-type"] == ("application/json" if path == "/mcp" else "text/plain; charset=utf-8")
     assert len(lines(caplog)) == 1
+    asked = await watched.http.options(path)
+    assert (asked.status_code, asked.headers["allow"]) == (204 if "OPTIONS" in allowed else 405, allowed)
 
 
 async def test_every_refusal_says_why_is_told_of_and_gives_nothing_away(watched: Any, talk: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,9 @@
-"""The gateway as an ASGI application: the MCP endpoint with its guards in front, and what probes ask."""
+"""The gateway as an ASGI application: a table of paths with their guards, among them the MCP endpoint and what probes ask."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import trio
@@ -12,12 +12,12 @@ from ..http1.asgi import Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
 from ..identity.identify import Identity, Refused
 from ..loggers import Seldom, get_logger
-from ..observe.exposition import KIND
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
+from .paths import Answer, Guard, HttpRoute, Paths, read_only
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
 from .streamable_http import StreamableHttp
@@ -26,10 +26,6 @@ from .wishes import WISH, Wishes, may_wish
 __all__ = ["App"]
 
 log = get_logger("sluicegate.frontend")
-
-_ENDPOINTS = frozenset({"/", "/mcp", "/mcp/"})
-_PROBES = frozenset({"/health", "/livez", "/readyz"})
-_ALLOW = (b"allow", b"GET, POST, DELETE, OPTIONS")
 
 
 @attrs.define(eq=False)
@@ -42,14 +38,14 @@ class App:
     identity: Identity | None = None
     """None lets everybody in."""
     admission: Admission = attrs.field(factory=Admission)
-    metrics: Callable[[], Awaitable[bytes]] | None = None
-    """What ``/metrics`` shows; None where there is no such thing."""
     wishes: Wishes | None = None
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
     """Swept once `begin` was called."""
     turns: FairTurns = attrs.field(factory=FairTurns, init=False)
     """Large requests take turns, once `begin` was called."""
+    paths: Paths = attrs.field(init=False)
+    """What is served."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
 
@@ -57,6 +53,17 @@ class App:
         self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares)
         self._mcp = StreamableHttp(self.endpoint, self.sessions, self.turns)
         self.endpoint.directory.subscribe(self.sessions.announce)
+        self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
+        mcp = HttpRoute({method: self._wishing(answer) for method, answer in self._mcp.answers.items()}, speaks_rpc=True)
+        for path, route in {
+            "/": mcp,
+            "/mcp": mcp,
+            "/mcp/": mcp,
+            "/health": read_only(self._say_alive, Guard.OPEN),
+            "/livez": read_only(self._say_alive, Guard.OPEN),
+            "/readyz": read_only(self._say_ready, Guard.OPEN),
+        }.items():
+            self.paths.add(path, route)
 
     @property
     def draining(self) -> bool:
@@ -75,61 +82,62 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of an ASGI server."""
-        if scope["type"] == "http":
-            await self._http(HttpRequest(scope, receive, send))
-        elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _http(self, http: HttpRequest) -> None:
-        if http.path in _PROBES:
-            await self._probe(http)
-        elif not self.admission.allows_host(http.headers.host):
-            self._advise(http, b"host", "security.allowed_hosts, or run --allowed-host")
-            await self._forbid(http, 400, "Host not allowed")
-        elif http.headers.origin and not self.admission.allows_origin(http.headers.origin):
-            self._advise(http, b"origin", "security.allowed_origins")
-            await self._forbid(http, 403, "Cross-origin requests not allowed")
-        else:
-            if http.headers.origin:
-                http.extra = cors_headers(http.headers.origin[0])
-            await self._admitted(http)
-
-    async def _admitted(self, http: HttpRequest) -> None:
-        if http.method == "OPTIONS":
-            await http.respond(204, headers=[_ALLOW, *(preflight_headers() if http.extra else [])])
+        if scope["type"] != "http":
+            await _without_a_request(scope, receive, send)
             return
-        principal = NOBODY if self.identity is None else await self.identity.identify(http)
-        if isinstance(principal, Refused):
-            self.endpoint.refused(401, principal.message)
-            await http.refuse(401, UNAUTHORIZED, principal.message, headers=[(b"www-authenticate", principal.challenge)])
-        elif http.path in _ENDPOINTS:
-            await (self._mcp if self.wishes is None else self._wishing)(http, principal)
-        elif http.path == "/metrics" and self.metrics is not None:
-            await self._show(http, self.metrics)
+        http = HttpRequest(scope, receive, send)
+        route = self.paths.rows.get(http.path) or self.paths.below(http.path)
+        principal = NOBODY
+        if route.looks_at_host:  # in here and not in functions of their own, since each call comes by
+            origin = http.headers.origin
+            if not self.admission.allows_host(http.headers.host):
+                await self._refuse_host(http)
+                return
+            if origin and not self.admission.allows_origin(origin):
+                await self._refuse_origin(http)
+                return
+            if origin:
+                http.extra = cors_headers(origin[0])
+            if http.method == "OPTIONS":
+                await http.respond(204, headers=[route.allow, *(preflight_headers() if origin else [])])
+                return
+        if route.looks_at_token and self.identity is not None:
+            found = await self.identity.identify(http)
+            if isinstance(found, Refused):
+                await self._refuse_stranger(http, found)
+                return
+            principal = found
+        answer = route.answers.get(http.method, route.otherwise)
+        if answer is None:
+            await self._refuse_method(http, route)
         else:
-            await self._forbid(http, 404, "Not Found: the MCP endpoint is /mcp")
+            await answer(http, principal)
 
-    async def _wishing(self, http: HttpRequest, principal: Principal) -> None:
-        """Serve a request, with the fault that it asks for."""
-        text = http.headers.text(WISH)
-        is_own = self.admission.on_loopback and may_wish(http.scope.get("client"), http.scope["headers"])
-        if self.wishes is None or text is None or not is_own:
-            await self._mcp(http, principal)
-            return
-        try:
-            wished = self.wishes.wished(text)
-        except ValueError as error:
-            message = f"X-Sluicegate-Fault: {error}"
-            self.endpoint.refused(400, message)
-            await http.refuse(400, INVALID_REQUEST, message)
-            return
-        with wished:
-            await self._mcp(http, principal)
+    # -- refusals
 
-    async def _forbid(self, http: HttpRequest, status: int, message: str, headers: Headers | None = None) -> None:
+    async def _refuse_host(self, http: HttpRequest) -> None:
+        self._advise(http, b"host", "security.allowed_hosts, or run --allowed-host")
+        await self._refuse(http, 400, "Host not allowed")
+
+    async def _refuse_origin(self, http: HttpRequest) -> None:
+        self._advise(http, b"origin", "security.allowed_origins")
+        await self._refuse(http, 403, "Cross-origin requests not allowed")
+
+    async def _refuse_stranger(self, http: HttpRequest, why: Refused) -> None:
+        self.endpoint.refused(401, why.message)
+        await http.refuse(401, UNAUTHORIZED, why.message, headers=[(b"www-authenticate", why.challenge)])
+
+    async def _refuse_method(self, http: HttpRequest, route: HttpRoute) -> None:
+        if route.speaks_rpc:
+            self.endpoint.refused(405, route.purpose)
+            await http.refuse(405, INVALID_REQUEST, route.purpose, headers=[route.allow])
+        else:
+            await self._refuse(http, 405, route.purpose, [route.allow])
+
+    async def _lead_nowhere(self, http: HttpRequest, _principal: Principal) -> None:
+        await self._refuse(http, 404, "Not Found: the MCP endpoint is /mcp")
+
+    async def _refuse(self, http: HttpRequest, status: int, message: str, headers: Headers | None = None) -> None:
         self.endpoint.refused(status, message)
         await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8", headers=headers)
 
@@ -144,20 +152,41 @@ class App:
                 setting=setting,
             )
 
-    async def _show(self, http: HttpRequest, metrics: Callable[[], Awaitable[bytes]]) -> None:
-        if http.method in ("GET", "HEAD"):
-            await http.respond(200, await metrics(), kind=KIND)
-        else:
-            await self._forbid(http, 405, "/metrics is there for GET and HEAD", [(b"allow", b"GET, HEAD")])
+    # -- answers
 
-    async def _probe(self, http: HttpRequest) -> None:
-        """``/health`` and ``/livez``: the process answers; ``/readyz``: it can do its work."""
-        if http.method not in ("GET", "HEAD"):
-            await self._forbid(http, 405, "probes are there for GET and HEAD", [(b"allow", b"GET, HEAD")])
-        elif http.path == "/readyz" and (self.draining or not self.is_ready()):
+    def _wishing(self, answer: Answer) -> Answer:
+        """The same, with the fault that a request asks for; only where there are any."""
+        wishes = self.wishes
+        if wishes is None:
+            return answer
+
+        async def answer_wish(http: HttpRequest, principal: Principal) -> None:
+            text = http.headers.text(WISH)
+            if text is None or not (self.admission.on_loopback and may_wish(http.scope.get("client"), http.scope["headers"])):
+                await answer(http, principal)
+                return
+            try:
+                wished = wishes.wished(text)
+            except ValueError as error:
+                message = f"X-Sluicegate-Fault: {error}"
+                self.endpoint.refused(400, message)
+                await http.refuse(400, INVALID_REQUEST, message)
+                return
+            with wished:
+                await answer(http, principal)
+
+        return answer_wish
+
+    async def _say_alive(self, http: HttpRequest, _principal: Principal) -> None:
+        """The process answers."""
+        await http.respond(200, encode({"status": "ok"} | ({} if self.wishes is None else {"faults": self.wishes.health()})))
+
+    async def _say_ready(self, http: HttpRequest, principal: Principal) -> None:
+        """It can do its work."""
+        if self.draining or not self.is_ready():
             await http.respond(503, b'{"status":"draining"}' if self.draining else b'{"status":"no backend is up"}')
         else:
-            await http.respond(200, encode({"status": "ok"} | ({} if self.wishes is None else {"faults": self.wishes.health()})))
+            await self._say_alive(http, principal)
 
 
 def _shown(values: Sequence[bytes]) -> str:
@@ -166,8 +195,12 @@ def _shown(values: Sequence[bytes]) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9.:/\[\]_-]{1,100}", text) else "unreadable" if values else "none"
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
-    """Tolerate servers that announce their own start and end; our life is not theirs."""
+async def _without_a_request(scope: Scope, receive: Receive, send: Send) -> None:
+    """Tolerate servers that announce their own start and end, since our life is not theirs, and refuse everything else."""
+    if scope["type"] != "lifespan":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+        return
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":

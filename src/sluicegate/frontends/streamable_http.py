@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from ..http1.fair_turns import FairTurns
@@ -16,6 +18,7 @@ from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
+from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
 from .sessions import Session
@@ -34,19 +37,10 @@ class StreamableHttp:
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
 
-    async def __call__(self, http: HttpRequest, principal: Principal) -> None:
-        """Answer one request of that principal."""
-        if self.draining and http.method == "GET":
-            await self.refuse_new(http)
-        elif http.method == "POST":
-            await self._post(http, principal)
-        elif http.method == "GET":
-            await self._get(http, principal)
-        elif http.method == "DELETE":
-            await self._delete(http, principal)
-        else:
-            message = f"{http.method} means nothing here; use POST, GET or DELETE"
-            await self._refuse(http, 405, INVALID_REQUEST, message, headers=[(b"allow", b"GET, POST, DELETE, OPTIONS")])
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What is answered, by method."""
+        return {"GET": self._get, "POST": self._post, "DELETE": self._delete}
 
     # -- POST
 
@@ -168,6 +162,9 @@ class StreamableHttp:
     # -- GET and DELETE
 
     async def _get(self, http: HttpRequest, principal: Principal) -> None:
+        if self.draining:
+            await self.refuse_new(http)
+            return
         accept = http.headers.accept
         if accept is None or not accepted(accept)[1]:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream")

@@ -16,11 +16,12 @@ from ..config.secrets import blots_of
 from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint, Limits
+from ..frontends.paths import page
 from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
 from ..loggers import get_logger
 from ..observe.access import LogBuffer, Sink
-from ..observe.exposition import Exposition
+from ..observe.exposition import KIND, Exposition
 from ..observe.refusals import Refusals
 from ..outside import Outside
 from ..policies.hedge import HedgeTimer
@@ -165,7 +166,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     connection_limit = _connection_limit(config)
     app = _app(config, endpoint, fleet.readiness.is_any_available, faults)
     if at_edge.counts is not None:
-        app.metrics = Exposition(at_edge.counts, partial(readings, fleet, app.sessions, connection_limit, lines)).render
+        exposition = Exposition(at_edge.counts, partial(readings, fleet, app.sessions, connection_limit, lines))
+        app.paths.add("/metrics", page(exposition.render, KIND))
     return Gateway(endpoint, app, outside, connection_limit, fleet, nurseries), app, fleet
 
 

@@ -13,6 +13,7 @@ from ..backends.link import StateChange
 from ..config.model import BackendConfig, Config
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
+from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
 from ..http1.server.connection_limit import ConnectionLimit
 from ..loggers import get_logger
@@ -70,11 +71,6 @@ class Gateway:
         """Runs any routed request, through every policy. A call is run once, as its scope is entered; to ask again, make another."""
         return self._endpoint.handler
 
-    @property
-    def asgi_app(self) -> ASGIApp:
-        """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
-        return self._app
-
     async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
         """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
         return await self._run(Call.tool(name, arguments))
@@ -113,6 +109,15 @@ class Gateway:
         return listed(self.catalogue, PROMPTS)
 
     # -- serving
+
+    @property
+    def asgi_app(self) -> ASGIApp:
+        """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
+        return self._app
+
+    def add_route(self, path: str, app: ASGIApp, *, guard: Guard = Guard.TOKEN) -> None:
+        """Serve an application at ``/name``, or ``/name/*`` for all below, told from there on; raises `ValueError` if that is taken, or none."""
+        self._app.paths.add(path, mounted(app, path, guard))
 
     async def serve(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen as configured until cancelled or drained; reports the bound addresses as URLs (port 0 takes a free one)."""
