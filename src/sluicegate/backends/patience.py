@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 
 from ..protocol.why import Why
+from .doubling import doubled
 from .session import BackendSession
 
 __all__ = ["NOTHING_ODD", "Noticed", "Patience"]
@@ -77,4 +78,4 @@ class Patience:
     def refused(self, *, lasting: bool) -> float:
         """A start has failed: how many times as long as the longest ordinary pause to wait; 0 is as always."""
         self._refused = self._refused + 1 if lasting else 0
-        return min(2.0 ** (self._refused - 1), SLOWEST) if lasting else 0.0
+        return doubled(1.0, self._refused - 1, SLOWEST) if lasting else 0.0

@@ -18,6 +18,7 @@ from ..protocol.faults import Fault
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
+from .doubling import doubled
 from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .link import Link, Phase, State
 from .patience import NOTHING_ODD, Noticed, Patience
@@ -45,8 +46,7 @@ class Restarts:
 
     def pause(self, failures: int, chance: random.Random, *, looping: bool = False) -> float:
         """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""
-        doubled = self.initial_seconds * 2.0 ** min(max(failures - 1, 0), 32)
-        longest = self.max_seconds if looping else min(self.max_seconds, doubled)
+        longest = self.max_seconds if looping else doubled(self.initial_seconds, failures - 1, self.max_seconds)
         return chance.uniform(0.5, 1.0) * longest
 
 

@@ -61,7 +61,7 @@ def memory_of(status: int, fault: Fault, *, has_id: bool, unnamed: bool, own_ses
         own_session: the call itself speaks of a session, so what answered it may mean that one.
     """
     text = fault.message if fault.raw is not None else fault.told.partition(f"HTTP {status}")[2]  # without the backend's name
-    if own_session and not unnamed and 200 <= status < 300 and _MCP_SESSION.search(text) is None:
+    if own_session and not unnamed and _is_success(status) and _MCP_SESSION.search(text) is None:
         return Memory.KNOWN
     if _asks_to_begin(status, fault, text, unnamed=unnamed) or (has_id and _is_forgotten(status, fault, text, unnamed=unnamed)):
         return Memory.FORGOTTEN
@@ -71,13 +71,13 @@ def memory_of(status: int, fault: Fault, *, has_id: bool, unnamed: bool, own_ses
 def _asks_to_begin(status: int, fault: Fault, text: str, *, unnamed: bool) -> bool:
     """Whether it wants to be initialized before all else."""
     if _SDKS_WORDS.search(text) is not None:
-        return status in _NAMING or 200 <= status < 300
+        return status in _NAMING or _is_success(status)
     if _BEGIN_ANEW.search(text) is None:
         return False
     if status in _NAMING:
         return True
     ours = unnamed or (fault.code in {INVALID_REQUEST, RESOURCE_NOT_FOUND} and _NOT_READY.search(text) is not None)
-    return ours and 200 <= status < 300
+    return ours and _is_success(status)
 
 
 def _is_forgotten(status: int, fault: Fault, text: str, *, unnamed: bool) -> bool:
@@ -88,16 +88,20 @@ def _is_forgotten(status: int, fault: Fault, text: str, *, unnamed: bool) -> boo
     """
     if fault.code == INVALID_PARAMS and not unnamed and status != 404:
         return False
-    named = (_SESSION if unnamed or not 200 <= status < 300 else _OUR_SESSION).search(text) is not None
+    named = (_SESSION if unnamed or not _is_success(status) else _OUR_SESSION).search(text) is not None
     if fault.code == SESSION_LOST:
-        return unnamed or not 200 <= status < 300
+        return unnamed or not _is_success(status)
     if fault.code == SESSION_NOT_FOUND and (unnamed or named):
         return True
     if status == 404:
         return fault.code != METHOD_NOT_FOUND
-    if 200 <= status < 300:
+    if _is_success(status):
         return named and (unnamed or fault.code == INVALID_REQUEST)
     return named and status in _NAMING
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
 
 
 def is_harmless(call: Call) -> bool:

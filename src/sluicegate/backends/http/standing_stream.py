@@ -14,6 +14,7 @@ from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
 from ...protocol.sse import EventParser, OversizedEvent
 from ...protocol.tokens import NOBODY
+from ..doubling import doubled
 from ..incoming import Desk, doubt_lists, messages_in
 from .post import HttpExchange
 from .session_headers import Conversation
@@ -52,10 +53,13 @@ class Listening:
         """Open the stream again and again."""
         with self.scope:
             while await self._listen_once():
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(self._silent - 1, 0), 8))
-                if self._retry is not None and self._silent <= 1:
-                    pause = min(max(self._retry, SHORTEST_PAUSE), LONGEST_PAUSE)
+                pause = self._pause()
                 await trio.sleep(pause)
+
+    def _pause(self) -> float:
+        if self._retry is not None and self._silent <= 1:
+            return min(max(self._retry, SHORTEST_PAUSE), LONGEST_PAUSE)
+        return doubled(FIRST_PAUSE, max(self._silent - 1, 0), LONGEST_PAUSE)
 
     async def _listen_once(self) -> bool:
         """One stream from its beginning to its end; whether to try again."""
