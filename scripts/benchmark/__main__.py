@@ -205,7 +205,7 @@ def walks(folder: Path, arguments: argparse.Namespace) -> Findings:
     from .walk import show_walk, walk, walk_goals  # loads the gateway itself, which the other measurements do not need
 
     found = walk()
-    return Findings(show_walk(found), {"walk": found.entered}, walk_goals(found))
+    return Findings(show_walk(found), {"walk": found.steps}, walk_goals(found))
 
 
 def guards(folder: Path, arguments: argparse.Namespace) -> Findings:

@@ -36,21 +36,18 @@ MOST_FILES, MOST_CALLS = 30, 170
 class Walk:
     """One call's way."""
 
-    entered: dict[str, int]
-    """How often, by ``file:function``."""
+    steps: list[tuple[int, str]]
+    """In order: how deep below other functions of ours, and ``file:function``."""
 
     @property
     def calls(self) -> int:
         """All of them together."""
-        return sum(self.entered.values())
+        return len(self.steps)
 
     @property
     def files(self) -> dict[str, int]:
         """How often, by file."""
-        found: Counter[str] = Counter()
-        for place, number in self.entered.items():
-            found[place.partition(":")[0]] += number
-        return dict(found)
+        return dict(Counter(place.partition(":")[0] for _, place in self.steps))
 
 
 def walk() -> Walk:
@@ -78,21 +75,25 @@ async def _serve(gateway: sluicegate.Gateway, task_status: trio.TaskStatus[Any])
 
 
 async def _counted(client: _Client) -> Walk:
-    entered: Counter[CodeType] = Counter()
+    entered: list[tuple[int, CodeType]] = []
+    depth = 0
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(OURS):
-            entered[frame.f_code] += 1
+        nonlocal depth
+        if not frame.f_code.co_filename.startswith(OURS):
+            return
+        if event == "call":
+            entered.append((depth, frame.f_code))
+            depth += 1
+        elif event == "return":
+            depth -= 1
 
     sys.setprofile(look)
     try:
         await client.call()
     finally:
         sys.setprofile(None)
-    places: Counter[str] = Counter()
-    for code, number in entered.items():
-        places[f"{code.co_filename.removeprefix(OURS)}:{code.co_qualname}"] += number
-    return Walk(dict(places))
+    return Walk([(depth, f"{code.co_filename.removeprefix(OURS)}:{code.co_qualname}") for depth, code in entered])
 
 
 @attrs.define(eq=False)
@@ -133,10 +134,11 @@ class _Client:
 
 
 def show_walk(found: Walk) -> str:
-    """By file, the longest stay first."""
+    """Each step in its order, then by file, the longest stay first."""
     files = sorted(found.files.items(), key=lambda one: -one[1])
+    steps = [f"{'  ' * depth}{place}" for depth, place in found.steps]
     lines = [f"{number:5}  {name}" for name, number in files]
-    return "\n".join([f"{found.calls} calls in {len(files)} files", *lines])
+    return "\n".join([*steps, "", f"{found.calls} calls in {len(files)} files", *lines])
 
 
 def walk_goals(found: Walk) -> list[Goal]:
