@@ -53,6 +53,34 @@ async def ready(watched: Watched) -> None:
         await watched.backend.wait_for(lambda backend: backend.state is State.READY)
 
 
+@attrs.define(eq=False)
+class Steps(trio.abc.Instrument):
+    """Which tasks went on."""
+
+    taken: list[trio.lowlevel.Task] = attrs.field(factory=list)
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.taken.append(task)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_the_end_of_a_call_wakes_only_who_waits_for_it(waits: bool, autojump_clock: trio.testing.MockClock) -> None:
+    scripted = ScriptedBackend(tools=["one"])
+    async with supervised(scripted.connector) as watched, trio.open_nursery() as nursery:
+        await ready(watched)
+        if waits:
+            nursery.start_soon(watched.backend.wait_for, lambda backend: backend.restarts, name="waits")
+        await trio.testing.wait_all_tasks_blocked()
+        steps, own = Steps(), trio.lowlevel.current_task()
+        trio.lowlevel.add_instrument(steps)
+        await watched.backend(Call("tools/call", "one", {}))
+        await trio.testing.wait_all_tasks_blocked()
+        trio.lowlevel.remove_instrument(steps)
+        woken = {task.name for task in steps.taken if task is not own and "ScriptedBackend" not in task.name}
+        assert woken == ({"waits"} if waits else set())
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_backend_that_is_there_becomes_ready_and_answers(autojump_clock: trio.testing.MockClock) -> None:
     scripted = ScriptedBackend(tools=["one", "two"], instructions="be kind")
     async with supervised(scripted.connector) as watched:

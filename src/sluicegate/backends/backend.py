@@ -145,7 +145,8 @@ class Backend:
             hops[place] = Hop(self.name, outcome, trio.current_time() - began)
             if health is not None:
                 health.call_ended(call, reply, due)
-            link.tick()
+            if link.news is not None:
+                link.tick()
 
     def _tell(self, call: Call, fault: faults.Fault) -> faults.Fault:
         """Put into the log what callers are not told of a fault; the same fault without known secrets."""
@@ -160,5 +161,5 @@ class Backend:
         await self.link.wait_ready()
 
     async def wait_for(self, condition: Callable[[Backend], bool]) -> None:
-        """Wait until a condition on its state, its lists or its calls in flight holds."""
+        """Wait until a condition on its state or its calls in flight holds."""
         await self.link.wait_for(lambda: condition(self))

@@ -88,8 +88,10 @@ class Link:
     session: BackendSession | None = attrs.field(default=None, init=False)
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
-    _news: trio.Event | None = attrs.field(default=None, init=False)
-    """Made only while somebody waits, since every call may set it."""
+    news: trio.Event | None = attrs.field(default=None, init=False)
+    """Made only while somebody waits in `wait_for`; then every call has to `tick` at its end."""
+    _list_news: trio.Event | None = attrs.field(default=None, init=False)
+    """The same for who waits for stale lists: the supervisor does all the time, and calls say nothing about these."""
 
     @property
     def serves(self) -> bool:
@@ -140,22 +142,29 @@ class Link:
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale
-            self.tick()
+            if self._list_news is not None:
+                self._list_news.set()
 
     # -- waiting
 
     def tick(self) -> None:
         """Have everybody look again who waits for something to become true."""
-        if self._news is not None:
-            self._news.set()
-            self._news = None
+        if self.news is not None:
+            self.news.set()
+            self.news = None
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on state, stale lists or calls in flight holds."""
+        """Wait until a condition on state or calls in flight holds."""
         while not condition():
-            if self._news is None:
-                self._news = trio.Event()
-            await self._news.wait()
+            if self.news is None:
+                self.news = trio.Event()
+            await self.news.wait()
+
+    async def wait_stale(self) -> None:
+        """Wait until there are stale lists; for the supervisor alone."""
+        while not self.stale:
+            self._list_news = trio.Event()
+            await self._list_news.wait()
 
     async def wait_ready(self) -> None:
         """Wait until it can be sent a call, is given up or removed, or has been away for `LONGEST_RESTART`."""

@@ -196,7 +196,7 @@ class Supervisor:
         """Read a list again when the backend says that it changed; a failed reading keeps the old one (CORE-50)."""
         link = self.link
         while True:
-            await link.wait_for(lambda: bool(link.stale))
+            await link.wait_stale()
             stale = [kind for kind in KINDS if kind in link.stale and kind.capability in offer.hello.capabilities]
             link.stale.clear()
             for kind in stale:
