@@ -12,18 +12,28 @@ from tests.kit.heard import Heard
 from tests.kit.site import open_site
 
 from sluicegate.backends.channel import ChannelSession
-from sluicegate.backends.complaints import LAST_WORDS, Complaints
-from sluicegate.backends.diagnosis import LONGEST_LINE, printable
+from sluicegate.backends.complaints import Complaints
+from sluicegate.backends.diagnosis import printable
 from sluicegate.backends.http.connector import HttpConnector
-from sluicegate.backends.lists import LONGEST, MOST_FLAWS, MOST_PHRASES, read_page
-from sluicegate.backends.unreadable import MOST_TEXT, SHOWN, parted, shown
+from sluicegate.backends.lists import read_page
+from sluicegate.backends.unreadable import parted, shown
 from sluicegate.channel.lines import LineSplitter, Oversized
 from sluicegate.channel.outbox import Outbox
 from sluicegate.channel.reading import FEW_LINES, PIECE, in_pieces
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
-from sluicegate.protocol.tokens import LONGEST_NUMBER, NOBODY, own_number
+from sluicegate.protocol.tokens import NOBODY, own_number
+
+# The numbers that are promised. Taken from the source they would move with it.
+LAST_WORDS = 20
+LONGEST_LINE = 500
+LONGEST = 120
+MOST_FLAWS = 100
+MOST_PHRASES = 3
+MOST_TEXT = 4096
+SHOWN = 120
+LONGEST_NUMBER = 18
 
 SCHEMA = {"type": "object"}
 MESSAGE = b'{"jsonrpc":"2.0","id":1,"result":{}}'

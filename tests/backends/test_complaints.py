@@ -9,7 +9,15 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.complaints import BURST, FEW, MINUTE, PACE, PER_SECOND, SHORTEST_PAUSE, Complaints
+from sluicegate.backends.complaints import Complaints
+
+# The numbers that are promised. Taken from the source they would move with it.
+BURST = 200.0
+FEW = 8
+MINUTE = 60.0
+PACE = 2 * 1024 * 1024
+PER_SECOND = 5.0
+SHORTEST_PAUSE = 0.005
 
 Clock = trio.testing.MockClock
 

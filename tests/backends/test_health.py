@@ -18,9 +18,12 @@ from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.supervisor import Restarts, Supervisor
 from sluicegate.policies.settings import HealthSettings
-from sluicegate.protocol.blot import MOST_SHOWN, blotting
+from sluicegate.protocol.blot import blotting
 from sluicegate.protocol.calls import Call, Handler
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_SHOWN = 16 * 1024
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
 UNKNOWN = b'{"code":-32601,"message":"what is that?"}'

@@ -6,9 +6,13 @@ import itertools
 
 import msgspec
 
-from sluicegate.backends.http.session_headers import LONGEST_KEPT, MOST_KEPT, Conversation, lines_of_call
+from sluicegate.backends.http.session_headers import Conversation, lines_of_call
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
+
+# The numbers that are promised. Taken from the source they would move with it.
+LONGEST_KEPT = 256
+MOST_KEPT = 1024
 
 
 def lines_of(name: str) -> bytes:

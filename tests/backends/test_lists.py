@@ -10,10 +10,15 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate.backends.lists import AT_ONCE, BYTES_AT_ONCE, MOST_FLAWS, Page, joined, read_page
-from sluicegate.protocol.members import MOST_ENTRIES
+from sluicegate.backends.lists import Page, joined, read_page
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import TOOLS
+
+# The numbers that are promised. Taken from the source they would move with it.
+AT_ONCE = 32
+BYTES_AT_ONCE = 16 * 1024
+MOST_FLAWS = 100
+MOST_ENTRIES = 10_000
 
 GOOD = {"name": "good", "inputSchema": {"type": "object"}}
 

@@ -17,7 +17,7 @@ from tests.kit.site import open_site
 
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
-from sluicegate.backends.handshake import MOST_PAGES, read_list, shake_hands
+from sluicegate.backends.handshake import read_list, shake_hands
 from sluicegate.backends.health import Health
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.link import Link, State
@@ -30,6 +30,9 @@ from sluicegate.protocol.messages import Params, Raw, encode, read_text
 from sluicegate.protocol.offers import KINDS, TEMPLATES, TOOLS, ListKind
 from sluicegate.protocol.why import Why
 from sluicegate.testing.backend import ScriptedBackend
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_PAGES = 1000
 
 Log = pytest.LogCaptureFixture
 

@@ -16,7 +16,6 @@ import sluicegate
 from sluicegate import Builder
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.backends.unasked import MOST_GARBAGE, MOST_REQUESTS, WINDOW_SECONDS
 from sluicegate.config.backends import BackendConfig, TimeoutConfig
 from sluicegate.config.listen import ListenConfig
 from sluicegate.config.model import ProxyConfig, SecurityConfig
@@ -24,10 +23,15 @@ from sluicegate.frontends.endpoint import Limits
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.outside import Outside
-from sluicegate.protocol.members import MOST_MEMBERS
 from sluicegate.routing.lengths import LONGEST_NAME, LONGEST_URI
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_GARBAGE = 10_000
+MOST_REQUESTS = 1000
+WINDOW_SECONDS = 10.0
+MOST_MEMBERS = 512
 
 PAGE = (Path(sluicegate.__file__).parent / "help" / "limits.rst").read_text(encoding="utf-8")
 TEXT = " ".join(PAGE.split())

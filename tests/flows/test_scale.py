@@ -23,14 +23,17 @@ from tests.kit.unresumed import Unresumed
 
 from sluicegate import Builder, Call, Gateway, Outside, Reply
 from sluicegate.backends.attached import AttachedConnector
-from sluicegate.frontends.chores import FEW
 from sluicegate.frontends.endpoint import Limits, Opening
-from sluicegate.frontends.session_table import SWEEP_BATCH, SessionTable
+from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.protocol.messages import Params, Raw, encode
 from sluicegate.protocol.principal import NOBODY
 from sluicegate.sources import Sources
 from sluicegate.testing.memory_wire import MemoryNetwork
+
+# The numbers that are promised. Taken from the source they would move with it.
+FEW = 64
+SWEEP_BATCH = 256
 
 HELLO: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 HEADERS = {"host": "localhost", "accept": "application/json, text/event-stream", "content-type": "application/json"}

@@ -11,11 +11,13 @@ import trio
 from tests.kit.messages import INITIALIZED
 
 from sluicegate.bridge.stdio_server import bridge
-from sluicegate.frontends.stream import MOST_NOTE_BYTES
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.question import Question
 from sluicegate.testing.line_client import open_line_client
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_NOTE_BYTES = 1024 * 1024
 
 CAN: dict[str, object] = {"elicitation": {}, "roots": {}}
 

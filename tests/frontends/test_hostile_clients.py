@@ -11,9 +11,11 @@ import trio.testing
 from tests.kit.messages import PING
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.protocol.batches import MOST_MEMBERS
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_MEMBERS = 256
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
 

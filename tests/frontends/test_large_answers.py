@@ -12,14 +12,16 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.large_events import LARGEST
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.parts import LARGE
 from sluicegate.testing.line_client import open_line_client
 from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
+
+# The numbers that are promised. Taken from the source they would move with it.
+LARGEST = 1024 * 1024
+LARGE = 65_536
 
 TEXT = "x" * LARGE + "é"
 RESULT = {"content": [{"type": "text", "text": TEXT}]}

@@ -16,16 +16,24 @@ import trio.testing
 from tests.kit.messages import PING
 from tests.kit.unresumed import Unresumed
 
-from sluicegate.frontends.endpoint import LARGEST_CAPABILITIES, MOST_KEPT, Limits, Opening
-from sluicegate.frontends.owners import HANDSHAKE_SECONDS, Owner
+from sluicegate.frontends.endpoint import Limits, Opening
+from sluicegate.frontends.owners import Owner
 from sluicegate.frontends.request import HttpRequest
-from sluicegate.frontends.session_table import MOST_KEPT_BYTES, MOST_OPEN_BYTES, PART, NoPlace, SessionTable
+from sluicegate.frontends.session_table import NoPlace, SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Notification
 from sluicegate.protocol.principal import NOBODY, Principal
 from sluicegate.sources import Sources
+
+# The numbers that are promised. Taken from the source they would move with it.
+LARGEST_CAPABILITIES = 64 * 1024
+MOST_KEPT = 2048
+HANDSHAKE_SECONDS = 10.0
+MOST_KEPT_BYTES = 64 * 1024 * 1024
+MOST_OPEN_BYTES = 256 * 1024 * 1024
+PART = 4
 
 INITIALIZED = Notification("notifications/initialized", {})
 

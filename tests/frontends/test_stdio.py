@@ -15,11 +15,15 @@ import trio.testing
 from tests.kit.messages import INITIALIZED, PING
 
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.stdio import MOST_NOTES, MOST_WAITING_BYTES, _Front, serve_stdio
+from sluicegate.frontends.stdio import _Front, serve_stdio
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.line_client import LineClient, open_line_client
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_NOTES = 256
+MOST_WAITING_BYTES = 4 * 1024 * 1024
 
 
 @pytest.fixture

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import trio
 
-from sluicegate.frontends.answer import KEEP_ALIVE_SECONDS
 from sluicegate.frontends.endpoint import Limits
-from sluicegate.frontends.stream import MOST_NOTES, Downlink, EventLog, read_event_id
+from sluicegate.frontends.stream import Downlink, EventLog, read_event_id
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY
+
+# The numbers that are promised. Taken from the source they would move with it.
+KEEP_ALIVE_SECONDS = 30.0
+MOST_NOTES = 256
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
 

@@ -9,11 +9,18 @@ from collections.abc import Callable
 import pytest
 
 from sluicegate.backends.mapping import answer_key
-from sluicegate.protocol.batches import MOST_BYTES, decode_batch
+from sluicegate.protocol.batches import decode_batch
 from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
-from sluicegate.protocol.members import MEDIUM, MOST_ENTRIES, MOST_MEMBERS, SMALL, decode_array, decode_object, is_null, read_text
+from sluicegate.protocol.members import decode_array, decode_object, is_null, read_text
 from sluicegate.protocol.messages import Malformed, Notification, Raw, Request, Response, decode, encode_request
 from sluicegate.protocol.tool_results import read_tool_result
+
+# The numbers that are promised. Taken from the source they would move with it.
+MOST_BYTES = 1024 * 1024
+MEDIUM = 64 * 1024
+MOST_ENTRIES = 10_000
+MOST_MEMBERS = 512
+SMALL = 16 * 1024
 
 MANY = 340_000
 LARGE = b'"' + b"x" * SMALL + b'"'

@@ -6,9 +6,11 @@ import pytest
 
 from sluicegate.protocol.calls import Reply
 from sluicegate.protocol.faults import lost
-from sluicegate.protocol.members import SMALL
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.tool_results import read_tool_result
+
+# The numbers that are promised. Taken from the source they would move with it.
+SMALL = 16 * 1024
 
 TEXT = b'{"type":"text","text":"\\"isError\\":true"}'
 
