@@ -77,7 +77,6 @@ class PostAnswer:
         if self._waiting == 0:
             if self.held:
                 self.table.let_go(self.session, self.held)
-                self.held = 0
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
             if self.log is not None:
                 self.log.end()

@@ -100,7 +100,7 @@ class HttpRequest:
             raise BodyTooLarge
         if crowded is not None:
             raise BodyCrowded(crowded)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
@@ -122,7 +122,7 @@ class HttpRequest:
         """Send a whole response."""
         own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *(headers or [])]
         if body:
-            own.insert(0, (b"content-type", kind))
+            own.append((b"content-type", kind))
         await self.start(status, own)
         if isinstance(body, Parts):
             if self._takes_views:
