@@ -20,7 +20,7 @@ from sluicegate.frontends.large_events import LargeEvents
 from sluicegate.frontends.mirrored_headers import contradiction
 from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
-from sluicegate.frontends.stream import EventLog
+from sluicegate.frontends.stream import Downlink, EventLog
 from sluicegate.gateway.opening import _limits
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.clientele import MANY
@@ -113,19 +113,22 @@ async def test_an_answer_is_kept_for_as_long_as_a_call_may_go_on_alone(
     nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("batch", [255, 256])
-async def test_others_get_their_turn_after_256_sessions_that_are_looked_at(
-    batch: int, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+@pytest.mark.parametrize(
+    ("owners", "idle", "turns"), [(255, 0, 0), (256, 0, 1), (511, 0, 1), (512, 0, 2), (1, 254, 0), (1, 255, 1), (1, 256, 1)]
+)
+async def test_others_get_their_turn_after_256_sessions_and_owners_that_are_looked_at(
+    owners: int, idle: int, turns: int, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Each belongs to somebody else, and none is idle."""
     table = table_of(session_idle_seconds=4000)
-    for number in range(batch):
+    for _ in range(idle):
+        opened(table, "user 0").used_at = -4000.0
+    for number in range(owners):
         opened(table, f"user {number}")
     rounds = Rounds()
     trio.lowlevel.add_instrument(rounds)
     before = rounds.now
     await table._end_idle()
-    assert rounds.now - before == (batch == 256)
+    assert (rounds.now - before, len(table)) == (turns, owners)
     await trio.lowlevel.checkpoint()
 
 
@@ -289,6 +292,26 @@ async def test_changes_of_a_tenth_of_a_second_are_told_as_one(gate: Any, autojum
         gate.app.sessions.announce(CHANGED)
         await stream.next()
         assert trio.current_time() == pytest.approx(10.1)
+
+
+async def test_of_several_streams_the_newest_alone_is_woken_by_changes(autojump_clock: trio.testing.MockClock) -> None:
+    table = table_of()
+    session = opened(table)
+    session.listeners += [Downlink(trio.sleep_forever) for _ in range(3)]
+    table.announce(CHANGED)
+    assert [await downlink.wait(1) for downlink in session.listeners] == [False, False, True]
+
+
+async def test_the_log_shows_eight_characters_of_a_session_that_makes_room(
+    caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Who knows all of them may act in it; eight tell it from others in the log."""
+    table = table_of(max_sessions=1)
+    session = opened(table)
+    opened(table)
+    (record,) = caplog.records
+    assert vars(record)["session"] == session.id[:8]
+    assert vars(record)["sessions"] == 1
 
 
 async def test_the_route_tells_its_milliseconds_to_the_microsecond(

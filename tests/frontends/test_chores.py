@@ -36,6 +36,7 @@ async def test_what_goes_beyond_is_done_later_and_in_order(autojump_clock: trio.
         counts.append(len(done))
 
     assert done == [*range(3 * FEW + 1), -1]
+    assert 3 * PAUSE_SECONDS <= trio.current_time() <= 4 * PAUSE_SECONDS
     assert max(after - before for before, after in pairwise(counts)) == FEW
 
 

@@ -373,6 +373,47 @@ async def test_a_note_waits_where_no_more_waits_than_may(gate: Any, before: int,
     await trio.lowlevel.checkpoint()
 
 
+async def test_a_client_that_reads_nothing_is_waited_for_a_second_beyond_its_calls(
+    gate: Any, talk: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    stdout.send_all_hook = trio.sleep_forever
+    await LineClient(to_us, from_us).send(talk.opening(), INITIALIZED, talk.calling("slow", 1))
+    await to_us.aclose()
+    await serve_stdio(gate.endpoint, stdin, stdout)
+    assert trio.current_time() == 6  # the call takes five
+
+
+async def test_a_client_that_goes_while_its_last_calls_run_is_not_waited_for(
+    gate: Any, talk: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It has closed its output first, and then its input: what comes of the calls reaches nobody."""
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    client = LineClient(to_us, from_us)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_stdio, gate.endpoint, stdin, stdout)
+        await open_session(client, talk)
+        await client.send(talk.calling("chatty", 1))
+        await trio.testing.wait_all_tasks_blocked()
+        await to_us.aclose()
+        await trio.sleep(0.5)
+        await from_us.aclose()
+    assert trio.current_time() == 1  # the first note finds it gone
+
+
+async def test_changes_of_a_tenth_of_a_second_are_told_as_one(
+    client: LineClient, gate: Any, talk: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    await open_session(client, talk)
+    await trio.sleep(10)
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "Front" in repr(listener))
+    announce(frozenset({"notifications/tools/list_changed"}))
+    await client.next()
+    assert trio.current_time() == pytest.approx(10.1)
+
+
 STRAY = """
 import os, trio
 from sluicegate.channel.standard_streams import open_standard_streams
