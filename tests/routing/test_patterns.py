@@ -18,6 +18,9 @@ from sluicegate.routing.patterns import BadPattern, Pattern, PatternList
         ("a/**/b", ["a/b", "a/x/b", "a/x/y/b"], ["ab", "a/xb"]),
         ("a**b", ["ab", "a/b"], ["a"]),
         ("a***", ["a", "a/b"], ["b"]),
+        ("ab**/c", ["ab/c", "abx/y/c"], ["abc"]),
+        ("/a**/b", ["/a/b", "/ax/b"], ["/ab"]),
+        ("/**/b", ["/b", "/a/b"], ["b", "a/b"]),
         ("a?c", ["abc"], ["ac", "a/c"]),
         ("[abc]x", ["ax", "cx"], ["dx", "x"]),
         ("[a-c]x", ["bx"], ["-x", "dx"]),
@@ -36,6 +39,8 @@ from sluicegate.routing.patterns import BadPattern, Pattern, PatternList
         (r"a\{b", ["a{b"], ["ab"]),
         ("!get_*", ["put_a"], ["get_a"]),
         ("!!get_*", ["get_a"], ["put_a"]),
+        ("!!!get_*", ["put_a"], ["get_a"]),
+        ("{a,b}}", ["a}", "b}"], ["a", "b"]),
         ("a.b", ["a.b"], ["axb"]),
         ("*", ["a\nb"], []),
         ("re:^get", ["get_a"], ["forget"]),
@@ -121,3 +126,10 @@ def test_a_pattern_that_is_too_large_only_where_case_makes_no_difference_is_too_
     """A pattern does not know yet in which kind of list it will stand, and there is nobody left to tell when it does."""
     with pytest.raises(BadPattern, match="invalid regex"):
         Pattern.parse("re:" + "[a-zé]" * 70_000)
+
+
+def test_what_is_wrong_with_a_pattern_is_said_by_us_and_by_nobody_else(capfd: pytest.CaptureFixture[str]) -> None:
+    """RE2 would write a line of its own to stderr, past the log."""
+    with pytest.raises(BadPattern):
+        Pattern.parse("re:(")
+    assert capfd.readouterr() == ("", "")

@@ -112,6 +112,14 @@ def test_several_canaries_are_spread_among_each_other() -> None:
     assert all(turns[start : start + 5].count(0) == turns[start : start + 5].count(1) == 1 for start in range(0, 100, 5))
 
 
+@pytest.mark.parametrize(("percent", "begins"), [(10, ".....C...."), (25, "..C...C..."), (40, ".C.C..C.C."), (75, "C.CCC.CCC.")])
+def test_first_is_who_is_owed_most_and_the_primary_where_that_is_both(percent: int, begins: str) -> None:
+    """A canary begins in the middle of its distance; of a hundred new canaries, not all get the first call."""
+    turns = picks(Schedule(((percent, False),)), 10)
+
+    assert "".join("." if turn is None else "C" for turn in turns) == begins
+
+
 @pytest.mark.parametrize("shares", [(101,), (60, 41), (100, 1)])
 def test_more_than_everything_is_refused(shares: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"percent"):
@@ -274,6 +282,22 @@ def test_beside_a_sticky_canary_the_others_still_have_their_share_of_all_calls()
     for caller in (Caller("", session=str(number)) for number in range(100)):
         turns = [schedule.next(caller) for _call in range(80)]
         assert turns.count(0) == 80 or (turns.count(0), turns.count(1)) == (0, 10)
+
+
+def test_callers_who_stick_to_no_canary_take_turns_as_if_there_were_only_those_who_take_turns() -> None:
+    """A canary with 20 of all calls has 40 of the calls of every other caller, and they come in the same order."""
+    alone, beside = Schedule(((40, False),)), Schedule(((20, False), (50, True)))
+    caller = next(who for number in range(100) if beside.next(who := Caller("", session=str(number))) != 1)
+    beside = Schedule(beside.shares)
+
+    assert [beside.next(caller) for _call in range(100)] == picks(alone, 100)
+
+
+async def test_nobody_sticks_to_a_canary_that_does_not_ask_for_it() -> None:
+    canary = Counting("canary")
+    policy = split(Counting("time"), Canary(Candidate("canary", canary), 50))
+
+    assert len(await asked(policy, canary, 20, caller="session")) == 10
 
 
 async def test_a_new_split_goes_on_with_the_old_ones_schedule() -> None:

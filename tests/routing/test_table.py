@@ -235,8 +235,13 @@ async def test_a_long_name_within_the_limit_passes() -> None:
     backend = Recorder()
     route = router(Entry("b", "b", backend, offer=ALL))
 
-    await route(call("tools/call", name="b_" + "x" * 1022))
-    await route(call("resources/read", uri="b+file:///" + "x" * 8000))
+    replies = [
+        await route(call("tools/call", name="b_" + "x" * 1022)),
+        await route(call("resources/read", uri="b+file:///" + "x" * (8192 - len("b+file:///")))),
+    ]
+
+    assert [reply.fault for reply in replies] == [None, None]
+    assert len(backend.calls) == 2
 
     assert len(backend.calls) == 2
 

@@ -68,6 +68,16 @@ def test_what_has_an_alias_is_not_called_by_its_name_in_another_case() -> None:
     assert visibility.client_name(TOOLS, "DROP") == "DROP"  # listed beside it, so it is another tool
 
 
+@pytest.mark.parametrize("asked", ["file:///open/a%2Fb", "file:///open/a%252Fb", "file:///open/a%5Cb"])
+def test_what_a_backend_lists_is_meant_as_it_stands_and_what_a_client_asks_for_as_anybody_may_read_it(asked: str) -> None:
+    """One who decodes it finds a folder in it, and one star does not expose what is in folders."""
+    visibility = Visibility(resources=Filter.parse(expose=["file:///open/*"]))
+
+    assert visibility.client_name(RESOURCES, asked) == asked
+    assert visibility.local_name(RESOURCES, asked) is None
+    assert visibility.local_name(RESOURCES, "file:///open/a") == "file:///open/a"
+
+
 def test_rules_for_prompts_hold_for_prompts() -> None:
     assert Visibility(prompts=Filter.parse(hide=["greet"])).client_name(PROMPTS, "greet") is None
 

@@ -24,13 +24,12 @@ class Automaton(Protocol):
         ...
 
 
-def automaton(expression: str, *, folds: bool = False) -> Automaton:
+def automaton(expression: str, *, folds: bool) -> Automaton:
     """Make an automaton, one that takes no notice of case if it ``folds``; raises `NotLinear`."""
     import re2  # type: ignore[import-untyped]  # 5 ms and 3 MiB, which only those pay who filter by pattern
 
     options = re2.Options()
     options.log_errors = False
-    options.never_capture = True
     options.case_sensitive = not folds
     try:
         return cast("Automaton", re2.compile(expression, options))

@@ -160,8 +160,11 @@ class _Translation:
                 return self._set()
             case ",":
                 return "|"
-        self.depth += 1 if char == "{" else -1
-        return "(?:" if char == "{" else ")"
+            case "{":
+                self.depth += 1
+                return "(?:"
+        self.depth -= 1
+        return ")"
 
     def _star(self) -> str:
         starts_part = self.at == 1 or self.glob[self.at - 2] == "/"
@@ -209,4 +212,4 @@ class _Translation:
 
 def _quoted(char: str) -> str:
     """A character that stands for itself, anywhere in an expression."""
-    return char if char.isalnum() or char == "_" or not char.isascii() else rf"\x{{{ord(char):x}}}"
+    return rf"\x{{{ord(char):x}}}" if char.isascii() else char
