@@ -31,4 +31,5 @@ PY
     fi
     PATH="$PWD/.venv/bin:$PATH"
     export PATH
+    unset PYTHONDONTWRITEBYTECODE  # hundreds of Pythons are started from here, and each would compile all of the source for itself
 }
