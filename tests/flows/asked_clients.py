@@ -14,7 +14,7 @@ from tests.kit.asgi import AsgiTransport
 
 from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import NAMED_BY, Call, Reply
 from sluicegate.protocol.clientele import Clientele
 from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.faults import backend_error
@@ -172,9 +172,10 @@ class _Program:
 
     async def say(self, **members: Any) -> None:
         await trio.lowlevel.checkpoint()
-        if members.get("method") == "tools/call":
-            params = {name: Raw(encode(value)) for name, value in members["params"].items()}
-            call = self.calls[members["id"]] = Call("tools/call", "b_echo", params, back=self)
+        if "method" in members and "id" in members:
+            given, method = members["params"], members["method"]
+            params = {name: Raw(encode(value)) for name, value in given.items()}
+            call = self.calls[members["id"]] = Call(method, given.get(NAMED_BY.get(method, ""), method), params, back=self)
             self.nursery.start_soon(self._run, members["id"], call)
         elif members.get("method") == "notifications/cancelled":
             call = self.calls[members["params"]["requestId"]]
@@ -227,18 +228,46 @@ async def asked_client(
     can = EVERYTHING if capabilities is None else capabilities
     scripted = backend or ScriptedBackend(*steps, name="b")
     clientele = Clientele() if one_client else None
+    async with (
+        _in_front_of(back, scripted, clientele, page_size, settings) as (gateway, nursery),
+        _CLIENTS[front](gateway, nursery) as client,
+    ):
+        await _shake_hands(client, clientele, can)
+        await gateway.ready("b")
+        yield AskedClient(client, gateway, scripted)
+
+
+@asynccontextmanager
+async def two_clients(
+    fronts: tuple[str, str], back: Transport, *steps: Any, **settings: Any
+) -> AsyncGenerator[tuple[AskedClient, AskedClient], None]:
+    """Two clients of one gateway, with a session each; they share the backend ``b``."""
+    scripted = ScriptedBackend(*steps, name="b")
+    async with (
+        _in_front_of(back, scripted, None, 0, settings) as (gateway, nursery),
+        _CLIENTS[fronts[0]](gateway, nursery) as one,
+        _CLIENTS[fronts[1]](gateway, nursery) as other,
+    ):
+        await gateway.ready("b")
+        for client in (one, other):
+            await _shake_hands(client, None, EVERYTHING)
+        yield AskedClient(one, gateway, scripted), AskedClient(other, gateway, scripted)
+
+
+@asynccontextmanager
+async def _in_front_of(
+    back: Transport, scripted: ScriptedBackend, clientele: Clientele | None, page_size: int, settings: Mapping[str, Any]
+) -> AsyncGenerator[tuple[Gateway, trio.Nursery], None]:
+    """A gateway with the backend, and a nursery for what its clients do."""
     async with open_outside() as world, trio.open_nursery() as nursery:
         config = Config(
             ProxyConfig("near", listen=_at(NEAR), page_size=page_size), (await _reached(back, scripted, world, nursery, settings),)
         )
         servers = {"b": scripted.connector}
-        async with (
-            open_gateway(config, servers=servers, outside=world.outside, sources=Sources.virtual(1), one_client=clientele) as gateway,
-            _CLIENTS[front](gateway, nursery) as client,
-        ):
-            await _shake_hands(client, clientele, can)
-            await gateway.ready("b")
-            yield AskedClient(client, gateway, scripted)
+        async with open_gateway(
+            config, servers=servers, outside=world.outside, sources=Sources.virtual(1), one_client=clientele
+        ) as gateway:
+            yield gateway, nursery
         nursery.cancel_scope.cancel()
 
 
