@@ -143,7 +143,7 @@ def read_requests(
         for request in requests
     ]
     complete = [
-        Seen(end, (request.method.encode(), request.target), headers_of(request.headers), b"".join(request.body))
+        Seen(end, (request.line.method.encode(), request.line.target), headers_of(request.headers), b"".join(request.body))
         for end, request in zip(ends, requests, strict=False)
     ]
     return told, parser, complete

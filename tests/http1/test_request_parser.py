@@ -25,15 +25,16 @@ def request_of(data: bytes) -> ServerRequest:
 
 def test_a_request_is_told_as_asgi_wants_it() -> None:
     request = request_of(b"PUT /caf%C3%A9/%2F?a=%20b?c HTTP/1.1\r\nHOST: a:80\r\nX-Two: \t1, 2 \t\r\nx-two:\r\n\r\n")
-    assert (request.method, request.version) == ("PUT", "1.1")
-    assert (request.path, request.raw_path, request.query) == ("/café//", b"/caf%C3%A9/%2F", b"a=%20b?c")
-    assert request.target == b"/caf%C3%A9/%2F?a=%20b?c"
+    line = request.line
+    assert (line.method, line.version) == ("PUT", "1.1")
+    assert (line.path, line.raw_path, line.query) == ("/café//", b"/caf%C3%A9/%2F", b"a=%20b?c")
+    assert line.target == b"/caf%C3%A9/%2F?a=%20b?c"
     assert request.headers == [(b"host", b"a:80"), (b"x-two", b"1, 2"), (b"x-two", b"")]
 
 
 def test_an_absolute_target_is_told_by_its_path() -> None:
     request = request_of(b"GET http://a?q HTTP/1.1\r\nHost: A\r\n\r\n")
-    assert (request.path, request.raw_path, request.query) == ("/", b"/", b"q")
+    assert (request.line.path, request.line.raw_path, request.line.query) == ("/", b"/", b"q")
 
 
 @pytest.mark.parametrize(

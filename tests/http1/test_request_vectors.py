@@ -23,7 +23,7 @@ def read(chunks: Iterable[bytes]) -> tuple[tuple[tuple[str, bytes, bytes], ...],
     parser = RequestParser()
     for chunk in chunks:
         parser.feed(chunk)
-    complete = tuple((request.method, request.target, b"".join(request.body)) for request in parser.requests if request.complete)
+    complete = tuple((request.line.method, request.line.target, b"".join(request.body)) for request in parser.requests if request.complete)
     return complete, parser.failure.status if parser.failure else 0
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.server.request_head import ServerRequest
+from sluicegate.http1.server.request_head import RequestLine, ServerRequest
 from sluicegate.http1.server.response_head import BadHead, DateLine
 from sluicegate.http1.server.response_writer import SENT_APART, ResponseWriter
 
 DATE = b"date: today\r\n"
 
 
-def writer() -> ResponseWriter:
-    return ResponseWriter(ServerRequest("GET", b"/", "/", b"/", b"", "1.1", [], None), lambda: DATE)
+def writer(method: str = "GET", version: str = "1.1") -> ResponseWriter:
+    return ResponseWriter(ServerRequest(RequestLine(method, b"/", version, None, "/", b"/", b""), [], None), lambda: DATE)
 
 
 @pytest.mark.parametrize(("size", "apart"), [(0, False), (5, False), (SENT_APART, False), (SENT_APART + 1, True)])
@@ -96,7 +96,7 @@ FRAMINGS: dict[str, tuple[str, str, int, list[tuple[bytes, bytes]], list[bytes],
 @pytest.mark.parametrize("name", FRAMINGS)
 def test_a_response_is_framed_so_that_its_client_sees_its_end(name: str) -> None:
     method, version, status, headers, pieces, sent, stays = FRAMINGS[name]
-    response = ResponseWriter(ServerRequest(method, b"/", "/", b"/", b"", version, [], None), lambda: DATE)
+    response = writer(method, version)
     response.start(status, headers)
     left = [response.write(piece, more=number < len(pieces), may_stay=True) for number, piece in enumerate(pieces, 1)]
     assert b"".join(bytes(part) for parts in left for part in parts) == sent

@@ -138,11 +138,9 @@ class MessageParser:
         return used
 
     def _begin_known(self, length: int) -> None:
-        """Go on with the body, after a head that was known."""
+        """Go on with the body, of which something is still to come, after a head that was known."""
         self._used = self._content = 0
         self._stage, self._left, self._passed = SIZED, length, True
-        if not length:
-            self.on_message_complete()
 
     def _pass_body(self, piece: bytes) -> None:
         self.on_body(piece)

@@ -80,7 +80,7 @@ class QuickSocket(trio.abc.HalfCloseableStream):
 
     stream: trio.SocketStream
     _number: int = attrs.field(init=False)
-    """The descriptor, -1 when closed: asking the socket for it takes longer than to compare it."""
+    """The descriptor, -1 when closed: asking the socket for it takes longer than to compare it. The system refuses to read or write -1."""
     _sending: bool = attrs.field(default=False, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
@@ -118,9 +118,11 @@ class QuickSocket(trio.abc.HalfCloseableStream):
         """Wait until there is room."""
         if self._sending:
             raise trio.BusyResourceError("another task is sending")
+        if self._number < 0:
+            raise _closed()
         self._sending = True
         try:
-            await trio.lowlevel.wait_writable(self._descriptor())
+            await trio.lowlevel.wait_writable(self._number)
         finally:
             self._sending = False
 
@@ -131,27 +133,26 @@ class QuickSocket(trio.abc.HalfCloseableStream):
             raise ValueError("max_bytes must be at least 1")
         data = None
         while data is None:
-            await trio.lowlevel.wait_readable(self._descriptor())
+            if self._number < 0:
+                raise _closed()
+            await trio.lowlevel.wait_readable(self._number)
             data = self.receive_now(most)
         return data
 
     async def wait_receive_might_not_block(self) -> None:
         """Wait until something has come, or the end."""
-        await trio.lowlevel.wait_readable(self._descriptor())
+        if self._number < 0:
+            raise _closed()
+        await trio.lowlevel.wait_readable(self._number)
 
     def receive_now(self, most: int) -> bytes | None:
         """What has come; None if it is nothing, as after somebody else's wake-up. Never blocks, and is no checkpoint."""
         try:
-            return os.read(self._descriptor(), most)
+            return os.read(self._number, most)
         except BlockingIOError:
             return None
         except OSError as error:
             raise _translated(error) from error
-
-    def _descriptor(self) -> int:
-        if self._number < 0:
-            raise trio.ClosedResourceError("this socket was already closed")
-        return self._number
 
     async def send_eof(self) -> None:
         """Say that no more will be sent."""
@@ -166,7 +167,11 @@ class QuickSocket(trio.abc.HalfCloseableStream):
         await self.stream.aclose()
 
 
+def _closed() -> trio.ClosedResourceError:
+    return trio.ClosedResourceError("this socket was already closed")
+
+
 def _translated(error: OSError) -> Exception:
     if error.errno == errno.EBADF:
-        return trio.ClosedResourceError("this socket was already closed")
+        return _closed()
     return trio.BrokenResourceError(f"socket connection broken: {error}")

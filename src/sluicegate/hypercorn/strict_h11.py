@@ -48,7 +48,8 @@ class StrictConnection(h11.Connection):
         ours.feed(data)
         while ours.requests:
             self._unfinished = request = ours.requests.popleft()
-            self._targets.append(request.raw_path + (b"?" + request.query if request.query else b""))
+            line = request.line
+            self._targets.append(line.raw_path + (b"?" + line.query if line.query else b""))
             if not ours.requests:
                 ours.feed(b"")  # it reads only so far ahead
         if (last := self._unfinished) is not None:  # what it says is for h11 to hand on

@@ -116,7 +116,7 @@ class ResponseParser(MessageParser):
         if not end:
             return 0
         found = None if self._method in _ODD else self.heads.find(data, start)
-        if found is not None and found[2] is not None and (used := self._take_known(found[0], found[1], found[2])):
+        if found is not None and found[2] is not None and (used := self._take_known(data, start, found[0], found[1], found[2])):
             return used
         read = read_status_line if end - start > LONGEST_KEPT else _kept_status_line
         self._version, self._coming = read(data[start:end])
@@ -130,15 +130,21 @@ class ResponseParser(MessageParser):
             self.heads.keep(found[0], found[1], self.status, self.headers)
         return used
 
-    def _take_known(self, head: bytes, digits: bytes, known: KnownHead[int]) -> int:
-        """Go on after a head that was read before; bytes used, 0 if it is too large."""
-        size = len(head) + len(digits)
+    def _take_known(self, data: bytes, start: int, head: bytes, digits: bytes, known: KnownHead[int]) -> int:
+        """Go on after a head that was read before, and its body, if that is there as a whole; bytes used, 0 if it is too large."""
+        size, length = len(head) + len(digits), int(digits)
         if size > self.max_head:
             return 0
         self.status = known.first
         self.headers = known.headers(digits)
-        self._begin_known(int(digits))
-        return size
+        body, end = start + size, start + size + length
+        if end > len(data):
+            self._begin_known(length)
+            return size
+        if length:
+            self.body.append(data[body:end])
+        self._end()
+        return end - start
 
     def _read_raw(self, data: bytes, start: int) -> None:
         if self._stage == UNTIL_EOF:

@@ -102,7 +102,7 @@ class ServerConnection:
         await trio.lowlevel.checkpoint()
 
     async def _read(self) -> None:
-        try:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while self._dropped <= MOST_DROPPED:
                 if self._is_full():
                     await self._room.wait()
@@ -113,8 +113,6 @@ class ServerConnection:
                 else:
                     self.parser.feed(data)
                     self._hear()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
         self.gone = True
         self._bell.ring()
         for cycle in (*self._former, self._cycle):
@@ -147,14 +145,16 @@ class ServerConnection:
             self._expire_in(self.serving.settings.head_seconds)
 
     def _expire_in(self, seconds: float) -> None:
-        self.serving.timekeeper.watch(self, trio.current_time() + seconds)
+        self.expires_at = trio.current_time() + seconds
+        if self.expires_at < self.looked_at:
+            self.serving.timekeeper.watch(self, self.expires_at)
 
     async def _answer(self) -> None:
         """Answer requests in their order, until the connection ends or another task takes over."""
         is_mine = True
         try:
             while is_mine and (request := await self._next()) is not None:
-                cycle = self._cycle = Cycle(self, request)
+                cycle = self._cycle = Cycle(self, request, ResponseWriter(request, self.serving.date))
                 await cycle.run()
                 is_mine = self._cycle is cycle
                 if not is_mine:
@@ -175,24 +175,24 @@ class ServerConnection:
         if parser.requests:
             await trio.lowlevel.checkpoint()
         while not parser.requests:
-            if self._is_at_end():
+            is_idle = parser.is_idle
+            if self._is_at_end(is_idle=is_idle):
                 return None
-            self._phase = IDLE if parser.is_idle else HEAD
+            self._phase = IDLE if is_idle else HEAD
             idle_seconds = FRESH_SECONDS if self.serving.closing else settings.idle_seconds
-            self._expire_in(idle_seconds if self._phase is IDLE else settings.head_seconds)
+            self._expire_in(idle_seconds if is_idle else settings.head_seconds)
             await self._bell.wait()
         self._phase, self.expires_at, self._fresh_until = BUSY, NEVER, 0.0
         request = parser.requests.popleft()
         self.make_room()
         return None if request is parser.failed_request or (self.gone and not request.complete) else request
 
-    def _is_at_end(self) -> bool:
+    def _is_at_end(self, *, is_idle: bool) -> bool:
         """Whether no request is to be waited for. One that has come this far is read, though the connection is to end."""
         if self.gone or self._refusal is not None or self.parser.failure is not None:
             return True
-        if not self.parser.is_idle or not (self._over or self.serving.closing):
-            return False
-        return (self._over or trio.current_time() >= self._fresh_until) and not is_readable(self.stream)
+        is_ending = self._over or (self.serving.closing and trio.current_time() >= self._fresh_until)
+        return is_ending and is_idle and not is_readable(self.stream)
 
     def hand_over(self, response: ResponseWriter) -> None:
         """Let another task go on with the next request, if the current one has its response and only its application is still at work."""

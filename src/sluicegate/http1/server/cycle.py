@@ -40,7 +40,7 @@ class Cycle:
 
     connection: Carrier
     request: ServerRequest
-    response: ResponseWriter = attrs.field(init=False)
+    response: ResponseWriter
     hung_up: bool = attrs.field(default=False, init=False)
     failure: Refusal | None = attrs.field(default=None, init=False)
     """Why the rest of the body will not come, though the client is there."""
@@ -59,9 +59,6 @@ class Cycle:
     _bell: trio.Event | None = attrs.field(default=None, init=False)
     _callback: Callable[[], None] | None = attrs.field(default=None, init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.response = ResponseWriter(self.request, self.connection.serving.date)
-
     async def run(self) -> None:
         """Let the application answer. A bug in it ends in here."""
         try:
@@ -70,7 +67,7 @@ class Cycle:
             self._fail(error)
         else:
             if not self.response.finished and not self._told and not self.connection.gone:
-                log.error("an application left a request without a whole answer", path=self.request.path)
+                log.error("an application left a request without a whole answer", path=self.request.line.path)
         finally:
             if self._held:
                 self._hold(0)
@@ -82,20 +79,21 @@ class Cycle:
         elif self._told or self.connection.gone:
             log.debug("an application failed after its client had gone", exc_info=error)
         else:
-            log.error("an application failed", path=self.request.path, exc_info=error)
+            log.error("an application failed", path=self.request.line.path, exc_info=error)
 
     def _scope(self) -> Scope:
         request, peer, serving = self.request, self.connection.peer, self.connection.serving
+        line = request.line
         client, scheme = seen_through(peer, request.headers, serving.settings.trusted) if peer.is_proxy else (peer.client, "http")
         scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": request.version,
-            "method": request.method,
+            "http_version": line.version,
+            "method": line.method,
             "scheme": scheme,
-            "path": request.path,
-            "raw_path": request.raw_path,
-            "query_string": request.query,
+            "path": line.path,
+            "raw_path": line.raw_path,
+            "query_string": line.query,
             "root_path": "",
             "headers": request.headers,
             "client": client,
@@ -208,36 +206,32 @@ class Cycle:
             self._told = True
             await trio.lowlevel.checkpoint()
             raise BrokenPipeError(EPIPE, "nobody waits for this answer")
-        kind = message["type"]
-        if kind == "http.response.body":
-            try:
-                await self._send_body(message.get("body", b""), more=message.get("more_body", False))
-            except OSError:
-                self._told = True
-                raise
-        elif kind == "http.response.start":
-            self.response.start(message["status"], message.get("headers", ()))
-        else:
+        kind, response = message["type"], self.response
+        if kind == "http.response.start":
+            response.start(message["status"], message.get("headers", ()))
+            return
+        if kind != "http.response.body":
             raise RuntimeError(f"{kind} is no part of a response")
-
-    async def _send_body(self, body: bytes | memoryview, *, more: bool) -> None:
-        response, out = self.response, self.connection.out
-        first, second = response.write(body, more=more, may_stay=self.connection.may_stay and self._body_is_near())
-        if second:
-            await out.send(first, yields=False)
-            first = second
-        await out.send(first, yields=more)
+        more, out = message.get("more_body", False), self.connection.out
+        may_stay = self.connection.may_stay and (self.request.complete or self._body_is_near())
+        first, second = response.write(message.get("body", b""), more=more, may_stay=may_stay)
+        try:
+            if second:
+                await out.send(first, yields=False)
+                first = second
+            await out.send(first, yields=more)
+        except OSError:
+            self._told = True
+            raise
         if response.finished:
             self.hear()
             if response.until_close:
                 await out.end()
-            self.connection.hand_over(self.response)
+            self.connection.hand_over(response)
 
     def _body_is_near(self) -> bool:
-        """Whether so little of the request's body is missing that it can be dropped, should the application not want it."""
+        """Whether so little of the request's body is still missing that it can be dropped, should the application not want it."""
         request = self.request
-        if request.complete:
-            return True
         if request.content_length is None or (request.expects_continue and not self._continued):
             return False
         return request.content_length - self._taken - request.waiting <= SKIPPED

@@ -11,7 +11,7 @@ import attrs
 
 from ..framing import CHUNKS, RefusedMessage, declared_length, stays, words
 
-__all__ = ["JUDGED", "HeadLimits", "RequestLine", "ServerRequest", "check_host", "read_head", "read_line", "request_of", "split_target"]
+__all__ = ["JUDGED", "HeadLimits", "RequestLine", "ServerRequest", "check_host", "read_head", "read_line", "split_target"]
 
 LINE = re.compile(rb"([A-Z][A-Z_-]*) ([!\"$-~]+) HTTP/([0-9]\.[0-9])\r\n")
 LINE_BESIDE_TARGET = 32
@@ -40,19 +40,28 @@ class HeadLimits:
     """Requests that are parsed before one of them is taken; fewer where their heads are large."""
 
 
-@attrs.define(eq=False)
-class ServerRequest:
-    """One request, as far as it has come."""
+@attrs.frozen
+class RequestLine:
+    """The first line of a request."""
 
     method: str
     target: bytes
     """As it was sent."""
+    version: str
+    """``1.0`` or ``1.1``."""
+    authority: bytes | None
+    """The host that the target names; None if it names none."""
     path: str
     """Percent-decoded, as ASGI wants it."""
     raw_path: bytes
     query: bytes
-    version: str
-    """``1.0`` or ``1.1``."""
+
+
+@attrs.define(eq=False)
+class ServerRequest:
+    """One request, as far as it has come."""
+
+    line: RequestLine
     headers: list[tuple[bytes, bytes]]
     """Names in lower case, values without white space around them, in order. Trailers are dropped."""
     content_length: int | None
@@ -68,20 +77,6 @@ class ServerRequest:
     """Their bytes; who takes a piece also takes its length off here."""
     weight: int = 0
     """About how many bytes of memory its head takes."""
-
-
-@attrs.frozen
-class RequestLine:
-    """The first line of a request."""
-
-    method: str
-    target: bytes
-    version: str
-    authority: bytes | None
-    """The host that the target names; None if it names none."""
-    path: str
-    raw_path: bytes
-    query: bytes
 
 
 def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None:
@@ -134,15 +129,10 @@ def read_head(line: RequestLine, headers: list[tuple[bytes, bytes]], judged: dic
     expectations = words(judged[b"expect"]) if b"expect" in judged and version == "1.1" else set()
     if not expectations <= {b"100-continue"}:
         raise RefusedMessage(417, "no expectation but 100-continue")
-    request = request_of(line, headers, None if length == CHUNKS else length)
+    request = ServerRequest(line, headers, None if length == CHUNKS else length)
     request.expects_continue = bool(expectations) and bool(length)
     request.keep_alive = stays(version, judged.get(b"connection"))
     return request, length or 0
-
-
-def request_of(line: RequestLine, headers: list[tuple[bytes, bytes]], length: int | None) -> ServerRequest:
-    """The request with this head, if nothing in it is out of the ordinary."""
-    return ServerRequest(line.method, line.target, line.path, line.raw_path, line.query, line.version, headers, length)
 
 
 def split_target(method: str, target: bytes) -> tuple[bytes | None, bytes, bytes]:

@@ -15,7 +15,7 @@ import httptools
 from ..framing import CHUNKS, EMPTY_LINE, RefusedMessage
 from ..head_cache import HeadCache, KnownHead
 from ..message_parser import CHUNKED, HEADERS, LINE, OVER, SIZED, MessageParser, append_piece
-from .request_head import JUDGED, HeadLimits, RequestLine, ServerRequest, read_head, read_line, request_of
+from .request_head import JUDGED, HeadLimits, RequestLine, ServerRequest, read_head, read_line
 
 __all__ = ["HeadLimits", "Refusal", "RequestParser", "ServerRequest"]
 
@@ -102,7 +102,7 @@ class RequestParser(MessageParser):
             blank = self._count_blank(data, start)
             return blank or self._read_line(data, start)
         found = self.heads.find(data, start)
-        if found is not None and found[2] is not None and (used := self._take_known(found[0], found[1], found[2])):
+        if found is not None and found[2] is not None and (used := self._take_known(data, start, found[0], found[1], found[2])):
             return used
         line = read_line(data, start, self.limits)
         if line is None:
@@ -119,16 +119,27 @@ class RequestParser(MessageParser):
             self.heads.keep(found[0], found[1], line, request.headers)
         return used
 
-    def _take_known(self, head: bytes, digits: bytes, known: KnownHead[RequestLine]) -> int:
-        """Go on after a head that was read before; bytes used. 0 if it is too large or its body is, which the parser has to say."""
+    def _take_known(self, data: bytes, start: int, head: bytes, digits: bytes, known: KnownHead[RequestLine]) -> int:
+        """Go on after a head that was read before; bytes used. 0 if it is too large or its body is, which the parser has to say.
+
+        A body that is there as a whole is taken at once, with no stage between: the connection stays after what is known.
+        """
         size, length, most = len(head) + len(digits), int(digits), self.limits.body
         if size > self._max_head or (most is not None and length > most):
             return 0
-        self._request = request = request_of(known.first, known.headers(digits), length)
+        request = ServerRequest(known.first, known.headers(digits), length)
         request.weight = size + WEIGHT_OF_HEADER * len(request.headers)
         self.requests.append(request)
-        self._begin_known(length)
-        return size
+        body, end = start + size, start + size + length
+        if end > len(data):
+            self._request = request
+            self._begin_known(length)
+            return size
+        if length:
+            request.body.append(data[body:end])
+            request.waiting = length
+        request.complete = True
+        return end - start
 
     def _count_blank(self, data: bytes, start: int) -> int:
         """Pass over a byte of an empty line, if it is one; the next bytes after a whole line may be a request."""

@@ -18,12 +18,13 @@ __all__ = [
     "CONTINUE",
     "FULL",
     "HEAD_TOO_SLOW",
+    "STATUS_LINES",
     "TOO_MUCH",
     "BadHead",
     "DateLine",
     "encode_given",
+    "odd_status_line",
     "plain_answer",
-    "status_line",
 ]
 
 HEAD_TOO_SLOW = Refusal(408, "the head of the request came too slowly")
@@ -37,7 +38,8 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\0\r\n]*")
 _OURS = frozenset({b"content-length", b"connection", b"transfer-encoding", b"date"})
 """Headers that the server has a say in."""
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
+"""The first lines of final responses that have a name."""
 
 
 class BadHead(ValueError):
@@ -61,14 +63,11 @@ class DateLine:
         return self._line
 
 
-def status_line(status: int) -> bytes:
-    """The first line of a final response; raises `BadHead`."""
-    line = _STATUS_LINES.get(status)
-    if line is None or status < 200:
-        if not 200 <= status <= 999:
-            raise BadHead(f"{status} is not the status of a final response")
-        line = b"HTTP/1.1 %d \r\n" % status
-    return line
+def odd_status_line(status: int) -> bytes:
+    """The same for a status without a name; raises `BadHead`."""
+    if not 200 <= status <= 999:
+        raise BadHead(f"{status} is not the status of a final response")
+    return b"HTTP/1.1 %d \r\n" % status
 
 
 def encode_given(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None, bool, bool]:
@@ -109,4 +108,4 @@ def plain_answer(refusal: Refusal, date: bytes) -> bytes:
     """A whole response of our own, after which the connection closes."""
     body = f"{refusal.reason}\n".encode()
     framing = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body)
-    return b"".join((status_line(refusal.status), framing, date, b"connection: close\r\n\r\n", body))
+    return b"".join((STATUS_LINES[refusal.status], framing, date, b"connection: close\r\n\r\n", body))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from .request_head import ServerRequest
-from .response_head import encode_given, status_line
+from .response_head import STATUS_LINES, encode_given, odd_status_line
 
 __all__ = ["ResponseWriter"]
 
@@ -40,7 +40,7 @@ class ResponseWriter:
         """Take status and headers; raises `RuntimeError` out of turn, and `BadHead`."""
         if self._status:
             raise RuntimeError("a response has one start")
-        self._first_line = status_line(status)
+        self._first_line = STATUS_LINES.get(status) or odd_status_line(status)
         self._status, self._headers = status, headers
 
     def write(self, body: bytes | memoryview, *, more: bool, may_stay: bool) -> tuple[bytes | memoryview, bytes | memoryview]:
@@ -76,12 +76,12 @@ class ResponseWriter:
         request, status = self.request, self._status
         given, length, closes, is_dated = encode_given(self._headers)
         self.keep_alive = may_stay and request.keep_alive and not closes
-        self._bodiless = request.method == "HEAD" or status in (204, 304)
+        self._bodiless = request.line.method == "HEAD" or status in (204, 304)
         parts = [self._first_line, given]
         if length is None and not self._bodiless:
             if not more:
                 length = len(body)
-            elif request.version == "1.1":
+            elif request.line.version == "1.1":
                 self._chunked = True
                 parts.append(b"transfer-encoding: chunked\r\n")
             else:
@@ -93,7 +93,7 @@ class ResponseWriter:
             parts.append(self.date())
         if not self.keep_alive:
             parts.append(b"connection: close\r\n")
-        elif request.version == "1.0":
+        elif request.line.version == "1.0":
             parts.append(b"connection: keep-alive\r\n")
         parts.append(b"\r\n")
         return b"".join(parts)

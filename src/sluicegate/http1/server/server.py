@@ -16,7 +16,7 @@ from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting
 from .connection import ServerConnection
 from .connection_limit import ConnectionLimit
-from .forwarded import PeerAddress, peer_of
+from .forwarded import peer_of
 from .guests import Guests
 from .hang_up import HangUp
 from .lifespan import Lifespan, StartUpFailed
@@ -144,26 +144,23 @@ class _Server:
         stream = quicken(stream)
         try:
             peer = peer_of(stream, self.serving.settings.trusted)
-            if self._connection_limit.enter(peer, self.guests.end_an_idle_one):
-                await self._converse(stream, peer)
-            else:
+            if not self._connection_limit.enter(peer, self.guests.end_an_idle_one):
                 self._connection_limit.tell_of_refused(peer, trio.current_time())
                 await self._turn_away(stream)
+                return
+            connection = ServerConnection(self.serving, stream, peer)
+            self.guests.add(connection)
+            try:
+                await connection.run()
+            finally:
+                self.guests.remove(connection)
+                self._connection_limit.leave(peer)
         except* Exception as bugs:
             log.exception("a connection failed", exc_info=bugs)
         finally:
             self._inside -= 1
             self._let_go()
             await trio.aclose_forcefully(stream)
-
-    async def _converse(self, stream: trio.abc.Stream, peer: PeerAddress) -> None:
-        connection = ServerConnection(self.serving, stream, peer)
-        self.guests.add(connection)
-        try:
-            await connection.run()
-        finally:
-            self.guests.remove(connection)
-            self._connection_limit.leave(peer)
 
     async def _turn_away(self, stream: trio.abc.Stream) -> None:
         if self._turned_away >= MOST_TURNED_AWAY:
