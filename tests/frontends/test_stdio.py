@@ -118,7 +118,7 @@ async def test_who_goes_on_after_a_refused_initialize_is_told_to_send_it_again(
         await trio.sleep(1)
         return Reply.failed(faults.rate_limited(1))
 
-    gate.endpoint._own = limited
+    gate.endpoint.own = {"initialize": limited}
     await client.send(talk.opening(), INITIALIZED, talk.calling("echo", 1))
     assert [(await client.next())["error"]["code"] for _ in range(2)] == [-32011, -32600]
     await client.send(talk.calling("echo", 2))

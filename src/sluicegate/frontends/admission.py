@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -28,8 +28,13 @@ class Admission:
     allowed_origins: Sequence[str] = ()
     """``scheme://host[:port]``, or ``*``; pages of this machine are always allowed."""
 
-    def allows_host(self, values: Sequence[bytes]) -> bool:
-        """Whether a request with these ``Host`` headers may come in."""
+    allows_host: Callable[[tuple[bytes, ...]], bool] = attrs.field(init=False, repr=False, eq=False)
+    """Whether a request with these ``Host`` headers may come in; the same few come all the time."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "allows_host", lru_cache(64)(self._judge_host))
+
+    def _judge_host(self, values: tuple[bytes, ...]) -> bool:
         if not self.on_loopback and not self.allowed_hosts:
             return True
         if len(values) != 1:
@@ -55,7 +60,6 @@ class Admission:
         return bool(separator) and scheme in ("http", "https") and name is not None and is_loopback(name)
 
 
-@lru_cache(64)
 def _read_host(value: bytes) -> tuple[str, str | None, bool]:
     """The value in lower case, the name in it, and whether that is one of this machine."""
     host = value.decode("latin-1").strip().lower()

@@ -16,7 +16,7 @@ from .endpoint import Endpoint
 from .exchange import Exchange
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
-from .sessions import Session
+from .sessions import Session, version_header
 from .stream import Downlink, EventLog
 
 __all__ = ["PostAnswer", "listen"]
@@ -38,10 +38,11 @@ class PostAnswer:
     session: Session
     table: SessionTable
     endpoint: Endpoint
-    headers: Headers
     may_be_json: bool
     may_stream: bool
-    is_batch: bool
+    is_batch: bool = False
+    extra: Headers = ()
+    """Headers of the answer beside those that each in its session has."""
     held: int = 0
     """Bytes of the request that count as large, until it has its answer."""
     log: EventLog | None = attrs.field(default=None, init=False)
@@ -49,7 +50,7 @@ class PostAnswer:
     """Its own connection, while that is there; what is kept for another one must not hold all that belonged to the first."""
     _left: bool = attrs.field(default=False, init=False)
     """No connection carries it now."""
-    _waiting: int = attrs.field(init=False)
+    _waiting: int = attrs.field(default=0, init=False)
     _replies: list[bytes | Parts] = attrs.field(factory=list, init=False)
     _exchanges: list[Exchange] = attrs.field(factory=list, init=False)
 
@@ -82,11 +83,8 @@ class PostAnswer:
                 self.log.end()
                 if self._left:
                     self._put_away(self.log, may_be_missed=True)
-            self._ring()
-
-    def _ring(self) -> None:
-        if self._downlink is not None:
-            self._downlink.ring()
+            if self._downlink is not None:
+                self._downlink.ring()
 
     def _become_stream(self) -> EventLog:
         if self.log is None:
@@ -94,7 +92,8 @@ class PostAnswer:
             for message in self._replies:
                 self.log.put(bytes(message), is_note=False)
             self._replies.clear()
-            self._ring()
+            if self._downlink is not None:
+                self._downlink.ring()
         return self.log
 
     async def run(self, http: HttpRequest, messages: Sequence[Message]) -> None:
@@ -108,7 +107,8 @@ class PostAnswer:
             if self.log is not None:
                 await self._send_events(http, self.log, 0)
             elif not self._waiting:
-                await self._send_json(http)
+                body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]
+                await http.respond(200, body, headers=(*version_header(self.session.caller.era), *self.extra))
         finally:
             self._leave(downlink)
 
@@ -128,7 +128,8 @@ class PostAnswer:
             self._leave(http.downlink)
 
     def _start(self, messages: Sequence[Message]) -> None:
-        self._waiting = len([message for message in messages if isinstance(message, _ANSWERED)])
+        for message in messages:
+            self._waiting += isinstance(message, _ANSWERED)
         if not self.may_be_json:
             self._become_stream()
         for message in messages:
@@ -143,13 +144,9 @@ class PostAnswer:
         if exchange is not None:
             self._exchanges.append(exchange)
 
-    async def _send_json(self, http: HttpRequest) -> None:
-        body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]
-        await http.respond(200, body, headers=self.headers)
-
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
         log.reader = http.downlink
-        await start_events(http, self.session, self.headers, log.event_id(after))
+        await start_events(http, self.session, log.event_id(after), self.extra)
         while http.downlink.is_open:
             after = await send_news(http, log, after)
             if log.ended and after == log.last:
@@ -191,7 +188,7 @@ class PostAnswer:
                 exchange.expire(now + seconds, why)
 
 
-async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None, headers: Headers) -> None:
+async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None) -> None:
     """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
     log, downlink = session.news, http.downlink
     table.begin_stream(session, downlink)
@@ -199,7 +196,7 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, after
     log.reader = downlink
     try:
         told = session.told if after is None else min(after, log.last)
-        await start_events(http, session, headers, log.event_id(told))
+        await start_events(http, session, log.event_id(told))
         while downlink.is_open:
             if session.listeners[-1] is downlink:
                 told = await _tell_news(http, session, told)
@@ -228,9 +225,9 @@ async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
     return told
 
 
-async def start_events(http: HttpRequest, session: Session, headers: Headers, event_id: str) -> None:
+async def start_events(http: HttpRequest, session: Session, event_id: str, extra: Headers = ()) -> None:
     """Begin a stream; clients that know how get an id to come back with before anything has happened (P-63)."""
-    await http.start(200, [*_STREAM_HEADERS, *headers])
+    await http.start(200, (*_STREAM_HEADERS, *version_header(session.version), *extra))
     await http.send_part(format_event(b"", id=event_id, retry=RETRY_MS) if session.version in PRIMED else format_comment("stream"))
 
 

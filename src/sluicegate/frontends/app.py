@@ -137,7 +137,7 @@ class App:
     async def _lead_nowhere(self, http: HttpRequest, _principal: Principal) -> None:
         await self._refuse(http, 404, "Not Found: the MCP endpoint is /mcp")
 
-    async def _refuse(self, http: HttpRequest, status: int, message: str, headers: Headers | None = None) -> None:
+    async def _refuse(self, http: HttpRequest, status: int, message: str, headers: Headers = ()) -> None:
         self.endpoint.refused(status, message)
         await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8", headers=headers)
 

@@ -77,14 +77,15 @@ class Endpoint:
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
     """Who the clients are, as backends are told."""
-    _own: Handler = attrs.field(init=False)
+    own: Mapping[str, Handler] = attrs.field(init=False)
+    """By method, for those that we answer ourselves; every other one is the `handler`'s."""
 
     def __attrs_post_init__(self) -> None:
-        self._own = self.around_own(self._answer)
+        self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
 
     async def handle(self, call: Call) -> Reply:
-        """Answer a call; the handler behind every frontend."""
-        return await (self._own if call.method in _OWN else self.handler)(call)
+        """Answer a call, whatever its method is."""
+        return await self.own.get(call.method, self.handler)(call)
 
     def declares(self, caller: Caller, capability: str) -> bool:
         """Whether a client is told of a capability now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
 
 import attrs
@@ -19,7 +19,7 @@ __all__ = ["BodyTooLarge", "ClientGone", "HttpRequest"]
 
 DROPPED = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class ClientGone(Exception):
@@ -51,7 +51,7 @@ class HttpRequest:
     """Without the query, and without the part under which an outer application has mounted us."""
     headers: RequestHeaders = attrs.field(init=False)
     downlink: Downlink = attrs.field(init=False)
-    extra: Headers = attrs.field(factory=list, init=False)
+    extra: Headers = attrs.field(default=(), init=False)
     """Headers that every response to it carries."""
     _takes_views: bool = attrs.field(init=False)
 
@@ -114,27 +114,29 @@ class HttpRequest:
         try:
             await self.send(event)
         except OSError:  # how ASGI servers say that the client has gone
-            self.downlink.lost = True
+            self.downlink.lose()
 
-    async def respond(
-        self, status: int, body: bytes | Parts = b"", *, kind: bytes = b"application/json", headers: Headers | None = None
-    ) -> None:
+    async def respond(self, status: int, body: bytes | Parts = b"", *, kind: bytes = b"application/json", headers: Headers = ()) -> None:
         """Send a whole response."""
-        own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *(headers or [])]
+        own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers, *self.extra]
         if body:
             own.append((b"content-type", kind))
-        await self.start(status, own)
-        if isinstance(body, Parts):
-            if self._takes_views:
-                await self.send_part(body.before)
-                await self.send_part(body.large)
-                body = body.after
-            else:
-                body = bytes(body)
-        await self.send_part(b"" if self.method == "HEAD" else body, more=False)
+        send = self.send
+        try:
+            await send({"type": "http.response.start", "status": status, "headers": own})
+            if isinstance(body, Parts):
+                if self._takes_views:
+                    await send({"type": "http.response.body", "body": body.before, "more_body": True})
+                    await send({"type": "http.response.body", "body": body.large, "more_body": True})
+                    body = body.after
+                else:
+                    body = bytes(body)
+            await send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+        except OSError:  # as above
+            self.downlink.lose()
 
     async def refuse(
-        self, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers | None = None
+        self, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers = ()
     ) -> None:
         """Send a JSON-RPC error as a whole response."""
         error = {"code": code, "message": message} | ({"data": data} if data is not None else {})

@@ -122,15 +122,13 @@ class SessionTable:
         return session
 
     def find(self, session_id: str, principal: Principal) -> Session | None:
-        """The live session with that id, if it is that principal's; whose it is else is not told (P-61)."""
+        """The live session with that id, if it is that principal's; whose it is else is not told (P-61). Who uses it touches it."""
         session = self._sessions.get(session_id)
         if session is None or session.caller.principal.key != principal.key:
             return None
-        now = trio.current_time()
-        if self._is_idle(session, now):
+        if session.used_at + self.limits.session_idle_seconds <= trio.current_time() and not session.is_busy:
             self.end(session)
             return None
-        session.touch(now)
         return session
 
     def end(self, session: Session) -> None:
@@ -237,6 +235,3 @@ class SessionTable:
                 if more or looked >= SWEEP_BATCH:
                     looked = 0
                     await trio.lowlevel.checkpoint()
-
-    def _is_idle(self, session: Session, now: float) -> bool:
-        return session.used_at + self.limits.session_idle_seconds <= now and not session.is_busy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 import attrs
@@ -27,10 +27,10 @@ from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
 from .owners import Owner
-from .request import HttpRequest
+from .request import Headers, HttpRequest
 from .stream import Downlink, EventLog
 
-__all__ = ["AnswerStream", "Session"]
+__all__ = ["AnswerStream", "Session", "version_header"]
 
 _REMEMBERED = OPENS | {"logging/setLevel"}
 """Requests whose end changes the session."""
@@ -126,7 +126,10 @@ class Session(ClientSide):
 
     def start(self, request: Request, outlet: Outlet, endpoint: Endpoint, *, answers_cancelled: bool = True) -> Exchange | None:
         """Start a request as a task in ``endpoint.calls``; None if it was refused, and the refusal given to the outlet."""
-        fault = self._refusal(request)
+        if self.opened or request.method in _BEFORE_READY:
+            fault = self.duplex.theirs.refusal(request.key, request.method, "calls")
+        else:
+            fault = _not_opened()
         if fault is not None:
             outlet.reply(encode_error(request.id, fault.encode()))
             return None
@@ -142,7 +145,8 @@ class Session(ClientSide):
         call.back = exchange
         self.calls[key] = exchange
         early = not self.ready or self._opening is not None
-        endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, endpoint.handle) if early else endpoint.handle)
+        handler = endpoint.own.get(request.method, endpoint.handler)
+        endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, handler) if early else handler)
         return exchange
 
     def _around_opening(self, method: str, handler: Handler) -> Handler:
@@ -157,11 +161,6 @@ class Session(ClientSide):
     async def _once_opened(self, opening: trio.Event, handler: Handler, call: Call) -> Reply:
         await opening.wait()
         return await handler(call) if self.opened else Reply.failed(_not_opened())
-
-    def _refusal(self, request: Request) -> faults.Fault | None:
-        if not self.opened and request.method not in _BEFORE_READY:
-            return _not_opened()
-        return self.duplex.theirs.refusal(request.key, request.method, "calls")
 
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
@@ -218,6 +217,12 @@ class Session(ClientSide):
         """End, and leave it to the caller when to end each thing that is open."""
         self.ended = True
         return [*self.duplex.close(Why("its session has ended")), *(downlink.hang_up for downlink in self.listeners)]
+
+
+@lru_cache(8)
+def version_header(era: str) -> Headers:
+    """What each response in a session of that revision carries."""
+    return ((b"mcp-protocol-version", era.encode()),)
 
 
 def _not_opened() -> faults.Fault:

@@ -35,16 +35,11 @@ class Downlink:
     """Takes what is to be called when the client has gone; None where the server has no such thing."""
     lost: bool = attrs.field(default=False, init=False)
     """The client has gone."""
-    hung_up: bool = attrs.field(default=False, init=False)
-    """We have nothing more to say on it."""
+    is_open: bool = attrs.field(default=True, init=False)
+    """Whether it makes sense to send: the client has not gone, and we have more to say on it."""
     _rung: bool = attrs.field(default=False, init=False)
     _bell: Bell | None = attrs.field(default=None, init=False)
     _waiting: trio.CancelScope | None = attrs.field(default=None, init=False)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it makes sense to send."""
-        return not self.lost and not self.hung_up
 
     def ring(self) -> None:
         """There is news."""
@@ -56,38 +51,30 @@ class Downlink:
 
     def hang_up(self) -> None:
         """End the answer: the session ends, the gateway drains, or another connection took over."""
-        self.hung_up = True
+        self.is_open = False
         self.ring()
 
     def lose(self) -> None:
         """The client has gone."""
-        self.lost = True
+        self.lost, self.is_open = True, False
         self.ring()
 
     async def wait(self, seconds: float = float("inf")) -> bool:
         """Wait for news, for the client to go, or that long; False if the time passed with neither."""
+        if self._bell is None and self.on_disconnect is not None:
+            self._bell = Bell()
+            self.on_disconnect(self.lose)  # at once, if it has gone already
         if self._rung or not self.is_open:
             await trio.lowlevel.checkpoint()
-        elif self.on_disconnect is not None:
-            await self._wait_for_bell(self.on_disconnect, seconds)
-        else:
+        elif self._bell is None:
             await self._wait_in_receive(seconds)
-        news, self._rung = self._rung or not self.is_open, False
-        return news
-
-    async def _wait_for_bell(self, on_disconnect: Callable[[Callable[[], None]], None], seconds: float) -> None:
-        if self._bell is None:
-            self._bell = Bell()
-            on_disconnect(self.lose)
-            if self.lost:  # it had gone already
-                await trio.lowlevel.checkpoint()
-                return
-        bell = self._bell
-        if seconds == float("inf"):
-            await bell.wait()
+        elif seconds == float("inf"):
+            await self._bell.wait()
         else:
             with trio.move_on_after(seconds):
-                await bell.wait()
+                await self._bell.wait()
+        news, self._rung = self._rung or not self.is_open, False
+        return news
 
     async def _wait_in_receive(self, seconds: float) -> None:
         self._waiting = trio.move_on_after(seconds)
@@ -95,7 +82,7 @@ class Downlink:
             with self._waiting:
                 while (await self.receive())["type"] != "http.disconnect":
                     pass
-                self.lost = True
+                self.lost, self.is_open = True, False
         finally:
             self._waiting = None
 

@@ -21,7 +21,7 @@ from .mirrored_headers import contradiction
 from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
-from .sessions import Session
+from .sessions import Session, version_header
 from .stream import read_event_id
 
 __all__ = ["StreamableHttp"]
@@ -45,25 +45,15 @@ class StreamableHttp:
     # -- POST
 
     async def _post(self, http: HttpRequest, principal: Principal) -> None:
-        may_be_json, may_stream = accepted(http.headers.accept)
-        if not may_be_json and not may_stream:
-            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
-            return
         body = await self._read_body(http)
         if body is None:
             return
-        if len(body) > SMALL and not self.turns.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
-            await self.turns.wait()
+        may_be_json, may_stream = accepted(http.headers.accept)
         if self.draining and not isinstance(decode(body), Notification | Response):
             await self.refuse_new(http)
-        elif is_batch(body):
+        elif body[:1] != b"{" and is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
-        else:
-            await self._post_one(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
-
-    async def _post_one(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
-        message = decode(body)
-        if isinstance(message, Malformed):
+        elif isinstance(message := decode(body), Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self.endpoint.directory.current)) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
@@ -72,7 +62,7 @@ class StreamableHttp:
         else:
             session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
             if session is not None and isinstance(message, Request):
-                answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream)
+                answer = PostAnswer(session, self.table, self.endpoint, may_be_json, may_stream)
                 if len(body) < LARGE or await self._hold(http, answer, len(body), message.id):
                     await answer.run(http, [message])
             elif session is not None:
@@ -83,12 +73,16 @@ class StreamableHttp:
         if self.table.may_hold(answer.session, size):
             answer.held = size
             return True
+        answer.session.touch()
         message = "too many large requests have no answer yet; send this one again when some have"
         await self._refuse(http, 503, OVERLOADED, message, id=id, headers=[(b"retry-after", b"1")])
         return False
 
     async def _read_body(self, http: HttpRequest) -> bytes | None:
-        """The body, or None if the request was answered already."""
+        """The body, in its turn; None if the request was answered already."""
+        if True not in accepted(http.headers.accept):
+            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
+            return None
         if not is_json(http.headers.content_type):
             await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send application/json in UTF-8")
             return None
@@ -97,7 +91,7 @@ class StreamableHttp:
             return None
         limit = self.endpoint.limits.max_body_size
         try:
-            return await http.read_body(limit)
+            body = await http.read_body(limit)
         except BodyTooLarge:
             message = f"Request body exceeds the maximum size of {limit} bytes"
             await self._refuse(http, 413, INVALID_REQUEST, message, headers=[(b"connection", b"close")])
@@ -105,6 +99,10 @@ class StreamableHttp:
             await self._refuse(http, 400, crowded.why.code, crowded.why.message, id=crowded.why.id)
         except ClientGone:
             pass
+        else:
+            if len(body) > SMALL and not self.turns.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
+                await self.turns.wait()
+            return body
         return None
 
     async def _open(self, http: HttpRequest, principal: Principal, request: Request, size: int, *, may_be_json: bool) -> None:
@@ -119,8 +117,8 @@ class StreamableHttp:
             await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=headers)
             return
         self.endpoint.opened(opening)
-        answer = self._answer(session, may_be_json=may_be_json, may_stream=not may_be_json)
-        answer.headers.append((b"mcp-session-id", session.id.encode()))
+        extra = ((b"mcp-session-id", session.id.encode()),)
+        answer = PostAnswer(session, self.table, self.endpoint, may_be_json, not may_be_json, extra=extra)
         is_held = size < LARGE or await self._hold(http, answer, size, request.id)
         if is_held:
             await answer.run(http, [request])
@@ -134,6 +132,7 @@ class StreamableHttp:
         session = await self._session(http, principal)
         if session is None:
             return
+        session.touch()
         if session.version not in BATCHES:
             why = f"batches exist only in revision 2025-03-26; this session speaks {session.version}"
             await self._refuse(http, 400, INVALID_REQUEST, why)
@@ -143,7 +142,7 @@ class StreamableHttp:
             await self._refuse(http, 400, messages.code, messages.message)
             return
         if any(isinstance(message, Request | Malformed) for message in messages):
-            answer = self._answer(session, may_be_json=may_be_json, may_stream=may_stream, is_batch=True)
+            answer = PostAnswer(session, self.table, self.endpoint, may_be_json, may_stream, is_batch=True)
             if len(body) < LARGE or await self._hold(http, answer, len(body)):
                 await answer.run(http, messages)
         else:
@@ -151,13 +150,11 @@ class StreamableHttp:
 
     async def _accept(self, http: HttpRequest, session: Session, messages: list[Message]) -> None:
         """Take what needs no answer (P-23)."""
-        way = self._answer(session, may_be_json=True, may_stream=False)
+        session.touch()
+        way = PostAnswer(session, self.table, self.endpoint, may_be_json=True, may_stream=False)
         for message in messages:
             session.receive(message, way)
-        await http.respond(202, headers=_version_header(session))
-
-    def _answer(self, session: Session, *, may_be_json: bool, may_stream: bool, is_batch: bool = False) -> PostAnswer:
-        return PostAnswer(session, self.table, self.endpoint, _version_header(session), may_be_json, may_stream, is_batch)
+        await http.respond(202, headers=version_header(session.version))
 
     # -- GET and DELETE
 
@@ -172,6 +169,7 @@ class StreamableHttp:
         session = await self._session(http, principal)
         if session is None:
             return
+        session.touch()
         if len(session.streams) >= self.endpoint.limits.max_streams_per_session:
             await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.streams)} open streams; close one")
             return
@@ -180,11 +178,11 @@ class StreamableHttp:
             return
         resumed = http.headers.last_event_id
         if not resumed:
-            await listen(http, session, self.table, None, _version_header(session))
+            await listen(http, session, self.table, None)
             return
         place = read_event_id(resumed)
         if place is not None and place[0] == 0:
-            await listen(http, session, self.table, place[1], _version_header(session))
+            await listen(http, session, self.table, place[1])
         elif place is not None and place[0] in session.answers:
             await session.answers[place[0]].resume(http, place[1])
         else:
@@ -194,7 +192,7 @@ class StreamableHttp:
         session = await self._session(http, principal)
         if session is not None:
             self.table.end(session)
-            await http.respond(200, headers=_version_header(session))
+            await http.respond(200, headers=version_header(session.version))
 
     # -- all of them
 
@@ -234,11 +232,7 @@ class StreamableHttp:
         *,
         id: bytes = b"null",
         data: object = None,
-        headers: Headers | None = None,
+        headers: Headers = (),
     ) -> None:
         self.endpoint.refused(status, message)
         await http.refuse(status, code, message, id=id, data=data, headers=headers)
-
-
-def _version_header(session: Session) -> Headers:
-    return [(b"mcp-protocol-version", session.version.encode())]
