@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.exchange import Exchange
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.http1.server.server import serve as serve_natively
 from sluicegate.hypercorn.server import serve as serve_with_hypercorn
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.messages import Raw, encode_result
+from sluicegate.protocol.parts import Parts
 from sluicegate.testing.line_client import open_line_client
 from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream
 
@@ -126,3 +130,18 @@ async def test_an_answer_that_becomes_an_event_over_a_mebibyte_is_told_of_once_f
         assert len((await gate.post(talk.calling(name), session)).content) >= 1000
     told = [record for record in caplog.records if "event over 1 MiB" in record.message]
     assert [record.target for record in told] == ["one", "two"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("size", "kind"), [(LARGE - 1, bytes), (LARGE, Parts)])
+async def test_an_answer_is_in_parts_from_the_size_on_from_which_that_saves_a_copy(size: int, kind: type) -> None:
+    result, replies = Raw(b'{"a":"%b"}' % (b"x" * (size - 8))), list[bytes | Parts | None]()
+
+    async def handler(_call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(result)
+
+    outlet = SimpleNamespace(note=None, ask=None, begin=None, reply=replies.append)
+    await Exchange(b"1", Call("tools/call", "a", {}), SimpleNamespace(ask=None), outlet, lambda: None, True).run(handler)
+    (reply,) = replies
+    assert isinstance(reply, kind)
+    assert bytes(reply or b"") == encode_result(b"1", result)

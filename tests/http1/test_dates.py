@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sluicegate.http1.server.dates import date_headers
-from sluicegate.http1.server.response_head import DateLine
+from sluicegate.http1.server.response_writer import DateLine
 from sluicegate.observe.access import AccessLine, TextForm
 from sluicegate.observe.stamps import stamp
 

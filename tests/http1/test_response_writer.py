@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.http1.server.request_head import RequestLine, ServerRequest
-from sluicegate.http1.server.response_head import BadHead, DateLine
-from sluicegate.http1.server.response_writer import SENT_APART, ResponseWriter
+from sluicegate.http1.server.response_writer import SENT_APART, BadHead, DateLine, ResponseWriter
 
 DATE = b"date: today\r\n"
 

@@ -14,7 +14,7 @@ from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import PeerAddress
 from sluicegate.http1.server.request_head import HeadLimits
-from sluicegate.http1.server.response_head import DateLine
+from sluicegate.http1.server.response_writer import DateLine
 from sluicegate.http1.server.server import HangUp, ServerSettings
 from sluicegate.http1.server.shared import Serving
 from sluicegate.testing.memory_wire import MemoryNetwork

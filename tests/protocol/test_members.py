@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sluicegate.backends.mapping import answer_key
+from sluicegate.backends.incoming import answer_key
 from sluicegate.protocol.batches import decode_batch
 from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from sluicegate.protocol.members import decode_array, decode_object, is_null, read_text

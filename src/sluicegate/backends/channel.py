@@ -89,7 +89,7 @@ class ChannelSession(Desk):
             return Reply.failed(faults.overloaded(call.target, why, backend=self.backend))
         ours = self.duplex.ours
         number = ours.count()
-        params, token = with_own_token(call.params, number)
+        params, token = with_own_token(call.params, number) if "_meta" in call.params else (call.params, None)
         pending = _Pending(self.backend, call, token, Frame(self.framed(encode_request(number, call.method, params)), call))
         ours.asked[number] = pending
         self.outbox.put(pending.frame)
@@ -228,7 +228,7 @@ class ChannelSession(Desk):
 
     def waiting(self, key: int | str | None) -> _Pending | None:
         """The call that was sent under this id and has no answer yet (implements `Requests`)."""
-        return self.reporting(own_key(key))
+        return self.reporting(key if isinstance(key, int) else own_key(key))
 
     def reporting(self, number: int) -> _Pending | None:
         """The same, by our own number."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from codecs import BOM_UTF8
 
+from ..channel.lines import number_at_ends
 from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.batches import decode_batch, is_batch
@@ -12,7 +14,9 @@ from ..protocol.calls import Reply
 from ..protocol.duplex import Requests
 from ..protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from ..protocol.halves import with_whole_characters
+from ..protocol.members import is_null
 from ..protocol.messages import (
+    EMPTY,
     Malformed,
     Message,
     Notification,
@@ -21,22 +25,28 @@ from ..protocol.messages import (
     Request,
     Response,
     decode,
+    decode_object,
     encode,
     encode_notification,
     encode_result,
+    read_id,
 )
 from ..protocol.offers import KINDS
 from ..protocol.tokens import own_number, progress_token
 from ..protocol.why import Why
-from .mapping import answer_key, reply_from
 from .overheard import overheard
 from .questions import Questions
 from .unreadable import described
 from .waiting import Waiting
 
-__all__ = ["Desk", "doubt_lists", "messages_in"]
+__all__ = ["Desk", "answer_key", "doubt_lists", "messages_in", "reply_from"]
 
 log = get_logger("sluicegate.backend")
+
+_BRACE = ord("{")
+_NULL_META = re.compile(rb'"_meta"\s*+:\s*+null')
+"""Looked for in every result, in a long one at both ends alone: 0.1 µs for 100 bytes, 0.5 at most."""
+_LONG, _END = 4096, 1024
 
 
 class Desk:
@@ -126,6 +136,40 @@ def messages_in(data: bytes, backend: str) -> list[tuple[Message, bytes | Raw]]:
     if isinstance(members, Malformed):
         return [(message, data)]
     return [(decode(bytes(member)), member) for member in members]
+
+
+def answer_key(data: bytes | Raw) -> int | str | None:
+    """Whose answer a message was meant to be that cannot be read as one; None if it is no answer, or nobody can tell."""
+    whole = bytes(data)
+    members = decode_object(Raw(whole))  # a raw value is not checked to be UTF-8, and what matters here is not text
+    if isinstance(members, Malformed):
+        return number_at_ends(whole)
+    if "method" in members or "id" not in members:
+        return None
+    return read_id(bytes(members["id"]))
+
+
+def reply_from(response: Response, backend: str) -> Reply:
+    """A backend's response as the reply of a call; a result that is no object is none (every result of MCP is one)."""
+    if response.error is not None:
+        return Reply.failed(faults.backend_error(backend, response.error))
+    assert response.result is not None
+    view = memoryview(response.result)
+    if view[0] != _BRACE:
+        return Reply.failed(faults.unreadable(backend, Why("its result is no object")))
+    # Whoever writes members in order has metadata first or last, and a mebibyte takes 0.3 ms to look through.
+    may_have_null_meta = (
+        _NULL_META.search(view) if len(view) <= _LONG else _NULL_META.search(view[:_END]) or _NULL_META.search(view[-_END:])
+    )
+    return Reply(_without_null_meta(response.result) if may_have_null_meta else response.result)
+
+
+def _without_null_meta(result: Raw) -> Raw:
+    """Metadata that is null says nothing, and there are clients that refuse the answer for it (P-25). Deeper down it may be anybody's."""
+    members = decode_object(result)
+    if isinstance(members, Malformed) or not is_null(members.get("_meta", EMPTY)):
+        return result
+    return Raw(encode({key: raw for key, raw in members.items() if key != "_meta"}))
 
 
 def _log_line(note: Notification, backend: str, asked: Requests[Waiting], about: int) -> None:

@@ -88,7 +88,10 @@ class LineSplitter:
         if whole and (self._part or self._skipped):
             self._add(whole.pop(0))
             done.append(self._take())
-        done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
+        if len(chunk) <= self.limit:
+            done += whole
+        else:
+            done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
         if part:
             self._add(part)
         return done

@@ -42,8 +42,14 @@ async def read_lines(
         wait_for_room: awaited before more is read; not at the end, when nothing more comes.
     """
     lines = LineSplitter(limit)
-    while chunk := await _receive(stream):
-        for piece in in_pieces(chunk):
+    while True:
+        try:
+            chunk = bytes(await stream.receive_some(CHUNK))
+        except trio.BrokenResourceError:
+            break
+        if not chunk:
+            break
+        for piece in (chunk,) if len(chunk) <= PIECE else in_pieces(chunk):
             for line in lines.feed(piece):
                 take(line)
             if wait_for_room is not None:
@@ -52,10 +58,3 @@ async def read_lines(
                 await trio.lowlevel.checkpoint()
     for line in lines.end():
         take(line)
-
-
-async def _receive(stream: trio.abc.ReceiveStream) -> bytes:
-    try:
-        return bytes(await stream.receive_some(CHUNK))
-    except trio.BrokenResourceError:
-        return b""

@@ -13,8 +13,8 @@ from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
 from ..protocol.eras import OPENS
 from ..protocol.fault import Fault
-from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error
-from ..protocol.parts import Parts, encode_answer
+from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
+from ..protocol.parts import LARGE, Parts, in_parts
 from ..protocol.question import Question
 
 __all__ = ["GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
@@ -144,7 +144,7 @@ class Exchange:
         result = reply.result
         if self._began is not None and _wants_route(self.call.params):
             result = _with_route(result, trail, trio.current_time() - self._began)
-        return encode_answer(self.id, result)
+        return encode_result(self.id, result) if memoryview(result).nbytes < LARGE else in_parts(self.id, result)
 
 
 def _wants_route(params: Params) -> bool:

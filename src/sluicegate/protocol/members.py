@@ -90,6 +90,7 @@ _ABSENT = Raw(b"")
 _object = msgspec.json.Decoder(dict[str, Raw])
 _counted_object = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=_counted)
 _array = msgspec.json.Decoder(list[Raw])
+_NO_TEXT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _text = msgspec.json.Decoder(str)
 """Ends at the first sign of anything else: whoever reads what is no text must not wait for a million values of it."""
 
@@ -164,10 +165,16 @@ def text(raw: Raw | None) -> str | None:
         return None
     try:
         return _text.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _NO_TEXT:
         return None
 
 
 def read_text(params: Params, key: str) -> str | None:
     """The string under ``key``, or None if it is missing or no string."""
-    return text(params.get(key))
+    raw = params.get(key)
+    if raw is None:
+        return None
+    try:
+        return _text.decode(raw)
+    except _NO_TEXT:
+        return None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import attrs
 
-from .messages import Raw, around_result, encode_result
+from .messages import Raw, around_result
 
-__all__ = ["LARGE", "Parts", "encode_answer"]
+__all__ = ["LARGE", "Parts", "in_parts"]
 
 LARGE = 65_536
 """Bytes of a result that are not copied."""
@@ -33,10 +33,7 @@ class Parts:
         return b"".join((self.before, self.large, self.after))
 
 
-def encode_answer(id: bytes, result: Raw) -> bytes | Parts:
-    """The same as `encode_result`, in parts where the result is large."""
-    large = memoryview(result)
-    if len(large) < LARGE:
-        return encode_result(id, result)
+def in_parts(id: bytes, result: Raw) -> Parts:
+    """The same as `encode_result`, for a large result."""
     before, after = around_result(id)
-    return Parts(before, large, after)
+    return Parts(before, memoryview(result), after)

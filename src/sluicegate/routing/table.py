@@ -45,17 +45,17 @@ def _place(catalogue: Catalogue, call: Call) -> Placed:
         raw = call.params.get(key)
         if raw is not None and memoryview(raw)[0] != _BRACE:
             return _place_without(catalogue, call, key)
-    if call.method == "completion/complete":
-        return _place_completion(catalogue, call.params)
-    if call.method not in _KINDS:
-        return faults.unknown_method(call.method)
-    kind = _KINDS[call.method]
-    if not catalogue.declares(kind.capability) and not catalogue.expecting:  # nobody has such a thing (P-86)
-        return faults.unknown_method(call.method)
+    kind = _KINDS.get(call.method)
+    if kind is None:
+        return _place_completion(catalogue, call.params) if call.method == "completion/complete" else faults.unknown_method(call.method)
     name = read_text(call.params, kind.key)
-    if name is None:
-        return faults.client_mistake(f'"{kind.key}" must be there and a string')
-    route = _find(catalogue, kind, name)
+    route: Route | faults.Fault | None = None if name is None else catalogue.table.listed[kind.method].get(name)
+    if route is None:
+        if not catalogue.declares(kind.capability) and not catalogue.expecting:  # nobody has such a thing (P-86)
+            return faults.unknown_method(call.method)
+        if name is None:
+            return faults.client_mistake(f'"{kind.key}" must be there and a string')
+        route = _find(catalogue, kind, name)
     return route if isinstance(route, faults.Fault) else (route, call.params | {kind.key: route.local})
 
 

@@ -16,8 +16,8 @@ from ..timekeeper import NEVER
 from .cycle import Cycle
 from .forwarded import PeerAddress
 from .outgoing import MessageSender
+from .plain_answers import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
 from .request_parser import Refusal, RequestParser, ServerRequest
-from .response_head import BODY_TOO_SLOW, BUG, HEAD_TOO_SLOW, plain_answer
 from .response_writer import ResponseWriter
 from .shared import Serving
 

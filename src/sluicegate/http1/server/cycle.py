@@ -21,9 +21,9 @@ from ..timekeeper import NEVER
 from .forwarded import network_behind, seen_through
 from .hang_up import is_hang_up
 from .pace import Pace
+from .plain_answers import CONTINUE, TOO_MUCH
 from .request_head import ServerRequest
 from .request_parser import Refusal
-from .response_head import CONTINUE, TOO_MUCH
 from .response_writer import ResponseWriter
 
 __all__ = ["Cycle"]

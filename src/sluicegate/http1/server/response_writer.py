@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from http import HTTPStatus
 
 import attrs
 
+from .dates import date_headers
 from .request_head import ServerRequest
-from .response_head import STATUS_LINES, encode_given, odd_status_line
 
-__all__ = ["ResponseWriter"]
+__all__ = ["STATUS_LINES", "BadHead", "DateLine", "ResponseWriter"]
 
 SENT_APART = 65_536
 """A body of this size goes in a send of its own: copying it behind the head would cost more."""
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"[^\0\r\n]*")
+_OURS = frozenset({b"content-length", b"connection", b"transfer-encoding", b"date"})
+"""Headers that the server has a say in."""
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
+"""The first lines of final responses that have a name."""
+
+
+class BadHead(ValueError):
+    """An application gave something that cannot be the head of a response."""
+
+
+@attrs.define(eq=False)
+class DateLine:
+    """The ``Date`` header, made once a second."""
+
+    wall: Callable[[], float]
+    """Seconds since 1970."""
+    _second: int = attrs.field(default=-1, init=False)
+    _line: bytes = attrs.field(default=b"", init=False)
+
+    def __call__(self) -> bytes:
+        """The line for this second; nothing if the clock is beyond the calendar."""
+        second = int(self.wall())
+        if second != self._second:
+            self._second, self._line = second, b"".join(b"%b: %b\r\n" % header for header in date_headers(second))
+        return self._line
 
 
 @attrs.define(eq=False)
@@ -40,7 +71,7 @@ class ResponseWriter:
         """Take status and headers; raises `RuntimeError` out of turn, and `BadHead`."""
         if self._status:
             raise RuntimeError("a response has one start")
-        self._first_line = STATUS_LINES.get(status) or odd_status_line(status)
+        self._first_line = STATUS_LINES.get(status) or _odd_status_line(status)
         self._status, self._headers = status, headers
 
     def write(self, body: bytes | memoryview, *, more: bool, may_stay: bool) -> tuple[bytes | memoryview, bytes | memoryview]:
@@ -74,7 +105,7 @@ class ResponseWriter:
 
     def _make_head(self, body: bytes | memoryview, *, more: bool, may_stay: bool) -> bytes:
         request, status = self.request, self._status
-        given, length, closes, is_dated = encode_given(self._headers)
+        given, length, closes, is_dated = _encode_given(self._headers)
         self.keep_alive = may_stay and request.keep_alive and not closes
         self._bodiless = request.line.method == "HEAD" or status in (204, 304)
         parts = [self._first_line, given]
@@ -97,3 +128,44 @@ class ResponseWriter:
             parts.append(b"connection: keep-alive\r\n")
         parts.append(b"\r\n")
         return b"".join(parts)
+
+
+def _odd_status_line(status: int) -> bytes:
+    """The same for a status without a name; raises `BadHead`."""
+    if not 200 <= status <= 999:
+        raise BadHead(f"{status} is not the status of a final response")
+    return b"HTTP/1.1 %d \r\n" % status
+
+
+def _encode_given(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None, bool, bool]:
+    """Header lines; the length of the body if they tell it; whether the connection shall close; whether they have a date.
+
+    How the body is framed and whether the connection stays are not for the application to write, so those headers are read and left out.
+
+    Raises:
+        BadHead: A name or value that would break the head, or a length that is none.
+    """
+    lines: list[bytes] = []
+    length: int | None = None
+    closes = is_dated = False
+    for name, value in headers:
+        name = name.lower()  # noqa: PLW2901  applications are to give lower case, and not all do
+        if name not in _OURS:
+            lines.append(_line(name, value))
+        elif name == b"content-length":
+            if length is not None or not value.isdigit():
+                raise BadHead("more than one content-length, or one that is no number")
+            length = int(value)
+        elif name == b"connection":
+            closes = closes or b"close" in value.lower()
+        elif name == b"date":
+            is_dated = True
+            lines.append(_line(name, value))
+    return b"".join(lines), length, closes, is_dated
+
+
+@lru_cache(256)  # most answers have the same headers
+def _line(name: bytes, value: bytes) -> bytes:
+    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+        raise BadHead("a header whose name or value cannot be sent")
+    return b"%b: %b\r\n" % (name, value)

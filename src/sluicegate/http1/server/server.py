@@ -20,7 +20,8 @@ from .forwarded import peer_of
 from .guests import Guests
 from .hang_up import HangUp
 from .lifespan import Lifespan, StartUpFailed
-from .response_head import FULL, DateLine, plain_answer
+from .plain_answers import FULL, plain_answer
+from .response_writer import DateLine
 from .settings import ServerSettings
 from .shared import Serving
 

@@ -9,7 +9,7 @@ from ..head_cache import HeadCache
 from ..timekeeper import Timekeeper
 from .lifespan import Lifespan
 from .request_head import RequestLine
-from .response_head import DateLine
+from .response_writer import DateLine
 from .settings import ServerSettings
 
 __all__ = ["Serving"]

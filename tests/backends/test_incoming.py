@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.backends.mapping import reply_from
+from sluicegate.backends.incoming import reply_from
 from sluicegate.protocol.messages import Raw, Response
 
 LONG = b'"' + b"x" * 1_000_000 + b'"'
