@@ -1,6 +1,6 @@
-"""What stands in ``conf`` because the settings say so: the policies' tables of ``reference.toml``, and the schema.
+"""What is written because the code says so: the policies' tables of ``reference.toml``, the schema, and the manual's table of metrics.
 
-Writes both; with ``--check`` it writes nothing, and the exit code is 1 if one of them says something else.
+Writes them; with ``--check`` it writes nothing, and the exit code is 1 if one of them says something else.
 """
 
 from __future__ import annotations
@@ -10,28 +10,46 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import attrs
 
+from sluicegate.backends.backend import Backend
 from sluicegate.config.schema import schema
 from sluicegate.config.sentences import purpose_of, sentences_of
+from sluicegate.frontends.session_table import SessionTable
+from sluicegate.gateway.handles import Policies
+from sluicegate.http1.server.connection_limit import ConnectionLimit
+from sluicegate.observe.access import Sink
+from sluicegate.observe.metrics import Counts
+from sluicegate.observe.statistics import Counting, Shown, Value, shown
+from sluicegate.policies.mirror import Shadow
 from sluicegate.policies.settings import TABLES
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
 REFERENCE = CONF / "reference.toml"
 SCHEMA = CONF / "sluicegate.schema.json"
+
+METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
+
+ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, ConnectionLimit, Sink)
+"""What a gateway has one of."""
+OF_BACKENDS: tuple[type[Counting], ...] = (Backend, Shadow)
+"""What each backend has, beside its policies."""
 
 _COMMENT = 36
 """The column in which comments begin."""
 _WIDTH = 140
+_PAGE, _NAME = 109, 49
+"""Columns of the manual's table of metrics, and of its names."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or look at them."""
     stale = [path for path, text in made().items() if path.read_text(encoding="utf-8") != text]
     for path in stale:
-        print(path.relative_to(CONF.parent))
+        print(path.relative_to(ROOT))
         if "--check" not in arguments:
             path.write_text(made()[path], encoding="utf-8")
     return 1 if stale and "--check" in arguments else 0
@@ -41,7 +59,40 @@ def made() -> Mapping[Path, str]:
     """The files as they should be."""
     head, _, _ = REFERENCE.read_text(encoding="utf-8").partition("[backends.retry]")
     tables = "\n".join("".join(line + "\n" for line in table(cls)) for cls in TABLES.values())
-    return {REFERENCE: head + tables, SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"}
+    before, title, _ = METRICS.read_text(encoding="utf-8").partition("What each part counts\n")
+    page = before + title + "".join(line + "\n" for line in metrics())
+    return {REFERENCE: head + tables, SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", METRICS: page}
+
+
+def metrics() -> Iterator[str]:
+    """The end of the manual's page: each metric that a part tells of itself."""
+    names, texts = "=" * _NAME, "=" * (_PAGE - _NAME - 2)
+    yield from ("-" * len("What each part counts"), "", f"{names}  {texts}")
+    for whose, kind in kinds():
+        for _field, one in shown(kind):
+            first, *others = textwrap.wrap(told(one, whose), len(texts), break_long_words=False)
+            yield f"{f'``{name_of(one)}``':{_NAME}}  {first}"
+            yield from (f"{'':{_NAME}}  {line}" for line in others)
+    yield f"{names}  {texts}"
+
+
+def kinds() -> Iterator[tuple[tuple[str, ...], type[Value]]]:
+    """The labels by which they are told apart, and the statistics of each part, as its class declares them."""
+    hints = get_type_hints(Policies)
+    policies = [next(each for each in get_args(hints[name]) if each is not type(None)) for name in Policies.names()]
+    for part in (*ALONE, *OF_BACKENDS, *policies):
+        yield () if part in ALONE else ("backend",), get_type_hints(part.statistics)["return"]
+
+
+def name_of(one: Shown) -> str:
+    """As Prometheus calls it."""
+    return f"mcp_proxy_{one.name}_total" if one.kind == "counter" else f"mcp_proxy_{one.name}"
+
+
+def told(one: Shown, labels: tuple[str, ...]) -> str:
+    """What it is, and by what there is more than one of it."""
+    by = [f"``{label}``" for label in dict.fromkeys((*labels, *one.labels))]
+    return f"{one.help} By {' and '.join(by)}." if by else one.help
 
 
 def table(cls: type[attrs.AttrsInstance]) -> Iterator[str]:

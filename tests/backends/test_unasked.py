@@ -13,10 +13,13 @@ from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
 
+from sluicegate.backends.attached import AttachedConnector
+from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
-from sluicegate.backends.session import BackendSession
+from sluicegate.backends.link import Link
+from sluicegate.backends.session import BackendSession, Inbox
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.channel.reading import FEW_LINES, PIECE, in_pieces
 from sluicegate.outside import ProcessSpec
@@ -92,7 +95,7 @@ def test_pieces_are_the_chunk_again_and_small_where_it_has_many_lines(filling: b
 
 
 @asynccontextmanager
-async def over_http(endpoint: ScriptedEndpoint, inbox: Heard) -> AsyncGenerator[BackendSession]:
+async def over_http(endpoint: ScriptedEndpoint, inbox: Inbox) -> AsyncGenerator[BackendSession]:
     """A session with the endpoint, after its handshake."""
     async with open_site(endpoint) as site, HttpConnector("b", "http://backend.test/mcp", {}, site.open_stream)(inbox) as session:
         await shake_hands(session, name="test", version="1")
@@ -175,3 +178,44 @@ async def test_a_flood_on_the_standing_stream_ends_the_session(what: str, autoju
 
     async with over_http(ScriptedEndpoint(on={"GET": listen}), Heard()) as session:
         assert f"it sent {most + 1} {reason} within 0.0 s" in str(await session.wait_closed())
+
+
+async def test_what_came_is_counted_on_through_all_sessions_of_a_backend(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def program(stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream, stderr: trio.abc.SendStream, spec: ProcessSpec) -> int:
+        await stderr.send_all(b"oh dear\n\n" * 300)
+        await stdout.send_all(PING + b"\n" + ASK + b"\n" + b"hello\n" + ANSWER + b"\n" + NOTE + b"\n")
+        await stdin.receive_some()
+        return 0
+
+    table = ProcessTable(nursery)
+    table.add("server", program)
+    backend = Backend(Link("b", StdioConnector("b", "server", open_process=table.open_process)))
+    for _ in range(2):
+        async with backend.link.connector(backend.link):
+            await trio.sleep(1)
+    told = backend.statistics()
+    assert (told.requests, told.garbage, told.stderr_lines) == (4, 4, 600)
+    assert told.stderr_left_out == 600 - 2 * 200
+
+    async def ask(answer: Answer) -> None:
+        await answer.stream()
+        await answer._send({"type": "http.response.body", "body": format_event(PING) + format_event(b"hello"), "more_body": True})
+        await answer.wait_gone()
+
+    over = Backend(Link("b", backend.link.connector))
+    async with over_http(ScriptedEndpoint(on={"GET": ask}), over.link):
+        await trio.sleep(1)
+    assert (over.statistics().requests, over.statistics().garbage) == (1, 1)
+
+
+async def test_what_waits_for_a_backend_that_does_not_read_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    backend = Backend(Link("b", AttachedConnector(None)))
+    assert (backend.statistics().unread, backend.statistics().unread_bytes) == (None, None)
+    backend.link.session = session = ChannelSession("b", backend.link)
+    session.tell("notifications/one", {})
+    session.tell("notifications/another", {})
+    size = len(await session.next_frame() or b"")
+    told = backend.statistics()
+    assert (told.unread, told.unread_bytes) == (1, 2 * size + len("another") - len("one"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.http1.server.connection_limit import ConnectionLimit
+from sluicegate.http1.server.connection_limit import ConnectionLimit, ConnectionStatistics
 from sluicegate.http1.server.forwarded import PeerAddress
 
 ONE_HAS_ALL = "a client has all the connections that one may have"
@@ -42,3 +42,12 @@ def test_each_reason_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -
     connection_limit = full(2, 2, "10.0.0.1", "10.0.0.1")
     assert [len(told_of(connection_limit, host, caplog)) for host in ("10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2")] == [1, 0, 1, 0]
     assert len(told_of(connection_limit, "10.0.0.1", caplog, now=3600.0)) == 1
+
+
+def test_who_came_in_who_did_not_and_who_made_room_is_counted() -> None:
+    limit = ConnectionLimit(2, 2)
+    first, other = PeerAddress(("10.0.0.1", 1)), PeerAddress(("10.0.0.2", 1))
+    came = [limit.enter(first), limit.enter(first), limit.enter(first, lambda: True), limit.enter(other), limit.enter(other, lambda: True)]
+    assert came == [True, True, False, False, True]  # who has his share makes no room for himself
+    limit.leave(first)
+    assert limit.statistics() == ConnectionStatistics(inside=2, accepted=3, refused=2, made_room=1)

@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
 from sluicegate.loggers import get_logger
-from sluicegate.observe.access import FAREWELL_SECONDS, AccessLine, AccessLog, JsonForm, LogBuffer, TextForm
+from sluicegate.observe.access import FAREWELL_SECONDS, AccessLine, AccessLog, AccessLogStatistics, JsonForm, LogBuffer, TextForm
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.observe.log import logging_to
 from sluicegate.protocol import faults
@@ -101,8 +101,14 @@ async def test_a_slow_reader_of_the_log_costs_old_lines_and_never_a_call() -> No
     lines = LogBuffer(page.write)
     for number in range(MOST_LINES + 5):
         lines.put(b"%d" % number)
-    assert lines.dropped == 5
+    assert lines.statistics().dropped == 5
+    assert (lines.statistics().waiting, lines.statistics().waiting_bytes) == (
+        MOST_LINES,
+        sum(len(b"%d" % one) for one in range(5, MOST_LINES + 5)),
+    )
+    before = lines.statistics()
     await lines.flush()
+    assert (lines.statistics(), before.waiting) == (AccessLogStatistics(dropped=5, waiting=0, waiting_bytes=0), MOST_LINES)
     assert page.lines[0] == {"event": "lost lines", "lost": 5}
     assert len(page.lines) == MOST_LINES + 1
 

@@ -12,7 +12,7 @@ import trio
 
 from sluicegate.cli.live import counted
 from sluicegate.gateway.handles import Policies
-from sluicegate.gateway.policy_readings import of_policies
+from sluicegate.gateway.readings import families_of, parts_of_policies, statistics_of
 from sluicegate.observe.exposition import Exposition
 from sluicegate.observe.metrics import Counts
 from sluicegate.observe.statistics import counter, gauge, snapshot, state
@@ -69,7 +69,7 @@ def more() -> dict[str, Policies]:
 
 
 async def test_a_field_of_a_policys_statistics_is_in_the_page_of_metrics() -> None:
-    page = (await Exposition(Counts(), lambda: of_policies(more())).render()).decode()
+    page = (await Exposition(Counts(), lambda: families_of(parts_of_policies(more()))).render()).decode()
     told = {line for line in page.splitlines() if line.startswith("mcp_proxy_") and "backend=" in line}
     assert told == {
         'mcp_proxy_mood{backend="one",state="good"} 0.0',
@@ -88,7 +88,7 @@ async def test_a_field_of_a_policys_statistics_is_in_the_page_of_metrics() -> No
 
 
 def test_it_is_in_what_the_command_line_shows() -> None:
-    shown = json.loads(json.dumps(counted(more()["one"])))
+    shown = json.loads(json.dumps(counted("one", statistics_of(parts_of_policies(more())))))
     told = {"yawns": 3, "mood": "bad", "sleepers": None, "by_cause": {"talk": 2, "tea": 1}, "private": "not for Prometheus"}
     assert shown == {"statistics": {"yawn": told}}
 

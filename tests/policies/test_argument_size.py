@@ -10,7 +10,7 @@ import trio
 from sluicegate import Builder, Gateway, open_gateway
 from sluicegate.config.load import ConfigError, parse
 from sluicegate.config.model import Config, SecurityConfig
-from sluicegate.gateway.policy_readings import of_policies
+from sluicegate.gateway.readings import families_of, parts_of_policies
 from sluicegate.policies.argument_size import ArgumentLimit, ArgumentSize
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
@@ -87,7 +87,7 @@ async def test_in_a_gateway_each_backend_counts_what_it_was_spared(autojump_cloc
         await gateway.remove_backend("shadow")
         assert "exceed maximum size: 11 bytes" in await _refusal(gateway, {"a": "123"})
 
-        (shown,) = (family for family in of_policies(gateway.policies) if family.name == "arguments_refused")
+        (shown,) = (family for family in families_of(parts_of_policies(gateway.policies)) if family.name == "arguments_refused")
         assert (shown.kind, sorted(shown.samples)) == ("counter", [(("one",), 2.0), (("other",), 0.0)])
         counted = {name: policies.arguments.refused for name, policies in gateway.policies.items() if policies.arguments is not None}
 

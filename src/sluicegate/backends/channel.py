@@ -23,7 +23,7 @@ from ..protocol.why import Why
 from .incoming import Desk, messages_in
 from .questions import MOST_OPEN, OpenQuestion, Questions
 from .session import Inbox
-from .unasked import Unasked
+from .unasked import Unasked, tally_of
 
 __all__ = ["ChannelSession"]
 
@@ -70,10 +70,11 @@ class ChannelSession(Desk):
     duplex: Duplex[_Pending, OpenQuestion] = attrs.field(factory=lambda: Duplex(Incoming(MOST_OPEN)), init=False)
     """What it is asked, and what it asks."""
     questions: Questions = attrs.field(init=False)
-    _unasked: Unasked = attrs.field(factory=Unasked, init=False)
+    _unasked: Unasked = attrs.field(init=False)
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._unasked = Unasked(tally_of(self.inbox))
         self.questions = Questions(
             self.duplex.theirs, self.inbox.clientele, self._in_flight, self.respond, self._send_answer, self._pass_back
         )

@@ -17,6 +17,7 @@ from ..channel.reading import in_pieces
 from ..loggers import get_logger
 from ..protocol.blot import Blot, unblotted
 from .diagnosis import printable
+from .unasked import Tally
 
 __all__ = ["Complaints"]
 
@@ -44,6 +45,8 @@ class Complaints:
     backend: str
     blot: Blot = unblotted
     """Takes known secrets out."""
+    tally: Tally = attrs.field(factory=Tally)
+    """Counts on and on."""
     _last: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=LAST_WORDS), init=False)
     _room: float = attrs.field(default=BURST, init=False)
     """Lines that may be logged at once."""
@@ -86,6 +89,7 @@ class Complaints:
         if not line or line.isspace():
             return False
         self._last.append(line)
+        self.tally.stderr_lines += 1
         now = trio.current_time()
         self._room = min(BURST, self._room + (now - self._at) * PER_SECOND)
         self._at = now
@@ -103,6 +107,7 @@ class Complaints:
             log.warning("backend writes much to its stderr; lines are left out and counted", backend=self.backend)
             self._since = now
         self._left_out += 1
+        self.tally.stderr_left_out += 1
         if now >= self._since + MINUTE:
             self.finish()
 

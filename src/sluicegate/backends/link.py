@@ -8,6 +8,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from ..channel.outbox import Outbox
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.clientele import MANY, Clientele
@@ -16,6 +17,7 @@ from ..protocol.offers import KINDS, ListKind, Offer
 from ..protocol.why import Why
 from .health import Health
 from .session import BackendSession, Connector
+from .unasked import Tally
 
 __all__ = ["Link", "Phase", "State", "StateChange"]
 
@@ -86,6 +88,8 @@ class Link:
     offer: Offer | None = attrs.field(default=None, init=False)
     """What was offered on it, also before a restart; None before it was ever ready and when it is given up."""
     session: BackendSession | None = attrs.field(default=None, init=False)
+    tally: Tally = attrs.field(factory=Tally, init=False)
+    """What its sessions were sent that nobody had asked for."""
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
     news: trio.Event | None = attrs.field(default=None, init=False)
@@ -110,6 +114,26 @@ class Link:
     def is_available(self) -> bool:
         """Whether it makes sense to send a call right now: it is up, and not found to be unhealthy."""
         return self.session is not None and (self.health is None or self.health.is_healthy)
+
+    @property
+    def is_healthy(self) -> bool | None:
+        """What is thought of it; None where nobody asked for that."""
+        return None if self.health is None else self.health.is_healthy
+
+    @property
+    def unread(self) -> int | None:
+        """Messages that wait until the other end reads; None where each has a way of its own."""
+        return None if self._outbox is None else len(self._outbox)
+
+    @property
+    def unread_bytes(self) -> int | None:
+        """Of all of them together."""
+        return None if self._outbox is None else self._outbox.size
+
+    @property
+    def _outbox(self) -> Outbox | None:
+        outbox = getattr(self.session, "outbox", None)
+        return outbox if isinstance(outbox, Outbox) else None
 
     def absence(self) -> faults.Fault:
         """Why there is no session, as a fault."""

@@ -25,6 +25,7 @@ from .channel import ChannelSession
 from .complaints import Complaints
 from .diagnosis import how_it_ended, why_not_started
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
+from .unasked import tally_of
 from .unreadable import parted, shown
 
 __all__ = ["StdioConnector"]
@@ -71,7 +72,8 @@ class StdioConnector:
         pumps = trio.CancelScope(shield=True)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size, Complaints(self.name, self.blot)).run, pumps)
+                complaints = Complaints(self.name, self.blot, tally_of(inbox))
+                nursery.start_soon(_Pipes(self.name, child, session, self.max_message_size, complaints).run, pumps)
                 try:
                     yield session
                 finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -10,7 +11,6 @@ import trio
 from ..backends.backend import Backend
 from ..backends.link import State
 from ..config.model import Config
-from ..gateway.handles import Policies
 from ..gateway.opening import open_gateway
 from ..observe.statistics import plain
 from .conversation import log_quietly
@@ -28,7 +28,8 @@ def look_at_backends(config: Config) -> list[dict[str, Any]]:
         async with open_gateway(patient) as gateway:  # also where a required one fails, to see the others
             for backend in gateway.backends.values():
                 await backend.wait_for(lambda backend: backend.state is not State.STARTING)
-            return [describe(backend) | counted(gateway.policies[name]) for name, backend in gateway.backends.items()]
+            statistics = gateway.statistics()
+            return [describe(backend) | counted(name, statistics) for name, backend in gateway.backends.items()]
 
     return trio.run(main)
 
@@ -47,9 +48,9 @@ def describe(backend: Backend) -> dict[str, Any]:
     }
 
 
-def counted(policies: Policies) -> dict[str, Any]:
-    """What its policies have counted, by policy."""
-    return {"statistics": {name: plain(value) for name, value in policies.statistics().items()}}
+def counted(backend: str, statistics: Mapping[str, Mapping[str, attrs.AttrsInstance]]) -> dict[str, Any]:
+    """What it and its policies have counted, by part."""
+    return {"statistics": {name: plain(rows[backend]) for name, rows in statistics.items() if backend in rows}}
 
 
 def print_backends(backends: list[dict[str, Any]]) -> None:

@@ -66,10 +66,14 @@ class Policies:
         """Of all that there may be, in the order in which they are shown."""
         return [field.name for field in attrs.fields(cls) if field.name != "handler"]
 
-    def statistics(self) -> dict[str, Value]:
-        """What each of them has counted until now, by name; only those that are configured."""
+    def parts(self) -> dict[str, Counting]:
+        """Those that are configured, by name."""
         parts: dict[str, Counting | None] = {name: getattr(self, name) for name in self.names()}
-        return {name: part.statistics() for name, part in parts.items() if part is not None}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def statistics(self) -> dict[str, Value]:
+        """What each of them has counted until now, by name."""
+        return {name: part.statistics() for name, part in self.parts().items()}
 
     @property
     def is_open(self) -> bool:

@@ -39,7 +39,7 @@ from .fleet import Fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .pipeline import Edge
 from .policy_making import PolicyContext
-from .readings import readings
+from .readings import Readings, families_of
 from .running import Gateway
 
 __all__ = ["Gateway", "open_gateway"]
@@ -163,12 +163,11 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         around_own=at_edge.around_own,
         clientele=clientele,
     )
-    connection_limit = _connection_limit(config)
     app = _app(config, endpoint, fleet.readiness.is_any_available, faults)
+    readings = Readings(fleet, app.sessions, _connection_limit(config), lines, at_edge.counts)
     if at_edge.counts is not None:
-        exposition = Exposition(at_edge.counts, partial(readings, fleet, app.sessions, connection_limit, lines))
-        app.paths.add("/metrics", page(exposition.render, KIND))
-    return Gateway(endpoint, app, outside, connection_limit, fleet, nurseries), app, fleet
+        app.paths.add("/metrics", page(Exposition(at_edge.counts, partial(families_of, readings)).render, KIND))
+    return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet
 
 
 def _connection_limit(config: Config) -> ConnectionLimit:

@@ -1,67 +1,71 @@
-"""What ``/metrics`` shows of a gateway beside what has been counted: read off its parts at the moment of asking."""
+"""The parts of a gateway that count, in one walk: for the page of metrics, the command line and the library alike.
+
+What each of them counts is said by its own ``statistics()`` (``observe/statistics.py``), and nothing about it is known here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
-from ..backends.backend import Backend
-from ..backends.link import State
-from ..frontends.session_statistics import SessionStatistics
+import attrs
+
 from ..frontends.session_table import SessionTable
 from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
 from ..observe.exposition import MetricFamily, families
-from ..observe.statistics import Value
-from ..policies.mirror import MirrorStatistics, Shadow
+from ..observe.metrics import Counts
+from ..observe.statistics import Counting, Value
 from .fleet import Fleet
-from .policy_readings import of_policies
+from .handles import Policies
 
-__all__ = ["readings"]
+__all__ = ["Part", "Readings", "families_of", "parts_of_policies", "statistics_of"]
 
-
-def readings(fleet: Fleet, sessions: SessionTable, connection_limit: ConnectionLimit, lines: Sink | None) -> Iterator[MetricFamily]:
-    """All of it; ``lines`` is None where there is no access log."""
-    yield from _of_backends(list(fleet.backends.values()))
-    yield from _of_mirrors(fleet.shadows)
-    yield from of_policies(fleet.policies)
-    yield from _told(SessionStatistics, [("", sessions.statistics())], label="")
-    yield MetricFamily("connections", "Open connections of clients.", samples=[((), connection_limit.inside)])
-    yield MetricFamily("connections_refused", "Connections that found no room.", samples=[((), connection_limit.refused)], kind="counter")
-    if lines is not None:
-        yield MetricFamily(
-            "access_log_lines_dropped", "Lines of the access log that were lost.", samples=[((), lines.dropped)], kind="counter"
-        )
+ALONE = ""
+"""In the place of a backend's name, for what is none's."""
+Part = tuple[str, str, Counting]
+"""What it is called, whose it is, and itself."""
 
 
-def _of_backends(backends: list[Backend]) -> Iterator[MetricFamily]:
-    yield MetricFamily(
-        "backend_up", "Whether a request could be sent to it now.", ("backend",), [((one.name,), one.is_up) for one in backends]
-    )
-    yield MetricFamily(
-        "backend_state",
-        "1 for the state that it is in, 0 for the others.",
-        ("backend", "state"),
-        [((one.name, state.value), state is one.state) for one in backends for state in State],
-    )
-    yield MetricFamily(
-        "backend_restarts", "Times it was started again.", ("backend",), [((one.name,), one.restarts) for one in backends], "counter"
-    )
-    yield MetricFamily(
-        "backend_healthy",
-        "Whether it answers when it is asked how it is.",
-        ("backend",),
-        [((one.name,), one.health.is_healthy) for one in backends if one.health is not None],
-    )
-    yield MetricFamily(
-        "backend_requests_in_flight", "Attempts that it is at.", ("backend",), [((one.name,), one.in_flight) for one in backends]
-    )
+@attrs.frozen(eq=False)
+class Readings:
+    """Those of one gateway."""
+
+    fleet: Fleet
+    sessions: SessionTable
+    connection_limit: ConnectionLimit
+    lines: Sink | None = None
+    """None where there is no access log."""
+    counts: Counts | None = None
+    """None where requests are not counted."""
+
+    def __iter__(self) -> Iterator[Part]:
+        alone: Mapping[str, Counting | None] = {
+            "requests": self.counts,
+            "sessions": self.sessions,
+            "connections": self.connection_limit,
+            "access_log": self.lines,
+        }
+        yield from ((name, ALONE, part) for name, part in alone.items() if part is not None)
+        yield from (("backend", name, backend) for name, backend in self.fleet.backends.items())
+        yield from (("mirror", shadow.name, shadow) for shadow in self.fleet.shadows)
+        yield from parts_of_policies(self.fleet.policies)
 
 
-def _of_mirrors(shadows: Iterable[Shadow]) -> Iterator[MetricFamily]:
-    rows = [(one.name, one.statistics()) for one in shadows]
-    if rows:
-        yield from _told(MirrorStatistics, rows)
+def parts_of_policies(policies: Mapping[str, Policies]) -> Iterator[Part]:
+    """Those that are configured (OBS-2)."""
+    yield from ((name, backend, part) for backend, one in policies.items() for name, part in one.parts().items())
 
 
-def _told(kind: type[Value], rows: Sequence[tuple[str, Value]], label: str = "backend") -> Iterator[MetricFamily]:
-    return (family for _kind, family in families(kind, rows, label))
+def statistics_of(parts: Iterable[Part]) -> dict[str, dict[str, Value]]:
+    """What each of them has counted until now: by what it is, and whose it is, which is empty for what is none's."""
+    found: dict[str, dict[str, Value]] = {}
+    for name, whose, part in parts:
+        found.setdefault(name, {})[whose] = part.statistics()
+    return found
+
+
+def families_of(parts: Iterable[Part]) -> Iterator[MetricFamily]:
+    """The same as metrics."""
+    for rows in statistics_of(parts).values():
+        label = "" if ALONE in rows else "backend"
+        yield from families(type(next(iter(rows.values()))), list(rows.items()), label)

@@ -15,7 +15,6 @@ from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
-from ..http1.server.connection_limit import ConnectionLimit
 from ..loggers import get_logger
 from ..outside import Outside
 from ..protocol import faults
@@ -30,6 +29,7 @@ from .fleet import Fleet, SkippedBackend
 from .handles import Policies
 from .nurseries import Nurseries
 from .readiness import STDIO_STARTUP_WAIT_SECONDS
+from .readings import Readings, statistics_of
 
 __all__ = ["Gateway"]
 
@@ -43,8 +43,7 @@ class Gateway:
     _endpoint: Endpoint
     _app: App
     _outside: Outside
-    _connection_limit: ConnectionLimit
-    """All listeners together have one limit."""
+    _readings: Readings
     _fleet: Fleet
     _nurseries: Nurseries
     _fronts: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
@@ -54,8 +53,6 @@ class Gateway:
     def config(self) -> Config:
         """What it runs; its backends are those that it was told last."""
         return self._fleet.config
-
-    # -- stopping
 
     def stop_accepting(self) -> None:
         """Begin to drain: no new connections, no new calls, streams end."""
@@ -132,7 +129,7 @@ class Gateway:
                 listeners,
                 connections=self._nurseries.connections,
                 settings=attrs.evolve(settings_of(listen), on_refused=self._endpoint.refused),
-                connection_limit=self._connection_limit,
+                connection_limit=self._readings.connection_limit,  # all listeners together have one
                 wall=self._endpoint.sources.wall,
                 task_status=task_status,
             )
@@ -168,6 +165,10 @@ class Gateway:
     def policies(self) -> Mapping[str, Policies]:
         """By backend, its breaker, outlier detector, budget and so on: to be read, and to be moved by hand."""
         return self._fleet.policies
+
+    def statistics(self) -> dict[str, dict[str, attrs.AttrsInstance]]:
+        """What all parts have counted: by what they are (``backend``, ``breaker``, ``sessions`` …) and whose, which is "" for what is none's."""
+        return statistics_of(self._readings)
 
     @property
     def skipped(self) -> list[SkippedBackend]:

@@ -15,8 +15,9 @@ from ..loggers import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
 from .buffer import Buffer
 from .stamps import stamp
+from .statistics import counter, gauge, snapshot
 
-__all__ = ["AccessLine", "AccessLog", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
+__all__ = ["AccessLine", "AccessLog", "AccessLogStatistics", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
 
 log = get_logger("sluicegate.access")
 
@@ -44,12 +45,22 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     session: str = ""
 
 
+@attrs.frozen
+class AccessLogStatistics:
+    """What becomes of lines; beside other lines of a log, all of these."""
+
+    dropped: int = attrs.field(metadata=counter("access_log_lines_dropped", "Lines of the access log that were lost."))
+    waiting: int = attrs.field(metadata=gauge("access_log_lines_waiting", "Lines of the access log that are not written yet."))
+    waiting_bytes: int = attrs.field(
+        metadata=gauge("access_log_bytes_waiting", "Bytes of lines of the access log that are not written yet.")
+    )
+
+
 class Sink(Protocol):
     """Where lines go."""
 
-    @property
-    def dropped(self) -> int:
-        """Lines that were lost."""
+    def statistics(self) -> AccessLogStatistics:
+        """What has become of them until now."""
         ...
 
     @property
@@ -69,10 +80,9 @@ class Beside:
     buffer: Buffer
     encode: Encode
 
-    @property
-    def dropped(self) -> int:
-        """Lines that were lost, of whatever kind."""
-        return self.buffer.dropped
+    def statistics(self) -> AccessLogStatistics:
+        """What has become of all lines in there until now."""
+        return snapshot(AccessLogStatistics, self.buffer)
 
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
@@ -94,10 +104,9 @@ class LogBuffer:
     def __attrs_post_init__(self) -> None:
         self.buffer.on_news = self._wake
 
-    @property
-    def dropped(self) -> int:
-        """Lines that were lost."""
-        return self.buffer.dropped
+    def statistics(self) -> AccessLogStatistics:
+        """What has become of the lines until now."""
+        return snapshot(AccessLogStatistics, self.buffer)
 
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""

@@ -43,6 +43,16 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def waiting(self) -> int:
+        """Lines that nobody has taken yet."""
+        return len(self._waiting)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of all of them together."""
+        return self._size
+
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
         with self._lock:

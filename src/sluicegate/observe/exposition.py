@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from .metrics import BOUNDS, Counts, Durations, status_of
-from .statistics import Kind, Value, shown
+from .statistics import Value, shown
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -35,13 +35,12 @@ class MetricFamily:
     kind: Literal["gauge", "counter"] = "gauge"
 
 
-def families(kind: type[Value], rows: Sequence[tuple[str, Value]], label: str = "backend") -> Iterator[tuple[Kind, MetricFamily]]:
+def families(kind: type[Value], rows: Sequence[tuple[str, Value]], label: str = "backend") -> Iterator[MetricFamily]:
     """A family for each field of these values that is shown, in their order; a row for each value of the label, which may be empty."""
     of_row = (label,) if label else ()
     for name, one in shown(kind):
-        labels = (*of_row, one.label) if one.label else of_row
         samples = [((*((row,) if label else ()), *more), number) for row, value in rows for more, number in _numbers(getattr(value, name))]
-        yield one.kind, MetricFamily(one.name, one.help, labels, samples, "counter" if one.kind == "counter" else "gauge")
+        yield MetricFamily(one.name, one.help, (*of_row, *one.labels), samples, "counter" if one.kind == "counter" else "gauge")
 
 
 def _numbers(value: object) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -49,7 +48,7 @@ def _numbers(value: object) -> Iterator[tuple[tuple[str, ...], float]]:
     if isinstance(value, enum.Enum):
         yield from (((str(member.value),), float(member is value)) for member in type(value))
     elif isinstance(value, Mapping):
-        yield from (((str(name),), float(number)) for name, number in value.items())
+        yield from ((names if isinstance(names, tuple) else (str(names),), float(number)) for names, number in value.items())
     elif isinstance(value, int | float):
         yield (), float(value)
 
@@ -88,7 +87,7 @@ class Exposition:
     def collect(self) -> Iterator[Metric]:
         """What the registry asks for (implements prometheus_client's ``Collector``)."""
         yield from self._of_calls()
-        for family in (*self._of_counts(), *self.readings()):
+        for family in tuple(self.readings()):  # at once: calls go on while the text is made
             yield _metric(family)
 
     def _of_calls(self) -> Iterator[Metric]:
@@ -108,19 +107,6 @@ class Exposition:
         for labels, durations in together.items():
             times.add_metric(labels, _cumulative(durations), durations.seconds)
         yield times
-
-    def _of_counts(self) -> Iterator[MetricFamily]:
-        counts = self.counts
-        yield MetricFamily("requests_in_flight", "Requests that are under way.", samples=[((), counts.running)])
-        yield MetricFamily(
-            "backend_attempts",
-            "Attempts at backends, those included that another attempt made good.",
-            ("backend", "outcome"),
-            list(counts.attempts.items()),
-            "counter",
-        )
-        refusals = [((str(status),), float(number)) for status, number in counts.refusals.items()]
-        yield MetricFamily("http_refused", "HTTP requests that were refused before they became calls.", ("status",), refusals, "counter")
 
 
 @attrs.frozen(eq=False)

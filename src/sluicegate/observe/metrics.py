@@ -6,7 +6,7 @@ Labels come from the configuration and from our own words, never from what a cal
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import trio
@@ -15,8 +15,9 @@ from ..protocol.calls import NAMED_BY, Call, Handler, Hop, Reply
 from ..protocol.eras import OPENS
 from ..protocol.offers import KINDS
 from ..protocol.reply import TOOL_ERROR
+from .statistics import counter, gauge, snapshot
 
-__all__ = ["BOUNDS", "Counts", "Durations", "Metrics", "status_of"]
+__all__ = ["BOUNDS", "Counts", "Durations", "Metrics", "RequestStatistics", "status_of"]
 
 METHODS = frozenset({*OPENS, "ping", "logging/setLevel", "completion/complete", *NAMED_BY, *(kind.method for kind in KINDS)})
 """What may stand in the label ``method``; any other method is counted under an empty one."""
@@ -47,6 +48,19 @@ class Durations:
         self.buckets = [mine + its for mine, its in zip(self.buckets, other.buckets, strict=True)]
 
 
+@attrs.frozen
+class RequestStatistics:
+    """What `Counts` has counted, but for the times."""
+
+    running: int = attrs.field(metadata=gauge("requests_in_flight", "Requests that are under way."))
+    attempts: Mapping[tuple[str, str], int] = attrs.field(
+        metadata=counter("backend_attempts", "Attempts at backends, those included that another attempt made good.", "backend", "outcome")
+    )
+    refusals: Mapping[int, int] = attrs.field(
+        metadata=counter("http_refused", "HTTP requests that were refused before they became calls.", "status")
+    )
+
+
 @attrs.define(eq=False)
 class Counts:
     """What is counted while a gateway runs. Everything only grows, except `running`."""
@@ -59,6 +73,10 @@ class Counts:
     """Attempts at backends, by backend and outcome; a call may take several."""
     refusals: dict[int, int] = attrs.field(factory=dict, init=False)
     """HTTP requests that never became calls, by status."""
+
+    def statistics(self) -> RequestStatistics:
+        """What it has counted until now."""
+        return snapshot(RequestStatistics, self)
 
     def refused(self, status: int, reason: str) -> None:
         """Count an HTTP request that never became a call; its reason may hold the caller's own words."""

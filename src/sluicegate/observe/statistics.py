@@ -36,8 +36,8 @@ class Shown:
     """Without ``mcp_proxy_`` in front, and for a counter without ``_total`` behind."""
     help: str
     kind: Kind
-    label: str = ""
-    """For a field that is an enumeration or a mapping: the label that tells its members apart."""
+    labels: tuple[str, ...] = ()
+    """For a field that is an enumeration or a mapping: what tells its members apart; of several, the keys are tuples."""
 
 
 def gauge(name: str, help: str) -> Mapping[str, Shown]:
@@ -45,14 +45,14 @@ def gauge(name: str, help: str) -> Mapping[str, Shown]:
     return {_KEY: Shown(name, help, "gauge")}
 
 
-def counter(name: str, help: str, label: str = "") -> Mapping[str, Shown]:
-    """The metadata of a field that only grows: a number, or a mapping from values of that label."""
-    return {_KEY: Shown(name, help, "counter", label)}
+def counter(name: str, help: str, *labels: str) -> Mapping[str, Shown]:
+    """The metadata of a field that only grows: a number, or a mapping from values of that label, or of these."""
+    return {_KEY: Shown(name, help, "counter", labels)}
 
 
-def state(name: str, help: str) -> Mapping[str, Shown]:
+def state(name: str, help: str, label: str = "state") -> Mapping[str, Shown]:
     """The metadata of a field that is an enumeration: 1 for the member that it is, 0 for the others."""
-    return {_KEY: Shown(name, help, "state", "state")}
+    return {_KEY: Shown(name, help, "state", (label,))}
 
 
 def shown(kind: type[Value]) -> Iterator[tuple[str, Shown]]:
@@ -62,9 +62,15 @@ def shown(kind: type[Value]) -> Iterator[tuple[str, Shown]]:
             yield field.name, field.metadata[_KEY]
 
 
-def snapshot(kind: type[S], part: object) -> S:
-    """Every field, read off the part's attribute of that name."""
-    return kind(**{field.name: getattr(part, field.name) for field in attrs.fields(kind)})
+def snapshot(kind: type[S], *parts: object) -> S:
+    """Every field, read off the attribute of that name of the first of these parts that has one; of mappings a copy."""
+    return kind(**{field.name: _read(field.name, parts) for field in attrs.fields(kind)})
+
+
+def _read(name: str, parts: tuple[object, ...]) -> object:
+    part = next((part for part in parts if hasattr(part, name)), parts[-1])
+    value = getattr(part, name)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def plain(statistics: Value) -> dict[str, object]:

@@ -20,7 +20,7 @@ from ...protocol.messages import Notification, Params, Raw, encode_notification
 from ...protocol.why import Why
 from ..questions import MOST_OPEN, OpenQuestion, Questions
 from ..session import CLOSED, Inbox
-from ..unasked import Unasked
+from ..unasked import Unasked, tally_of
 from .forgotten import Memory
 from .notices import Notices
 from .post import HttpExchange
@@ -52,7 +52,7 @@ class HttpSession(Host):
     _renewal: Renewal = attrs.field(init=False)
     _refused: tuple[float, Why] | None = attrs.field(default=None, init=False)
     """When a connection was refused first, and how; forgotten as soon as the backend answers anything."""
-    _unasked: Unasked = attrs.field(factory=Unasked, init=False)
+    _unasked: Unasked = attrs.field(init=False)
     _left: bool = attrs.field(default=False, init=False)
     _empty: trio.Event | None = attrs.field(default=None, init=False)
     """Made by who leaves while calls are on their way."""
@@ -60,6 +60,7 @@ class HttpSession(Host):
     _why: Why = attrs.field(default=Why(""), init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._unasked = Unasked(tally_of(self.inbox))
         self._notices = Notices(self.wire, self.nursery)
         self._renewal = Renewal(self, self.wire, self._notices, self.nursery)
         self.questions = Questions(

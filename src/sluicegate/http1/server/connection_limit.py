@@ -7,11 +7,22 @@ from collections.abc import Callable
 import attrs
 
 from ...loggers import Seldom, get_logger
+from ...observe.statistics import counter, gauge, snapshot
 from .forwarded import PeerAddress
 
-__all__ = ["ConnectionLimit"]
+__all__ = ["ConnectionLimit", "ConnectionStatistics"]
 
 log = get_logger("sluicegate.http1")
+
+
+@attrs.frozen
+class ConnectionStatistics:
+    """What a `ConnectionLimit` has counted, of all servers that share it."""
+
+    inside: int = attrs.field(metadata=gauge("connections", "Open connections of clients."))
+    accepted: int = attrs.field(metadata=counter("connections_accepted", "Connections that found room."))
+    refused: int = attrs.field(metadata=counter("connections_refused", "Connections that found no room."))
+    made_room: int = attrs.field(metadata=counter("connections_made_room", "Idle connections that were ended for others."))
 
 
 @attrs.define(eq=False)
@@ -24,6 +35,9 @@ class ConnectionLimit:
     inside: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
     """Connections that were turned away, ever."""
+    accepted: int = attrs.field(default=0, init=False)
+    made_room: int = attrs.field(default=0, init=False)
+    """Connections that were about to leave when all places were taken, and another one came."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _peers: dict[str, int] = attrs.field(factory=dict, init=False)
 
@@ -33,13 +47,20 @@ class ConnectionLimit:
         ``make_room`` is asked when all places are taken, and says whether another is about to leave.
         """
         network = peer.network if self.most_per_peer else ""
-        if (network and self._peers.get(network, 0) >= self.most_per_peer) or (self.inside >= self.most and not make_room()):
+        is_full = self.inside >= self.most
+        if (network and self._peers.get(network, 0) >= self.most_per_peer) or (is_full and not make_room()):
             self.refused += 1
             return False
+        self.made_room += is_full
+        self.accepted += 1
         self.inside += 1
         if network:
             self._peers[network] = self._peers.get(network, 0) + 1
         return True
+
+    def statistics(self) -> ConnectionStatistics:
+        """What it has counted until now."""
+        return snapshot(ConnectionStatistics, self)
 
     def tell_of_refused(self, peer: PeerAddress, now: float) -> None:
         """Say now and then that some find no room; ``now`` in seconds, of any clock."""
