@@ -416,7 +416,7 @@ async def test_changes_of_a_tenth_of_a_second_are_told_as_one(
 
 STRAY = """
 import os, trio
-from sluicegate.channel.standard_streams import open_standard_streams
+from sluicegate.outside.standard_streams import open_standard_streams
 
 async def main():
     async with open_standard_streams() as (stdin, stdout):

@@ -12,7 +12,6 @@ import click
 import trio
 
 from ..bridge.stdio_server import bridge
-from ..channel.standard_streams import open_standard_streams
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
 from ..gateway.faulting import FaultKit
@@ -21,6 +20,7 @@ from ..gateway.opening import Gateway, open_gateway
 from ..loggers import get_logger
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
+from ..outside.standard_streams import open_standard_streams
 from ..protocol.blot import blotting
 from ..protocol.clientele import Clientele
 from .conversation import first_leaf

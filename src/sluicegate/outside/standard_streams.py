@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from ..outside.pipes import WritePipe
+from .pipes import WritePipe
 
 __all__ = ["open_standard_streams"]
 
