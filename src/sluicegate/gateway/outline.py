@@ -1,0 +1,46 @@
+"""What a configuration would be put together to, without starting anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from ..backends.backend import Backend
+from ..backends.link import Link
+from ..config.model import Config
+from ..observe.access import LogBuffer
+from ..outside import Outside
+from ..policies.hedge import HedgeTimer
+from ..routing.directory import Directory
+from ..routing.table import Router
+from ..sources import Sources
+from .connectors import connector_for
+from .pipeline import Edge, blueprint, describe
+from .policy_making import PolicyContext
+
+__all__ = ["outline"]
+
+
+async def outline(config: Config) -> dict[str, Any]:
+    """The policies that a call passes, outermost first: at the edge, and then for every backend that it may be routed to."""
+
+    async def nowhere(_lines: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    configs = [backend for backend in config.backends if backend.enabled]
+    backends = {own.name: Backend(Link(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
+    async with trio.open_nursery() as background:
+        context = PolicyContext(Sources().chance, HedgeTimer(), background, config.security.max_argument_size)
+        pipelines = blueprint(configs, backends, context)
+        return {
+            "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time).around(Router(Directory()))),
+            "backends": {
+                name: {
+                    "policies": describe(pipeline.handler),
+                    "stand_ins": list(pipeline.stand_ins),
+                    "mirrors": [other.name for other in configs if other.mirror_of == name],
+                }
+                for name, pipeline in pipelines.items()
+            },
+        }
