@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 import trio
 
-from ..http1.bell import Bell
+from ..waiting.bell import Bell
 
 __all__ = ["Downlink", "EventLog", "read_event_id"]
 

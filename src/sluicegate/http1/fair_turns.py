@@ -11,7 +11,7 @@ from collections import deque
 import attrs
 import trio
 
-from .bell import Bell
+from ..waiting.bell import Bell
 
 __all__ = ["FairTurns"]
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ..bell import Bell
+from ...waiting.bell import Bell
 from ..sockets import is_readable
 from ..timekeeper import NEVER
 from .cycle import Cycle
