@@ -8,6 +8,8 @@ import trio.testing
 
 from sluicegate.channel.outbox import Frame, Outbox
 from sluicegate.protocol.calls import Call
+from sluicegate.testing import cancel_at_every_checkpoint
+from sluicegate.testing.checkpoints import Trial
 
 
 @attrs.define
@@ -153,3 +155,32 @@ async def test_what_the_writer_has_in_its_hands_counts_until_it_comes_for_more(n
     await trio.testing.wait_all_tasks_blocked()
     assert (outbox.size, outbox.is_empty, written) == (0, True, [5, 0])
     nursery.cancel_scope.cancel()
+
+
+async def test_a_writer_that_is_cut_at_any_step_leaves_what_it_has_not_taken_to_the_next_one() -> None:
+    pipe = Pipe()
+
+    async def scenario() -> None:
+        nonlocal pipe
+        pipe = Pipe(room=8)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipe.write)
+            for text in (b"skips it", b"waits ", b"waits, too "):
+                await trio.testing.wait_all_tasks_blocked()
+                pipe.outbox.put(a_frame(text))
+            await trio.testing.wait_all_tasks_blocked()
+            pipe.outbox.close()
+
+    async def check(trial: Trial[None]) -> None:
+        before, waiting = pipe.taken, len(pipe.outbox)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipe.write)
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(pipe.outbox) == 0
+            assert (pipe.taken != before) == bool(waiting)
+            pipe.outbox.close()
+        assert (pipe.outbox.size, pipe.outbox.is_empty) == (0, True)
+        assert b"skips itwaits waits, too ".startswith(pipe.taken)
+        assert trial.cut or pipe.taken.endswith(b"waits, too ")
+
+    assert await cancel_at_every_checkpoint(scenario, check) > 3

@@ -18,7 +18,9 @@ from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Caller
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.principal import Principal
+from sluicegate.testing import cancel_at_every_checkpoint
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.checkpoints import Trial
 from sluicegate.testing.script import Answer, Delay, Reset, ToolFails
 
 
@@ -130,6 +132,26 @@ async def test_lines_that_are_being_written_at_the_end_arrive_also_when_the_gate
                 await gateway.call_tool("b_echo")
     assert [line["outcome"] for line in page.lines] == ["ok", "ok", "ok", "cancelled"]
     assert trio.current_time() == 4.0
+
+
+async def test_lines_are_written_however_early_the_end_comes(autojump_clock: trio.testing.MockClock) -> None:
+    """What was put in before the end is written once, in its order, wherever the program was when it was cancelled."""
+    page, put = Page(), 0
+
+    async def scenario() -> None:
+        nonlocal page, put
+        page, put = Page(), 0
+        lines = LogBuffer(page.write)
+        async with lines.writing():
+            for _ in range(4):
+                lines.put(b'{"number":%d}' % put)
+                put += 1
+                await trio.sleep(0.03)
+
+    async def check(_trial: Trial[None]) -> None:
+        assert [line["number"] for line in page.lines] == list(range(put))
+
+    assert await cancel_at_every_checkpoint(scenario, check) > 4
 
 
 async def test_a_log_that_nobody_reads_holds_up_the_end_for_a_moment_only(autojump_clock: trio.testing.MockClock) -> None:

@@ -15,6 +15,7 @@ from ..protocol.clientele import MANY, Clientele
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
 from ..protocol.why import Why
+from ..waiting.bell import Bell
 from .health import Health
 from .session import BackendSession, Connector
 from .unasked import Tally
@@ -94,8 +95,8 @@ class Link:
     """Lists that the backend says have changed and that have not been read again."""
     news: trio.Event | None = attrs.field(default=None, init=False)
     """Made only while somebody waits in `wait_for`; then every call has to `tick` at its end."""
-    _list_news: trio.Event | None = attrs.field(default=None, init=False)
-    """The same for who waits for stale lists: the supervisor does all the time, and calls say nothing about these."""
+    _lists: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes the supervisor, who waits for stale lists all the time; calls say nothing about these."""
 
     @property
     def serves(self) -> bool:
@@ -166,8 +167,7 @@ class Link:
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale
-            if self._list_news is not None:
-                self._list_news.set()
+            self._lists.ring()
 
     # -- waiting
 
@@ -187,8 +187,7 @@ class Link:
     async def wait_stale(self) -> None:
         """Wait until there are stale lists; for the supervisor alone."""
         while not self.stale:
-            self._list_news = trio.Event()
-            await self._list_news.wait()
+            await self._lists.wait()
 
     async def wait_ready(self) -> None:
         """Wait until it can be sent a call, is given up or removed, or has been away for `LONGEST_RESTART`."""

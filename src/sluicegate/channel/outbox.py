@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from ..protocol.calls import Call
+from ..waiting.bell import Bell
 
 __all__ = ["MOST_QUEUED", "MOST_QUEUED_BYTES", "Frame", "Outbox"]
 
@@ -51,13 +52,13 @@ class Outbox:
     """Told when the writer has sent a message and looks for the next one."""
     _waiting: deque[Frame] = attrs.field(factory=deque, init=False)
     _bytes: int = attrs.field(default=0, init=False)
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _bell: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes the writer."""
     _closed: bool = attrs.field(default=False, init=False)
     _sending: int = attrs.field(default=0, init=False)
     """Bytes that the writer has in its hands."""
     _rest: bytes = attrs.field(default=b"", init=False)
     """The end of a message whose beginning has left."""
-    _writer_waits: bool = attrs.field(default=False, init=False)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -88,7 +89,7 @@ class Outbox:
 
     def put(self, frame: Frame) -> None:
         """Add a message; the caller has asked whether there is room."""
-        if self._writer_waits and self.send_now is not None and not (self._waiting or self._rest or self._closed):
+        if self._bell.waiter is not None and self.send_now is not None and not (self._waiting or self._rest or self._closed):
             sent = self.send_now(frame.data)
             if sent:
                 frame.leave()
@@ -97,11 +98,11 @@ class Outbox:
             if sent:
                 self._rest = frame.data[sent:]
                 self._bytes += len(self._rest)
-                self._news.set()
+                self._bell.ring()
                 return
         self._bytes += len(frame.data)
         self._waiting.append(frame)
-        self._news.set()
+        self._bell.ring()
 
     def take_back(self, frame: Frame) -> None:
         """Remove a message that has not left: the backend never hears of it."""
@@ -114,7 +115,7 @@ class Outbox:
         self._waiting.clear()
         self._rest = b""
         self._bytes = 0
-        self._news.set()
+        self._bell.ring()
 
     async def next_frame(self) -> bytes | None:
         """The next message to send, or None when there will be none. One writer at a time."""
@@ -134,10 +135,5 @@ class Outbox:
                 self._sending = len(frame.data)
                 frame.leave()
                 return frame.data
-            self._news = trio.Event()
-            self._writer_waits = True
-            try:
-                await self._news.wait()
-            finally:
-                self._writer_waits = False
+            await self._bell.wait()
         return None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
+from ..waiting.bell import Bell
+
 __all__ = ["FEW", "Chores"]
 
 FEW = 64
@@ -22,7 +24,8 @@ class Chores:
 
     _waiting: OrderedDict[Callable[[], None], None] = attrs.field(factory=OrderedDict, init=False)
     """Each once: to ring somebody who will be rung anyway says nothing new."""
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _bell: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes who does what goes beyond."""
 
     def do(self, things: Iterable[Callable[[], None]]) -> None:
         """Do these, now or soon; sync. Equal ones that are waiting are done once."""
@@ -31,7 +34,7 @@ class Chores:
         if at_once:
             self._do_some()
         if self._waiting:
-            self._news.set()
+            self._bell.ring()
 
     def _do_some(self) -> None:
         for _ in range(min(FEW, len(self._waiting))):
@@ -40,8 +43,7 @@ class Chores:
     async def run(self) -> None:
         """Do what is waiting, until cancelled; may be run again after that."""
         while True:
-            if not self._waiting:
-                self._news = trio.Event()
-                await self._news.wait()
+            while not self._waiting:
+                await self._bell.wait()
             await trio.sleep(PAUSE_SECONDS)
             self._do_some()

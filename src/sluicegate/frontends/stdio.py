@@ -18,6 +18,7 @@ from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode_error
 from ..protocol.parts import Parts
+from ..waiting.bell import Bell
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
 from .sessions import Session
@@ -63,13 +64,17 @@ class _Front:
     _deaf: bool = attrs.field(default=False, init=False)
     """The client says no more."""
     _outbox: Outbox = attrs.field(init=False)
-    _written: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _written: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes who waits for room, or for the end of calls: the one task that reads, and says goodbye."""
+    _changed: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes who tells of changed lists."""
+    _has_changed: bool = attrs.field(default=False, init=False)
+    """There may be some to tell of."""
     _shelter: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True), init=False)
     """The writer works on while open calls end."""
 
     def __attrs_post_init__(self) -> None:
-        self._outbox = Outbox(MOST_NOTES, MOST_WAITING_BYTES, on_written=self._look_again)
+        self._outbox = Outbox(MOST_NOTES, MOST_WAITING_BYTES, on_written=self._written.ring)
         self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
     # -- out
@@ -90,13 +95,10 @@ class _Front:
         """Pass on the end of a call."""
         if message is not None:
             self._put(bytes(message))
-        self._look_again()
+        self._written.ring()
 
     def _put(self, message: bytes) -> None:
         self._outbox.put(Frame(as_line(message)))
-
-    def _look_again(self) -> None:
-        self._written.set()
 
     async def write(self, stdout: trio.abc.SendStream, everything: trio.CancelScope) -> None:
         """The one writer."""
@@ -107,20 +109,25 @@ class _Front:
                     await stdout.send_all(frame)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.gone = True
-                self._look_again()
+                self._written.ring()
                 everything.cancel(reason="the client reads no more")
 
     def announce(self, methods: frozenset[str]) -> None:
         """Lists changed."""
         self.session.changed.update(methods)
-        self._changed.set()
+        self._look_for_changes()
+
+    def _look_for_changes(self) -> None:
+        self._has_changed = True
+        self._changed.ring()
 
     async def tell_changes(self) -> None:
         """Tell the client of changed lists, several changes at once."""
         while True:
-            await self._changed.wait()
+            while not self._has_changed:
+                await self._changed.wait()
             await trio.sleep(DEBOUNCE_SECONDS)
-            self._changed = trio.Event()
+            self._has_changed = False
             if self.session.may_be_told:
                 changes = self.session.take_changes()
                 for message in [change for change in changes if not self._outbox.holds(as_line(change))]:  # not twice before it is read
@@ -160,7 +167,7 @@ class _Front:
     def _handle(self, message: Message, outlet: Outlet) -> None:
         self.session.receive(message, outlet)
         if isinstance(message, Notification) and self.session.changed:
-            self._changed.set()
+            self._look_for_changes()
 
     def begin(self, request: Request) -> None:
         """Start one call."""
@@ -199,7 +206,6 @@ class _Front:
 
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
         while not condition() and not self.gone:
-            self._written = trio.Event()
             await self._written.wait()
 
 

@@ -13,6 +13,7 @@ import trio
 
 from ..loggers import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
+from ..waiting.bell import Bell
 from .buffer import Buffer
 from .stamps import stamp
 from .statistics import counter, gauge, snapshot
@@ -97,12 +98,13 @@ class LogBuffer:
     """Writes whole lines; runs in one task."""
     encode: Encode = msgspec.json.encode
     buffer: Buffer = attrs.field(factory=Buffer, init=False)
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _bell: Bell = attrs.field(factory=Bell, init=False)
+    """Wakes the writer."""
     _end: trio.Event = attrs.field(factory=trio.Event, init=False)
     """No more lines will come."""
 
     def __attrs_post_init__(self) -> None:
-        self.buffer.on_news = self._wake
+        self.buffer.on_news = self._bell.ring
 
     def statistics(self) -> AccessLogStatistics:
         """What has become of the lines until now."""
@@ -111,9 +113,6 @@ class LogBuffer:
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
         self.buffer.put(line)
-
-    def _wake(self) -> None:
-        self._news.set()
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[None, None]:
@@ -125,15 +124,14 @@ class LogBuffer:
                 yield
             finally:
                 self._end.set()
-                self._news.set()
+                self._bell.ring()
                 writer.deadline = trio.current_time() + FAREWELL_SECONDS
 
     async def _run(self, writer: trio.CancelScope) -> None:
         with writer:
             while len(self.buffer) or not self._end.is_set():
-                await self._news.wait()
-                if not self._end.is_set():
-                    self._news = trio.Event()
+                while not len(self.buffer) and not self._end.is_set():
+                    await self._bell.wait()
                 await self.flush()
                 if not self._end.is_set():
                     with trio.move_on_after(PAUSE_SECONDS):

@@ -125,7 +125,7 @@ class ServerConnection:
 
     def make_room(self) -> None:
         """Something was taken: read on."""
-        if self._room.is_awaited:
+        if self._room.waiter is not None:
             self.parser.feed(b"")
             if not self._is_full():
                 self._room.ring()
