@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.kit.asgi import AsgiTransport
 
 import sluicegate
-from sluicegate import Builder, Gateway, Outside, open_gateway
+from sluicegate import Builder, Call, Clientele, Fault, Gateway, Outside, Question, Reply, open_gateway
 from sluicegate.backends import backend as backend_file
 from sluicegate.backends.backend import BackendStatistics
 from sluicegate.cli.live import counted
@@ -25,6 +25,7 @@ from sluicegate.config.model import AccessLogConfig, MetricsConfig, Observabilit
 from sluicegate.frontends.session_statistics import SessionStatistics
 from sluicegate.http1.server.connection_limit import ConnectionStatistics
 from sluicegate.observe.statistics import gauge
+from sluicegate.testing import Ask
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
 
@@ -68,6 +69,7 @@ SINCE = {
     "backend_bytes_unread": "gauge backend",
     "backend_messages_unread": "gauge backend",
     "backend_phase": "gauge backend phase",
+    "backend_questions_open": "gauge backend",
     "backend_requests_answered": "counter backend",
     "backend_stderr_lines": "counter backend",
     "backend_stderr_lines_left_out": "counter backend",
@@ -183,6 +185,7 @@ async def test_one_field_more_of_a_part_is_everywhere_at_once(autojump_clock: ob
         "restarts": 0,
         "is_healthy": True,
         "in_flight": 0,
+        "open_questions": 0,
         "unread": 0,
         "unread_bytes": 0,
         "requests": 0,
@@ -223,3 +226,42 @@ async def test_connections_are_counted_whichever_server_has_them(
         nursery.cancel_scope.cancel()
     assert during == counted
     assert after == attrs.evolve(counted, inside=0)
+
+
+@attrs.define(eq=False)
+class Thinks:
+    """Takes its time to answer (implements `Back`)."""
+
+    asked: list[Question] = attrs.field(factory=list)
+
+    def note(self, message: bytes) -> None:
+        raise AssertionError(message)
+
+    def ask(self, question: Question) -> Fault | None:
+        self.asked.append(question)
+        return None
+
+    def hold(self, question: Question) -> None:
+        raise AssertionError(question)
+
+
+async def test_questions_of_a_backend_are_told_while_they_are_open(nursery: trio.Nursery, autojump_clock: object) -> None:
+    client, shop, back = Clientele(), ScriptedBackend(Ask("elicitation/create"), tools=["order"]), Thinks()
+    client.declare({"elicitation": {}})
+    async with Builder("x").backend("shop", shop.connector).open(one_client=client) as gateway:
+        await gateway.ready("shop")
+
+        def told() -> list[int]:
+            statistics = gateway.statistics()["backend"]["shop"]
+            assert isinstance(statistics, BackendStatistics)
+            return [statistics.open_questions, statistics.in_flight, statistics.restarts]
+
+        call = Call.tool("shop_order")
+        call.back = back
+        before = told()
+        nursery.start_soon(gateway.handler, call)
+        await trio.sleep(1)
+        during = told()
+        back.asked[0].settle(Reply.of({"action": "cancel"}))
+        await trio.sleep(1)
+    assert [before, during, told()] == [[0, 0, 0], [1, 1, 0], [0, 0, 0]]

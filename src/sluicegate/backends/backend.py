@@ -33,6 +33,7 @@ class BackendStatistics:
     restarts: int = attrs.field(metadata=counter("backend_restarts", "Times it was started again."))
     is_healthy: bool | None = attrs.field(metadata=gauge("backend_healthy", "Whether it answers when it is asked how it is."))
     in_flight: int = attrs.field(metadata=gauge("backend_requests_in_flight", "Attempts that it is at."))
+    open_questions: int = attrs.field(metadata=gauge("backend_questions_open", "What it has asked clients, and has no answer to."))
     unread: int | None = attrs.field(metadata=gauge("backend_messages_unread", "Messages for it that wait until it reads."))
     unread_bytes: int | None = attrs.field(metadata=gauge("backend_bytes_unread", "Bytes of messages for it that wait until it reads."))
     requests: int = attrs.field(

@@ -12,6 +12,7 @@ from ..channel.outbox import Outbox
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.clientele import MANY, Clientele
+from ..protocol.duplex import Duplex
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
 from ..protocol.why import Why
@@ -120,6 +121,12 @@ class Link:
     def is_healthy(self) -> bool | None:
         """What is thought of it; None where nobody asked for that."""
         return None if self.health is None else self.health.is_healthy
+
+    @property
+    def open_questions(self) -> int:
+        """What it has asked, and has no answer to."""
+        duplex = getattr(self.session, "duplex", None)
+        return len(duplex.theirs.running) if isinstance(duplex, Duplex) else 0
 
     @property
     def unread(self) -> int | None:
