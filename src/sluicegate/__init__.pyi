@@ -14,13 +14,13 @@ from .config.model import Config as Config
 from .config.model import Loaded as Loaded
 from .config.problem import ConfigError as ConfigError
 from .config.problem import Problem as Problem
-from .frontends.paths import Guard as Guard
 from .gateway.builder import Builder as Builder
 from .gateway.fleet import BackendFailed as BackendFailed
 from .gateway.fleet import SkippedBackend as SkippedBackend
 from .gateway.handles import Policies as Policies
 from .gateway.opening import open_gateway as open_gateway
 from .gateway.running import Gateway as Gateway
+from .gateway.running import Guard as Guard
 from .outside import Outside as Outside
 from .policies.argument_size import ArgumentLimit as ArgumentLimit
 from .policies.argument_size import ArgumentSize as ArgumentSize

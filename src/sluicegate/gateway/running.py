@@ -31,7 +31,7 @@ from .nurseries import Nurseries
 from .readiness import STDIO_STARTUP_WAIT_SECONDS
 from .readings import Readings, statistics_of
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "Guard"]
 
 log = get_logger("sluicegate.gateway")
 
