@@ -21,6 +21,7 @@ def test_all_of_them_are_listed_with_what_each_is_for(sluicegate: Command) -> No
 
     assert (code, err) == (0, "")
     assert {path.stem for path in CONF.glob("*.toml")} == {line.split()[0] for line in out.splitlines()}
+    assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in out.splitlines()}) == 1
     assert "minimal    The least that runs: one MCP server behind http://127.0.0.1:8080/mcp.\n" in out
     assert "faults     Bad weather for any server: a plan, and no configuration.\n" in out
 

@@ -67,7 +67,9 @@ def test_without_a_code_it_lists_all(sluicegate: Command) -> None:
     code, out, _ = sluicegate("explain")
 
     assert code == 0
-    assert [line.split()[:3] for line in out.splitlines()] == [[one.number, one.reason, str(one.rpc)] for one in CODES]
+    lines = out.splitlines()
+    assert [line.split()[:3] for line in lines] == [[one.number, one.reason, str(one.rpc)] for one in CODES]
+    assert len({line.index(one.title) for one, line in zip(CODES, lines, strict=True)}) == 1
 
 
 def test_programs_get_json(sluicegate: Command) -> None:

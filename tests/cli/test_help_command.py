@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from sluicegate.cli.help import _lines
+from sluicegate.cli.help import _found, _lines
 from sluicegate.cli.main import COMMANDS
 from sluicegate.cli.topics import ORDER, Section, Topic, readable, topics
 
@@ -142,6 +142,17 @@ def test_a_shell_completes_topics_and_commands(sluicegate: Command, monkeypatch:
 
 def test_the_help_of_all_commands_tells_of_the_manual(sluicegate: Command) -> None:
     assert "'sluicegate help' lists the topics of the manual" in " ".join(sluicegate("--help")[1].split())
+
+
+def test_headings_and_marks_are_bold_and_nothing_else_is() -> None:
+    bold = {word: click.style(word, bold=True) for word in ("Title", "code", "word")}
+    page = "\n\nTitle\n=====\n\n\nsome ``code`` and a **word** here\n\n   ``code`` further in\n"
+    assert readable(page) == f"{bold['Title']}\n=====\n\nsome {bold['code']} and a {bold['word']} here\n\n   {bold['code']} further in"
+
+
+def test_what_a_search_finds_has_its_place_in_bold() -> None:
+    (found,) = _found(["unix_mode"])
+    assert found.startswith(f"{click.style('listening: ' + topics()['listening'].purpose, bold=True)}\n")
 
 
 def test_columns_of_a_table_stay_where_they_are() -> None:

@@ -82,6 +82,11 @@ CONFIG = ConfigError(
         (OSError(98, "Address already in use"), 1, "error: Address already in use\n"),
         (FileNotFoundError(2, "No such file or directory", "gate.toml"), 1, "error: No such file or directory: gate.toml\n"),
         (KeyboardInterrupt(), 1, "\ninterrupted\n"),
+        (
+            ExceptionGroup("two", [click.BadParameter("no port", param_hint="--port"), click.ClickException("no tool")]),
+            2,
+            "Error: Invalid value for --port: no port\nError: no tool\n",
+        ),
         (ExceptionGroup("two", [click.ClickException("one"), ExceptionGroup("in", [OSError("two")])]), 1, "Error: one\nerror: two\n"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from sluicegate.cli.memory import THRESHOLDS
 
 LOOK = """
@@ -29,3 +31,40 @@ def test_a_large_block_is_had_again_without_the_system_and_what_is_loaded_is_no_
     assert (tuple(thresholds), is_frozen) == (THRESHOLDS, True)
     if sys.platform == "linux":  # only the GNU C library has these settings
         assert faults < 1000, "a hundred blocks of 256 pages each"
+
+
+HOLES = """
+import json, sys, trio, trio.testing
+from pathlib import Path
+from sluicegate.cli.memory import give_memory_back, settle_memory
+
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+async def main():
+    with trio.move_on_after(float(sys.argv[1])):
+        await give_memory_back()
+
+settle_memory()
+before = pages()
+kept = []
+for _ in range(100):
+    large = bytearray(1 << 20)
+    kept.append((large, bytearray(300_000)))
+full = pages()
+kept = [small for _, small in kept]
+holes = pages()
+trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+print(json.dumps([full - before, full - holes, holes - pages()]))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "is_given_back"), [(9.5, False), (10.5, True)])
+def test_what_is_free_between_what_lives_goes_back_to_the_system_every_ten_seconds(seconds: float, is_given_back: bool) -> None:
+    """A hundred holes of a mebibyte, in pages of 4 KiB or more; only the GNU C library keeps them, and gives them back when asked."""
+    done = subprocess.run([sys.executable, "-c", HOLES, str(seconds)], capture_output=True, text=True, check=True, timeout=60)
+
+    taken, of_itself, given_back = json.loads(done.stdout)
+    if sys.platform == "linux":
+        assert of_itself < taken // 10
+        assert (given_back > taken // 2) is is_given_back

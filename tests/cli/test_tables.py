@@ -91,3 +91,23 @@ def test_letters_that_are_wide_are_counted_as_two_columns() -> None:
     print_table(("A", "B"), [("\u65e5\u672c", "x"), ("abcd", "y")], console=console)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines() == ["A     B", "\u65e5\u672c  x", "abcd  y"]
+
+
+@pytest.mark.parametrize(("width", "is_beside"), [(78, False), (79, True), (80, True)])
+def test_in_a_wide_terminal_a_long_cell_has_at_least_half_of_it_beside_the_others(width: int, is_beside: bool) -> None:
+    """The other cell takes 40 columns with what follows it."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    print_table(("NAME", "WHAT"), [("n" * 38, "well-known words of all kinds " * 4)], console=console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert (lines[1] != "n" * 38) is is_beside
+    assert {len(line) - len(line.lstrip()) for line in lines[2:]} == {40 if is_beside else 4}
+    assert max(map(len, lines)) <= width
+    assert not any(line.endswith("well-") for line in lines)
+
+
+def test_an_empty_last_cell_leaves_the_others_on_their_line() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    print_table(("A", "B"), [("a", ""), ("b", "x")], console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == ["A  B", "a", "b  x"]

@@ -282,3 +282,32 @@ def test_what_has_too_long_a_name_is_left_out_and_told_of() -> None:
     assert [list(catalogue.names(kind)) for kind in KINDS] == [["b_t"], ["b+file:///r"], [], ["b_q"]]
     assert {remark.kind for remark in catalogue.remarks} == {"tool", "prompt", "resource", "resource template"}
     assert all("bytes is left out" in remark.what and len(remark.name) <= 100 for remark in catalogue.remarks)
+
+
+@pytest.mark.parametrize(
+    ("tool", "limit", "why"),
+    [
+        ("é" + "x" * 21, 24, "has characters that clients refuse"),
+        ("é" + "x" * 22, 24, "is too long"),
+        ("x" * 22, 24, None),
+        ("x" * 23, 24, "is too long"),
+        ("é" + "x" * 100, 0, "has characters that clients refuse"),
+        ("x" * 100, 0, None),
+    ],
+)
+def test_why_a_name_is_listed_as_another_one_is_said(tool: str, limit: int, why: str | None) -> None:
+    """Two characters are those of the namespace."""
+    catalogue = merged(entry_of("b", offer(tools=[tool])), max_tool_name=limit, portable=True)
+
+    (name,) = names(catalogue)
+    assert {remark.what for remark in catalogue.remarks} == ({f"a name {why}; it is listed as {name}"} if why else set())
+    assert (name == f"b_{tool}") is (why is None)
+    assert name.isascii()
+    assert not limit or len(name) <= limit
+
+
+def test_a_prompt_may_be_as_long_as_it_likes_where_names_need_not_be_portable() -> None:
+    catalogue = merged(entry_of("b", offer(prompts=["p" * 100], tools=["t" * 100])), max_tool_name=24)
+
+    assert names(catalogue, PROMPTS) == ["b_" + "p" * 100]
+    assert len(names(catalogue)[0]) == 24

@@ -7,6 +7,7 @@ import pytest
 
 from sluicegate.protocol.calls import Reply
 from sluicegate.protocol.faults import backend_error, unavailable
+from sluicegate.protocol.members import MOST_ENTRIES
 from sluicegate.protocol.messages import Raw
 from sluicegate.routing.results import with_mapped_uris
 
@@ -116,3 +117,10 @@ def test_our_own_faults_stay_as_they_are() -> None:
     reply = Reply.failed(unavailable("files", "down"))
 
     assert reply is with_mapped_uris("resources/read", reply, outward)
+
+
+@pytest.mark.parametrize(("entries", "is_mapped"), [(MOST_ENTRIES, True), (MOST_ENTRIES + 1, False)])
+def test_a_result_with_very_many_entries_stays_as_it_came(entries: int, is_mapped: bool) -> None:
+    result = f'{{"contents":[{",".join(["""{"uri":"a:1"}"""] * entries)}]}}'
+
+    assert ("files_a:1" in mapped("resources/read", result)) is is_mapped

@@ -30,7 +30,7 @@ def command(name: str | None) -> None:
     """
     known = examples()
     if name is None:
-        width = max(map(len, known), default=0)
+        width = len(max(known, key=len, default=""))
         for stem, path in known.items():
             print(f"{stem:{width}}  {_purpose(path)}")
         return

@@ -94,8 +94,7 @@ def _when_written(code: int) -> int:
 
 def _explain(error: BaseException) -> int:
     """Print an error the way a person can act on it; the exit code."""
-    codes = [_explain_one(leaf) for leaf in _leaves(error)]
-    return max(codes, default=1)
+    return max([_explain_one(leaf) for leaf in _leaves(error)])
 
 
 def _explain_one(error: BaseException) -> int:

@@ -46,6 +46,8 @@ _ELSEWHERE = {"architecture": _PACKAGE / "ARCHITECTURE.rst", "requirements": _PA
 
 _UNDERLINE = re.compile(r"([=\-~])\1{2,}")
 _MARKED = re.compile(r"``(.+?)``|\*\*(.+?)\*\*")
+_MARKS = "````"
+"""As much as is taken away of each."""
 
 
 @attrs.frozen
@@ -115,12 +117,11 @@ def readable(text: str) -> str:
 
 def _without_marks(line: str) -> str:
     """What follows a mark in a table stays in its column."""
-    cells = re.split(r"( {2,})", line)
-    for place, cell in enumerate(cells):
-        cells[place], marks = _MARKED.subn(lambda found: click.style(found[1] or found[2], bold=True), cell)
-        if marks and place + 1 < len(cells):
-            cells[place + 1] += " " * 4 * marks
-    return "".join(cells)
+    shown = ""
+    for cell, gap in re.findall(r"(.+?)( {2,}|$)", line):
+        text, marks = _MARKED.subn(lambda found: click.style(found[1] or found[2], bold=True), cell)
+        shown += text + gap + " " * len(_MARKS) * marks * bool(gap)
+    return shown
 
 
 def matches(words: Sequence[str]) -> Iterator[Section]:
