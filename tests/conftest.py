@@ -8,6 +8,7 @@ the stack of every thread and leaves, and xdist then names the test.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 import traceback
@@ -38,6 +39,53 @@ over_at = ContextVar("over_at", default=math.inf)
 
 class Hangs(AssertionError):
     """A run did not end."""
+
+
+class Watch:
+    """One thread for all runs: to start one for each would take longer than many of the runs."""
+
+    def __init__(self) -> None:
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Nobody waits; in a fork, which has no thread but its own, that is so again."""
+        self._alarms: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._changed = threading.Condition()
+        self._wakes_at = math.inf
+        self._is_running = False
+
+    def expect(self, seconds: float, alarm: Callable[[], None]) -> object:
+        """Call this in so many seconds, from the thread; gives what `forget` takes."""
+        key, at = object(), time.monotonic() + seconds
+        with self._changed:
+            self._alarms[key] = at, alarm
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._watch, name="patience", daemon=True).start()
+            elif at < self._wakes_at:
+                self._changed.notify()
+        return key
+
+    def forget(self, key: object) -> None:
+        """It is over."""
+        with self._changed:
+            self._alarms.pop(key, None)
+
+    def _watch(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for key, (at, alarm) in list(self._alarms.items()):
+                    if at <= now:
+                        del self._alarms[key]
+                        alarm()
+                self._wakes_at = min((at for at, _ in self._alarms.values()), default=math.inf)
+                self._changed.wait(None if self._wakes_at == math.inf else max(0.0, self._wakes_at - now))
+
+
+WATCH = Watch()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,9 +130,7 @@ async def bounded(main: Callable[..., Awaitable[T]], args: Sequence[Any], second
         await trio.sleep(VIRTUAL_SECONDS)
         give_up(f"{VIRTUAL_SECONDS:g} virtual seconds")
 
-    timer = threading.Timer(seconds, alarm)
-    timer.daemon = True
-    timer.start()
+    watching = WATCH.expect(seconds, alarm)
     if isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
         trio.lowlevel.spawn_system_task(wait_virtually)
     try:
@@ -95,7 +141,7 @@ async def bounded(main: Callable[..., Awaitable[T]], args: Sequence[Any], second
             error.add_note(said[0])
         raise
     finally:
-        timer.cancel()
+        WATCH.forget(watching)
     raise Hangs(said[0])
 
 

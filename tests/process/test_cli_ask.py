@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from mcp import Client, StdioServerParameters
 from tests.kit.checkout import SLUICEGATE
 
 from sluicegate import open_gateway
+from sluicegate.cli.main import main
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig
 from sluicegate.gateway.builder import Builder
 
@@ -35,6 +39,21 @@ async def ask(*arguments: str) -> tuple[int, str, str]:
     with trio.fail_after(PATIENCE):
         done = await trio.run_process([*SLUICEGATE, *arguments], capture_stdout=True, capture_stderr=True, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+async def ask_far(*arguments: str, url: str) -> tuple[int, str, str]:
+    """The same in a thread, where it only talks to a gateway at a URL: its libraries are loaded here already, and take over a second to load."""
+    out, err = io.StringIO(), io.StringIO()
+
+    def run() -> int:
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main([*arguments, "--url", url])
+        assert isinstance(end.value.code, int)
+        return end.value.code
+
+    with trio.fail_after(PATIENCE):
+        code = await trio.to_thread.run_sync(run)
+    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -134,12 +153,12 @@ async def test_a_running_gateway_answers_at_its_url() -> None:
     async with builder.open() as gateway, trio.open_nursery() as nursery:
         [url, *_] = await nursery.start(gateway.serve)
         assert await ask("call", "one_echo", '{"a": 1}', "--url", f"{url}/mcp") == (0, 'one: {"a": 1}\n', "")
-        code, out, _ = await ask("list", "tools", "--url", f"{url}/mcp")
+        code, out, _ = await ask_far("list", "tools", url=f"{url}/mcp")
         assert (code, out.splitlines()[0]) == (0, "one_echo\techo of one")
-        code, out, err = await ask("call", "two_echo", "--url", f"{url}/mcp")
+        code, out, err = await ask_far("call", "two_echo", url=f"{url}/mcp")
         assert (code, out) == (1, "")
         assert "Unknown tool: two_echo" in err
-        code, out, err = await ask("call", "one_echo", "--url", f"{url}/nothing-here")
+        code, out, err = await ask_far("call", "one_echo", url=f"{url}/nothing-here")
         assert (code, out) == (1, "")
         assert "Traceback" not in err
         nursery.cancel_scope.cancel()
@@ -155,7 +174,7 @@ async def test_a_gateway_with_tokens_is_asked_with_one(tmp_path: Path) -> None:
             "a token": ("--token", "secret"),
             "a header": ("--header", "X-Other: 1", "--header", " Authorization :  Bearer secret"),
         }
-        done = {name: await ask("call", "one_echo", "--url", f"{url}/mcp", *options) for name, options in given.items()}
+        done = {name: await ask_far("call", "one_echo", *options, url=f"{url}/mcp") for name, options in given.items()}
         assert {name: code for name, (code, _, _) in done.items()} == {"no token": 1, "a token": 0, "a header": 0}
         assert "Traceback" not in "".join(err for _, _, err in done.values())
         nursery.cancel_scope.cancel()
@@ -163,15 +182,19 @@ async def test_a_gateway_with_tokens_is_asked_with_one(tmp_path: Path) -> None:
 
 async def test_a_list_of_many_pages_and_a_result_are_shown_as_they_came_from_near_and_far(write_gate: Callable[[str], Path]) -> None:
     gate = write_gate('[proxy]\nname = "gate"\npage_size = 3\n')
+
+    async def near(*arguments: str) -> tuple[int, str, str]:
+        return await ask(*arguments, "-c", str(gate))
+
     builder = Builder("gate").proxy(page_size=3).backend("one", [sys.executable, str(SERVER), "one"])
     async with builder.open() as gateway, trio.open_nursery() as nursery:
         [url, *_] = await nursery.start(gateway.serve)
-        for place in (("-c", str(gate)), ("--url", f"{url}/mcp")):
-            code, out, err = await ask("list", "tools", "--json", *place)
+        for asking in (near, partial(ask_far, url=f"{url}/mcp")):
+            code, out, err = await asking("list", "tools", "--json")
             assert (code, err) == (0, "")
             assert [tool["name"] for tool in json.loads(out)] == ["one_echo", "one_slow", "one_fail", "one_die"]
             assert json.loads(out)[0]["inputSchema"] == {"type": "object"}
-            code, out, err = await ask("call", "one_fail", "--json", *place)
+            code, out, err = await asking("call", "one_fail", "--json")
             assert (code, err) == (1, "")
             assert json.loads(out) == {"content": [{"type": "text", "text": "it did not work"}], "isError": True}
         nursery.cancel_scope.cancel()
