@@ -91,8 +91,7 @@ OURSELVES = Caller("")
 """The gateway itself: handshakes, lists, probes, calls from the embedding program."""
 
 
-@attrs.frozen
-class Hop:
+class Hop(msgspec.Struct, frozen=True):
     """One attempt at one backend."""
 
     backend: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 import msgspec
 
 from .fault import Fault
@@ -26,13 +25,12 @@ class _Content(msgspec.Struct):
     content: list[_Text] = []
 
 
-@attrs.frozen(eq=False)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, eq=False):
     """The one answer of a call: a raw result, or a fault."""
 
     result: Raw = EMPTY
     fault: Fault | None = None
-    _tool_result: ToolResult | None = attrs.field(default=None, init=False, repr=False)
+    _tool_result: ToolResult | None = None
 
     @property
     def tool_result(self) -> ToolResult:
@@ -40,7 +38,7 @@ class Reply:
         found = self._tool_result
         if found is None:
             found = read_tool_result(self.result)
-            object.__setattr__(self, "_tool_result", found)
+            msgspec.structs.force_setattr(self, "_tool_result", found)
         return found
 
     def outcome(self, method: str) -> str:

@@ -26,12 +26,12 @@ def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
     """The same reply with the URIs in it mapped."""
     if reply.fault is not None:
         fault = _fault(method, reply.fault, mapping)
-        return reply if fault is reply.fault else attrs.evolve(reply, fault=fault)
+        return reply if fault is reply.fault else Reply.failed(fault)
     place = _PLACES.get(method)
     if place is None or (method == "tools/call" and not reply.tool_result.may_hold_uris):
         return reply
     result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
-    return reply if result is None else attrs.evolve(reply, result=result)
+    return reply if result is None else Reply(result)
 
 
 Change = Callable[[Raw], Raw | None]
