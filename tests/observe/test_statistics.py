@@ -87,6 +87,34 @@ async def test_a_field_of_a_policys_statistics_is_in_the_page_of_metrics() -> No
     assert "# HELP mcp_proxy_yawns_total Times that it yawned.\n# TYPE mcp_proxy_yawns_total counter\n" in page
 
 
+@attrs.define(eq=False)
+class Asked(Yawn):
+    """Notes how many turns others have had by then."""
+
+    turns: list[int] = attrs.field(factory=list)
+    at: list[int] = attrs.field(factory=list)
+
+    def statistics(self) -> YawnStatistics:
+        self.at.append(len(self.turns))
+        return Yawn.statistics(self)
+
+
+async def test_each_kind_of_part_is_asked_when_its_turn_comes(nursery: trio.Nursery) -> None:
+    """There may be a thousand backends, and to ask all of them for everything at once would hold up calls."""
+    turns: list[int] = []
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(0)
+            await trio.lowlevel.checkpoint()
+
+    first, second, third = (Asked(turns=turns) for _ in range(3))
+    nursery.start_soon(take_turns)
+    await Exposition(Counts(), lambda: families_of([("one", "a", first), ("other", "a", second), ("one", "b", third)])).render()
+    assert first.at == third.at < second.at
+    assert [len(one.at) for one in (first, second, third)] == [1, 1, 1]
+
+
 def test_it_is_in_what_the_command_line_shows() -> None:
     shown = json.loads(json.dumps(counted("one", statistics_of(parts_of_policies(more())))))
     told = {"yawns": 3, "mood": "bad", "sleepers": None, "by_cause": {"talk": 2, "tea": 1}, "private": "not for Prometheus"}

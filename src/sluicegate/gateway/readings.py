@@ -65,7 +65,10 @@ def statistics_of(parts: Iterable[Part]) -> dict[str, dict[str, Value]]:
 
 
 def families_of(parts: Iterable[Part]) -> Iterator[MetricFamily]:
-    """The same as metrics."""
-    for rows in statistics_of(parts).values():
-        label = "" if ALONE in rows else "backend"
-        yield from families(type(next(iter(rows.values()))), list(rows.items()), label)
+    """The same as metrics: each kind of part is asked when its turn comes, since of a thousand backends all together would take long."""
+    found: dict[str, dict[str, Counting]] = {}
+    for name, whose, part in parts:
+        found.setdefault(name, {})[whose] = part
+    for of_kind in found.values():
+        rows = [(whose, part.statistics()) for whose, part in of_kind.items()]
+        yield from families(type(rows[0][1]), rows, "" if ALONE in of_kind else "backend")

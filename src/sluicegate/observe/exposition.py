@@ -87,7 +87,7 @@ class Exposition:
     def collect(self) -> Iterator[Metric]:
         """What the registry asks for (implements prometheus_client's ``Collector``)."""
         yield from self._of_calls()
-        for family in tuple(self.readings()):  # at once: calls go on while the text is made
+        for family in self.readings():
             yield _metric(family)
 
     def _of_calls(self) -> Iterator[Metric]:

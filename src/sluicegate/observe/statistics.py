@@ -15,6 +15,7 @@ import attrs
 __all__ = ["Counting", "Kind", "Shown", "counter", "gauge", "plain", "shown", "snapshot", "state"]
 
 _KEY = "sluicegate.metric"
+_ABSENT = object()
 Kind = Literal["state", "gauge", "counter"]
 Value = attrs.AttrsInstance
 S = TypeVar("S", bound=Value)
@@ -68,9 +69,11 @@ def snapshot(kind: type[S], *parts: object) -> S:
 
 
 def _read(name: str, parts: tuple[object, ...]) -> object:
-    part = next((part for part in parts if hasattr(part, name)), parts[-1])
-    value = getattr(part, name)
-    return dict(value) if isinstance(value, Mapping) else value
+    for part in parts:
+        value = getattr(part, name, _ABSENT)
+        if value is not _ABSENT:
+            return dict(value) if isinstance(value, dict) else value
+    raise AttributeError(f"no part of {parts!r} counts {name}")
 
 
 def plain(statistics: Value) -> dict[str, object]:
