@@ -1,4 +1,4 @@
-"""What is written because the code says so: the policies' tables of ``reference.toml``, the schema, and the manual's table of metrics.
+"""What is written because the code says so: the tables of ``reference.toml``, the schema, and the manual's table of metrics.
 
 Writes them; with ``--check`` it writes nothing, and the exit code is 1 if one of them says something else.
 """
@@ -15,6 +15,15 @@ from typing import Any, get_args, get_type_hints
 import attrs
 
 from sluicegate.backends.backend import Backend
+from sluicegate.config.model import (
+    AccessLogConfig,
+    ListenConfig,
+    ListenTlsConfig,
+    MetricsConfig,
+    ObservabilityConfig,
+    ProxyConfig,
+    SecurityConfig,
+)
 from sluicegate.config.schema import schema
 from sluicegate.config.sentences import purpose_of, sentences_of
 from sluicegate.frontends.session_table import SessionTable
@@ -24,7 +33,7 @@ from sluicegate.observe.access import Sink
 from sluicegate.observe.metrics import Counts
 from sluicegate.observe.statistics import Counting, Shown, Value, shown
 from sluicegate.policies.mirror import Shadow
-from sluicegate.policies.settings import TABLES
+from sluicegate.policies.settings import TABLES, RestartSettings, TimeoutSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -37,6 +46,21 @@ ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, ConnectionLimit, Sink
 """What a gateway has one of."""
 OF_BACKENDS: tuple[type[Counting], ...] = (Backend, Shadow)
 """What each backend has, beside its policies."""
+
+GENERATED: Mapping[str, type[Any]] = {
+    "[proxy]": ProxyConfig,
+    "[proxy.listen]": ListenConfig,
+    "[security]": SecurityConfig,
+    "[observability]": ObservabilityConfig,
+    "[observability.access_log]": AccessLogConfig,
+    "[observability.metrics]": MetricsConfig,
+    "[backends.timeout]": TimeoutSettings,
+    "[backends.restart]": RestartSettings,
+    **{f"[backends.{table}]": cls for table, cls in TABLES.items()},
+}
+"""By their heads; what is around them is written by hand."""
+OF_ITS_OWN = {ListenTlsConfig | None}
+"""Tables that are not there unless they are asked for, and are shown behind a '#'."""
 
 _COMMENT = 36
 """The column in which comments begin."""
@@ -57,11 +81,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def made() -> Mapping[Path, str]:
     """The files as they should be."""
-    head, _, _ = REFERENCE.read_text(encoding="utf-8").partition("[backends.retry]")
-    tables = "\n".join("".join(line + "\n" for line in table(cls)) for cls in TABLES.values())
+    parts = REFERENCE.read_text(encoding="utf-8").split("\n\n")
+    made = ["\n".join(table(head, GENERATED[head])) if (head := part.partition("]")[0] + "]") in GENERATED else part for part in parts]
     before, title, _ = METRICS.read_text(encoding="utf-8").partition("What each part counts\n")
     page = before + title + "".join(line + "\n" for line in metrics())
-    return {REFERENCE: head + tables, SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", METRICS: page}
+    return {
+        REFERENCE: "\n\n".join(made).rstrip() + "\n",
+        SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        METRICS: page,
+    }
 
 
 def metrics() -> Iterator[str]:
@@ -95,11 +123,13 @@ def told(one: Shown, labels: tuple[str, ...]) -> str:
     return f"{one.help} By {' and '.join(by)}." if by else one.help
 
 
-def table(cls: type[attrs.AttrsInstance]) -> Iterator[str]:
-    """The lines of one table, with every key: its default, or behind a '#' an example of what has none."""
-    yield from commented(f"[backends.{cls.table}]", purpose_of(cls))
+def table(head: str, cls: type[attrs.AttrsInstance]) -> Iterator[str]:
+    """The lines of one table, with every key: its default, or behind a '#' an example of what has none. A table in it stands elsewhere."""
+    yield from commented(head, purpose_of(cls))
     sentences = sentences_of(cls)
-    for field in attrs.fields(cls):
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        if attrs.has(field.type) or (field.type in OF_ITS_OWN):
+            continue
         shown, said = f"{field.name} = {value(field)}", sentences[field.name]
         if field.default is attrs.NOTHING:
             said = f"Required; {small(said)}"
@@ -108,7 +138,9 @@ def table(cls: type[attrs.AttrsInstance]) -> Iterator[str]:
 
 def value(field: attrs.Attribute[Any]) -> str:
     """A default or an example, as TOML has it."""
-    default = field.metadata["example"] if field.default in {None, attrs.NOTHING} else field.default
+    default = field.metadata["example"] if field.default is None or field.default is attrs.NOTHING else field.default
+    if isinstance(default, Mapping):
+        return "{ " + ", ".join(f"{key} = {json.dumps(number)}" for key, number in default.items()) + " }"
     return f"{default:g}" if isinstance(default, float) else json.dumps(default)
 
 

@@ -52,7 +52,9 @@ from .policies.settings import HealthSettings as HealthSettings
 from .policies.settings import HedgeSettings as HedgeSettings
 from .policies.settings import OutlierSettings as OutlierSettings
 from .policies.settings import RateLimitSettings as RateLimitSettings
+from .policies.settings import RestartSettings as RestartSettings
 from .policies.settings import RetrySettings as RetrySettings
+from .policies.settings import TimeoutSettings as TimeoutSettings
 from .protocol.calls import Back as Back
 from .protocol.calls import Call as Call
 from .protocol.calls import Caller as Caller

@@ -16,8 +16,8 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.health import Health
 from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
-from sluicegate.backends.supervisor import Restarts, Supervisor
-from sluicegate.policies.settings import HealthSettings
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import HealthSettings, RestartSettings
 from sluicegate.protocol.blot import blotting
 from sluicegate.protocol.calls import Call, Handler
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result
@@ -91,7 +91,7 @@ async def supervised(peer: Peer, health: Health | None = None, *, pause: float =
     """A backend that is up, with its health."""
     backend = Backend(Link("b", peer, health=health or Health("b", HealthSettings(**settings))))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(pause, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(pause, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.is_up)
         yield backend
         nursery.cancel_scope.cancel()

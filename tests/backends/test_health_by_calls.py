@@ -16,10 +16,10 @@ from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.health import Health
 from sluicegate.backends.link import Link
 from sluicegate.backends.session import BackendSession, Inbox
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
 from sluicegate.policies.deadline import AttemptDeadline
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
-from sluicegate.policies.settings import HealthSettings
+from sluicegate.policies.settings import HealthSettings, RestartSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Handler
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_result
@@ -73,7 +73,7 @@ async def judged_by_calls(peer: Peer, **settings: float) -> AsyncGenerator[Backe
     """A backend at second 11, one second after it has said that it knows no ping."""
     backend = Backend(Link("b", peer, health=Health("b", HealthSettings(**settings))))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await trio.sleep_until(11)
         yield backend
         nursery.cancel_scope.cancel()

@@ -13,7 +13,8 @@ from tests.kit.heard import Heard
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.inprocess import InProcessConnector
 from sluicegate.backends.link import Link, State
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import RestartSettings
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
@@ -51,7 +52,7 @@ def a_server() -> MCPServer[None]:
 
 async def started(nursery: trio.Nursery, server: object) -> Backend:
     backend = Backend(Link("math", InProcessConnector("math", server)))  # type: ignore[arg-type]
-    nursery.start_soon(Supervisor(backend.link, Restarts(0.5, 8.0, 3, 60.0), 5, random.Random(1)).run)
+    nursery.start_soon(Supervisor(backend.link, RestartSettings(0.5, 8.0, 3, 60.0), 5, random.Random(1)).run)
     with trio.fail_after(10):
         await backend.wait_for(lambda backend: backend.state is not State.STARTING)
     assert backend.error == ""

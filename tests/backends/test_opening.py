@@ -12,7 +12,8 @@ import trio.testing
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.link import Link
 from sluicegate.backends.session import BackendSession
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import RestartSettings
 from sluicegate.protocol.eras import OPENS
 from sluicegate.protocol.messages import EMPTY, Params
 from sluicegate.protocol.offers import TOOLS, Hello
@@ -37,7 +38,7 @@ async def test_a_conversation_opens_as_its_opener_does_it_time_and_again(autojum
     scripted, opener = ScriptedBackend(tools=["one"]), Silent()
     backend = Backend(Link("b", scripted.connector))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1), opener).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(1.0, 8.0, 3, 60.0), 5, random.Random(1), opener).run)
         for times in (1, 2):
             await backend.wait_for(lambda backend: backend.is_up)
             assert opener.declared == [{}] * times

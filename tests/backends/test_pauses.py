@@ -15,7 +15,8 @@ from sluicegate.backends.doubling import doubled
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.patience import Patience
-from sluicegate.backends.supervisor import Restarts
+from sluicegate.backends.supervisor import pause_after
+from sluicegate.policies.settings import RestartSettings
 
 
 class Edge(random.Random):
@@ -38,14 +39,14 @@ def test_what_is_doubled_stops_at_the_most_however_often_it_is_doubled(times: in
 
 @pytest.mark.parametrize(("failures", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (5000, 30.0)])
 def test_the_pause_before_a_restart_doubles_and_is_between_half_of_that_and_all(failures: int, longest: float) -> None:
-    restarts = Restarts(0.5, 30.0, 3, 60.0)
-    assert [restarts.pause(failures, Edge(last=last)) for last in (False, True)] == [longest / 2, longest]
+    restarts = RestartSettings(0.5, 30.0, 3, 60.0)
+    assert [pause_after(failures, restarts, Edge(last=last)) for last in (False, True)] == [longest / 2, longest]
 
 
 @pytest.mark.parametrize("failures", [1, 2, 5000])
 def test_who_keeps_dying_is_tried_after_the_longest_pause_at_once(failures: int) -> None:
-    restarts = Restarts(0.5, 30.0, 3, 60.0)
-    assert [restarts.pause(failures, Edge(last=last), looping=True) for last in (False, True)] == [15.0, 30.0]
+    restarts = RestartSettings(0.5, 30.0, 3, 60.0)
+    assert [pause_after(failures, restarts, Edge(last=last), looping=True) for last in (False, True)] == [15.0, 30.0]
 
 
 def test_a_backend_that_refuses_us_for_weeks_is_asked_for_weeks() -> None:

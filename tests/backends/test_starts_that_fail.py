@@ -19,8 +19,9 @@ from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.link import Link, State, StateChange
 from sluicegate.backends.session import Connector
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
 from sluicegate.outside import ProcessSpec
+from sluicegate.policies.settings import RestartSettings
 from sluicegate.protocol.calls import Call
 from sluicegate.testing.processes import ProcessTable
 
@@ -58,7 +59,7 @@ async def supervised(connector: Connector, seconds: float = 5.0) -> AsyncGenerat
     changes: list[StateChange] = []
     backend = Backend(Link("b", connector, changes.append))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), seconds, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(1.0, 8.0, 3, 60.0), seconds, random.Random(1)).run)
         yield backend, changes
         nursery.cancel_scope.cancel()
 

@@ -15,8 +15,8 @@ from sluicegate.backends.backend import Backend
 from sluicegate.backends.health import Health
 from sluicegate.backends.link import Link, Phase, State, StateChange
 from sluicegate.backends.session import Connector
-from sluicegate.backends.supervisor import Restarts, Supervisor
-from sluicegate.policies.settings import HealthSettings
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import HealthSettings, RestartSettings
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
@@ -41,7 +41,7 @@ async def supervised(
 ) -> AsyncGenerator[Watched, None]:
     changes: list[StateChange] = []
     backend = Backend(Link("b", connector, changes.append, health=health))
-    settings = Restarts(**{"initial_seconds": 1.0, "max_seconds": 8.0, "crash_limit": 3, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
+    settings = RestartSettings(**{"initial_seconds": 1.0, "max_seconds": 8.0, "crash_limit": 3, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Supervisor(backend.link, settings, connect_seconds, random.Random(1)).run)
         yield Watched(backend, changes)

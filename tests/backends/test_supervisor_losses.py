@@ -15,7 +15,8 @@ from sluicegate.backends.backend import Backend
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import RestartSettings
 from sluicegate.protocol.messages import Request, decode, encode, encode_error, encode_notification, encode_result
 from sluicegate.protocol.offers import TOOLS
 
@@ -79,7 +80,7 @@ class Peer:
 async def supervised(peer: Peer) -> AsyncGenerator[Backend, None]:
     backend = Backend(Link("b", peer))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         yield backend
         nursery.cancel_scope.cancel()
 

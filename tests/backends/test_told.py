@@ -22,8 +22,8 @@ from sluicegate.backends.health import Health
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.link import Link, State
 from sluicegate.backends.session import BackendSession, Inbox
-from sluicegate.backends.supervisor import Restarts, Supervisor
-from sluicegate.policies.settings import HealthSettings
+from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.settings import HealthSettings, RestartSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Params, Raw, encode, read_text
@@ -185,7 +185,7 @@ async def test_that_a_backend_is_ready_with_what_it_offers_and_any_bug_of_ours_w
     connect.transport = "odd"  # type: ignore[attr-defined]
     backend = Backend(Link("b", connect))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(backend.link, Restarts(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(backend.link, RestartSettings(1.0, 8.0, 3, 60.0), 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.state is State.READY)
         nursery.cancel_scope.cancel()
 

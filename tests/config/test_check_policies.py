@@ -10,9 +10,8 @@ import pytest
 
 from sluicegate.config.checks.whole import problems, warnings
 from sluicegate.config.load import ConfigError, parse
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutSettings
 from sluicegate.policies import settings
-from sluicegate.policies.ranges import Range
 from sluicegate.policies.settings import (
     BreakerSettings,
     ConcurrencySettings,
@@ -22,6 +21,7 @@ from sluicegate.policies.settings import (
     RateLimitSettings,
     RetrySettings,
 )
+from sluicegate.settings.ranges import Range
 
 TABLES: dict[str, Any] = {
     "retry": RetrySettings(),
@@ -221,21 +221,21 @@ IDLE = [
     ({"retry": RetrySettings(min_retries_per_sec=5)}, "retry.min_retries_per_sec", "without budget_percent"),
     ({"retry": RetrySettings(max_retries=0)}, "retry.max_retries", "the table has no effect"),
     (
-        {"retry": RetrySettings(initial_backoff_ms=2000), "timeout": TimeoutConfig(2)},
+        {"retry": RetrySettings(initial_backoff_ms=2000), "timeout": TimeoutSettings(2)},
         "retry.initial_backoff_ms",
         "a whole call may take, 2 s",
     ),
-    ({"retry": RetrySettings(max_backoff_ms=6000), "timeout": TimeoutConfig(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
+    ({"retry": RetrySettings(max_backoff_ms=6000), "timeout": TimeoutSettings(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
     ({"hedging": HedgeSettings(max_hedges=0)}, "hedging.max_hedges", "no copy is sent"),
-    ({"hedging": HedgeSettings(3000), "timeout": TimeoutConfig(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
-    ({"hedging": HedgeSettings(3000), "timeout": TimeoutConfig(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),
+    ({"hedging": HedgeSettings(3000), "timeout": TimeoutSettings(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
+    ({"hedging": HedgeSettings(3000), "timeout": TimeoutSettings(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),
     (
         {"circuit_breaker": BreakerSettings(slow_call_rate_threshold=0.5)},
         "circuit_breaker.slow_call_rate_threshold",
         "without slow_call_seconds",
     ),
     (
-        {"circuit_breaker": BreakerSettings(slow_call_seconds=5), "timeout": TimeoutConfig(9, 5)},
+        {"circuit_breaker": BreakerSettings(slow_call_seconds=5), "timeout": TimeoutSettings(9, 5)},
         "circuit_breaker.slow_call_seconds",
         "an attempt ends after 5 s",
     ),
@@ -252,11 +252,11 @@ IDLE = [
     ),
     ({"concurrency": ConcurrencySettings(1, 0, 5)}, "concurrency.queue_timeout_seconds", "nobody waits"),
     (
-        {"concurrency": ConcurrencySettings(1, 9, 5), "timeout": TimeoutConfig(4)},
+        {"concurrency": ConcurrencySettings(1, 9, 5), "timeout": TimeoutSettings(4)},
         "concurrency.queue_timeout_seconds",
         "nobody waits that long",
     ),
-    ({"timeout": TimeoutConfig(5, 5)}, "timeout.per_attempt_seconds", "no attempt lasts longer"),
+    ({"timeout": TimeoutSettings(5, 5)}, "timeout.per_attempt_seconds", "no attempt lasts longer"),
 ]
 
 

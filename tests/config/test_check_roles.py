@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluicegate.config.checks.whole import problems, warnings
-from sluicegate.config.model import AliasConfig, BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.config.model import AliasConfig, BackendConfig, Config, ProxyConfig, TimeoutSettings
 from sluicegate.config.summary import summary
 from sluicegate.policies.settings import RetrySettings
 
@@ -106,8 +106,8 @@ IDLE = [
     (stdio("b", canary_of="a", hide_tools=("x",)), "hide_tools", "a canary shows its primary's names"),
     (stdio("b", canary_of="a", expose_prompts=("x",)), "expose_prompts", "a canary shows its primary's names"),
     (stdio("b", canary_of="a", aliases=(AliasConfig("x", "y"),)), "aliases", "a canary shows its primary's names"),
-    (stdio("b", canary_of="a", timeout=TimeoutConfig(5)), "timeout.seconds", "the primary's holds"),
-    (stdio("b", failover_for="a", timeout=TimeoutConfig(5)), "timeout.seconds", "also at a stand-in"),
+    (stdio("b", canary_of="a", timeout=TimeoutSettings(5)), "timeout.seconds", "the primary's holds"),
+    (stdio("b", failover_for="a", timeout=TimeoutSettings(5)), "timeout.seconds", "also at a stand-in"),
     (stdio("b", canary_of="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "draws from its primary's budget"),
     (stdio("b", failover_for="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "a stand-in draws"),
     (stdio("b", canary_of="off"), "canary_of", "'off' is not enabled"),

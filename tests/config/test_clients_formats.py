@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sluicegate.config.backends import BackendConfig, TimeoutConfig
+from sluicegate.config.backends import BackendConfig, TimeoutSettings
 from sluicegate.config.clients.formats import CLIENTS
 from sluicegate.config.load import from_mcp_json
 
@@ -25,7 +25,7 @@ def http(name: str, url: str | None = None, **settings: Any) -> BackendConfig:
 
 
 def seconds(both: float) -> dict[str, Any]:
-    return {"timeout": TimeoutConfig(both), "connect_timeout_seconds": max(both, 30.0)}
+    return {"timeout": TimeoutSettings(both), "connect_timeout_seconds": max(both, 30.0)}
 
 
 CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
@@ -99,7 +99,7 @@ CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
                 "${NOT_SET}",
                 env={"ZONE": "UTC", "A": "b"},
                 connect_timeout_seconds=40,
-                timeout=TimeoutConfig(90.5),
+                timeout=TimeoutSettings(90.5),
                 expose_tools=("look",),
             ),
             http(

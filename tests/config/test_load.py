@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.config.load import ConfigError, Loaded, dump, load, parse
-from sluicegate.config.model import AliasConfig, TimeoutConfig
+from sluicegate.config.model import AliasConfig, TimeoutSettings
 
 HEAD = '[proxy]\nname = "p"\n'
 BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
@@ -89,7 +89,7 @@ backends:
 """
 
     assert toml.config == parse(yaml, format="yaml").config
-    assert TimeoutConfig(5.0) == toml.config.backends[0].timeout
+    assert TimeoutSettings(5.0) == toml.config.backends[0].timeout
     assert (AliasConfig("a", "b"),) == toml.config.backends[0].aliases
 
 

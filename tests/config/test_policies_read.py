@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sluicegate.config.checks.whole import problems
 from sluicegate.config.load import ConfigError, dump, parse
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutSettings
 from sluicegate.policies.settings import (
     BreakerSettings,
     ConcurrencySettings,
@@ -179,7 +179,7 @@ whole = st.builds(
     name=st.just("a"),
     transport=st.just("http"),
     url=st.just("http://h"),
-    timeout=st.builds(TimeoutConfig, seconds, st.none() | seconds),
+    timeout=st.builds(TimeoutSettings, seconds, st.none() | seconds),
     retry=st.none()
     | st.builds(RetrySettings, many, st.floats(0, 5), st.floats(5, 10**4), only, st.none() | st.floats(0.1, 1000), st.floats(0, 9)),
     hedging=st.none() | st.builds(HedgeSettings, st.floats(0, 10**4), st.none() | st.floats(1, 99), many, only),

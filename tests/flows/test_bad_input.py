@@ -18,7 +18,7 @@ from tests.kit.asgi import AsgiTransport
 from tests.kit.messages import HELLO
 
 from sluicegate import Builder, Outside
-from sluicegate.config.model import SecurityConfig, TimeoutConfig
+from sluicegate.config.model import SecurityConfig, TimeoutSettings
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.outside import ProcessSpec
 from sluicegate.testing.backend import ScriptedBackend
@@ -74,7 +74,7 @@ def a_request(method: str, params: object, id: object = 1) -> dict[str, Any]:
 @asynccontextmanager
 async def desk(*steps: Step) -> AsyncGenerator[Desk, None]:
     bad, good, network = ScriptedBackend(*steps, name="b", resources=["file:///a"], prompts=["greet"]), ScriptedBackend(), MemoryNetwork()
-    config = Builder("x").backend("b", bad.connector, timeout=TimeoutConfig(seconds=TIMEOUT)).backend("ok", good.connector).config()
+    config = Builder("x").backend("b", bad.connector, timeout=TimeoutSettings(seconds=TIMEOUT)).backend("ok", good.connector).config()
     config = attrs.evolve(config, security=SecurityConfig(max_body_size=LIMIT))
     servers = {"b": bad.connector, "ok": good.connector}
     async with trio.open_nursery() as nursery:

@@ -63,9 +63,9 @@ def plain(primary: ScriptedBackend, backup: ScriptedBackend) -> Builder:
 
 def everything(primary: ScriptedBackend, backup: ScriptedBackend) -> Builder:
     """Whole-call and attempt deadlines, failover and a mirror at once."""
-    from sluicegate.config.model import TimeoutConfig
+    from sluicegate.config.model import TimeoutSettings
 
-    timeout = TimeoutConfig(seconds=100, per_attempt_seconds=50)
+    timeout = TimeoutSettings(seconds=100, per_attempt_seconds=50)
     return (
         Builder("x")
         .backend("b", primary.connector, timeout=timeout)

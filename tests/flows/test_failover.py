@@ -88,10 +88,10 @@ async def test_an_answer_is_an_answer_and_a_callers_mistake_stays_one(
 async def test_a_primary_that_hangs_is_left_behind_after_its_attempt_and_not_after_the_whole_time(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    from sluicegate.config.model import TimeoutConfig
+    from sluicegate.config.model import TimeoutSettings
 
     hanging, backup = ScriptedBackend(Delay(1000)), ScriptedBackend(Delay(1, Answer("here")))
-    timeout = TimeoutConfig(seconds=60, per_attempt_seconds=5)
+    timeout = TimeoutSettings(seconds=60, per_attempt_seconds=5)
     builder = Builder("x").backend("files", hanging.connector, timeout=timeout).backend("spare", backup.connector, failover_for="files")
     async with builder.open() as gateway:
         await gateway.settled()

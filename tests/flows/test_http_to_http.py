@@ -19,7 +19,7 @@ from tests.kit.messages import READY
 from tests.kit.site import open_site
 
 from sluicegate import Builder, Gateway
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.outside import Outside
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
@@ -44,7 +44,7 @@ async def pair(*steps: Step) -> AsyncGenerator[Pair]:
     network, scripted = MemoryNetwork(), ScriptedBackend(*steps, name="deep")
     outside = Outside(listen=network.listen, open_stream=network.open_stream)
     far = Builder("far").listen("127.0.0.1", 8081).backend("deep", scripted.connector)
-    near = Builder("near").backend("far", "http://127.0.0.1:8081/mcp", timeout=TimeoutConfig(seconds=20.0))
+    near = Builder("near").backend("far", "http://127.0.0.1:8081/mcp", timeout=TimeoutSettings(seconds=20.0))
     async with trio.open_nursery() as nursery:
         async with far.open(strict=True, outside=outside) as behind:
             await nursery.start(behind.serve)

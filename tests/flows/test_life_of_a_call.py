@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate import Builder, Call, Failover, Handler, Mirror, Reply, open_gateway
 from sluicegate.backends.backend import Backend
-from sluicegate.config.model import Config, TimeoutConfig
+from sluicegate.config.model import Config, TimeoutSettings
 from sluicegate.gateway.pipeline import describe
 from sluicegate.observe.access import AccessLog
 from sluicegate.policies.compose import chain
@@ -59,7 +59,7 @@ def _noting(step: type, seen: list[str]) -> object:
 
 
 def a_gateway(time: ScriptedBackend, spare: ScriptedBackend, shadow: ScriptedBackend) -> tuple[Config, dict[str, object]]:
-    attempts = TimeoutConfig(seconds=20, per_attempt_seconds=5)
+    attempts = TimeoutSettings(seconds=20, per_attempt_seconds=5)
     builder = Builder("x").backend("time", time.connector, timeout=attempts).backend("spare", spare.connector, failover_for="time")
     config = builder.backend("shadow", shadow.connector, mirror_of="time").config()
     return config, {"time": time.connector, "spare": spare.connector, "shadow": shadow.connector}

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.settings import ConcurrencySettings, RateLimitSettings
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.reply import Reply
@@ -78,7 +78,7 @@ async def test_the_gateways_own_limit_is_for_every_request(autojump_clock: Clock
 async def test_a_call_whose_time_is_up_names_who_had_it(primary: Any, spare: Any, had: str, autojump_clock: Clock) -> None:
     """RES-E10: ``data.backend``, whichever clock it was."""
     b, stand_in = ScriptedBackend(primary, name="b"), ScriptedBackend(spare, name="spare")
-    builder = Builder("x").backend("b", b.connector, timeout=TimeoutConfig(seconds=3))
+    builder = Builder("x").backend("b", b.connector, timeout=TimeoutSettings(seconds=3))
     async with builder.backend("spare", stand_in.connector, failover_for="b").open() as gateway:
         await gateway.settled()
         fault = (await gateway.call_tool("b_echo")).fault

@@ -16,7 +16,7 @@ import sluicegate
 from sluicegate import Builder
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.stdio import StdioConnector
-from sluicegate.config.backends import BackendConfig, TimeoutConfig
+from sluicegate.config.backends import BackendConfig, TimeoutSettings
 from sluicegate.config.listen import ListenConfig
 from sluicegate.config.model import ProxyConfig, SecurityConfig
 from sluicegate.frontends.endpoint import Limits
@@ -63,7 +63,7 @@ def test_what_is_promised_is_what_a_file_that_says_nothing_of_it_means() -> None
     assert row("one message from a backend") == [security.max_message_size]
     assert row("sessions of clients") == [security.max_sessions, security.session_idle_seconds]
     assert row("open streams of one session") == [security.max_streams_per_session]
-    assert row("a call with all its attempts") == [TimeoutConfig().seconds]
+    assert row("a call with all its attempts") == [TimeoutSettings().seconds]
     assert row("start and handshake of a backend") == [BackendConfig("b", "stdio", command="x").connect_timeout_seconds]
     assert row("drain") == [proxy.shutdown_timeout_seconds]
     assert row("connections of clients") == [listen.max_connections]

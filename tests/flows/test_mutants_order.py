@@ -14,7 +14,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply, open_gateway
-from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.policy_making import limit_layer
 from sluicegate.policies.breaker import Breaker
@@ -72,7 +72,7 @@ def breaker_of(gateway: Gateway) -> Breaker:
 
 async def test_ten_callers_of_one_place_all_end_in_time_and_one_of_them_speaks_against_the_backend(autojump_clock: Clock) -> None:
     """The time of an attempt includes the queue; the breaker stands outside of both, and counts only who was sent."""
-    settings = {"concurrency": ConcurrencySettings(1), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
+    settings = {"concurrency": ConcurrencySettings(1), "timeout": TimeoutSettings(seconds=60, per_attempt_seconds=1)}
     async with running(playing(Hang()), circuit_breaker=BreakerSettings(minimum_calls=10), **settings) as gateway:
         assert sorted(one.why for one in await together(gateway, 10)) == ["overloaded"] * 9 + ["timeout"]
         assert trio.current_time() == 1
@@ -81,7 +81,7 @@ async def test_ten_callers_of_one_place_all_end_in_time_and_one_of_them_speaks_a
 
 async def test_a_token_that_comes_after_the_end_of_the_attempt_is_not_waited_for(autojump_clock: Clock) -> None:
     limited = RateLimitSettings(1, period_seconds=10, max_wait_seconds=60)
-    async with running(playing(), rate_limit=limited, timeout=TimeoutConfig(seconds=60, per_attempt_seconds=5)) as gateway:
+    async with running(playing(), rate_limit=limited, timeout=TimeoutSettings(seconds=60, per_attempt_seconds=5)) as gateway:
         assert [await ended(gateway), await ended(gateway)] == [Ended("ok", 0), Ended("rate_limited", 0)]
 
 
@@ -94,7 +94,7 @@ async def test_a_breaker_that_opens_between_two_attempts_stops_the_third(autojum
 
 async def test_attempts_of_a_few_seconds_each_do_not_add_up_beyond_the_end_of_the_call(autojump_clock: Clock) -> None:
     a = playing(Hang())
-    async with running(a, retry=AT_ONCE, timeout=TimeoutConfig(seconds=12, per_attempt_seconds=5)) as gateway:
+    async with running(a, retry=AT_ONCE, timeout=TimeoutSettings(seconds=12, per_attempt_seconds=5)) as gateway:
         assert await ended(gateway) == Ended("timeout", 12)
         assert a.calls == 3
 

@@ -14,7 +14,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, OutlierSettings, RateLimitSettings, RetrySettings
 from sluicegate.protocol.faults import Fault
@@ -62,7 +62,7 @@ class Watch:
     [
         ([RpcError(-32000, "mine")], {}, "", -32000),
         ([Reset()], {}, "connection_lost", -32603),
-        ([Delay(9)], {"timeout": TimeoutConfig(per_attempt_seconds=1)}, "timeout", -32010),
+        ([Delay(9)], {"timeout": TimeoutSettings(per_attempt_seconds=1)}, "timeout", -32010),
         ([Answer()], {"rate_limit": RateLimitSettings(1, period_seconds=60)}, "rate_limited", -32011),
         ([RpcError()], {"circuit_breaker": BREAKER}, "circuit_open", -32012),
         ([RpcError()], {"outlier_detection": OutlierSettings(consecutive_errors=1)}, "ejected", -32000),
@@ -98,9 +98,9 @@ async def test_a_backends_own_error_arrives_as_it_was_whatever_its_code_and_afte
         assert told(await fault_of(gateway)) == {"code": code, "message": "the disk is full", "data": {"disk": 3, "reason": "theirs"}}
 
 
-@pytest.mark.parametrize("limit", [TimeoutConfig(seconds=2), TimeoutConfig(seconds=60, per_attempt_seconds=2)])
+@pytest.mark.parametrize("limit", [TimeoutSettings(seconds=2), TimeoutSettings(seconds=60, per_attempt_seconds=2)])
 async def test_a_call_that_takes_too_long_says_so_in_the_same_words_with_and_without_a_breaker(
-    limit: TimeoutConfig, autojump_clock: Clock
+    limit: TimeoutSettings, autojump_clock: Clock
 ) -> None:
     """RES-E2, RES-E3: -32010 "request timed out …", and nothing around it that tells of policies further out."""
     errors = []
@@ -124,12 +124,12 @@ async def test_there_is_a_deadline_even_where_none_is_configured(autojump_clock:
     async with running(Delay(1e6)) as (gateway, _backend):
         began = trio.current_time()
         assert (await fault_of(gateway)).reason == "timeout"
-        assert trio.current_time() - began == TimeoutConfig().seconds == 300
+        assert trio.current_time() - began == TimeoutSettings().seconds == 300
 
 
 async def test_a_slow_tool_is_cut_at_its_deadline(autojump_clock: Clock) -> None:
     """TST-E39: 100 ms for a tool that takes 5 s."""
-    async with running(Delay(5), timeout=TimeoutConfig(seconds=0.1)) as (gateway, _backend):
+    async with running(Delay(5), timeout=TimeoutSettings(seconds=0.1)) as (gateway, _backend):
         began = trio.current_time()
         assert (await fault_of(gateway)).reason == "timeout"
         assert trio.current_time() - began == pytest.approx(0.1)
@@ -137,14 +137,17 @@ async def test_a_slow_tool_is_cut_at_its_deadline(autojump_clock: Clock) -> None
 
 async def test_a_fast_tool_is_not_touched_by_its_deadline(autojump_clock: Clock) -> None:
     """TST-E40: 10 s for a tool that takes half a second, and one that takes nearly all of it."""
-    async with running(Delay(0.5, Answer("quick")), Delay(9.99, Answer("just")), timeout=TimeoutConfig(seconds=10)) as (gateway, _backend):
+    async with running(Delay(0.5, Answer("quick")), Delay(9.99, Answer("just")), timeout=TimeoutSettings(seconds=10)) as (
+        gateway,
+        _backend,
+    ):
         assert [(await gateway.call_tool("b_echo")).text for _ in range(2)] == ["quick", "just"]
 
 
 async def test_twenty_calls_at_once_get_each_its_own_answer(autojump_clock: Clock) -> None:
     """TST-E41: also when three at a time are let through, some are repeated, and they end in another order than they began."""
     steps = [RpcError() if number % 5 == 4 else Delay(0.1 + number % 3) for number in range(40)]
-    settings: dict[str, Any] = {"concurrency": ConcurrencySettings(3), "retry": RetrySettings(), "timeout": TimeoutConfig(seconds=600)}
+    settings: dict[str, Any] = {"concurrency": ConcurrencySettings(3), "retry": RetrySettings(), "timeout": TimeoutSettings(seconds=600)}
     async with running(*steps, **settings) as (gateway, _backend), trio.open_nursery() as nursery:
         texts: dict[int, str] = {}
 

@@ -12,7 +12,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.settings import ConcurrencySettings, HedgeSettings, RateLimitSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend
@@ -65,7 +65,7 @@ async def test_retries_hedges_and_failover_of_one_path_draw_from_one_budget(auto
 async def test_an_attempt_that_takes_too_long_is_cut_and_repeated(autojump_clock: Clock) -> None:
     """RES-0b, LIM-15: under one deadline for the whole call."""
     a = playing(Delay(60), Delay(60), Delay(1, Answer("third")))
-    timeout = TimeoutConfig(seconds=20, per_attempt_seconds=5)
+    timeout = TimeoutSettings(seconds=20, per_attempt_seconds=5)
     async with running(a=(a, {"retry": QUICK_RETRY, "timeout": timeout})) as gateway:
         began = trio.current_time()
         assert (await gateway.call_tool("a_echo")).text == "third"
@@ -77,7 +77,7 @@ async def test_an_attempt_that_takes_too_long_is_cut_and_repeated(autojump_clock
 async def test_a_harmful_tool_never_runs_twice_on_one_backend(step: Step, autojump_clock: Clock) -> None:
     """RES-4, RES-13: not after a server error, a lost connection or a timeout, and no copy is sent of a slow one."""
     a = playing(step, tools=[HARMFUL])
-    settings = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutConfig(per_attempt_seconds=5)}
+    settings = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutSettings(per_attempt_seconds=5)}
     async with running(a=(a, settings)) as gateway:
         assert (await gateway.call_tool("a_echo")).fault is not None
         await trio.testing.wait_all_tasks_blocked()

@@ -12,7 +12,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.settings import BreakerSettings, ConcurrencySettings, HealthSettings, HedgeSettings, OutlierSettings, RetrySettings
 from sluicegate.protocol.messages import Raw, Request
@@ -125,7 +125,7 @@ async def test_a_canary_that_fails_falls_back_to_its_primary_and_from_there_to_t
 
 async def test_a_call_is_mirrored_once_however_often_it_is_retried_hedged_and_passed_on(autojump_clock: Clock) -> None:
     a, trial, b, shadow = playing(RpcError(), Delay(60)), playing(RpcError()), playing(Answer("spare")), playing()
-    busy = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutConfig(seconds=60, per_attempt_seconds=1)}
+    busy = {"retry": QUICK_RETRY, "hedging": HedgeSettings(delay_ms=100), "timeout": TimeoutSettings(seconds=60, per_attempt_seconds=1)}
     canary = {"canary_of": "a", "weight": 100}
     async with running(a=(a, busy), trial=(trial, canary), b=(b, SPARE), shadow=(shadow, {"mirror_of": "a"})) as gateway:
         for number in range(1, 4):

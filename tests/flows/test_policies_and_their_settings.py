@@ -10,7 +10,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder, Call, Handler, Reply
-from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, TimeoutSettings
 from sluicegate.gateway.handles import Policies
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies import settings as tables
@@ -21,7 +21,7 @@ from sluicegate.testing.script import Delay, RpcError
 
 Clock = trio.testing.MockClock
 ODD: dict[str, Any] = {
-    "timeout": TimeoutConfig(seconds=41, per_attempt_seconds=7),
+    "timeout": TimeoutSettings(seconds=41, per_attempt_seconds=7),
     "retry": tables.RetrySettings(4, 150, 2500, ("this",), 30, 3),
     "hedging": tables.HedgeSettings(350, 90, 2, ("that",)),
     "circuit_breaker": tables.BreakerSettings(0.4, 6, 9, None, 2.5, 0.7, 12, 2, count_tool_errors=True),

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from sluicegate import BackendFailed, Builder
-from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.pipeline import describe
 from sluicegate.policies.breaker import BreakerState
@@ -29,7 +29,7 @@ from sluicegate.testing.script import Answer, RpcError
 
 Clock = trio.testing.MockClock
 ALL: dict[str, Any] = {
-    "timeout": TimeoutConfig(seconds=20, per_attempt_seconds=5),
+    "timeout": TimeoutSettings(seconds=20, per_attempt_seconds=5),
     "retry": RetrySettings(max_retries=2, budget_percent=50),
     "hedging": HedgeSettings(delay_ms=500),
     "circuit_breaker": BreakerSettings(minimum_calls=3, wait_duration_seconds=60),

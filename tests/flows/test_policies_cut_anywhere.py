@@ -18,7 +18,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Gateway, Reply
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.breaker import BreakerState
 from sluicegate.policies.settings import (
     BreakerSettings,
@@ -42,7 +42,7 @@ LONG = 303.3
 """Seconds after which every deadline, wait and window is over; no ping is under way then."""
 WELL = Delay(0.2, Answer("well"))
 FULL: dict[str, Any] = {
-    "timeout": TimeoutConfig(seconds=30, per_attempt_seconds=4),
+    "timeout": TimeoutSettings(seconds=30, per_attempt_seconds=4),
     "retry": RetrySettings(max_retries=2, initial_backoff_ms=1000, budget_percent=100),
     "hedging": HedgeSettings(delay_ms=1000, max_hedges=2),
     "circuit_breaker": BreakerSettings(minimum_calls=4, wait_duration_seconds=20, permitted_calls_in_half_open=2),

@@ -19,7 +19,7 @@ from tests.kit.messages import HELLO
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder, open_gateway
-from sluicegate.config.model import Config, MetricsConfig, ObservabilityConfig, TimeoutConfig
+from sluicegate.config.model import Config, MetricsConfig, ObservabilityConfig, TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.policies.settings import (
     BreakerSettings,
@@ -135,7 +135,7 @@ async def test_a_fault_of_ours_tells_programs_what_happened_where_and_what_to_do
     backend = ScriptedBackend(Delay(60), tools=[SAFE])
     config = config_of(
         backend,
-        timeout=TimeoutConfig(per_attempt_seconds=1),
+        timeout=TimeoutSettings(per_attempt_seconds=1),
         retry=RetrySettings(max_retries=2, initial_backoff_ms=0),
         circuit_breaker=BreakerSettings(minimum_calls=3, wait_duration_seconds=30),
     )
@@ -176,7 +176,7 @@ async def test_the_numbers_of_every_policy_are_on_the_page(autojump_clock: Clock
     config = config_of(
         backend,
         retry=RetrySettings(max_retries=1, initial_backoff_ms=0, budget_percent=200, min_retries_per_sec=0),
-        timeout=TimeoutConfig(seconds=10),
+        timeout=TimeoutSettings(seconds=10),
         hedging=HedgeSettings(delay_ms=1000),
         circuit_breaker=BreakerSettings(minimum_calls=50),
         outlier_detection=OutlierSettings(),

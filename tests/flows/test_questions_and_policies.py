@@ -12,7 +12,7 @@ import trio.testing
 from tests.flows.asked_clients import EVERYTHING
 
 from sluicegate import Builder, Gateway
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.settings import BreakerSettings, HealthSettings, HedgeSettings, RetrySettings
 from sluicegate.protocol.clientele import Clientele
 from sluicegate.testing.backend import ScriptedBackend
@@ -116,7 +116,7 @@ async def test_a_person_who_thinks_does_not_open_the_breaker(asks: bool, autojum
 async def test_a_person_who_does_not_answer_does_not_make_the_backend_sick(asks: bool, autojump_clock: Clock) -> None:
     scripted = backend(Answer("never"), asks=True) if asks else backend(Delay(1000, Answer("never")), asks=False)
     settings = HealthSettings(by_calls=True, unhealthy_threshold=1)
-    timeout = TimeoutConfig(seconds=SLOW)
+    timeout = TimeoutSettings(seconds=SLOW)
     builder = Builder("x").backend("b", scripted.connector, health=settings, timeout=timeout)
     async with calling(builder, autojump_clock) as (gateway, lines):
         heard = [await lines.next()]
@@ -131,7 +131,7 @@ async def test_a_person_who_does_not_answer_does_not_make_the_backend_sick(asks:
 @with_and_without
 async def test_the_time_of_an_attempt_stands_still_while_a_person_thinks(asks: bool, autojump_clock: Clock) -> None:
     scripted = backend(Answer("at last") if asks else Delay(SLOW, Answer("at last")), asks=asks)
-    timeout = TimeoutConfig(per_attempt_seconds=2.0)
+    timeout = TimeoutSettings(per_attempt_seconds=2.0)
     async with calling(Builder("x").backend("b", scripted.connector, timeout=timeout), autojump_clock) as (_, lines):
         assert ("result" in await answered(lines, asks=asks, after=SLOW)) is asks
 
@@ -140,7 +140,7 @@ async def test_where_two_calls_may_have_asked_neither_is_tried_again_nor_cut(aut
     """A pipe does not say which it is."""
     fails = Delay(SLOW, RpcError(-32603, "down"))
     scripted = ScriptedBackend(Ask(then=Answer("asked")), fails, Answer("again"), name="b", tools=[READS])
-    settings, timeout = RetrySettings(), TimeoutConfig(per_attempt_seconds=5.0)
+    settings, timeout = RetrySettings(), TimeoutSettings(per_attempt_seconds=5.0)
     async with calling(Builder("x").backend("b", scripted.connector, retry=settings, timeout=timeout), autojump_clock) as (_, lines):
         question = await lines.next()
         await lines.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "b_echo", "arguments": {}}})

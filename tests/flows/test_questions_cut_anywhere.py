@@ -12,7 +12,7 @@ import trio.testing
 from tests.flows.asked_clients import asked_client
 
 from sluicegate import Builder, Call, Clientele, Fault, Gateway, Question, Reply
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.settings import HedgeSettings, RetrySettings
 from sluicegate.testing import Trial, cancel_at_every_checkpoint
 from sluicegate.testing.backend import ScriptedBackend
@@ -62,7 +62,7 @@ async def asking(**settings: object) -> AsyncGenerator[tuple[Gateway, ScriptedBa
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"timeout": TimeoutConfig(per_attempt_seconds=5.0)}, {"retry": RetrySettings(), "hedging": HedgeSettings(delay_ms=1000.0)}],
+    [{}, {"timeout": TimeoutSettings(per_attempt_seconds=5.0)}, {"retry": RetrySettings(), "hedging": HedgeSettings(delay_ms=1000.0)}],
     ids=["plain", "deadline", "retry and hedge"],
 )
 async def test_a_call_that_asks_may_be_cut_after_any_step(settings: dict[str, object], autojump_clock: Clock) -> None:

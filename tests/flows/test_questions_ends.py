@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from tests.flows.asked_clients import FRONTS, AskedClient, HttpClient, asked_client
 
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.protocol.messages import Request
 from sluicegate.testing.script import Answer, Ask, Delay, Echo
 from sluicegate.testing.transports import Transport
@@ -116,7 +116,7 @@ async def test_a_backend_that_goes_away_asks_no_more(front: str, back: Transport
 async def test_while_a_question_is_open_an_attempt_may_take_long_and_the_call_may_not(
     front: str, back: Transport, autojump_clock: Clock
 ) -> None:
-    async with asked_client(front, back, Ask(), timeout=TimeoutConfig(seconds=100.0, per_attempt_seconds=2.0)) as here:
+    async with asked_client(front, back, Ask(), timeout=TimeoutSettings(seconds=100.0, per_attempt_seconds=2.0)) as here:
         began = trio.current_time()
         await here.call()
         question = await here.question()
@@ -130,7 +130,7 @@ async def test_while_a_question_is_open_an_attempt_may_take_long_and_the_call_ma
 @fronts
 async def test_after_the_answer_an_attempt_has_its_own_time(front: str, autojump_clock: Clock) -> None:
     steps = Ask(then=Delay(60, Answer("late")))
-    async with asked_client(front, Transport.FRAMES, steps, timeout=TimeoutConfig(seconds=100.0, per_attempt_seconds=2.0)) as here:
+    async with asked_client(front, Transport.FRAMES, steps, timeout=TimeoutSettings(seconds=100.0, per_attempt_seconds=2.0)) as here:
         await here.call()
         question = await here.question()
         await trio.sleep(50)

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from tests.flows.asked_clients import AskedClient, asked_client
 
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.settings import HedgeSettings, RetrySettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Ask, Delay, Echo, Reset, RpcError, Step
@@ -99,7 +99,7 @@ class Whimsical:
 async def test_whatever_both_sides_do_each_call_and_each_question_ends_once(seed: int, autojump_clock: trio.testing.MockClock) -> None:
     chance = random.Random(seed)
     front, back = chance.choice(("stdio", "http")), chance.choice(tuple(Transport))
-    settings: dict[str, Any] = {"timeout": TimeoutConfig(seconds=300.0, per_attempt_seconds=chance.choice((None, 10.0)))}
+    settings: dict[str, Any] = {"timeout": TimeoutSettings(seconds=300.0, per_attempt_seconds=chance.choice((None, 10.0)))}
     if chance.random() < 0.5:
         settings |= {"retry": RetrySettings(only="all"), "hedging": HedgeSettings(delay_ms=2000.0, only="all")}
     backend = Curious(random.Random(f"{seed}:backend"))

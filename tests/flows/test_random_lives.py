@@ -26,7 +26,7 @@ from tests.kit.wild_site import WildSite
 
 from sluicegate import ConfigError, Outside, Sources, open_gateway
 from sluicegate.backends.session import Connector
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, SecurityConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartSettings, SecurityConfig, TimeoutSettings
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.supervised import BackendFailed
 from sluicegate.protocol.messages import Request
@@ -63,8 +63,8 @@ class Life(Ledger):
     def draw_backend(self, name: str, role: Mapping[str, Any]) -> tuple[BackendConfig, WildBackend]:
         """A backend of that name with random settings, and who plays it."""
         chance = self.chance
-        timeout = TimeoutConfig(chance.choice((1.0, 3.0, 10.0)), chance.choice((None, 0.5, 2.0)))
-        restart = RestartConfig(chance.choice((0.1, 0.5)), chance.choice((1.0, 4.0)), chance.randint(2, 6), chance.choice((5.0, 20.0)))
+        timeout = TimeoutSettings(chance.choice((1.0, 3.0, 10.0)), chance.choice((None, 0.5, 2.0)))
+        restart = RestartSettings(chance.choice((0.1, 0.5)), chance.choice((1.0, 4.0)), chance.randint(2, 6), chance.choice((5.0, 20.0)))
         config = BackendConfig(name, "inprocess", timeout=timeout, connect_timeout_seconds=chance.choice((1.0, 3.0)), restart=restart)
         config = attrs.evolve(config, **role)
         player = WildBackend(name, random.Random(f"{self.seed}:{name}:{len(self.players)}"), ["echo", "more"])

@@ -13,10 +13,10 @@ from tests.kit.replies import text_of
 
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.link import Link, State
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.policies.retry import Retry
-from sluicegate.policies.settings import RetrySettings
+from sluicegate.policies.settings import RestartSettings, RetrySettings
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.faults import Cause
 from sluicegate.routing.failover import Candidate, Failover
@@ -37,7 +37,7 @@ class House:
     async def backend(self, name: str, settings: RetrySettings = QUICK, **restarts: float) -> tuple[ScriptedBackend, Backend, Retry]:
         scripted = ScriptedBackend(name=name)
         backend = Backend(Link(name, scripted.connector))
-        times = Restarts(**{"initial_seconds": 4.0, "max_seconds": 8.0, "crash_limit": 9, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
+        times = RestartSettings(**{"initial_seconds": 4.0, "max_seconds": 8.0, "crash_limit": 9, "crash_window_seconds": 60.0, **restarts})  # type: ignore[arg-type]
         self.nursery.start_soon(Supervisor(backend.link, times, 5, random.Random(1)).run)
         await backend.wait_for(lambda backend: backend.state is State.READY)
         return scripted, backend, Retry(backend, settings, lambda _call: True, random.Random(1), backend)

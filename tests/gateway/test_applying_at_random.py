@@ -20,7 +20,7 @@ import trio
 import trio.testing
 
 from sluicegate import BackendConfig, BackendFailed, ConfigError, Gateway, Sources, open_gateway
-from sluicegate.config.model import Config, ProxyConfig, RestartConfig, TimeoutConfig
+from sluicegate.config.model import Config, ProxyConfig, RestartSettings, TimeoutSettings
 from sluicegate.gateway.differences import Change, differences
 from sluicegate.policies import settings
 from sluicegate.protocol.offers import TOOLS
@@ -41,11 +41,11 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "outlier_detection": (None, settings.OutlierSettings(consecutive_errors=2), settings.OutlierSettings(consecutive_errors=3)),
     "rate_limit": (None, settings.RateLimitSettings(5, max_wait_seconds=2.0), settings.RateLimitSettings(50)),
     "concurrency": (None, settings.ConcurrencySettings(1), settings.ConcurrencySettings(3, max_queue=2)),
-    "timeout": (TimeoutConfig(LONGEST), TimeoutConfig(LONGEST, 2.0)),
+    "timeout": (TimeoutSettings(LONGEST), TimeoutSettings(LONGEST, 2.0)),
     "progress": ("auto", "off"),
     "hide_tools": ((), ("t",), ("u",)),
     "namespace": (None, "n0", "n1"),
-    "restart": (RestartConfig(0.1), RestartConfig(0.5, 2.0)),
+    "restart": (RestartSettings(0.1), RestartSettings(0.5, 2.0)),
     "connect_timeout_seconds": (2.0, 3.0),
     "health": (None, settings.HealthSettings(1.0)),
     "fidelity": ("mended", "strict"),
@@ -71,7 +71,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def named(name: str, **more: Any) -> BackendConfig:
-    return BackendConfig(name, "inprocess", timeout=TimeoutConfig(LONGEST), **more)
+    return BackendConfig(name, "inprocess", timeout=TimeoutSettings(LONGEST), **more)
 
 
 @attrs.define(eq=False)

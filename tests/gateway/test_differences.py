@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sluicegate.config.backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
+from sluicegate.config.backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from sluicegate.gateway.differences import CLASSES, Change, differences, told
 from sluicegate.policies import settings
 
@@ -31,8 +31,8 @@ OTHERWISE: dict[str, Any] = {
     "fidelity": "strict",
     "health": settings.HealthSettings(),
     "connect_timeout_seconds": 3.0,
-    "restart": RestartConfig(initial_seconds=0.1),
-    "timeout": TimeoutConfig(9),
+    "restart": RestartSettings(initial_seconds=0.1),
+    "timeout": TimeoutSettings(9),
     "progress": "off",
     "retry": settings.RetrySettings(),
     "hedging": settings.HedgeSettings(),

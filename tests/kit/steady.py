@@ -9,7 +9,7 @@ import trio
 from tests.kit.doors import RawDoor
 from tests.kit.stdio_client import READY, hello
 
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutSettings
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.playing import Play
@@ -31,7 +31,7 @@ async def steady(play: Play, *, seconds: int = 3600, policies: Mapping[str, Any]
     ]
     frames, lines = ScriptedBackend(*steps, name="frames"), ScriptedBackend(*steps, name="lines")
     play.world.processes.add("lines", program_of(lines))
-    settings = dict(policies or {}, timeout=TimeoutConfig(10.0))
+    settings = dict(policies or {}, timeout=TimeoutSettings(10.0))
     backends = (BackendConfig("frames", "inprocess", **settings), BackendConfig("lines", "stdio", command="lines", **settings))
     config = Config(ProxyConfig("steady", shutdown_timeout_seconds=1.0), backends)
     async with trio.open_nursery() as nursery:

@@ -15,7 +15,7 @@ from tests.kit.stdio_client import CANCEL, READY, hello
 from tests.kit.wild import WildBackend
 from tests.kit.wild_site import WildSite
 
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartSettings, TimeoutSettings
 from sluicegate.gateway.faulting import FaultKit
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.sse import Event, EventParser
@@ -143,7 +143,7 @@ async def storm(
 
 
 def _config(policies: Mapping[str, Any]) -> Config:
-    timeout, restart = TimeoutConfig(LONGEST_CALL, 3.0), RestartConfig(0.1, 2.0, 1000, 60.0)
+    timeout, restart = TimeoutSettings(LONGEST_CALL, 3.0), RestartSettings(0.1, 2.0, 1000, 60.0)
     plain = BackendConfig("frames", "inprocess", timeout=timeout, restart=restart, connect_timeout_seconds=2.0, **policies)
     backends = (plain, attrs.evolve(plain, name="lines", transport="stdio", command="lines"), attrs.evolve(plain, name="site"))
     return Config(ProxyConfig("storm", shutdown_timeout_seconds=5.0), backends)

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate import Builder
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.breaker import Breaker, BreakerState
 from sluicegate.policies.gate import Gate
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
@@ -112,7 +112,7 @@ async def test_in_the_whole_gateway_a_backend_that_hangs_is_left_alone_after_a_f
     builder = Builder("x").backend(
         "b",
         backend.connector,
-        timeout=TimeoutConfig(seconds=5),
+        timeout=TimeoutSettings(seconds=5),
         retry=retry,
         concurrency=ConcurrencySettings(2),
         circuit_breaker=BreakerSettings(minimum_calls=3),

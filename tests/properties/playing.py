@@ -17,7 +17,7 @@ from tests.properties.worlds import Part, World
 
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.session import Connector
-from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig, RestartConfig
+from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig, RestartSettings
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.messages import Request
 from sluicegate.sources import Sources
@@ -29,7 +29,7 @@ from sluicegate.testing.scripted_program import program_of
 
 __all__ = ["Player", "Stage", "open_stage"]
 
-RESTART = RestartConfig(0.1, 0.5, 1000, 60.0)
+RESTART = RestartSettings(0.1, 0.5, 1000, 60.0)
 """Of the far side: it comes back within half a second."""
 
 

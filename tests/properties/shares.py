@@ -11,7 +11,7 @@ from tests.properties.playing import Stage, open_stage
 from tests.properties.watching import Watch
 from tests.properties.worlds import Part, World, draw_part
 
-from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, TimeoutSettings
 from sluicegate.testing.injections.kinds import Delay, RpcError, ToolFails
 from sluicegate.testing.playing import Play
 from sluicegate.testing.script import Rule
@@ -36,7 +36,7 @@ def draw_shared(seed: int) -> World:
     left, parts = WINDOW, list[Part]()
     for number, role in enumerate(["p", *chance.choices("ccmms", k=chance.randint(1, 5))]):  # none is passed over: it is always well
         part = draw_part(chance, f"{role}{number}", "p0", parts, density=0.4)
-        config = attrs.evolve(part.config, circuit_breaker=None, outlier_detection=None, health=None, timeout=TimeoutConfig(60.0))
+        config = attrs.evolve(part.config, circuit_breaker=None, outlier_detection=None, health=None, timeout=TimeoutSettings(60.0))
         if role == "c":
             weight = chance.randint(1, max(1, left - 8))
             left -= weight

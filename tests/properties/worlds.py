@@ -10,7 +10,7 @@ import attrs
 from tests.properties.policies import POLICIES, draw_policies
 from tests.properties.troubles import Trouble, draw_rules, draw_troubles
 
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartSettings, TimeoutSettings
 from sluicegate.policies.settings import RateLimitSettings
 from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.script import Rule, Script
@@ -122,8 +122,8 @@ def draw_part(chance: random.Random, name: str, of: str, others: list[Part], den
     """A backend in the role that its name begins with."""
     if transport is None:
         transport = chance.choice((Transport.FRAMES, Transport.FRAMES, Transport.CHILD, Transport.HTTP))
-    timeout = TimeoutConfig(chance.choice((2.0, 4.0, 6.0)), chance.choice((None, 0.7, 1.5)))
-    restart = RestartConfig(chance.choice((0.1, 0.5)), chance.choice((1.0, 3.0)), chance.randint(2, 6), chance.choice((5.0, 20.0)))
+    timeout = TimeoutSettings(chance.choice((2.0, 4.0, 6.0)), chance.choice((None, 0.7, 1.5)))
+    restart = RestartSettings(chance.choice((0.1, 0.5)), chance.choice((1.0, 3.0)), chance.randint(2, 6), chance.choice((5.0, 20.0)))
     given = draw_policies(chance, density, has_budget=name[0] == "p")
     if name[0] == "s":
         given |= {"failover_for": of, "priority": chance.randint(0, 2)}

@@ -8,7 +8,7 @@ import trio.testing
 from tests.kit.tools import SAFE
 
 from sluicegate import Builder
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.policies.settings import HedgeSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
@@ -58,7 +58,7 @@ async def test_copies_that_are_still_winding_up_are_counted_among_the_attempts(a
     """RES-E10: ``attempts``, and what the log and the metrics count, are all that were begun."""
     backend = ScriptedBackend(Hang(), tools=[SAFE])
     hedging = HedgeSettings(delay_ms=100, max_hedges=2)
-    async with Builder("x").backend("a", backend.connector, timeout=TimeoutConfig(seconds=2), hedging=hedging).open() as gateway:
+    async with Builder("x").backend("a", backend.connector, timeout=TimeoutSettings(seconds=2), hedging=hedging).open() as gateway:
         await gateway.settled()
         call = Call("tools/call", "a_echo", {"name": Raw(b'"a_echo"'), "arguments": Raw(b"{}")})
         assert (await gateway.handler(call)).fault is not None

@@ -14,7 +14,7 @@ from tests.kit.heard import Heard
 from sluicegate import Builder
 from sluicegate.backends.attached import AttachedConnector
 from sluicegate.backends.link import State
-from sluicegate.config.model import BackendConfig, TimeoutConfig
+from sluicegate.config.model import BackendConfig, TimeoutSettings
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.messages import Raw
 from sluicegate.testing.backend import ScriptedBackend
@@ -53,7 +53,7 @@ from sluicegate.testing.script import Answer, Note, Rule, Script
 
 
 def open_gate(transport: Transport, *rules: Rule, backend: ScriptedBackend | None = None) -> AbstractAsyncContextManager[Gate]:
-    return open_any_gate(transport, *rules, backend=backend, timeout=TimeoutConfig(10.0))
+    return open_any_gate(transport, *rules, backend=backend, timeout=TimeoutSettings(10.0))
 
 
 FRAMES, CHILD, HTTP = Transport.FRAMES, Transport.CHILD, Transport.HTTP

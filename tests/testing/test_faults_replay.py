@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from tests.kit.gate import open_gate
 
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
 from sluicegate.testing.injections.draws import Exponential
 from sluicegate.testing.injections.kinds import (
@@ -57,7 +57,7 @@ RULES = [Rule(fault, percent=4) for fault in EVERYTHING]
 async def storm(game: Play, transport: Transport) -> list[str]:
     """Calls one after the other, and what became of them."""
     found: list[str] = []
-    async with open_gate(transport, *RULES, seed=game.seed, timeout=TimeoutConfig(3.0)) as gate:
+    async with open_gate(transport, *RULES, seed=game.seed, timeout=TimeoutSettings(3.0)) as gate:
         for number in range(60):
             what, seconds = await gate.outcome(number)
             found.append(f"{what} {seconds}")
@@ -82,7 +82,7 @@ async def test_faults_follow_the_order_of_attempts_and_nothing_else(autojump_clo
     logs = []
     rules = [Rule(fault, percent=10) for fault in (Delay(Exponential(2)), DropAnswer(), Duplicate(), RpcError(), Unavailable(), WrongId())]
     for pause in (0.0, 1.0, 30.0):
-        async with open_gate(Transport.HTTP, *rules, seed=3, timeout=TimeoutConfig(3.0)) as gate, trio.open_nursery() as nursery:
+        async with open_gate(Transport.HTTP, *rules, seed=3, timeout=TimeoutSettings(3.0)) as gate, trio.open_nursery() as nursery:
             for number in range(50):
                 nursery.start_soon(gate.call, number)
                 await trio.testing.wait_all_tasks_blocked()
@@ -100,7 +100,7 @@ async def test_faults_follow_the_order_of_attempts_and_nothing_else(autojump_clo
 async def test_a_call_under_a_fault_may_be_cut_at_every_checkpoint(
     fault: Injection, transport: Transport, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_gate(transport, Rule(fault, every=2), timeout=TimeoutConfig(3.0)) as gate:
+    async with open_gate(transport, Rule(fault, every=2), timeout=TimeoutSettings(3.0)) as gate:
 
         async def scenario() -> str:
             return (await gate.outcome())[0]

@@ -9,7 +9,7 @@ from tests.kit.calls import a_call
 from tests.kit.heard import Heard
 
 from sluicegate import Builder
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import (
     Answer,
@@ -57,7 +57,7 @@ STEPS: list[tuple[Step, str, float, str]] = [
 async def test_a_step_is_played_behind_a_gateway(
     step: Step, expected: str, seconds: float, _alone: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    builder = Builder("x").backend("b", ScriptedBackend(step, Answer("well again"), name="b").connector, timeout=TimeoutConfig(10.0))
+    builder = Builder("x").backend("b", ScriptedBackend(step, Answer("well again"), name="b").connector, timeout=TimeoutSettings(10.0))
     async with builder.open(strict=True) as gateway:
         began = trio.current_time()
         reply = await gateway.call_tool("b_echo")
@@ -102,7 +102,7 @@ async def test_a_script_gives_faults_to_a_session_too(autojump_clock: trio.testi
 
 async def test_the_transcript_tells_what_was_asked_when_and_what_was_done(autojump_clock: trio.testing.MockClock) -> None:
     backend = ScriptedBackend(Delay(1, Answer("late")), Hang(), name="b")
-    async with Builder("x").backend("b", backend.connector, timeout=TimeoutConfig(2.0)).open(strict=True) as gateway:
+    async with Builder("x").backend("b", backend.connector, timeout=TimeoutSettings(2.0)).open(strict=True) as gateway:
         await gateway.call_tool("b_echo")
         await gateway.call_tool("b_echo")
         await trio.testing.wait_all_tasks_blocked()

@@ -16,7 +16,7 @@ from tests.kit.asgi import AsgiTransport
 from tests.kit.messages import HELLO, READY
 
 from sluicegate import Builder, Gateway
-from sluicegate.config.model import TimeoutConfig
+from sluicegate.config.model import TimeoutSettings
 from sluicegate.protocol.calls import Call, Handler, Reply
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.injections.injector import Injections
@@ -52,7 +52,7 @@ class Client:
 
 @asynccontextmanager
 async def open_client(faults: Injections | None, *, host: str = "127.0.0.1", builder: Builder | None = None) -> AsyncGenerator[Client]:
-    builder = builder or Builder("x").backend("b", ScriptedBackend(name="b").connector, timeout=TimeoutConfig(5.0))
+    builder = builder or Builder("x").backend("b", ScriptedBackend(name="b").connector, timeout=TimeoutSettings(5.0))
     builder.listen(host, 0)
     async with trio.open_nursery() as nursery, builder.open(strict=True, faults=faults) as gateway:
         transport = AsgiTransport(gateway.asgi_app, nursery)

@@ -20,6 +20,7 @@ from ..channel.reading import read_lines
 from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.blot import Blot, unblotted
+from ..protocol.sizes import LARGEST_MESSAGE
 from ..protocol.why import Why
 from .channel import ChannelSession
 from .complaints import Complaints
@@ -52,7 +53,7 @@ class StdioConnector:
     blot: Blot = unblotted
     """Takes known secrets out of what it writes to stderr."""
     open_process: OpenProcess = open_process
-    max_message_size: int = 16 * 1024 * 1024
+    max_message_size: int = LARGEST_MESSAGE
     """The longest line in bytes."""
     grace: float = 2.0
     """Seconds from closing stdin to SIGTERM, and from there to SIGKILL."""

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from ..loggers import get_logger
+from ..policies.settings import RestartSettings
 from ..protocol.faults import Fault
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
@@ -24,7 +25,7 @@ from .link import Link, Phase, State
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed, Opener
 
-__all__ = ["Restarts", "Supervisor"]
+__all__ = ["Supervisor", "pause_after"]
 
 log = get_logger("sluicegate.supervisor")
 
@@ -33,21 +34,10 @@ REST_SECONDS = 0.5
 """Between two readings of changed lists: some servers say that a list has changed whenever it is read."""
 
 
-@attrs.frozen
-class Restarts:
-    """When to try again, in seconds."""
-
-    initial_seconds: float
-    max_seconds: float
-    crash_limit: int
-    """Losses soon after one another that make a loop of crashes."""
-    crash_window_seconds: float
-    """How long a loss is remembered."""
-
-    def pause(self, failures: int, chance: random.Random, *, looping: bool = False) -> float:
-        """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""
-        longest = self.max_seconds if looping else doubled(self.initial_seconds, failures - 1, self.max_seconds)
-        return chance.uniform(0.5, 1.0) * longest
+def pause_after(failures: int, restarts: RestartSettings, chance: random.Random, *, looping: bool = False) -> float:
+    """The pause after so many failures in a row: doubling, capped, and spread so that backends do not return in step."""
+    longest = restarts.max_seconds if looping else doubled(restarts.initial_seconds, failures - 1, restarts.max_seconds)
+    return chance.uniform(0.5, 1.0) * longest
 
 
 @attrs.define(eq=False)
@@ -55,7 +45,7 @@ class Supervisor:
     """Keeps one link alive until it is cancelled."""
 
     link: Link
-    restarts: Restarts
+    restarts: RestartSettings
     connect_seconds: float
     chance: random.Random
     opener: Opener = attrs.field(factory=Handshake)
@@ -69,7 +59,7 @@ class Supervisor:
     _failures: int = attrs.field(default=0, init=False)
     _looping: bool = attrs.field(default=False, init=False)
 
-    def go_by(self, restarts: Restarts, connect_seconds: float) -> None:
+    def go_by(self, restarts: RestartSettings, connect_seconds: float) -> None:
         """From the next attempt or pause on; what is under way goes on as it began."""
         self.restarts, self.connect_seconds = restarts, connect_seconds
         self._patience.configure(connect_seconds)
@@ -96,7 +86,7 @@ class Supervisor:
             self._looping = False  # it has stayed up for long enough
         self._looping = self._looping or len(self._crashes) >= self.restarts.crash_limit
         slower = self._patience.refused(lasting=self._lasting)
-        pause = self.restarts.pause(max(self._failures, len(self._crashes)), self.chance, looping=self._looping or slower > 0)
+        pause = pause_after(max(self._failures, len(self._crashes)), self.restarts, self.chance, looping=self._looping or slower > 0)
         pause *= max(slower, 1.0)
         self.link.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(

@@ -14,22 +14,17 @@ from ..policies.settings import (
     HedgeSettings,
     OutlierSettings,
     RateLimitSettings,
+    RestartSettings,
     RetrySettings,
+    TimeoutSettings,
 )
 from ..protocol.addresses import public_part
+from ..settings.composing import own_first
+from ..settings.ranges import POSITIVE, within
+from ..settings.stand_ins import CanarySettings, MirrorSettings, StandInSettings
 from .inheritance import Inherit
 
-__all__ = ["AliasConfig", "BackendConfig", "BackendTlsConfig", "RestartConfig", "TimeoutConfig"]
-
-
-@attrs.frozen
-class TimeoutConfig:
-    """How long a call may take: all its attempts together, and each of them."""
-
-    seconds: float = 300.0
-    """A whole call, with all its attempts."""
-    per_attempt_seconds: float | None = None
-    """Each attempt; progress starts it anew; no limit unless given."""
+__all__ = ["AliasConfig", "BackendConfig", "BackendTlsConfig", "RestartSettings", "TimeoutSettings"]
 
 
 def _shown_address(url: str | None) -> str:
@@ -37,8 +32,8 @@ def _shown_address(url: str | None) -> str:
     return repr(url if url is None else public_part(url))
 
 
-def _timeout(given: TimeoutConfig | None) -> TimeoutConfig:
-    return TimeoutConfig() if given is None else given
+def _timeout(given: TimeoutSettings | None) -> TimeoutSettings:
+    return TimeoutSettings() if given is None else given
 
 
 @attrs.frozen
@@ -49,20 +44,6 @@ class AliasConfig:
     """The backend's own name."""
     to: str
     """The name that clients see instead."""
-
-
-@attrs.frozen
-class RestartConfig:
-    """How a backend that went away is brought back."""
-
-    initial_seconds: float = 0.5
-    """The first wait; each further one is twice as long, with jitter."""
-    max_seconds: float = 30.0
-    """The longest wait."""
-    crash_limit: int = 5
-    """That many ends within the window are a crash loop: then only the longest wait is used."""
-    crash_window_seconds: float = 60.0
-    """How long such a window is."""
 
 
 @attrs.frozen
@@ -77,8 +58,8 @@ class BackendTlsConfig:
     """Its private key; the certificate's file holds that, too, unless given."""
 
 
-@attrs.frozen
-class BackendConfig:
+@attrs.frozen(field_transformer=own_first)
+class BackendConfig(MirrorSettings, CanarySettings, StandInSettings):
     """One MCP server behind the gateway."""
 
     name: str
@@ -108,33 +89,17 @@ class BackendConfig:
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)
     """The HTTP proxy through which the backend is reached."""
-    timeout: TimeoutConfig = attrs.field(factory=TimeoutConfig, converter=_timeout)
+    timeout: TimeoutSettings = attrs.field(factory=TimeoutSettings, converter=_timeout)
     namespace: str | None = None
     """Stands before its names; the backend's name unless given; empty passes its names through unchanged."""
     enabled: bool = True
     """Whether it is there at all."""
     required: bool = False
     """Whether the gateway must not start without it."""
-    connect_timeout_seconds: float = 30.0
+    connect_timeout_seconds: float = attrs.field(default=30.0, metadata=within(POSITIVE))
     """How long it may take to start and to shake hands."""
     sessions: Literal["shared", "per_client"] = "shared"
     """One session for all clients, or one for each."""
-    failover_for: str | None = None
-    """The backend under whose names it answers when that one cannot."""
-    priority: int = 0
-    """Among the stand-ins of one backend the lowest is asked first."""
-    canary_of: str | None = None
-    """The backend of whose calls it gets a share; where it fails, that one answers."""
-    weight: int = 100
-    """A canary's share of its primary's calls, in percent."""
-    canary_sticky: bool = False
-    """Whether a caller stays where it was led first; then the share is one of callers, not of calls."""
-    mirror_of: str | None = None
-    """The backend of whose calls it gets copies; its answers are thrown away."""
-    mirror_percent: int = 100
-    """Of the calls; 0 is off."""
-    mirror_hidden: bool = False
-    """Whether clients do not see it under its own name."""
     expose_tools: tuple[str, ...] = ()
     """Patterns; only these are shown and may be called, and from then on only what is listed."""
     hide_tools: tuple[str, ...] = ()
@@ -153,7 +118,7 @@ class BackendConfig:
     """Whether its progress and log lines reach callers; without any its answers over HTTP are plain JSON, which has no limit to its size."""
     fidelity: Literal["mended", "strict"] = "mended"
     """Whether its lists are offered as clients can read them, or as they came."""
-    restart: RestartConfig = attrs.field(factory=RestartConfig)
+    restart: RestartSettings = attrs.field(factory=RestartSettings)
     retry: RetrySettings | None = None
     hedging: HedgeSettings | None = None
     circuit_breaker: BreakerSettings | None = None

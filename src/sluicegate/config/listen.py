@@ -6,6 +6,9 @@ from typing import Literal
 
 import attrs
 
+from ..settings.composing import own_first
+from ..settings.connections import ConnectionSettings
+
 __all__ = ["ListenConfig", "ListenTlsConfig"]
 
 
@@ -25,37 +28,26 @@ class ListenTlsConfig:
     """Only clients with a certificate of these authorities may connect; none is asked for one unless given."""
 
 
-@attrs.frozen
-class ListenConfig:
+@attrs.frozen(field_transformer=own_first)
+class ListenConfig(ConnectionSettings):
     """Where clients connect."""
 
     host: str = attrs.field(default="127.0.0.1", converter=_without_brackets)
-    """A name or an address; an IPv6 address may be in brackets, as in a URL."""
+    """The name or address to bind; one that others can reach needs [auth]. An IPv6 address may be in brackets, as in a URL."""
     port: int = 8080
     """0 lets the system choose."""
-    unix: str | None = None
-    """The path of a socket that takes the place of host and port, relative to the configuration."""
+    unix: str | None = attrs.field(default=None, metadata={"example": "/run/sluicegate/gate.sock"})
+    """The path of a Unix socket that takes the place of host and port, relative to this file."""
     unix_mode: str = "600"
-    """Who may connect to it: the octal permissions of the socket."""
+    """Who may connect to it: the socket's permissions, in octal."""
     systemd: bool = False
     """Whether systemd has opened the sockets already, which take the place of host and port."""
     server: Literal["auto", "native", "hypercorn"] = "auto"
-    """What speaks HTTP; ``auto`` is our own, and Hypercorn where there is TLS."""
+    """What speaks HTTP: "native", "hypercorn"; auto is native, and hypercorn where there is TLS."""
     tls: ListenTlsConfig | None = None
-    head_seconds: float = 10.0
-    """From the first byte of a request to the end of its headers, and for the TLS handshake."""
-    body_seconds: float = 30.0
-    """For a request's body; one that brings 500 bytes a second may take longer."""
-    write_seconds: float = 30.0
-    """How long a client may not read; one that takes 500 bytes a second may take longer."""
-    idle_seconds: float = 75.0
-    """Between two requests on one connection."""
-    max_connections: int = 4096
-    """Open at the same time."""
-    max_connections_per_peer: int = 0
-    """From one address; 0 is no limit."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; if there are any, then also over a Unix socket."""
+    """Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed: ["10.0.0.0/8"]; if there are any, those who come over a Unix
+    socket are believed, too."""
 
     @property
     def place(self) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import cattrs
 
-from ..policies.ranges import OutOfRange
 from ..policies.settings import needed
+from ..settings.ranges import OutOfRange
 from .homes import home_of, keys_of
 from .nearest import instead_of_unknown
 from .planned import Finding, keys_at

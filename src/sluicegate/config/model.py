@@ -11,10 +11,12 @@ from typing import Literal
 
 import attrs
 
-from ..policies.ranges import WHOLE
 from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
-from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartConfig, TimeoutConfig
+from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
+from ..settings.clients import ClientLimits
+from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
+from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from .listen import ListenConfig, ListenTlsConfig
 from .problem import Problem, Provenance, line_of, origin_of
 
@@ -32,12 +34,12 @@ __all__ = [
     "MetricsConfig",
     "ObservabilityConfig",
     "ProxyConfig",
-    "RestartConfig",
+    "RestartSettings",
     "SecurityConfig",
-    "TimeoutConfig",
+    "TimeoutSettings",
 ]
 
-MIB = 1024 * 1024
+_NOBODY = Range(0, words="must be >= 0", instead="write 0 to wait for nobody")
 OTHER_WORDS = {"warn": "warning", "trace": "debug"}
 """What other programs call a level of the log; there is none below debug."""
 
@@ -46,29 +48,31 @@ OTHER_WORDS = {"warn": "warning", "trace": "debug"}
 class ProxyConfig:
     """The gateway as its clients see it."""
 
-    name: str
+    name: str = attrs.field(metadata={"example": "reference"})
     """The name that clients see."""
     version: str = "0.1.0"
     """The version that clients see."""
+    listen: ListenConfig = attrs.field(factory=ListenConfig)
+    instructions: str | None = attrs.field(default=None, metadata={"example": "Ask for times."})
+    """Sent to clients instead of what the backends say about themselves."""
+    shutdown_timeout_seconds: float = attrs.field(default=30.0, metadata=within(ANY_NUMBER))
+    """How long running calls may take to end after SIGTERM."""
+    startup_wait_seconds: float | None = attrs.field(default=None, metadata=within(_NOBODY, example=10))
+    """How long the first list waits for backends that are starting; 10 unless given, and 30 over stdio."""
+    import_backends: str | None = attrs.field(default=None, metadata={"example": ".mcp.json"})
+    """Adds the servers of a client's file, relative to this one."""
+    rate_limit: RateLimitSettings | None = attrs.field(default=None, metadata={"example": {"requests": 1000}})
+    """Of all requests of all clients together; its keys are those of [backends.rate_limit] (GRL-1)."""
+
     separator: str = "_"
     """Stands between a backend's namespace and its own names."""
-    listen: ListenConfig = attrs.field(factory=ListenConfig)
-    instructions: str | None = None
-    """Sent instead of what the backends say about themselves."""
-    shutdown_timeout_seconds: float = 30.0
-    """How long running calls may take to end after SIGTERM."""
-    startup_wait_seconds: float | None = None
-    """How long the first list waits for backends that are starting; 10 unless given, and 30 over stdio."""
-    page_size: int = 0
+    page_size: int = attrs.field(default=WHOLE_LIST, metadata=within(ANY_NUMBER))
     """Entries per page of a list; 0 sends a list whole."""
-    max_tool_name: int = 64
-    """Characters; longer names are shortened with a hash."""
-    tool_names: Literal["portable", "keep"] | None = None
-    """Whether names of tools and prompts are made of letters, digits, ``_`` and ``-`` alone; they are where ``separator`` is, unless given."""
-    import_backends: str | None = None
-    """A client's ``.mcp.json``, relative to the configuration."""
-    rate_limit: RateLimitSettings | None = None
-    """Of all requests of all clients together (GRL-1)."""
+    max_tool_name: int = attrs.field(default=LONGEST_TOOL_NAME, metadata=within(ANY_NUMBER))
+    """Characters; longer names are shortened with a hash; 0 is no limit."""
+    tool_names: Literal["portable", "keep"] | None = attrs.field(default=None, metadata={"example": "portable"})
+    """Names of tools and prompts: "portable" makes them of A-Z, a-z, 0-9, _ and -, others are replaced and get a hash; "keep" leaves them.
+    Portable unless given, except where the separator is another character."""
 
     @property
     def portable_names(self) -> bool:
@@ -87,29 +91,17 @@ class BearerAuth:
 
 
 @attrs.frozen
-class SecurityConfig:
+class SecurityConfig(ClientLimits):
     """Limits that hold whoever is calling."""
 
-    max_body_size: int = 4 * MIB
-    """Bytes of a client's request."""
-    max_message_size: int = 16 * MIB
+    max_message_size: int = attrs.field(default=LARGEST_MESSAGE, metadata=within(POSITIVE))
     """Bytes of one message from a backend."""
-    max_argument_size: int | None = attrs.field(default=None, validator=WHOLE)
+    max_argument_size: int | None = attrs.field(default=None, validator=WHOLE, metadata={"example": 65536})
     """Bytes of the arguments of a tool's call, as JSON without blanks; no limit of their own unless given."""
     allowed_hosts: tuple[str, ...] = ()
-    """Values of ``Host`` beyond those of the bound address."""
+    """Values of Host beyond those of the bound address: "gate.example", "gate.example:8080"."""
     allowed_origins: tuple[str, ...] = ()
-    """Web pages that may call, as their ``Origin``."""
-    max_sessions: int = 10_000
-    """Sessions of clients at the same time; for one more, the one ends that was not used for longest."""
-    max_sessions_per_principal: int | None = None
-    """Or per address where there is no ``auth``; a quarter of ``max_sessions``, and at least 16, unless given."""
-    session_idle_seconds: float = 1800.0
-    """A session without calls and open streams ends after that."""
-    max_streams_per_session: int = 64
-    """Open streams of one session."""
-    orphan_seconds: float = 60.0
-    """How long a call goes on after its client's connection was lost."""
+    """Web pages that may call: "https://app.example"."""
 
 
 @attrs.frozen
@@ -133,7 +125,7 @@ class ObservabilityConfig:
     """What the gateway tells about itself."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """What the log on stderr tells: debug (trace), info, warning (warn) or error."""
+    """What the log on stderr tells: "debug" (trace), "info", "warning" (warn) or "error"."""
     json_logs: bool = False
     """One JSON object a line instead of text."""
     access_log: AccessLogConfig = attrs.field(factory=AccessLogConfig)

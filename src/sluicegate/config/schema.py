@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import attrs
 
-from ..policies.ranges import Range
 from ..policies.settings import Only
+from ..settings.ranges import Range, range_of
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
 from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, ObservabilityConfig, ProxyConfig, SecurityConfig
@@ -71,7 +71,7 @@ def _table(cls: type[Any], tables: Json) -> Json:
     fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if not (cls is Config and field.name in NOT_FROM_FILES)]
     for field in fields:
         said = {"description": sentences[field.name]} if field.name in sentences else {}
-        keys[field.name.rstrip("_")] = _value(field.type, field.validator, tables) | said | _default(field.default)
+        keys[field.name.rstrip("_")] = _value(field.type, range_of(field), tables) | said | _default(field.default)
     if cls is Config:
         plans = (_plan_of_table({**kinds, "type!": (name,)}) for name, kinds in AUTH.items())
         keys["auth"]["anyOf"] = [{"$ref": keys["auth"].pop("$ref")}, *plans]
@@ -87,10 +87,10 @@ def _table(cls: type[Any], tables: Json) -> Json:
     }
 
 
-def _value(kind: Any, validator: object, tables: Json) -> Json:
+def _value(kind: Any, range_: Range | None, tables: Json) -> Json:
     """What may stand behind a key."""
     if kind in _SIMPLE:
-        return _SIMPLE[kind] | (_range(validator) if isinstance(validator, Range) else {})
+        return _SIMPLE[kind] | ({} if range_ is None else _range(range_))
     if get_origin(kind) is Literal:
         words = get_args(kind)
         others = "|".join(_in_any_case(other) for other, word in OTHER_WORDS.items() if word in words)
@@ -101,7 +101,7 @@ def _value(kind: Any, validator: object, tables: Json) -> Json:
     if attrs.has(kind):
         return {"$ref": f"#/$defs/{_name_in(tables, kind)}"}
     (wanted,) = (one for one in get_args(kind) if one is not types.NoneType)
-    found = _value(wanted, validator, tables)
+    found = _value(wanted, range_, tables)
     if attrs.has(wanted):
         tables[_name_in(tables, wanted)]["type"] = ["object", "null"]
     elif "anyOf" in found:

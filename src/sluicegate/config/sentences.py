@@ -22,7 +22,11 @@ def purpose_of(cls: type[Any]) -> str:
 
 
 def sentences_of(cls: type[Any]) -> dict[str, str]:
-    """What each field is for that has a sentence; nothing where the source did not come with the program."""
+    """What each field is for that has a sentence, those that it inherits included; nothing where the source did not come with the program."""
+    return {name: sentence for kind in reversed(cls.__mro__[:-1]) for name, sentence in _own_sentences(kind).items()}
+
+
+def _own_sentences(cls: type[Any]) -> dict[str, str]:
     try:
         source = inspect.getsource(cls)
     except OSError:

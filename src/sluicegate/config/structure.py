@@ -15,8 +15,8 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from ..policies.ranges import OutOfRange, Range
 from ..policies.settings import Only
+from ..settings.ranges import OutOfRange, Range
 from .homes import NOT_FROM_FILES, keys_of
 from .inheritance import Inherit
 from .interpolate import Inserted

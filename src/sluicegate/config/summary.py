@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from .inheritance import inherited
-from .model import BackendConfig, Config, TimeoutConfig
+from .model import BackendConfig, Config, TimeoutSettings
 
 __all__ = ["environments", "features", "summary"]
 
@@ -25,7 +25,7 @@ def features(backend: BackendConfig, left: int = 100) -> tuple[str, ...]:
     """
     sticky = " of its callers" if backend.canary_sticky else ""
     found = {
-        "timeout": backend.timeout != TimeoutConfig(),
+        "timeout": backend.timeout != TimeoutSettings(),
         "rate-limit": backend.rate_limit is not None,
         "circuit-breaker": backend.circuit_breaker is not None,
         "retry": backend.retry is not None,

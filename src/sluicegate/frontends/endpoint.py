@@ -17,6 +17,9 @@ from ..protocol.members import TOO_MANY
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..routing.directory import Directory
+from ..settings.clients import ClientLimits
+from ..settings.composing import own_first, values_of
+from ..settings.connections import ConnectionSettings
 from ..sources import Sources
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
@@ -29,25 +32,20 @@ CAPABILITIES = frozenset({"elicitation", "experimental", "extensions", "roots", 
 """Those that the protocol knows. The names of others would be kept as long as a session, and mean nothing to us."""
 
 
-@attrs.frozen
-class Limits:
-    """Bounds on what clients may have of us. Sizes are bytes."""
+@attrs.frozen(field_transformer=own_first)
+class Limits(ClientLimits):
+    """Bounds on what clients may have of us: what can be set of them, and what is our own. One HTTP body is one line on stdio."""
 
-    max_body_size: int = 4 * 1024 * 1024
-    """One HTTP request body, or one line on stdio."""
-    max_sessions: int = 10_000
-    max_sessions_per_principal: int | None = None
-    """Or, where nobody has to say who he is, per network; None is a quarter of all, and at least 16."""
-    session_idle_seconds: float = 1800
-    max_streams_per_session: int = 64
-    """GET streams that may be open, and answers that may wait for a client to come back for them."""
-    max_streams: int = 4096
+    max_streams: int = ConnectionSettings().max_connections
     """Connections that there may be: one owner may open streams on as many as are left for all others, so alone on half of them."""
     max_calls_per_session: int = 1024
-    orphan_seconds: float = 60
-    """How long a call goes on whose connection is gone, in case its client comes back for the answer."""
     max_orphans: int = 1024
-    """Such calls of all sessions together."""
+    """Calls of all sessions together that go on without a connection."""
+
+    @classmethod
+    def of(cls, clients: ClientLimits, *, max_streams: int) -> Limits:
+        """What a table says of clients, beside the number of connections."""
+        return cls(**values_of(ClientLimits, clients), max_streams=max_streams)
 
     @property
     def share_of_sessions(self) -> int:

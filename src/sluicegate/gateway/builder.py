@@ -30,6 +30,8 @@ __all__ = ["Builder", "Source"]
 Source: TypeAlias = "str | Sequence[str] | Server[Any] | MCPServer[Any] | Connector"
 """How to reach a backend: a URL, a command with its arguments, a server object of the MCP SDK, or a `Connector`."""
 
+_AS_USUAL = ProxyConfig("")
+
 
 class Builder:
     """Collects backends and settings; every method returns the builder, so that calls can be chained.
@@ -41,7 +43,7 @@ class Builder:
             reply = await gateway.call_tool("time_get_current_time", {"timezone": "UTC"})
     """
 
-    def __init__(self, name: str, version: str = "0.1.0") -> None:
+    def __init__(self, name: str, version: str = _AS_USUAL.version) -> None:
         self._proxy = ProxyConfig(name=name, version=version, listen=ListenConfig(port=0))
         self._backends: list[BackendConfig] = []
         self._servers: dict[str, object] = {}

@@ -63,14 +63,9 @@ def server_for(listen: ListenConfig) -> Serve:
 
 def settings_of(listen: ListenConfig) -> ServerSettings:
     """The limits as the servers know them."""
-    return ServerSettings(
-        head_seconds=listen.head_seconds,
-        idle_seconds=listen.idle_seconds,
-        body_seconds=listen.body_seconds,
-        write_seconds=listen.write_seconds,
+    return ServerSettings.of(
+        listen,
         takes_waiting=not listen.systemd,
-        max_connections=listen.max_connections,
-        max_connections_per_peer=listen.max_connections_per_peer,
         trusted=tuple(ipaddress.ip_network(address, strict=False) for address in listen.trusted_proxies),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 
+import attrs
 import trio
 
 from ..backends.session import Connector
@@ -188,16 +189,8 @@ def _connecting(
 
 
 def _limits(config: Config, clientele: Clientele) -> Limits:
-    security = config.security
-    return Limits(
-        max_body_size=security.max_body_size,
-        max_sessions=1 if clientele.is_one else security.max_sessions,
-        max_sessions_per_principal=security.max_sessions_per_principal,
-        session_idle_seconds=security.session_idle_seconds,
-        max_streams=config.proxy.listen.max_connections,
-        max_streams_per_session=security.max_streams_per_session,
-        orphan_seconds=security.orphan_seconds,
-    )
+    limits = Limits.of(config.security, max_streams=config.proxy.listen.max_connections)
+    return attrs.evolve(limits, max_sessions=1) if clientele.is_one else limits
 
 
 def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], faults: FaultKit | None) -> App:

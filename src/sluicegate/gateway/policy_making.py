@@ -10,7 +10,6 @@ import trio
 
 from ..backends.backend import Backend
 from ..backends.health import Health
-from ..backends.supervisor import Restarts
 from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
@@ -37,7 +36,6 @@ __all__ = [
     "may_hedge",
     "outlier_of",
     "queue_layer",
-    "restarts_of",
     "retry_layer",
 ]
 
@@ -131,9 +129,3 @@ def queue_layer(config: BackendConfig) -> Callable[[Handler], Concurrency] | Non
 def health_of(config: BackendConfig, blot: Blot) -> Health | None:
     """What probes it, and judges it while it is up."""
     return None if config.health is None else Health(config.name, config.health, blot=blot)
-
-
-def restarts_of(config: BackendConfig) -> Restarts:
-    """How it is brought back."""
-    restart = config.restart
-    return Restarts(restart.initial_seconds, restart.max_seconds, restart.crash_limit, restart.crash_window_seconds)

@@ -14,7 +14,6 @@ from ..backends.link import Link, Phase, State, StateChange
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig, ProxyConfig
 from .handles import Policies
-from .policy_making import restarts_of
 
 __all__ = ["BackendFailed", "SkippedBackend", "Supervised"]
 
@@ -61,7 +60,7 @@ class Supervised:
     def of(cls, config: BackendConfig, source: object, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervised:
         """A backend with a link, and its supervisor, which nobody has started yet."""
         opener = Handshake(proxy.name, proxy.version)
-        supervisor = Supervisor(link, restarts_of(config), config.connect_timeout_seconds, chance, opener)
+        supervisor = Supervisor(link, config.restart, config.connect_timeout_seconds, chance, opener)
         return cls(config, source, Backend(link), supervisor)
 
     @property
@@ -97,7 +96,7 @@ class Supervised:
         if policies not in self._policies:
             is_idle = self.backend.in_flight == 0  # else what is there now may come back to the policies that it has passed
             self._policies = (*(one for one in self._policies if one.holds_calls or not is_idle), policies)[-MOST_POLICIES:]
-        self.supervisor.go_by(restarts_of(config), config.connect_timeout_seconds)
+        self.supervisor.go_by(config.restart, config.connect_timeout_seconds)
 
     def tell(self, on_change: Callable[[StateChange], None], on_lists: Callable[[], None]) -> None:
         """From now on it is somebody's business how it is. Whoever is only tried changes nothing that anybody could see."""

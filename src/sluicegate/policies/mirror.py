@@ -15,10 +15,12 @@ from ..loggers import get_logger
 from ..observe.statistics import counter, snapshot
 from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+from ..settings.stand_ins import MirrorSettings
 
 __all__ = ["Mirror", "MirrorStatistics", "Shadow"]
 
 log = get_logger("sluicegate.mirror")
+_AS_USUAL = MirrorSettings()
 
 
 @attrs.frozen
@@ -34,7 +36,7 @@ class Shadow:
 
     name: str
     handler: Handler
-    percent: int = attrs.field(default=100, validator=(attrs.validators.ge(0), attrs.validators.le(100)))
+    percent: int = attrs.field(default=_AS_USUAL.mirror_percent, validator=(attrs.validators.ge(0), attrs.validators.le(100)))
     """Exactly so many of any 100 consecutive calls, evenly spread; 0 is none."""
     seconds: float = attrs.field(default=30.0, kw_only=True)
     """How long a copy may take."""

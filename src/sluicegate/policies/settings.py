@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
-from .ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range
+from ..settings.ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range, within
 
 __all__ = [
     "TABLES",
@@ -25,7 +25,9 @@ __all__ = [
     "Only",
     "OutlierSettings",
     "RateLimitSettings",
+    "RestartSettings",
     "RetrySettings",
+    "TimeoutSettings",
     "needed",
 ]
 
@@ -37,6 +39,32 @@ _PERCENTILE = Range(
     0, 100, without_least=True, without_most=True, words="must be > 0 and < 100", instead="write how many percent are in time, such as 95"
 )
 _OF_A_GROUP = Range(0, 100, words="must be 0-100", instead="write percent of the backends that stand in for each other")
+
+
+@attrs.frozen
+class TimeoutSettings:
+    """How long a call may take: all its attempts together, and each of them."""
+
+    table: ClassVar[str] = "timeout"
+    seconds: float = attrs.field(default=300.0, metadata=within(POSITIVE))
+    """A whole call, with all its attempts."""
+    per_attempt_seconds: float | None = attrs.field(default=None, metadata=within(POSITIVE, example=30))
+    """Each attempt; progress starts it anew; no limit unless given."""
+
+
+@attrs.frozen
+class RestartSettings:
+    """How a backend that went away is brought back."""
+
+    table: ClassVar[str] = "restart"
+    initial_seconds: float = attrs.field(default=0.5, metadata=within(POSITIVE))
+    """The first wait before a restart; each further one is twice as long, with jitter."""
+    max_seconds: float = attrs.field(default=30.0, metadata=within(POSITIVE))
+    """The longest wait."""
+    crash_limit: int = attrs.field(default=5, metadata=within(POSITIVE))
+    """That many ends within the window are a crash loop: then only the longest wait is used."""
+    crash_window_seconds: float = attrs.field(default=60.0, metadata=within(POSITIVE))
+    """How long such a window is."""
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from ..protocol.calls import Caller, Handler, Reply
 from ..protocol.messages import Params, Raw, encode, read_text
 from ..protocol.names import Names, fitting, shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
+from ..protocol.sizes import LONGEST_TOOL_NAME, WHOLE_LIST
 from .inventory import Inventory
 from .lengths import longest, too_long
 from .pages import Pages, paged
@@ -101,8 +102,8 @@ def build(
     entries: Sequence[Entry],
     *,
     separator: str,
-    page_size: int = 0,
-    max_tool_name: int = 64,
+    page_size: int = WHOLE_LIST,
+    max_tool_name: int = LONGEST_TOOL_NAME,
     portable: bool = False,
     instructions: str | None = None,
 ) -> Catalogue:

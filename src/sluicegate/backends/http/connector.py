@@ -14,6 +14,7 @@ from ...http1.client.origin import Address, parse_address
 from ...http1.client.pool import HttpClient, open_client
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
+from ...protocol.sizes import LARGEST_MESSAGE
 from ...tls.client import TlsFiles
 from ..session import BackendSession, ConnectFailed, Inbox
 from .session import HttpSession
@@ -39,7 +40,7 @@ class HttpConnector:
     """The URL of a proxy on the way, with user and password if it wants them."""
     wall: Callable[[], float] = time.time
     """Time of day, in seconds since the epoch."""
-    max_message_size: int = 16 * 1024 * 1024
+    max_message_size: int = LARGEST_MESSAGE
     """The largest answer, or event of a stream, in bytes."""
     transport: str = "http"
     finish: Finish = quicken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import attrs
 
 from ...protocol.names import ambiguous
 from ...routing.patterns import BadPattern, Pattern
+from ...settings.ranges import impossible
 from ..model import BackendConfig, Config
 from ..problem import Problem
 from .idle_policies import policy_warnings
@@ -99,19 +101,11 @@ class _Backend:
 
     def numbers(self) -> Iterator[Problem]:
         backend = self.backend
-        attempt, restart = backend.timeout.per_attempt_seconds, backend.restart
-        positive = {
-            "timeout.seconds": backend.timeout.seconds,
-            "timeout.per_attempt_seconds": 1 if attempt is None else attempt,
-            "connect_timeout_seconds": backend.connect_timeout_seconds,
-            "restart.initial_seconds": restart.initial_seconds,
-            "restart.max_seconds": restart.max_seconds,
-            "restart.crash_limit": restart.crash_limit,
-            "restart.crash_window_seconds": restart.crash_window_seconds,
-        }
-        for key, value in positive.items():
-            if value <= 0:
-                yield self._at(key, f"{key} must be > 0", "write a positive number, or leave the key out for its default")
+        timeout, restart = backend.timeout, backend.restart
+        for table, settings in (("timeout.", timeout), ("", backend), ("restart.", restart)):
+            for key, range_, number in impossible(settings):
+                got = f", got {number}" if range_.most < math.inf else ""
+                yield self._at(table + key, f"{table}{key} {range_.words}{got}", range_.instead)
         if 0 < restart.max_seconds < restart.initial_seconds:
             yield self._at("restart.max_seconds", "the longest wait is shorter than the first", "write at least restart.initial_seconds")
 

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from ...settings.ranges import impossible
 from ..listen import ListenConfig, ListenTlsConfig
 from ..problem import Problem
 from .files import unreadable_files
@@ -84,11 +85,8 @@ def _place(listen: ListenConfig) -> Iterator[Problem]:
 
 
 def _numbers(listen: ListenConfig) -> Iterator[Problem]:
-    for key in ("head_seconds", "body_seconds", "write_seconds", "idle_seconds", "max_connections"):
-        if getattr(listen, key) <= 0:
-            yield _at(key, f"{key} must be > 0", "write a positive number, or leave the key out for its default")
-    if listen.max_connections_per_peer < 0:
-        yield _at("max_connections_per_peer", "max_connections_per_peer must be >= 0", "write 0 for no limit")
+    for key, range_, _number in impossible(listen):
+        yield _at(key, f"{key} {range_.words}", range_.instead)
 
 
 def _tls(tls: ListenTlsConfig) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from ..backends import BackendConfig, TimeoutConfig
+from ..backends import BackendConfig, TimeoutSettings
 from ..nearest import names_shown, nearest
 from ..problem import Problem
 
@@ -25,7 +25,7 @@ def role_rules(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
     for index, backend in enumerate(backends):
         role = _Role(group, index, backend)
         named = role.circle() if index in group.circles else (found for key in _ROLES for found in role.reference(key))
-        yield [*role.numbers(), *role.only_one(), *named, *role.shares()]
+        yield [*role.only_one(), *named, *role.shares()]
 
 
 def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
@@ -88,16 +88,6 @@ class _Role:
     group: _Group
     index: int
     backend: BackendConfig
-
-    def numbers(self) -> Iterator[Problem]:
-        backend = self.backend
-        if not 0 <= backend.mirror_percent <= 100:
-            what = f"mirror_percent must be 0-100, got {backend.mirror_percent}"
-            yield self._at("mirror_percent", what, "write the share in percent; 0 is off")
-        if not 1 <= backend.weight <= 100:
-            yield self._at("weight", f"weight must be 1-100, got {backend.weight}", "write the canary's share of the calls in percent")
-        if backend.priority < 0:
-            yield self._at("priority", "priority must be >= 0", "the lowest number is asked first")
 
     def only_one(self) -> Iterator[Problem]:
         has = [key for key in _ROLES if getattr(self.backend, key) is not None]
@@ -165,7 +155,7 @@ class _Role:
         for key in _SHOWN:
             if getattr(backend, key):
                 yield self._at(key, f"{key} has no effect: a {role} shows its primary's names", "set it on the primary")
-        if backend.timeout.seconds != TimeoutConfig().seconds:
+        if backend.timeout.seconds != TimeoutSettings().seconds:
             what = f"timeout.seconds has no effect: the primary's holds for a whole call, also at a {role}"
             yield self._at("timeout.seconds", what, "set it on the primary, or write timeout.per_attempt_seconds")
         if backend.retry is not None and backend.retry.budget_percent is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from ...protocol.addresses import is_loopback
 from ...protocol.headers import is_token
 from ...protocol.names import is_portable
+from ...settings.ranges import impossible
 from ..model import Config
 from ..problem import Problem
 from .backends import backend_rules, backend_warnings
@@ -111,27 +112,13 @@ def _proxy(config: Config) -> Iterator[Problem]:
             f"a name of {proxy.max_tool_name} characters has no room for a hash",
             "write 24 or more, or 0 for no limit",
         )
-    for key in ("max_tool_name", "page_size", "shutdown_timeout_seconds"):
-        if getattr(proxy, key) < 0:
-            yield _at(f"proxy.{key}", f"{key} must be >= 0", "write 0 or more")
-    if proxy.startup_wait_seconds is not None and proxy.startup_wait_seconds < 0:
-        yield _at("proxy.startup_wait_seconds", "startup_wait_seconds must be >= 0", "write 0 to wait for nobody")
+    for key, range_, _number in impossible(proxy):
+        yield _at(f"proxy.{key}", f"{key} {range_.words}", range_.instead)
 
 
 def _limits(config: Config) -> Iterator[Problem]:
-    keys = (
-        "max_body_size",
-        "max_message_size",
-        "max_sessions",
-        "max_sessions_per_principal",
-        "max_streams_per_session",
-        "session_idle_seconds",
-    )
-    for key in keys:
-        if (value := getattr(config.security, key)) is not None and value <= 0:
-            yield _at(f"security.{key}", f"{key} must be > 0", "write a positive number, or leave the key out for its default")
-    if config.security.orphan_seconds < 0:
-        yield _at("security.orphan_seconds", "orphan_seconds must be >= 0", "write 0 to end a call with its connection")
+    for key, range_, _number in impossible(config.security):
+        yield _at(f"security.{key}", f"{key} {range_.words}", range_.instead)
 
 
 def _lists(config: Config) -> Iterator[Problem]:

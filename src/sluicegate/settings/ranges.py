@@ -1,17 +1,19 @@
 """Which numbers a setting may have.
 
-A range is a validator of attrs, so that nobody makes settings with an impossible number, whether in a file or in a program; and it can be
-read, so that ``check`` tells of a file with the same words, and an editor before that.
+A range can be read, so that ``check`` tells of a file with its words, and an editor before that. It is a validator of attrs, too: nobody makes
+settings of a policy with an impossible number, whether in a file or in a program. Where a field has it ``within`` its metadata, ``check`` alone
+looks at it: a program that sets several tables is told at once of all that is wrong with them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-__all__ = ["NEEDED", "NOT_NEGATIVE", "POSITIVE", "SHARE", "WHOLE", "OutOfRange", "Range"]
+__all__ = ["ANY_NUMBER", "NEEDED", "NOT_NEGATIVE", "POSITIVE", "SHARE", "WHOLE", "OutOfRange", "Range", "impossible", "range_of", "within"]
 
 
 class OutOfRange(ValueError):
@@ -70,4 +72,24 @@ POSITIVE = Range(0, without_least=True, words="must be > 0", instead="write a po
 WHOLE = Range(1, words="must be > 0", instead="write 1 or more, or leave the key out for its default")
 NEEDED = Range(1, words="must be > 0", instead="write 1 or more, or leave the table out for no limit")
 NOT_NEGATIVE = Range(0, words="must be >= 0", instead="write 0 or more, or leave the key out for its default")
+ANY_NUMBER = Range(0, words="must be >= 0", instead="write 0 or more")
 SHARE = Range(0, 1, without_least=True, words="must be in (0.0, 1.0]", instead="write a share, such as 0.5 for one in two")
+
+
+def within(range_: Range, *, example: object = None) -> dict[str, object]:
+    """The metadata of a field whose range is for ``check`` to hold; the example is shown where there is no default."""
+    return {"range": range_, "example": example}
+
+
+def range_of(field: attrs.Attribute[Any]) -> Range | None:
+    """Which numbers a setting may have, wherever that is held; None for what is no number, or any."""
+    found = field.validator if isinstance(field.validator, Range) else field.metadata.get("range")
+    return found if isinstance(found, Range) else None
+
+
+def impossible(settings: attrs.AttrsInstance) -> Iterator[tuple[str, Range, float]]:
+    """The settings of one table that are out of their range: key, range and number. What has no end is for a program to set."""
+    for field in attrs.fields(type(settings)):
+        number, range_ = getattr(settings, field.name), range_of(field)
+        if range_ is not None and number is not None and number != math.inf and not range_.has(number):
+            yield field.name, range_, number
