@@ -5,7 +5,10 @@ Writes them; with ``--check`` it writes nothing, and the exit code is 1 if one o
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 
+import sluicegate.policies
 from sluicegate.backends.backend import Backend
 from sluicegate.config.model import (
     AccessLogConfig,
@@ -33,12 +37,14 @@ from sluicegate.observe.access import Sink
 from sluicegate.observe.metrics import Counts
 from sluicegate.observe.statistics import Counting, Shown, Value, shown
 from sluicegate.policies.mirror import Shadow
+from sluicegate.policies.remembering import remembering
 from sluicegate.policies.settings import TABLES, RestartSettings, TimeoutSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 REFERENCE = CONF / "reference.toml"
 SCHEMA = CONF / "sluicegate.schema.json"
+STUB = ROOT / "src" / "sluicegate" / "__init__.pyi"
 
 METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
 
@@ -56,9 +62,8 @@ GENERATED: Mapping[str, type[Any]] = {
     "[observability.metrics]": MetricsConfig,
     "[backends.timeout]": TimeoutSettings,
     "[backends.restart]": RestartSettings,
-    **{f"[backends.{table}]": cls for table, cls in TABLES.items()},
 }
-"""By their heads; what is around them is written by hand."""
+"""By their heads; what is around them is written by hand. Behind all that are the policies."""
 OF_ITS_OWN = {ListenTlsConfig | None}
 """Tables that are not there unless they are asked for, and are shown behind a '#'."""
 
@@ -81,14 +86,17 @@ def main(arguments: Sequence[str]) -> int:
 
 def made() -> Mapping[Path, str]:
     """The files as they should be."""
-    parts = REFERENCE.read_text(encoding="utf-8").split("\n\n")
+    by_hand, _, _ = REFERENCE.read_text(encoding="utf-8").partition("[backends.retry]")
+    parts = by_hand.strip().split("\n\n")
     made = ["\n".join(table(head, GENERATED[head])) if (head := part.partition("]")[0] + "]") in GENERATED else part for part in parts]
+    made += ["\n".join(table(f"[backends.{name}]", kind)) for name, kind in TABLES.items()]
     before, title, _ = METRICS.read_text(encoding="utf-8").partition("What each part counts\n")
     page = before + title + "".join(line + "\n" for line in metrics())
     return {
         REFERENCE: "\n\n".join(made).rstrip() + "\n",
         SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
         METRICS: page,
+        STUB: "".join(listed(STUB.read_text(encoding="utf-8"))),
     }
 
 
@@ -106,8 +114,10 @@ def metrics() -> Iterator[str]:
 
 def kinds() -> Iterator[tuple[tuple[str, ...], type[Value]]]:
     """The labels by which they are told apart, and the statistics of each part, as its class declares them."""
+    for info in pkgutil.iter_modules(sluicegate.policies.__path__):
+        importlib.import_module(f"sluicegate.policies.{info.name}")
     hints = get_type_hints(Policies)
-    policies = [next(each for each in get_args(hints[name]) if each is not type(None)) for name in Policies.names()]
+    policies = [next(each for each in get_args(hints[name]) if each is not type(None)) for name in Policies.names()] + remembering()
     for part in (*ALONE, *OF_BACKENDS, *policies):
         yield () if part in ALONE else ("backend",), get_type_hints(part.statistics)["return"]
 
@@ -121,6 +131,25 @@ def told(one: Shown, labels: tuple[str, ...]) -> str:
     """What it is, and by what there is more than one of it."""
     by = [f"``{label}``" for label in dict.fromkeys((*labels, *one.labels))]
     return f"{one.help} By {' and '.join(by)}." if by else one.help
+
+
+def listed(stub: str) -> Iterator[str]:
+    """The lines of the public names: those that are there, and every policy and its settings."""
+    head, names, tail = re.split(r"((?:^from \.policies\..*\n)+)", stub, flags=re.MULTILINE)
+    known = names.splitlines(keepends=True)
+    for info in pkgutil.iter_modules(sluicegate.policies.__path__):
+        module = importlib.import_module(f"sluicegate.policies.{info.name}")
+        own = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+        public = [
+            kind.__name__ for kind in own if not kind.__name__.startswith("_") and (is_policy(kind) or kind.__name__.endswith("Settings"))
+        ]
+        known += [f"from .policies.{info.name} import {name} as {name}\n" for name in public]
+    yield from (head, *sorted(set(known)), tail)
+
+
+def is_policy(kind: type) -> bool:
+    """A policy is an object that is called with a call and has another one inside."""
+    return attrs.has(kind) and "inner" in attrs.fields_dict(kind)
 
 
 def table(head: str, cls: type[attrs.AttrsInstance]) -> Iterator[str]:

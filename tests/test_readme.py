@@ -23,6 +23,7 @@ from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
 from sluicegate.gateway.handles import Policies
 from sluicegate.observe.statistics import shown
+from sluicegate.policies.remembering import remembering
 from sluicegate.testing.injections.words import FAULTS
 from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport
@@ -176,6 +177,7 @@ def statistics_of_policies() -> Iterator[type[attrs.AttrsInstance]]:
         if field in Policies.names():
             (part,) = (kind for kind in get_args(hint) if kind is not NoneType)
             yield get_type_hints(part.statistics)["return"]
+    yield from (get_type_hints(kind.statistics)["return"] for kind in remembering())
 
 
 def test_every_number_that_tells_of_a_policy_is_in_the_table_of_metrics() -> None:

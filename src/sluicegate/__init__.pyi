@@ -45,12 +45,14 @@ from .policies.outlier import Outlier as Outlier
 from .policies.quiet import Quiet as Quiet
 from .policies.rate import Bucket as Bucket
 from .policies.rate import RateLimit as RateLimit
+from .policies.remembering import Remembering as Remembering
 from .policies.retry import Retry as Retry
 from .policies.settings import BreakerSettings as BreakerSettings
 from .policies.settings import ConcurrencySettings as ConcurrencySettings
 from .policies.settings import HealthSettings as HealthSettings
 from .policies.settings import HedgeSettings as HedgeSettings
 from .policies.settings import OutlierSettings as OutlierSettings
+from .policies.settings import PolicySettings as PolicySettings
 from .policies.settings import RateLimitSettings as RateLimitSettings
 from .policies.settings import RestartSettings as RestartSettings
 from .policies.settings import RetrySettings as RetrySettings

@@ -15,7 +15,6 @@ from sluicegate.policies import settings
 from sluicegate.policies.settings import (
     BreakerSettings,
     ConcurrencySettings,
-    HealthSettings,
     HedgeSettings,
     OutlierSettings,
     RateLimitSettings,
@@ -24,13 +23,12 @@ from sluicegate.policies.settings import (
 from sluicegate.settings.ranges import Range
 
 TABLES: dict[str, Any] = {
-    "retry": RetrySettings(),
-    "hedging": HedgeSettings(),
-    "circuit_breaker": BreakerSettings(),
-    "outlier_detection": OutlierSettings(),
     "rate_limit": RateLimitSettings(100),
     "concurrency": ConcurrencySettings(10),
-    "health": HealthSettings(),
+} | {
+    table: kind(*(field.metadata["example"] for field in attrs.fields(kind) if field.default is attrs.NOTHING))
+    for table, kind in settings.TABLES.items()
+    if kind not in {RateLimitSettings, ConcurrencySettings}
 }
 """A sensible table of each kind."""
 
@@ -86,10 +84,22 @@ WRONG = [
     ("health", "unhealthy_threshold", (0,), "must be > 0"),
     ("health", "healthy_threshold", (0,), "must be > 0"),
 ]
+WRONG += [
+    (table, field.name, (field.validator.least - 1,), field.validator.words)
+    for table, kind in settings.TABLES.items()
+    if table not in {table for table, *_ in WRONG}
+    for field in attrs.fields(kind)
+    if isinstance(field.validator, Range)
+]
 
 
 EACH = [(table, key, number, phrase) for table, key, numbers, phrase in WRONG for number in numbers]
-REQUIRED = {"rate_limit": "requests = 100\n", "concurrency": "max_concurrent = 10\n"}
+REQUIRED = {
+    table: f"{field.name} = {field.metadata['example']}\n"
+    for table, kind in settings.TABLES.items()
+    for field in attrs.fields(kind)
+    if field.default is attrs.NOTHING
+}
 
 
 @pytest.mark.parametrize(("table", "key", "number", "phrase"), EACH)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast, get_args
 
 import attrs
+import pytest
 import trio
 import trio.testing
 from tests.kit.tools import SAFE
@@ -16,6 +17,7 @@ from sluicegate.gateway.opening import Gateway
 from sluicegate.policies import settings as tables
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
+from sluicegate.policies.remembering import Remembering, remembering
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, RpcError
 
@@ -30,6 +32,9 @@ ODD: dict[str, Any] = {
     "concurrency": tables.ConcurrencySettings(5, 23, 1.5),
     "health": tables.HealthSettings(8, 3, 4, 2, reconnect=True, by_calls=True),
 }
+
+OTHERS: dict[str, type[Remembering[Any]]] = {get_args(vars(kind)["__orig_bases__"][0])[0].table: kind for kind in remembering()}
+"""Policies that are made of their settings alone, by their tables."""
 
 
 async def with_odd_settings(**settings: Any) -> tuple[Gateway, Policies]:
@@ -76,6 +81,22 @@ async def test_a_breaker_that_looks_at_a_span_of_time_is_told_how_long_it_is(aut
     assert policies.breaker.settings.window_seconds == 21
 
 
+@pytest.mark.parametrize("table", OTHERS)
+async def test_a_policy_that_is_made_of_its_settings_alone_gets_them_and_is_kept_while_they_stay(table: str, autojump_clock: Clock) -> None:
+    kind = tables.TABLES[table]
+    settings = kind(*(field.metadata["example"] + 1 for field in attrs.fields(kind) if field.default is attrs.NOTHING))
+    async with Builder("x").backend("b", ScriptedBackend().connector, **{table: settings}).open() as gateway:
+        policy = gateway.policies["b"].of(OTHERS[table])
+        assert policy is not None
+        assert (policy.settings, policy.backend) == (settings, "b")
+        assert list(gateway.policies["b"].statistics()) == [table]
+        (config,) = gateway.config.backends
+        await gateway.apply([attrs.evolve(config, hedging=tables.HedgeSettings())])
+        assert gateway.policies["b"].of(OTHERS[table]) is policy
+        await gateway.apply([attrs.evolve(config, **cast("Any", {table: None}))])
+        assert gateway.policies["b"].of(OTHERS[table]) is None
+
+
 def _calling(tool: str) -> Call:
     from sluicegate.protocol.messages import Raw, encode
 
@@ -91,7 +112,7 @@ def test_there_is_no_policy_that_the_settings_above_leave_out() -> None:
         if kind.__name__ in str(field.type)
     }
     assert names == {table: kind.__name__ for table, kind in tables.TABLES.items()}
-    assert names.keys() | {"timeout"} == ODD.keys()
+    assert names.keys() | {"timeout"} == ODD.keys() | OTHERS.keys()
     for name, table in ODD.items():
         same = [field.name for field in attrs.fields(type(table)) if getattr(table, field.name) == field.default != attrs.NOTHING]
         assert same in ([], ["window_seconds"]), name

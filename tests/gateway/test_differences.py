@@ -29,17 +29,14 @@ OTHERWISE: dict[str, Any] = {
     "proxy": "http://proxy.example",
     "sessions": "per_client",
     "fidelity": "strict",
-    "health": settings.HealthSettings(),
     "connect_timeout_seconds": 3.0,
     "restart": RestartSettings(initial_seconds=0.1),
     "timeout": TimeoutSettings(9),
     "progress": "off",
-    "retry": settings.RetrySettings(),
-    "hedging": settings.HedgeSettings(),
-    "circuit_breaker": settings.BreakerSettings(),
-    "outlier_detection": settings.OutlierSettings(),
-    "rate_limit": settings.RateLimitSettings(1),
-    "concurrency": settings.ConcurrencySettings(1),
+    **{
+        table: kind(*(field.metadata["example"] for field in attrs.fields(kind) if field.default is attrs.NOTHING))
+        for table, kind in settings.TABLES.items()
+    },
     "failover_for": "p",
     "priority": 1,
     "canary_of": "p",

@@ -7,17 +7,7 @@ from typing import Literal
 
 import attrs
 
-from ..policies.settings import (
-    BreakerSettings,
-    ConcurrencySettings,
-    HealthSettings,
-    HedgeSettings,
-    OutlierSettings,
-    RateLimitSettings,
-    RestartSettings,
-    RetrySettings,
-    TimeoutSettings,
-)
+from ..policies.settings import PolicySettings, RestartSettings, TimeoutSettings
 from ..protocol.addresses import public_part
 from ..settings.composing import own_first
 from ..settings.ranges import POSITIVE, within
@@ -59,7 +49,7 @@ class BackendTlsConfig:
 
 
 @attrs.frozen(field_transformer=own_first)
-class BackendConfig(MirrorSettings, CanarySettings, StandInSettings):
+class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSettings):
     """One MCP server behind the gateway."""
 
     name: str
@@ -119,13 +109,6 @@ class BackendConfig(MirrorSettings, CanarySettings, StandInSettings):
     fidelity: Literal["mended", "strict"] = "mended"
     """Whether its lists are offered as clients can read them, or as they came."""
     restart: RestartSettings = attrs.field(factory=RestartSettings)
-    retry: RetrySettings | None = None
-    hedging: HedgeSettings | None = None
-    circuit_breaker: BreakerSettings | None = None
-    outlier_detection: OutlierSettings | None = None
-    rate_limit: RateLimitSettings | None = None
-    concurrency: ConcurrencySettings | None = None
-    health: HealthSettings | None = None
 
     @property
     def effective_namespace(self) -> str:

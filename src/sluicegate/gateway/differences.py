@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from types import MappingProxyType
 
 from ..config.model import BackendConfig
+from ..policies.settings import TABLES
 
 __all__ = ["CLASSES", "Change", "differences", "told"]
 
@@ -32,17 +33,17 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     dict.fromkeys(("name", "enabled", "required"), Change.NOTHING)
     | dict.fromkeys(("transport", "command", "args", "cwd", "env", "inherit_env"), Change.LINK)
     | dict.fromkeys(("url", "headers", "bearer_token", "tls", "proxy"), Change.LINK)
-    | dict.fromkeys(("sessions", "fidelity", "health"), Change.LINK)  # their lists are read, and their health is watched, on the connection
+    | dict.fromkeys(("sessions", "fidelity"), Change.LINK)  # their lists are read on the connection
     | dict.fromkeys(("connect_timeout_seconds", "restart"), Change.SUPERVISION)
-    | dict.fromkeys(("timeout", "progress", "retry", "hedging"), Change.POLICIES)
-    | dict.fromkeys(("circuit_breaker", "outlier_detection", "rate_limit", "concurrency"), Change.POLICIES)
+    | dict.fromkeys(("timeout", "progress", *TABLES), Change.POLICIES)
+    | {"health": Change.LINK}  # which is watched there
     | dict.fromkeys(("failover_for", "priority", "canary_of", "weight", "canary_sticky"), Change.ROLE)
     | dict.fromkeys(("mirror_of", "mirror_percent", "mirror_hidden"), Change.ROLE)
     | dict.fromkeys(("namespace", "aliases"), Change.VIEW)
     | dict.fromkeys(("expose_tools", "expose_resources", "expose_prompts"), Change.VIEW)
     | dict.fromkeys(("hide_tools", "hide_resources", "hide_prompts"), Change.VIEW)
 )
-"""By the name of the setting. A new one is given its class here, and nowhere else."""
+"""By the name of the setting. A new one is given its class here, and nowhere else; the table of a policy has it."""
 
 
 def differences(old: BackendConfig, new: BackendConfig) -> frozenset[Change]:

@@ -6,8 +6,9 @@ the new ones from the moment in which everything else changes, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -22,6 +23,7 @@ from ..policies.gate import Gate
 from ..policies.hedge import Hedge
 from ..policies.outlier import Group, Outlier
 from ..policies.rate import RateLimit
+from ..policies.remembering import Remembering
 from ..policies.retry import Retry
 from ..protocol.calls import Handler, Layer
 from .policy_making import (
@@ -34,15 +36,16 @@ from .policy_making import (
     limit_layer,
     may_hedge,
     outlier_of,
-    queue_layer,
     retry_layer,
 )
 
 __all__ = ["Handles", "Policies", "Slot"]
 
 
-L = TypeVar("L", bound="Retry | Hedge | RateLimit | Concurrency")
+L = TypeVar("L", bound="Retry | Hedge | RateLimit | Remembering[Any]")
 """Those that remember something and stand in the chain."""
+R = TypeVar("R", bound="Remembering[Any]")
+S = TypeVar("S", bound=attrs.AttrsInstance)
 T = TypeVar("T")
 
 
@@ -59,16 +62,28 @@ class Policies:
     budget: Budget | None = None
     hedge: Hedge | None = None
     rate: RateLimit | None = None
-    concurrency: Concurrency | None = None
+    _others: Mapping[object, Slot[Remembering[Any]]] = attrs.field(factory=dict, repr=False)
+    """Those that are made of their settings alone, by their class."""
+
+    def of(self, kind: type[R]) -> R | None:
+        """The one of this class that is made of its settings alone, such as `Concurrency`; None where it is not configured."""
+        slot = self._others.get(kind)
+        return None if slot is None else cast("R | None", slot.policy)
+
+    @property
+    def concurrency(self) -> Concurrency | None:
+        """The queue for its places."""
+        return self.of(Concurrency)
 
     @classmethod
     def names(cls) -> list[str]:
-        """Of all that there may be, in the order in which they are shown."""
-        return [field.name for field in attrs.fields(cls) if field.name != "handler"]
+        """Of those with a name of their own, in the order in which they are shown; the others are behind them, by the names of their tables."""
+        return [field.name for field in attrs.fields(cls) if field.name not in {"handler", "_others"}]
 
     def parts(self) -> dict[str, Counting]:
         """Those that are configured, by name."""
         parts: dict[str, Counting | None] = {name: getattr(self, name) for name in self.names()}
+        parts |= {slot.policy.settings.table: slot.policy for slot in self._others.values() if slot.policy is not None}
         return {name: part for name, part in parts.items() if part is not None}
 
     def statistics(self) -> dict[str, Value]:
@@ -142,7 +157,11 @@ class Handles:
     retry: Slot[Retry]
     hedge: Slot[Hedge]
     rate: Slot[RateLimit]
-    concurrency: Slot[Concurrency]
+    backend: str
+    before: Policies
+    """Those that there were."""
+    others: dict[object, Slot[Remembering[Any]]] = attrs.field(factory=dict)
+    """Those that are made of their settings alone, by their class, in the order in which the chain was made."""
 
     @classmethod
     def of(cls, config: BackendConfig, backend: Backend, around: PolicyContext, was: BackendConfig, old: Policies) -> Handles:
@@ -156,8 +175,21 @@ class Handles:
             Slot(retry_layer(config, backend, around), _same(old.retry, attempts_of(was), attempts_of(config))),
             Slot(hedge_layer(config, backend, around, breaker), _same(old.hedge, was.hedging, config.hedging)),
             Slot(limit_layer(config.rate_limit, config.name), _same(old.rate, was.rate_limit, config.rate_limit)),
-            Slot(queue_layer(config), _same(old.concurrency, was.concurrency, config.concurrency)),
+            config.name,
+            old,
         )
+
+    def layer(self, kind: Callable[[Handler, S, str], Remembering[S]], settings: S | None) -> Layer | None:
+        """What puts a policy of this class around the rest of a chain: the one of before, where its settings are what they were."""
+        if settings is None:
+            return None
+        slot = self.others.get(kind)
+        if slot is None:
+            former = self.before.of(cast("type[Remembering[S]]", kind))
+            is_same = former is not None and former.settings == settings
+            slot = Slot(partial(_successor, kind, settings, self.backend, former), former if is_same else None)
+            self.others[kind] = slot
+        return slot.layer
 
     @property
     def gate(self) -> Layer | None:
@@ -176,15 +208,29 @@ class Handles:
             budget=self.budget,
             hedge=self.hedge.policy,
             rate=self.rate.policy,
-            concurrency=self.concurrency.policy,
+            others=self.others,
         )
 
     def begin(self) -> None:
         """Join those that stay to those that are new: from now on calls pass the new chain, wherever they are in it."""
-        for slot in (self.retry, self.hedge, self.rate, self.concurrency):
+        slots: tuple[Slot[Any], ...] = (self.retry, self.hedge, self.rate, *self.others.values())
+        for slot in slots:
             slot.begin()
+        for other in self.others.values():
+            if other.policy is not None:
+                other.policy.begin()
         if self.hedge.policy is not None:
             self.hedge.policy.may_hedge = may_hedge(self.breaker)
+
+
+def _successor(
+    kind: Callable[[Handler, S, str], Remembering[S]], settings: S, backend: str, former: Remembering[S] | None, inner: Handler
+) -> Remembering[S]:
+    """A new one, which takes over from the one of before."""
+    policy = kind(inner, settings, backend)
+    if former is not None:
+        policy.follow(former)
+    return policy
 
 
 def _same(policy: T | None, was: object, now: object) -> T | None:

@@ -25,7 +25,6 @@ from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import KIND, Exposition
 from ..observe.refusals import Refusals
 from ..outside import Outside
-from ..policies.hedge import HedgeTimer
 from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
@@ -147,7 +146,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     """Put the parts together; nothing runs yet."""
     directory = Directory()
     at_edge = Edge.of(config, lines, sources.wall)
-    around = PolicyContext(sources.chance, HedgeTimer(), nurseries.background, config.security.max_argument_size)
+    around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size)
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
     fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)

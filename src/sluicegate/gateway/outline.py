@@ -11,7 +11,6 @@ from ..backends.link import Link
 from ..config.model import Config
 from ..observe.access import LogBuffer
 from ..outside import Outside
-from ..policies.hedge import HedgeTimer
 from ..routing.directory import Directory
 from ..routing.table import Router
 from ..sources import Sources
@@ -31,7 +30,7 @@ async def outline(config: Config) -> dict[str, Any]:
     configs = [backend for backend in config.backends if backend.enabled]
     backends = {own.name: Backend(Link(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
     async with trio.open_nursery() as background:
-        context = PolicyContext(Sources().chance, HedgeTimer(), background, config.security.max_argument_size)
+        context = PolicyContext(Sources().chance, background, config.security.max_argument_size)
         pipelines = blueprint(configs, backends, context)
         return {
             "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time).around(Router(Directory()))),

@@ -17,6 +17,7 @@ from ..observe.metrics import Counts, Metrics
 from ..policies.argument_size import ArgumentSize
 from ..policies.budget import Budgeted
 from ..policies.compose import chain, stack
+from ..policies.concurrency import Concurrency
 from ..policies.deadline import AttemptDeadline
 from ..policies.lifetime import CallDeadline, Lifetime
 from ..policies.mirror import Mirror, Shadow
@@ -70,9 +71,9 @@ def _counted_by(counts: Counts | None) -> Layer | None:
     return None if counts is None else lambda inner: Metrics(inner, counts)
 
 
-def _route(config: BackendConfig, policies: Policies, way: Handler) -> Handler:
+def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
-    budget, arguments = policies.budget, policies.arguments
+    budget, arguments = made.budget, made.arguments
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
         (lambda inner: ArgumentSize(inner, arguments)) if arguments is not None else None,  # what is refused is no call of the budget
@@ -100,7 +101,7 @@ def _guarded(config: BackendConfig, backend: Handler, made: Handles) -> Handler:
         made.gate,
         (lambda inner: AttemptDeadline(inner, attempt, config.name)) if attempt is not None else None,
         made.rate.layer,  # inside the deadline: who waits for his turn in vain says nothing about the backend
-        made.concurrency.layer,
+        made.layer(Concurrency, config.concurrency),
         around=backend,
     )
 
@@ -203,7 +204,7 @@ def _whole(draft: Pipeline, configs: Sequence[BackendConfig], candidates: Mappin
         if old is not None and old.schedule is not None and old.schedule.shares == schedule.shares:
             schedule = old.schedule  # so that a change elsewhere does not begin a new round
         way = Split(way, ways, schedule)
-    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.policies, way))
+    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.made, way))
 
 
 def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
-from ..policies.concurrency import Concurrency
 from ..policies.hedge import Hedge, HedgeTimer
 from ..policies.outlier import Group, Outlier
 from ..policies.rate import Bucket, RateLimit
@@ -35,7 +34,6 @@ __all__ = [
     "limit_layer",
     "may_hedge",
     "outlier_of",
-    "queue_layer",
     "retry_layer",
 ]
 
@@ -45,10 +43,10 @@ class PolicyContext:
     """What the policies of backends need of the gateway around them."""
 
     chance: Callable[[str], random.Random]
-    timer: HedgeTimer
     background: trio.Nursery
     max_argument_size: int | None = None
     """Bytes of the arguments of a tool's call; None is no limit."""
+    timer: HedgeTimer = attrs.field(factory=HedgeTimer)
 
     def argument_limit(self) -> ArgumentLimit | None:
         """What counts how many were larger."""
@@ -118,12 +116,6 @@ def limit_layer(settings: RateLimitSettings | None, backend: str = "") -> Callab
     bucket = Bucket(settings)
     only = WORK if backend else None
     return lambda inner: RateLimit(inner, bucket, backend, only)
-
-
-def queue_layer(config: BackendConfig) -> Callable[[Handler], Concurrency] | None:
-    """So many calls at a time."""
-    settings = config.concurrency
-    return None if settings is None else lambda inner: Concurrency(inner, settings, config.name)
 
 
 def health_of(config: BackendConfig, blot: Blot) -> Health | None:

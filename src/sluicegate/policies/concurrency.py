@@ -12,7 +12,8 @@ import trio
 
 from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
-from ..protocol.calls import WORK, Call, Handler, Reply
+from ..protocol.calls import WORK, Call, Reply
+from .remembering import Remembering
 from .settings import ConcurrencySettings
 
 __all__ = ["Concurrency", "ConcurrencyStatistics"]
@@ -27,12 +28,9 @@ class ConcurrencyStatistics:
 
 
 @attrs.define(eq=False)
-class Concurrency:
+class Concurrency(Remembering[ConcurrencySettings]):
     """Hand out places, first come, first served. A place that is left goes straight to the next in line, so nobody can slip in between."""
 
-    inner: Handler
-    settings: ConcurrencySettings
-    backend: str
     running: int = attrs.field(default=0, init=False)
     """Places that are taken."""
     refused: int = attrs.field(default=0, init=False)

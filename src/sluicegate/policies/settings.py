@@ -1,16 +1,13 @@
 """What can be set of each policy, once: its default, its range, its unit and what it does.
 
 A file is read into these classes and the policies take them; ``check``, ``conf/reference.toml`` and the schema are made of them. The sentence
-below a setting is what its users read there. Durations are seconds unless a name says otherwise. A policy whose table is not there is not in
-the chain.
-
-``table`` is the table of a backend in which the settings stand; ``example`` is shown where there is no default to show.
+below a setting is what its users read there. Durations are seconds unless a name says otherwise. ``table`` is the table of a backend in which the settings stand; ``example`` is shown where there is no default to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -24,6 +21,7 @@ __all__ = [
     "HedgeSettings",
     "Only",
     "OutlierSettings",
+    "PolicySettings",
     "RateLimitSettings",
     "RestartSettings",
     "RetrySettings",
@@ -45,7 +43,6 @@ _OF_A_GROUP = Range(0, 100, words="must be 0-100", instead="write percent of the
 class TimeoutSettings:
     """How long a call may take: all its attempts together, and each of them."""
 
-    table: ClassVar[str] = "timeout"
     seconds: float = attrs.field(default=300.0, metadata=within(POSITIVE))
     """A whole call, with all its attempts."""
     per_attempt_seconds: float | None = attrs.field(default=None, metadata=within(POSITIVE, example=30))
@@ -56,7 +53,6 @@ class TimeoutSettings:
 class RestartSettings:
     """How a backend that went away is brought back."""
 
-    table: ClassVar[str] = "restart"
     initial_seconds: float = attrs.field(default=0.5, metadata=within(POSITIVE))
     """The first wait before a restart; each further one is twice as long, with jitter."""
     max_seconds: float = attrs.field(default=30.0, metadata=within(POSITIVE))
@@ -197,19 +193,23 @@ class HealthSettings:
     """Whether its calls show its health and no pings are sent: for proxies that answer pings for a dead server, or start a program for each."""
 
 
+@attrs.frozen(kw_only=True, slots=False)  # a backend has more of this kind
+class PolicySettings:
+    """The tables of a backend in the order in which they are documented. A policy whose table is not there is not in the chain."""
+
+    retry: RetrySettings | None = None
+    hedging: HedgeSettings | None = None
+    circuit_breaker: BreakerSettings | None = None
+    outlier_detection: OutlierSettings | None = None
+    rate_limit: RateLimitSettings | None = None
+    concurrency: ConcurrencySettings | None = None
+    health: HealthSettings | None = None
+
+
 TABLES: Mapping[str, type[attrs.AttrsInstance]] = {
-    kind.table: kind
-    for kind in (
-        RetrySettings,
-        HedgeSettings,
-        BreakerSettings,
-        OutlierSettings,
-        RateLimitSettings,
-        ConcurrencySettings,
-        HealthSettings,
-    )
+    field.name: get_args(field.type)[0] for field in attrs.fields(attrs.resolve_types(PolicySettings))
 }
-"""The tables of a backend, in the order in which they are documented."""
+"""The classes of these tables, by name."""
 
 
 def needed(table: str, key: str) -> float | None:

@@ -122,7 +122,7 @@ CODES = (
     ),
     Code(
         "SG-302", "bad_answer", Cause.TRANSPORT, INTERNAL_ERROR, "The backend's answer cannot be used",
-        "It is no JSON-RPC answer, too large (`security.max_message_size`), compressed (but for gzip, deflate), or its result is no object. The work may be done.",
+        "It is no JSON-RPC answer, too large (`security.max_message_size`, or what the message names), compressed (but for gzip, deflate), or its result is no object. The work may be done.",
         "Look whether it was done before you send it again.",
         "It is the backend's mistake; the message says what is wrong with the answer.",
         "the backend answered, but not in MCP; the work may be done", True,
