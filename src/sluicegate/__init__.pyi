@@ -46,6 +46,7 @@ from .policies.quiet import Quiet as Quiet
 from .policies.rate import Bucket as Bucket
 from .policies.rate import RateLimit as RateLimit
 from .policies.remembering import Remembering as Remembering
+from .policies.result_size import ResultSize as ResultSize
 from .policies.retry import Retry as Retry
 from .policies.settings import BreakerSettings as BreakerSettings
 from .policies.settings import ConcurrencySettings as ConcurrencySettings
@@ -55,6 +56,7 @@ from .policies.settings import OutlierSettings as OutlierSettings
 from .policies.settings import PolicySettings as PolicySettings
 from .policies.settings import RateLimitSettings as RateLimitSettings
 from .policies.settings import RestartSettings as RestartSettings
+from .policies.settings import ResultSizeSettings as ResultSizeSettings
 from .policies.settings import RetrySettings as RetrySettings
 from .policies.settings import TimeoutSettings as TimeoutSettings
 from .protocol.calls import Back as Back

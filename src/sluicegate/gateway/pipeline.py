@@ -22,6 +22,7 @@ from ..policies.deadline import AttemptDeadline
 from ..policies.lifetime import CallDeadline, Lifetime
 from ..policies.mirror import Mirror, Shadow
 from ..policies.quiet import Quiet
+from ..policies.result_size import ResultSize
 from ..protocol.calls import Handler, Layer
 from ..routing.failover import Candidate, Failover
 from ..routing.split import Canary, Schedule, Split
@@ -77,6 +78,7 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
         (lambda inner: ArgumentSize(inner, arguments)) if arguments is not None else None,  # what is refused is no call of the budget
+        made.layer(ResultSize, config.result_size),  # whoever else is asked, and how often, has as much to say
         (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
         around=way,
     )

@@ -24,6 +24,7 @@ __all__ = [
     "PolicySettings",
     "RateLimitSettings",
     "RestartSettings",
+    "ResultSizeSettings",
     "RetrySettings",
     "TimeoutSettings",
     "needed",
@@ -175,6 +176,15 @@ class ConcurrencySettings:
 
 
 @attrs.frozen
+class ResultSizeSettings:
+    """How large the result of a tool, a resource or a prompt may be (LIM-57)."""
+
+    table: ClassVar[str] = "result_size"
+    max_bytes: int = attrs.field(validator=NEEDED, metadata={"example": 262144})
+    """Bytes of a result, as JSON and as it came; a larger one is thrown away, and its caller told how large it was."""
+
+
+@attrs.frozen
 class HealthSettings:
     """Asks the backend now and then whether it is there (HC-1 … HC-8)."""
 
@@ -203,6 +213,7 @@ class PolicySettings:
     outlier_detection: OutlierSettings | None = None
     rate_limit: RateLimitSettings | None = None
     concurrency: ConcurrencySettings | None = None
+    result_size: ResultSizeSettings | None = None
     health: HealthSettings | None = None
 
 
