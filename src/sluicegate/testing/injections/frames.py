@@ -1,4 +1,4 @@
-"""A session over a message channel that plays the fault of each attempt on the frames of its call."""
+"""A session over a message channel that plays the injection of each attempt on the frames of its call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .pending import take
 __all__ = ["FaultyChannel"]
 
 STANDING_IN = (Hang, Reset, *CANNED)
-"""Faults with which the backend never hears of the request."""
+"""Injections with which the backend never hears of the request."""
 CUT_OFF = "the connection ended in the middle of an answer"
 
 
@@ -73,7 +73,7 @@ class FaultyChannel(ChannelSession):
         self.outbox = _Tap(send_now=self.outbox.send_now, stops=self._stops)
 
     async def request(self, call: Call) -> Reply:
-        """Send the call and wait for its answer, as far as its fault lets it."""
+        """Send the call and wait for its answer, as far as its injection lets it."""
         if self._closed.is_set() or self.outbox.is_full or (fault := take()) is None:
             return await super().request(call)
         seconds, after = unfold(fault)

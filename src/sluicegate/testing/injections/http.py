@@ -1,6 +1,6 @@
-"""A connection to an HTTP backend that plays the fault of each attempt, in bytes, above TLS.
+"""A connection to an HTTP backend that plays the injection of each attempt, in bytes, above TLS.
 
-It carries one request at a time, so that a request which begins while its task has a pending fault is the one that meets it.
+It carries one request at a time, so that a request which begins while its task has a pending injection is the one that meets it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["FaultyHttp", "refusing"]
 METHODS = (b"POST ", b"GET ", b"DELETE ")
 """How a request begins, and no body of ours does."""
 STANDING_IN = (Hang, Reset, *CANNED, Forgotten, *get_args(HttpStatus))
-"""Faults with which the backend never hears of the request."""
+"""Injections with which the backend never hears of the request."""
 REWRITTEN = (Garble, Duplicate, WrongId, Truncate, *get_args(Noise))
-"""Faults for which the whole answer must be known."""
+"""Injections for which the whole answer must be known."""
 _OURS = frozenset({b"content-length", b"transfer-encoding", b"content-type"})
 
 
@@ -60,7 +60,7 @@ class FaultyHttp(FaultyStream):
         return isinstance(self._fault, STANDING_IN)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send a request or a part of it; with a new one a new fault begins, or none."""
+        """Send a request or a part of it; with a new one a new injection begins, or none."""
         if bytes(data[:7]).startswith(METHODS):
             whole = take()
             self._seconds, self._fault = unfold(whole)
@@ -77,7 +77,7 @@ class FaultyHttp(FaultyStream):
             await self.inner.send_all(data)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """What has come, or what the fault makes of it."""
+        """What has come, or what the injection makes of it."""
         if self._stands_in or isinstance(self._fault, REWRITTEN):
             await self._prepare()
         if not self._ready and not self._ends:

@@ -1,4 +1,4 @@
-"""Faults around the backends of a gateway: which attempt gets which, and what has happened so far.
+"""Injections around the backends of a gateway: which attempt gets which, and what has happened so far.
 
 They are put around the session and not into the chain of policies, so that every request counts, a mirror's copies too; so that a handshake,
 a list and a ping never do; and so that backends that join later are reached as well.
@@ -48,7 +48,7 @@ _wished: ContextVar[list[Injection] | None] = ContextVar("sluicegate wished faul
 
 @attrs.frozen
 class Injected:
-    """A fault that has happened."""
+    """An injection that has happened."""
 
     number: int
     """Of the attempt, counted from 1 for each backend."""
@@ -57,7 +57,7 @@ class Injected:
 
 @attrs.define(eq=False)
 class Injector:
-    """The faults of one backend."""
+    """The injections of one backend."""
 
     backend: str
     transport: Transport
@@ -69,7 +69,7 @@ class Injector:
     injected: int = attrs.field(default=0, init=False)
 
     def next(self, call: Call) -> Injection | None:
-        """Count an attempt; the fault that it gets."""
+        """Count an attempt; the injection that it gets."""
         fault = self.schedule.next(Attempt(call.method, call.local, call.caller.principal.key, call.target))
         wished = _wished.get()
         if not wished or call.back is SILENT:  # a mirror's copy comes from the same request, but nobody waits for it
@@ -81,13 +81,13 @@ class Injector:
         return fault
 
     def note(self, number: int, fault: Injection) -> None:
-        """The fault happens now."""
+        """The injection happens now."""
         self.injected += 1
         self.log.append(Injected(number, fault))
         log.warning("fault injected", backend=self.backend, attempt=number, fault=repr(fault))
 
     async def attempt(self, session: BackendSession, call: Call) -> Reply:
-        """Make one attempt with the fault that is due."""
+        """Make one attempt with the injection that is due."""
         is_routed = call.method in ROUTED
         fault = self.next(call) if is_routed else self.others.next(Attempt(call.method)) if self.others.rules else None
         if fault is None:
@@ -130,7 +130,7 @@ class _Session:
 
 @attrs.frozen(eq=False)
 class _Connector:
-    """Opens sessions in which faults happen (implements `Connector`)."""
+    """Opens sessions in which injections happen (implements `Connector`)."""
 
     inner: Connector
     injector: Injector
@@ -150,7 +150,7 @@ class _Connector:
 
 @attrs.define(eq=False)
 class Injections:
-    """The faults of a gateway: ``open_gateway(config, faults=Injections(script))``."""
+    """The injections of a gateway: ``open_gateway(config, faults=Injections(script))``."""
 
     script: Script
     plan: str = ""
@@ -160,7 +160,7 @@ class Injections:
 
     @property
     def injected(self) -> int:
-        """How many faults have happened."""
+        """How many injections have happened."""
         return sum(injector.injected for injector in self.injectors.values())
 
     def health(self) -> Mapping[str, object]:
@@ -168,7 +168,7 @@ class Injections:
         return {"seed": self.script.seed, "plan": self.plan, "injected": self.injected}
 
     def around(self, name: str, connector: Connector) -> Connector:
-        """The same connector, with faults; one whose wire nobody knows is left as it is, with a warning."""
+        """The same connector, with injections; one whose wire nobody knows is left as it is, with a warning."""
         faulty, transport = _on_bad_wire(connector)
         if faulty is None:
             log.warning("no faults can be injected here", backend=name, transport=connector.transport)
@@ -176,7 +176,7 @@ class Injections:
         return _Connector(faulty, self.injector(name, transport))
 
     def injector(self, name: str, transport: Transport) -> Injector:
-        """The faults of one backend; those of one that was replaced go on where they were."""
+        """The injections of one backend; those of one that was replaced go on where they were."""
         found = self.injectors.get(name)
         if found is None or found.transport is not transport:
             found = self.injectors[name] = Injector(
@@ -185,7 +185,7 @@ class Injections:
         return found
 
     def wished(self, text: str) -> AbstractContextManager[None]:
-        """Inside of the block, the first attempt of the first call gets this fault; raises `ValueError` if there is no such thing."""
+        """Inside of the block, the first attempt of the first call gets this injection; raises `ValueError` if there is no such thing."""
         try:
             return _wishing(fault_in(text))
         except WrongFault as error:
@@ -193,7 +193,7 @@ class Injections:
 
 
 def load_faults(plan: str, seed: str | None, backends: Mapping[str, str] | None = None) -> Injections:
-    """The faults of a plan; its seed is what is given, or the plan's own, or drawn. Otherwise as `Script.load`."""
+    """The injections of a plan; its seed is what is given, or the plan's own, or drawn. Otherwise as `Script.load`."""
     script = Script.load(plan, backends)
     given = script.seed if seed is None else seed
     text = str(given) or str(int.from_bytes(os.urandom(4)))
@@ -210,7 +210,7 @@ def _wishing(fault: Injection) -> Iterator[None]:
 
 
 def _on_bad_wire(connector: Connector) -> tuple[Connector | None, Transport]:
-    """The same connector with a wire that knows of faults."""
+    """The same connector with a wire that knows of injections."""
     if isinstance(connector, HttpConnector):
         return attrs.evolve(connector, open_stream=refusing(connector.open_stream), finish=FaultyHttp), Transport.HTTP
     children: dict[int, FaultyChild] = {}

@@ -1,7 +1,7 @@
-"""From the attempt that is to fail to the wire that it fails on: the fault travels in the context of the task that makes the attempt.
+"""From the attempt that is to fail to the wire that it fails on: the injection travels in the context of the task that makes the attempt.
 
 Nothing is written into the message, so nothing has to be taken out again, and no wire has to read what it carries: whatever sends a request
-runs in the task of its call. What it starts on the side (a notice, a new session) finds that the fault has been taken, or that the attempt is over.
+runs in the task of its call. What it starts on the side (a notice, a new session) finds that the injection has been taken, or that the attempt is over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Pending", "is_refused", "pending", "take"]
 
 @attrs.define(eq=False)
 class Pending:
-    """The fault of one attempt, which happens once at the most."""
+    """The injection of one attempt, which happens once at the most."""
 
     fault: Injection
     on_taken: Callable[[], None]
@@ -31,7 +31,7 @@ pending: ContextVar[Pending | None] = ContextVar("sluicegate fault", default=Non
 
 
 def take() -> Injection | None:
-    """The fault that this task's request is to meet, if there is one and it has not happened yet."""
+    """The injection that this task's request is to meet, if there is one and it has not happened yet."""
     waiting = pending.get()
     if waiting is None or waiting.is_over:
         return None

@@ -133,7 +133,7 @@ class _Reader:
 
     @staticmethod
     def _nearest(key: str, instead: str) -> str:
-        """A misspelt condition looks like a setting that the fault does not have."""
+        """A misspelt condition looks like a setting that the injection does not have."""
         near = instead_of_unknown(key, _CONDITIONS)
         return near if near.startswith("did you mean") and not instead.startswith("did you mean") else instead
 

@@ -1,4 +1,4 @@
-"""Which attempts get which fault: one rule of a script, and what it can go by."""
+"""Which attempts get which injection: one rule of a script, and what it can go by."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _is_share(_rule: Rule, _field: object, percent: float | None) -> None:
 
 @attrs.frozen
 class Rule:
-    """A fault, and the attempts that get it: those for which all conditions hold that are given."""
+    """An injection, and the attempts that get it: those for which all conditions hold that are given."""
 
     fault: Injection = attrs.field(validator=_is_fault)
     numbers: tuple[int, ...] = attrs.field(default=(), converter=_numbered, validator=_are_counts, kw_only=True)
@@ -77,12 +77,12 @@ class Rule:
         return is_tool and self.method in (None, attempt.method) and self.caller in (None, attempt.caller)
 
     def is_due(self, number: int) -> bool:
-        """Whether the attempt of this number, among those that it fits, gets the fault, as far as no draw decides."""
+        """Whether the attempt of this number, among those that it fits, gets the injection, as far as no draw decides."""
         in_range = self.first <= number and (self.last is None or number <= self.last)
         return in_range and (not self.numbers or number in self.numbers) and (self.every is None or number % self.every == 0)
 
 
 def is_over(step: Injection | Step, transport: Transport) -> bool:
-    """Whether there can be such a fault on that transport."""
+    """Whether there can be such an injection on that transport."""
     after = getattr(step, "then", None)
     return transport in getattr(step, "over", frozenset(Transport)) and (after is None or is_over(after, transport))

@@ -1,4 +1,4 @@
-"""Any Trio stream, with a fault: for tests of whatever reads and writes streams."""
+"""Any Trio stream, with an injection: for tests of whatever reads and writes streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FaultyStream(trio.abc.Stream):
     """Another stream, of which the other side seems to fail.
 
     What is received comes late (`Delay`), in drips (`Drip`), only in part (`Truncate`), as other bytes (`Garble`) or not at all (`Hang`,
-    `DropAnswer`); the connection may be lost at the first receipt (`Reset`) or with the first thing that is sent (`Refuse`). Faults that
+    `DropAnswer`); the connection may be lost at the first receipt (`Reset`) or with the first thing that is sent (`Refuse`). Injections that
     are about messages mean nothing here, and do nothing.
     """
 
@@ -52,7 +52,7 @@ class FaultyStream(trio.abc.Stream):
         await self.inner.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """What has come, or what the fault leaves of it."""
+        """What has come, or what the injection leaves of it."""
         seconds, fault = unfold(self.fault)
         if seconds and not self._late:
             await self.pause(seconds)

@@ -1,4 +1,4 @@
-"""Faults by name, as a plan and the header ``X-Sluicegate-Fault`` spell them, made of plain settings."""
+"""Injections by name, as a plan and the header ``X-Sluicegate-Fault`` spell them, made of plain settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FAULTS", "WrongFault", "fault_from", "fault_in", "name_of"]
 
 
 class WrongFault(Exception):
-    """A fault cannot be made of what is written; ``wrong`` has every key that is, with what is wrong and what to write instead."""
+    """An injection cannot be made of what is written; ``wrong`` has every key that is, with what is wrong and what to write instead."""
 
     def __init__(self, *wrong: tuple[str, str, str]) -> None:
         super().__init__("; ".join(f"{what}; {instead}" if instead else what for _, what, instead in wrong))
@@ -28,7 +28,7 @@ def _spelled(kind: type) -> str:
 
 
 FAULTS: Mapping[str, type] = {_spelled(kind): kind for kind in map(vars(faults).__getitem__, faults.__all__) if hasattr(kind, "over")}
-"""Every fault by its name: ``drop_answer``, ``child_exit``, …"""
+"""Every injection by its name: ``drop_answer``, ``child_exit``, …"""
 STATUSES: Mapping[int, type] = {kind.status: kind for kind in (SessionLost, Unauthorized, TooManyRequests, Unavailable)}
 """What ``status`` means, with a number: another word for four of them."""
 
@@ -39,7 +39,7 @@ def name_of(fault: Injection) -> str:
 
 
 def fault_from(name: str, settings: Mapping[str, object]) -> Injection:
-    """A fault of its name and its settings; raises `WrongFault`."""
+    """An injection of its name and its settings; raises `WrongFault`."""
     kind = FAULTS.get(name)
     if name == "status":
         settings = dict(settings)
@@ -125,7 +125,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
 
 
 def fault_in(text: str) -> Injection:
-    """A fault in one line: its name, then settings as ``key=value``; the first key may be left out (``delay 0.5``). Raises `WrongFault`."""
+    """An injection in one line: its name, then settings as ``key=value``; the first key may be left out (``delay 0.5``). Raises `WrongFault`."""
     name, *words = text.split()[:20] or [""]
     kind = FAULTS.get(name)
     first = "code" if name == "status" or kind is None else next((field.name for field in attrs.fields(kind)), "")
