@@ -28,47 +28,82 @@ class ConcurrencyStatistics:
 
 
 @attrs.define(eq=False)
-class Concurrency(Remembering[ConcurrencySettings]):
-    """Hand out places, first come, first served. A place that is left goes straight to the next in line, so nobody can slip in between."""
+class Places:
+    """How many there are, who has one, and who waits; it stays when the settings change, because those who are inside do."""
 
-    running: int = attrs.field(default=0, init=False)
-    """Places that are taken."""
+    most: int
+    taken: int = attrs.field(default=0, init=False)
+    queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
+    """One for each who waits, set when it has got a place. Not empty only while all places are taken."""
+
+    def give_on(self) -> None:
+        """A place is left: to the next in line, so nobody can slip in between; or to nobody, where there are fewer of them now."""
+        if self.queue and self.taken <= self.most:
+            self.queue.popleft().set()
+        else:
+            self.taken -= 1
+
+    def become(self, most: int) -> None:
+        """There are more of them now, which those who wait get at once, or fewer: then who is inside stays."""
+        self.most = most
+        while self.queue and self.taken < most:
+            self.taken += 1
+            self.queue.popleft().set()
+
+
+@attrs.define(eq=False)
+class Concurrency(Remembering[ConcurrencySettings]):
+    """Hand out places, first come, first served."""
+
     refused: int = attrs.field(default=0, init=False)
     """Calls that found the queue full, or waited in it for too long."""
-    _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
-    """One for each who waits, set when it has got a place. Not empty only while all places are taken."""
-    _most: int = attrs.field(init=False)
+    places: Places = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._most = self.settings.max_concurrent
+        self.places = Places(self.settings.max_concurrent)
+
+    def follow(self, former: object) -> None:
+        """Those who are inside have its places, too, and those who wait go on waiting in its queue, for as long as they meant to."""
+        assert isinstance(former, Concurrency)
+        self.places = former.places
+
+    def begin(self) -> None:
+        """From now on there are as many places as these settings say."""
+        self.places.become(self.settings.max_concurrent)
+
+    @property
+    def running(self) -> int:
+        """Places that are taken."""
+        return self.places.taken
 
     @property
     def waiting(self) -> int:
         """How many wait for a place."""
-        return len(self._queue)
+        return len(self.places.queue)
 
     async def __call__(self, call: Call) -> Reply:
         """Run the call as soon as there is a place for it; a free one is taken without a checkpoint. What is no work takes none (RES-0c)."""
         if call.method not in WORK:
             return await self.inner(call)
-        if self.running < self._most:
-            self.running += 1
-        elif len(self._queue) >= self.settings.max_queue:
+        places = self.places
+        if places.taken < places.most:
+            places.taken += 1
+        elif len(places.queue) >= self.settings.max_queue:
             self.refused += 1
             await trio.lowlevel.checkpoint()
-            return Reply.failed(faults.queue_full(self.backend, len(self._queue)))
+            return Reply.failed(faults.queue_full(self.backend, len(places.queue)))
         elif not await self._wait_for_place():
             self.refused += 1
             return Reply.failed(faults.queue_timed_out(self.backend, self.settings.queue_timeout_seconds or 0.0))
         try:
             return await self.inner(call)
         finally:
-            self._give_on()
+            places.give_on()
 
     async def _wait_for_place(self) -> bool:
         """Whether it has got one in time."""
         turn = trio.Event()
-        self._queue.append(turn)
+        self.places.queue.append(turn)
         has_place = False
         seconds = self.settings.queue_timeout_seconds
         try:
@@ -83,15 +118,9 @@ class Concurrency(Remembering[ConcurrencySettings]):
     def _withdraw(self, turn: trio.Event) -> None:
         """Leave the queue; a place that was given in the very moment in which the call was cancelled goes to the next."""
         if turn.is_set():
-            self._give_on()
+            self.places.give_on()
         else:
-            self._queue.remove(turn)
-
-    def _give_on(self) -> None:
-        if self._queue:
-            self._queue.popleft().set()
-        else:
-            self.running -= 1
+            self.places.queue.remove(turn)
 
     def statistics(self) -> ConcurrencyStatistics:
         """What it has counted until now."""
