@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from tests.kit.messages import PING
+
+from sluicegate.identity.identify import Refused, Sent
+from sluicegate.protocol.calls import Call, Handler, Reply
+from sluicegate.protocol.principal import Principal
 
 ONE, TWO = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
 EVENTS = {"accept": "text/event-stream"}
@@ -47,3 +53,48 @@ async def test_a_stranger_does_not_keep_a_session_alive(gate: Any, autojump_cloc
     await gate.post(PING, session, **TWO)
     (kept,) = gate.app.sessions._sessions.values()
     assert kept.used_at == used_at
+
+
+@attrs.define
+class Duties:
+    """Tells who calls by a header; what he may do is another header's word, and can change from one request to the next."""
+
+    async def identify(self, request: Sent) -> Principal | Refused:
+        (subject,), (role,) = request.headers.all(b"x-who"), request.headers.all(b"x-role")
+        return Principal(subject.decode(), roles=frozenset({role.decode()}))
+
+
+@attrs.define
+class Watching:
+    """Remembers who called in which role."""
+
+    inner: Handler
+    seen: list[tuple[str, str, str]] = attrs.field(factory=list)
+
+    async def __call__(self, call: Call) -> Reply:
+        (role,) = call.caller.principal.roles
+        self.seen.append((call.caller.principal.key, role, call.caller.session))
+        return await self.inner(call)
+
+
+async def test_a_policy_sees_whoever_has_shown_who_he_is_with_this_request(gate: Any, talk: Any, autojump_clock: object) -> None:
+    """A role that was taken away after a session began would be his until its end; the session stays his, whatever his role is."""
+    watching = gate.endpoint.handler = Watching(gate.endpoint.handler)
+    gate.app.identity = Duties()
+    session = await gate.open(**{"x-who": "ann", "x-role": "chief"})
+    for role in ("chief", "guest", "chief"):
+        assert (await gate.post(talk.calling("echo"), session, **{"x-who": "ann", "x-role": role})).status_code == 200
+    stranger = await gate.post(talk.calling("echo"), session, **{"x-who": "bob", "x-role": "chief"})
+    assert watching.seen == [("ann", role, session) for role in ("chief", "guest", "chief")]
+    assert stranger.status_code == 404
+
+
+async def test_calls_of_one_session_that_come_at_once_each_have_their_own(gate: Any, talk: Any, autojump_clock: object) -> None:
+    watching = gate.endpoint.handler = Watching(gate.endpoint.handler)
+    gate.app.identity = Duties()
+    session = await gate.open(**{"x-who": "ann", "x-role": "chief"})
+    roles = [f"r{number}" for number in range(8)]
+    async with trio.open_nursery() as nursery:
+        for number, role in enumerate(roles):
+            nursery.start_soon(partial(gate.post, talk.calling("echo", number + 10), session, **{"x-who": "ann", "x-role": role}))
+    assert sorted(role for _who, role, _session in watching.seen) == roles

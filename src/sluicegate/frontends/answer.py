@@ -11,6 +11,7 @@ import trio
 from ..protocol.eras import PRIMED
 from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
+from ..protocol.principal import Principal
 from ..protocol.sse import format_comment, format_event
 from .endpoint import Endpoint
 from .exchange import Exchange
@@ -27,7 +28,6 @@ RETRY_MS = 1000
 DEBOUNCE_SECONDS = 0.1
 """Several backends that come up together make one ``list_changed`` of each kind."""
 _ANSWERED = (Request, Malformed)
-"""What gets a reply."""
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
@@ -36,6 +36,7 @@ class PostAnswer:
     """Collects the replies to one request, or to a batch of them (implements `Outlet`)."""
 
     session: Session
+    principal: Principal
     table: SessionTable
     endpoint: Endpoint
     may_be_json: bool
@@ -140,7 +141,7 @@ class PostAnswer:
 
     def begin(self, request: Request) -> None:
         """Start one call."""
-        exchange = self.session.start(request, self, self.endpoint)
+        exchange = self.session.start(request, self, self.endpoint, self.principal)
         if exchange is not None:
             self._exchanges.append(exchange)
 

@@ -21,6 +21,7 @@ from ..protocol.messages import (
     encode_notification,
     read_text,
 )
+from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
 from .client_side import ClientSide
@@ -124,8 +125,13 @@ class Session(ClientSide):
         """Whether something is open, which keeps it from being idle."""
         return bool(self.calls or self.downlinks)
 
-    def start(self, request: Request, outlet: Outlet, endpoint: Endpoint, *, answers_cancelled: bool = True) -> Exchange | None:
-        """Start a request as a task in ``endpoint.calls``; None if it was refused, and the refusal given to the outlet."""
+    def start(
+        self, request: Request, outlet: Outlet, endpoint: Endpoint, principal: Principal | None = None, *, answers_cancelled: bool = True
+    ) -> Exchange | None:
+        """Start a request as a task in ``endpoint.calls``; None if it was refused, and the refusal given to the outlet.
+
+        What its ``principal`` may do can be something else than at the session's beginning; None is who began it.
+        """
         if self.opened or request.method in _BEFORE_READY:
             fault = self.duplex.theirs.refusal(request.key, request.method, "calls")
         else:
@@ -140,7 +146,10 @@ class Session(ClientSide):
         ):  # we declare no tasks, and then it is to be ignored: also behind us, where it would make a task that nobody fetches
             params = {name: raw for name, raw in params.items() if name != "task"}
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
-        call = Call(request.method, target, params, self.caller)
+        caller = self.caller
+        if principal is not None and principal is not caller.principal:
+            caller = attrs.evolve(caller, principal=principal)
+        call = Call(request.method, target, params, caller)
         exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange

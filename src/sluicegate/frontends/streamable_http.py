@@ -62,11 +62,11 @@ class StreamableHttp:
         else:
             session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
             if session is not None and isinstance(message, Request):
-                answer = PostAnswer(session, self.table, self.endpoint, may_be_json, may_stream)
+                answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, may_stream)
                 if len(body) < LARGE or await self._hold(http, answer, len(body), message.id):
                     await answer.run(http, [message])
             elif session is not None:
-                await self._accept(http, session, [message])
+                await self._accept(http, session, principal, [message])
 
     async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
         """Keep a large request until it has its answer, which begins at once; or refuse it, for want of room."""
@@ -118,7 +118,7 @@ class StreamableHttp:
             return
         self.endpoint.opened(opening)
         extra = ((b"mcp-session-id", session.id.encode()),)
-        answer = PostAnswer(session, self.table, self.endpoint, may_be_json, not may_be_json, extra=extra)
+        answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, not may_be_json, extra=extra)
         is_held = size < LARGE or await self._hold(http, answer, size, request.id)
         if is_held:
             await answer.run(http, [request])
@@ -142,16 +142,16 @@ class StreamableHttp:
             await self._refuse(http, 400, messages.code, messages.message)
             return
         if any(isinstance(message, Request | Malformed) for message in messages):
-            answer = PostAnswer(session, self.table, self.endpoint, may_be_json, may_stream, is_batch=True)
+            answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, may_stream, is_batch=True)
             if len(body) < LARGE or await self._hold(http, answer, len(body)):
                 await answer.run(http, messages)
         else:
-            await self._accept(http, session, messages)
+            await self._accept(http, session, principal, messages)
 
-    async def _accept(self, http: HttpRequest, session: Session, messages: list[Message]) -> None:
+    async def _accept(self, http: HttpRequest, session: Session, principal: Principal, messages: list[Message]) -> None:
         """Take what needs no answer (P-23)."""
         session.touch()
-        way = PostAnswer(session, self.table, self.endpoint, may_be_json=True, may_stream=False)
+        way = PostAnswer(session, principal, self.table, self.endpoint, may_be_json=True, may_stream=False)
         for message in messages:
             session.receive(message, way)
         await http.respond(202, headers=version_header(session.version))

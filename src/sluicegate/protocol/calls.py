@@ -83,6 +83,7 @@ class Caller:
     capabilities: Params = attrs.field(factory=dict, repr=False)
     """What its client has declared, as far as the protocol knows it, each as it came."""
     principal: Principal = NOBODY
+    """Who has shown with this request that he may use the session."""
     session: str = attrs.field(default="", repr=False)
     """Who knows it may act in the session, so nothing may show it whole."""
 
