@@ -7,14 +7,16 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import httpx2
 import pytest
 from tests.kit.messages import INITIALIZED
 
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, Offer
-from sluicegate.routing.catalogue import Entry, build
+from sluicegate.routing.catalogue import Catalogue, Entry, build
+from sluicegate.routing.directory import Directory
 from sluicegate.routing.mirrored import Argument, mirrored_arguments
 
 Send = Callable[..., Awaitable[httpx2.Response]]
@@ -184,3 +186,23 @@ async def test_a_header_for_an_argument_says_what_the_argument_is(
     if status == 400:
         assert answer.json()["error"]["code"] == -32020
         assert answer.json()["id"] == "seven"
+
+
+@attrs.define(eq=False)
+class Apart(Directory):
+    """Shows each session a catalogue of its own."""
+
+    by_session: dict[str, Catalogue] = attrs.field(factory=dict)
+
+    def seen_by(self, caller: Caller) -> Catalogue:
+        return self.by_session.get(caller.session, self.current)
+
+
+async def test_arguments_are_those_of_the_catalogue_that_the_session_sees(gate: Any, talk: Any) -> None:
+    """Two sessions may see two tools of one name; what a header says is judged by the one that is called."""
+    directory = gate.endpoint.directory = Apart(gate.endpoint.directory.current)
+    plain, mirrored = await gate.open(), await gate.open()
+    directory.by_session[mirrored] = offering(SCHEMA)
+    message = calling("move", region="eu")
+    statuses = [(await gate.post(message, session, mcp_param_region="us")).status_code for session in (plain, mirrored, "nobody's")]
+    assert statuses == [200, 400, 404]

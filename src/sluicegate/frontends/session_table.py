@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..loggers import get_logger
-from ..protocol.calls import Caller
+from ..protocol.calls import OURSELVES, Caller
 from ..protocol.principal import Principal
 from ..sources import Sources
 from .chores import Chores
@@ -120,6 +120,11 @@ class SessionTable:
         self._sessions[session_id] = session
         self.owners.add(owner, session)
         return session
+
+    def caller_of(self, session_id: str | None, principal: Principal) -> Caller:
+        """Who calls in the session with that id, if it is that principal's; looking is no use of it."""
+        session = None if session_id is None else self._sessions.get(session_id)
+        return OURSELVES if session is None or session.caller.principal.key != principal.key else session.caller
 
     def find(self, session_id: str, principal: Principal) -> Session | None:
         """The live session with that id, if it is that principal's; whose it is else is not told (P-61). Who uses it touches it."""

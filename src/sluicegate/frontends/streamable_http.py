@@ -14,6 +14,7 @@ from ..protocol.faults import Fault
 from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from ..protocol.principal import Principal
+from ..routing.catalogue import Catalogue
 from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .media_types import accepted, is_json
@@ -55,7 +56,7 @@ class StreamableHttp:
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
         elif isinstance(message := decode(body), Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
-        elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self.endpoint.directory.current)) is not None:
+        elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self._seen(http, principal))) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method in OPENS:
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
@@ -126,7 +127,7 @@ class StreamableHttp:
             self.table.end(session)
 
     async def _post_batch(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
-        if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self.endpoint.directory.current)) is not None:
+        if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self._seen(http, principal))) is not None:
             await self._refuse_headers(http, wrong)
             return
         session = await self._session(http, principal)
@@ -200,6 +201,10 @@ class StreamableHttp:
         """Refuse a request because the gateway drains."""
         headers = [(b"connection", b"close"), (b"retry-after", b"1")]
         await self._refuse(http, 503, INVALID_REQUEST, "the gateway is going down", headers=headers)
+
+    def _seen(self, http: HttpRequest, principal: Principal) -> Catalogue:
+        """What is there for whoever has sent this request; one without a session is refused in a moment."""
+        return self.endpoint.directory.seen_by(self.table.caller_of(http.headers.session_id, principal))
 
     async def _refuse_headers(self, http: HttpRequest, wrong: str, id: bytes = b"null") -> None:
         message = f"Header mismatch: {wrong}; send what the body says, or leave the header out"
