@@ -14,6 +14,7 @@ from tests.kit.replies import text_of
 from sluicegate.backends.backend import Backend
 from sluicegate.backends.link import Link, State
 from sluicegate.backends.supervisor import Supervisor
+from sluicegate.policies.budget import Budget, Budgeted
 from sluicegate.policies.lifetime import CallDeadline, Lifetime
 from sluicegate.policies.retry import Retry
 from sluicegate.policies.settings import RestartSettings, RetrySettings
@@ -183,3 +184,46 @@ async def test_a_wait_that_ends_well_is_drawn_from_the_budget_like_any_retry(
 class _Empty:
     def draw(self) -> bool:
         return False
+
+    def reserve(self) -> bool:
+        return False
+
+    def release(self) -> None:
+        raise AssertionError
+
+
+async def test_who_has_no_budget_does_not_wait_for_a_backend_that_he_may_not_ask(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """All of a crowd waited until it was back, only to be told then that one of them may go."""
+    scripted, _backend, policy = await House(nursery).backend("inv")
+    budget = Budget(10, 0.2)  # 2 of ten seconds, beside a tenth of the calls
+    scripted.crash()
+    began = trio.current_time()
+    ends: list[tuple[float, bool]] = []
+
+    async def one() -> None:
+        reply = await Budgeted(policy, budget)(a_call("echo"))
+        ends.append((trio.current_time() - began, reply.fault is None))
+
+    async with trio.open_nursery() as calls:
+        for _ in range(10):
+            calls.start_soon(one)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (policy.waiting, budget.left, budget.drawn) == (3, 0, 0)
+    assert [ok for _, ok in ends] == [False] * 7 + [True] * 3
+    assert {at for at, ok in ends if not ok} == {0}
+    assert (budget.drawn, budget.refused, policy.waiting) == (3, 7, 0)
+
+
+async def test_a_place_in_the_budget_is_free_again_when_whoever_waited_is_cancelled(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    scripted, _backend, policy = await House(nursery).backend("inv")
+    budget = Budget(0, 0.1)
+    scripted.crash()
+    with trio.move_on_after(1) as impatient:
+        await Budgeted(policy, budget)(a_call("echo"))
+    assert impatient.cancelled_caught
+    assert (budget.left, budget.drawn) == (1, 0)
+    assert (await Budgeted(policy, budget)(a_call("echo"))).fault is None

@@ -67,6 +67,12 @@ class Allows:
         self.left -= 1
         return self.left >= 0
 
+    def reserve(self) -> bool:
+        return self.left > 0
+
+    def release(self) -> None:
+        """It has kept nothing."""
+
 
 # -- when copies are sent
 

@@ -163,6 +163,12 @@ class _Watched:
         self.watch.transcript.note(self.path, "draws for", self.mark, granted)
         return granted
 
+    def reserve(self) -> bool:
+        return self.inner.reserve()
+
+    def release(self) -> None:
+        self.inner.release()
+
 
 @attrs.frozen(eq=False)
 class _Connector:

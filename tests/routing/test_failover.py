@@ -262,6 +262,12 @@ class Purse:
         self.left -= 1
         return self.left >= 0
 
+    def reserve(self) -> bool:
+        return self.left > 0
+
+    def release(self) -> None:
+        """It has kept nothing."""
+
 
 def with_ejected(*backends: Scripted, ejected: set[str], down: set[str] | None = None) -> Failover:
     """A failover order whose two sets may change while it runs."""

@@ -78,6 +78,8 @@ class Budget:
     """Attempts beyond the first since the start."""
     refused: int = attrs.field(default=0, init=False)
     """Attempts that there were no means for."""
+    _reserved: int = attrs.field(default=0, init=False)
+    """Attempts that are kept for those who wait."""
     _recent_calls: _Window = attrs.field(factory=lambda: _Window(_SLOTS), init=False)
     _recent_draws: _Window = attrs.field(factory=lambda: _Window(_SLOTS + 1), init=False)
 
@@ -96,6 +98,18 @@ class Budget:
         self._recent_draws.add()
         return True
 
+    def reserve(self) -> bool:
+        """Keep one for somebody who has to wait; it counts as drawn until he releases it, and only then is it one of these ten seconds."""
+        if self.left <= 0:
+            self.refused += 1
+            return False
+        self._reserved += 1
+        return True
+
+    def release(self) -> None:
+        """Keep it no longer."""
+        self._reserved -= 1
+
     @property
     def left(self) -> int:
         """How many attempts could be drawn now."""
@@ -104,7 +118,7 @@ class Budget:
         self._recent_draws.move(slot)
         share = floor(self._recent_calls.total * self.percent / 100)
         allowed = max(1, share + floor(self.min_retries_per_sec * WINDOW_SECONDS))
-        return max(0, allowed - self._recent_draws.total)
+        return max(0, allowed - self._recent_draws.total - self._reserved)
 
     def statistics(self) -> BudgetStatistics:
         """What it has counted until now."""

@@ -79,8 +79,11 @@ class Retry:
             fault = reply.fault
             if fault is None or not self._may_repeat(call, fault):
                 return _told(said, reply)
-            if may_wait and not fault.lasting and await self._waits_for_restart(call):
+            if may_wait and not fault.lasting and self._is_waited_for(call):
                 may_wait = False
+                if not await self._wait_for_restart(call):
+                    self.exhausted += 1
+                    return _told(said, reply)
             pause = self._pause(limit, fault)
             if not _is_in_time(call, pause) or not _draws(call):
                 self.exhausted += 1
@@ -94,10 +97,16 @@ class Retry:
             self.exhausted += 1
         return _told(said, reply)
 
-    async def _waits_for_restart(self, call: Call) -> bool:
-        """Wait for the backend if it is on its way back and nobody else may be asked; whether there was something to wait for."""
+    def _is_waited_for(self, call: Call) -> bool:
+        """Whether the backend is on its way back, and nobody else may be asked."""
         backend, elsewhere = self.backend, call.trail.elsewhere
-        if backend is None or not backend.comes_back or (elsewhere is not None and elsewhere.can_take(call, backend.name)):
+        return backend is not None and backend.comes_back and (elsewhere is None or not elsewhere.can_take(call, backend.name))
+
+    async def _wait_for_restart(self, call: Call) -> bool:
+        """Wait for the backend; False at once where there is no budget left. Else all would wait whose retry is refused in the end."""
+        backend, allowance = self.backend, call.trail.allowance
+        assert backend is not None
+        if allowance is not None and not allowance.reserve():
             return False
         self.waiting += 1
         try:
@@ -105,6 +114,8 @@ class Retry:
                 await backend.wait_ready()
         finally:
             self.waiting -= 1
+            if allowance is not None:
+                allowance.release()
         return True
 
     async def _wait(self, pause: float) -> None:

@@ -108,6 +108,14 @@ class Allowance(Protocol):
         """Take one attempt beyond the first; False if there is none left."""
         ...
 
+    def reserve(self) -> bool:
+        """Keep one for somebody who has to wait before he draws it; False if there is none left. He is sure to `release` it, and draws then."""
+        ...
+
+    def release(self) -> None:
+        """Keep it no longer."""
+        ...
+
 
 class Elsewhere(Protocol):
     """The others who could answer a call."""
