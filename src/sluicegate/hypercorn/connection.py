@@ -13,6 +13,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from ..http1.server.forwarded import PeerAddress
+from ..http1.server.outgoing import MessageSender
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
 from ..loggers import get_logger
@@ -60,6 +61,7 @@ class HypercornConnection(TCPServer):
         self._leaves = False
         self._sending: trio.CancelScope | None = None
         self._last_moment = NEVER
+        self._outgoing = MessageSender(stream, settings, timekeeper)
         self._body = MinimumRate(settings.body_seconds, settings.min_rate)
         self._answer = MinimumRate(settings.write_seconds, settings.min_rate)
 
@@ -205,11 +207,10 @@ class HypercornConnection(TCPServer):
     async def _send(self, data: bytes) -> None:
         async with self.send_lock:
             self._answer.size += len(data)
-            limit = trio.current_time() + self._settings.write_seconds + len(data) / self._settings.min_rate
-            with trio.CancelScope(shield=True, deadline=min(self._last_moment, limit)) as self._sending:
+            with trio.CancelScope(shield=True, deadline=self._last_moment) as self._sending:
                 try:
-                    await self.stream.send_all(data)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    await self._outgoing.send(data)
+                except OSError:  # the client has gone, or took too long
                     await self.protocol.handle(Closed())
             cut, self._sending = self._sending.cancelled_caught, None
             if cut:
