@@ -76,3 +76,28 @@ async def test_a_status_is_believed_whatever_code_comes_with_it(
     assert (fault.code, fault.encode()) == (-32000, error)
     assert (fault.may_be_repeated(safe=True), fault.counts_against_backend) == (again, counts)
     assert fault.may_go_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "do"),
+    [
+        (401, "it wants to know who calls", "bearer_token"),
+        (403, "it does not let us in", "hosts and origins"),
+        (410, "is gone for good", "new address"),
+        (404, "", ""),
+        (500, "", ""),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b" \n", b"<h1>Nginx</h1>"])
+async def test_a_refusal_is_told_in_words_of_ours(
+    autojump_clock: trio.testing.MockClock, status: int, says: str, do: str, body: bytes
+) -> None:
+    """A number alone says neither what it means here nor what to do; the words of a page are for the operator."""
+    fault = (await reply_to_a_call(status, body)).fault
+    assert fault is not None
+    assert says in fault.message
+    assert (f"HTTP {status}" in fault.message, "Nginx" in fault.message) == (True, False)
+    assert (": " in fault.message) == bool(says)
+    assert ("Nginx" in fault.told) == bool(body.strip())
+    assert do in fault.hint
+    assert bool(fault.hint) == bool(do)

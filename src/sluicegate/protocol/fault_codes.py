@@ -132,7 +132,7 @@ CODES = (
         "`data.status` is its status. With one from 400 to 499, or 503, the work did not begin. 429 says that we send too much: that is "
         "overload, and does not count against the backend.",
         "After 429 and 503 wait for `retryAfterMs` milliseconds, if it is there; else tell whoever runs the gateway.",
-        "401 and 403: see the backend's `headers` and `bearer_token`. 404: see its `url`.", "see data.status", None,
+        "401 and 403: see the backend's `headers` and `bearer_token`. 404 and 410: see its `url`.", "see data.status", None,
     ),
     Code(
         "SG-304", "backend_unreachable", Cause.TRANSPORT, INTERNAL_ERROR, "No connection to the backend came about",

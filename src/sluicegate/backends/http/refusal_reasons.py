@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ...http1.client.response import ClientResponse
 from ...protocol.why import Why
 
-__all__ = ["what_is_missing"]
+__all__ = ["hint_of", "what_is_missing", "what_it_means"]
 
 _METADATA = re.compile(r'resource_metadata\s*=\s*"?(https?://[!#-~]{1,500}?)"?\s*(?:,|\Z)', re.IGNORECASE)
 """RFC 9728, 5.1."""
@@ -15,6 +16,23 @@ _METADATA = re.compile(r'resource_metadata\s*=\s*"?(https?://[!#-~]{1,500}?)"?\s
 SSE_ONLY = Why(
     "HTTP+SSE only: it takes no POST here, and the gateway speaks Streamable HTTP; look whether the server has an address for that, often /mcp"
 )
+_CREDENTIALS = "check the backend's headers and bearer_token"
+_MEANT: Mapping[int, tuple[str, str]] = {
+    401: ("it wants to know who calls", _CREDENTIALS),
+    403: ("it does not let us in", f"{_CREDENTIALS}, and which hosts and origins it allows"),
+    410: ("what was at its url is gone for good", "write its new address as the backend's url"),
+}
+"""What some statuses mean, and what to do about it."""
+
+
+def what_it_means(status: int) -> str:
+    """In words of ours, whatever comes with it; empty where the number says as much."""
+    return _MEANT.get(status, ("", ""))[0]
+
+
+def hint_of(status: int) -> str:
+    """What to do about a refusal, for whoever runs the gateway; empty where that is not known."""
+    return _MEANT.get(status, ("", ""))[1]
 
 
 def what_is_missing(answer: ClientResponse) -> Why | None:

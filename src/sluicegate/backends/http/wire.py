@@ -23,7 +23,7 @@ from ...protocol.headers import EVENT_STREAM, JSON
 from ...protocol.messages import Raw
 from ...protocol.why import Why
 from .coding import CODING, inflater_for, read_inflated
-from .refusal_reasons import what_is_missing
+from .refusal_reasons import hint_of, what_is_missing, what_it_means
 from .retry_after import retry_after
 
 __all__ = ["CODING", "Wire", "own_headers", "own_host"]
@@ -173,9 +173,9 @@ class Wire:
         """An answer that is no message: the status, and for the operator the beginning of its text."""
         status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
-        hint = "check the backend's headers and bearer_token" if status in {401, 403} else ""
         missing = what_is_missing(answer)
-        why = Why("", shown) if missing is None else missing
+        meant = what_it_means(status)
+        why = Why(meant, "; it says: ".join(filter(None, (meant, shown)))) if missing is None else missing
         why = why.after(f"backend '{self.backend}' answered HTTP {status}")
         fault = Fault(
             Cause.TRANSPORT,
@@ -183,7 +183,7 @@ class Wire:
             why.public,
             "http_status",
             self.backend,
-            hint,
+            hint_of(status),
             started=not 400 <= status < 500,
             details={"status": Raw(b"%d" % status)},
             for_operator=why.operator,
