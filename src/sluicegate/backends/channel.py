@@ -29,6 +29,9 @@ __all__ = ["ChannelSession"]
 
 log = get_logger("sluicegate.backend")
 
+LATE_SECONDS = 60.0
+"""For so long the answer to a call that was cancelled may still come."""
+
 
 @attrs.define(eq=False)
 class _Pending:
@@ -71,6 +74,8 @@ class ChannelSession(Desk):
     """What it is asked, and what it asks."""
     questions: Questions = attrs.field(init=False)
     _unasked: Unasked = attrs.field(init=False)
+    _gave_up_at: float = attrs.field(default=float("-inf"), init=False)
+    """When a call was cancelled last whose answer may still come."""
     _closed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,6 +115,7 @@ class ChannelSession(Desk):
             self.outbox.take_back(pending.frame)
             return
         self.duplex.ours.give_up(number)
+        self._gave_up_at = trio.current_time()
         if pending.call.method not in OPENS:
             self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
 
@@ -217,12 +223,13 @@ class ChannelSession(Desk):
     def settle_oversized(self, number: int | None, limit: int) -> bool:
         """Fail the call whose answer was too large; False if it is not known whose it was.
 
-        One that is alone is not known to be meant while others, which were cancelled, may still be answered.
+        One that is alone is not known to be meant while others, which were cancelled of late, may still be answered. Most servers do not.
         """
         ours = self.duplex.ours
         sent = [key for key in ours.asked if self.waiting(key) is not None]
         likely = [key for key in sent if ours.asked[key].call.method != "ping"] or sent  # no answer to a ping is large
-        if number is None and len(likely) == 1 and not ours.expects_late:
+        is_late = ours.expects_late and trio.current_time() < self._gave_up_at + LATE_SECONDS
+        if number is None and len(likely) == 1 and not is_late:
             number = likely[0]
         self.refuse(number, Why(f"it is larger than {limit} bytes"))
         return number in sent
