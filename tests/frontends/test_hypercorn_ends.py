@@ -106,3 +106,19 @@ async def test_over_tls_the_end_comes_right_after_the_answer(autojump_clock: obj
         await stream.send_all(asking("/", last=True))
         assert (await rest(stream)).endswith(b"ok")
         assert trio.current_time() == 0
+
+
+async def test_who_is_still_shaking_hands_when_the_drain_begins_is_let_go_after_that(autojump_clock: object) -> None:
+    authority, ours = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(ours)
+    theirs = ssl.create_default_context()
+    authority.configure_trust(theirs)
+    async with front(context=ours) as (network, accepting):
+        below = await network.open_stream("127.0.0.1", 40000)
+        await trio.testing.wait_all_tasks_blocked()
+        accepting.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        stream = trio.SSLStream(below, theirs, server_hostname="localhost", https_compatible=True)
+        await stream.do_handshake()
+        assert await rest(stream) == b""
+        assert trio.current_time() == 0

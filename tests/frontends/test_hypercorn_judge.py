@@ -32,6 +32,8 @@ def filled(size: int) -> Fields:
         pytest.param(asking((b"a", b""), (b"b", b""), (b"c", b"")), 431, id="a line more"),
         pytest.param(asking(path=b"/" + b"p" * 19), None, id="as long a target as may be"),
         pytest.param(asking(path=b"/" + b"p" * 20), 414, id="a byte longer"),
+        pytest.param(asking(path=b"mcp"), 400, id="a path without a slash"),
+        pytest.param(asking(path=b"*", method=b"OPTIONS"), None, id="everything"),
         pytest.param(asking(method=b"CONNECT"), 501, id="a tunnel"),
         pytest.param(asking()[:3], 501, id="no path"),
         pytest.param(asking(path=b"/\xe4"), 400, id="a path that is not ASCII"),

@@ -35,6 +35,7 @@ class HypercornConnection(TCPServer):
     """Hypercorn's connection on any stream."""
 
     stream: Any
+    expires_at: float
 
     def __init__(
         self,
@@ -48,7 +49,6 @@ class HypercornConnection(TCPServer):
         state: dict[str, Any],
     ) -> None:
         super().__init__(app, config, context, state, cast("Any", stream))
-        self.expires_at = NEVER
         self.looked_at = NEVER
         self._settings = settings
         self._timekeeper = timekeeper
@@ -73,7 +73,7 @@ class HypercornConnection(TCPServer):
         except* OSError:
             pass
         finally:
-            self.expires_at = NEVER
+            self._timekeeper.forget(self)
             await trio.aclose_forcefully(self.stream)
 
     async def _shake_hands(self) -> bool:
@@ -199,8 +199,11 @@ class HypercornConnection(TCPServer):
         """Note whether there is a request, and give what comes now its time."""
         if idle == self._idle:
             return
+        now = trio.current_time()
         self._idle, self._in_head = idle, False
-        self._timekeeper.watch(self, trio.current_time() + (self._settings.idle_seconds if idle else LOOK_SECONDS))
+        for rate in (self._body, self._answer):
+            rate.run(False, now)  # whoever looks next may see the next request, and its time is its own
+        self._timekeeper.watch(self, now + (self._settings.idle_seconds if idle else LOOK_SECONDS))
         if idle and self.context.terminated.is_set():
             self.end_if_idle()
 

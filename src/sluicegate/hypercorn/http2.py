@@ -78,6 +78,7 @@ class Http2(H2Protocol):
             if event.stream_id in self.streams and event.stream_id not in self._ended:
                 await self._break_off(event.stream_id)
             self._ended.discard(event.stream_id)
+            self._unread.discard(event.stream_id)  # whatever still comes of it, nobody waits for it
         await super().stream_send(event)
 
     async def _break_off(self, stream_id: int) -> None:
@@ -99,6 +100,7 @@ class Http2(H2Protocol):
                     await self.send(Closed())
                     return
                 if self._refuse(event):
+                    self._unread.discard(event.stream_id)
                     continue
             elif isinstance(event, h2.events.StreamEnded | h2.events.StreamReset):
                 self._unread.discard(event.stream_id)
@@ -122,7 +124,6 @@ class Http2(H2Protocol):
         if self.context.terminated.is_set():
             with suppress(ProtocolError):  # taken back already
                 self.connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)  # the client may go elsewhere with it
-            self._unread.discard(event.stream_id)
             return True
         limited = cast("Limited", self.config)
         try:

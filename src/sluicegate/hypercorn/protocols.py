@@ -12,7 +12,7 @@ import attrs
 import h11
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
@@ -84,18 +84,12 @@ class Http1(H11Protocol):
         """Whether there is no request now: here the event is right."""
         return event is not None and event.idle
 
-    async def handle(self, event: Event) -> None:
-        """Take what came."""
-        await super().handle(event)
-        if isinstance(event, Closed):
-            self.connection.close()
-
     async def leave(self) -> None:
         """There is no word for it."""
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Say it in the last answer when it is the last."""
-        if isinstance(event, Response) and event.status_code >= 200 and (self.context.terminated.is_set() or self.reads_body):
+        if isinstance(event, Response) and (self.context.terminated.is_set() or self.reads_body):
             event = Response(event.stream_id, [*event.headers, CLOSE], event.status_code)
         await super().stream_send(event)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -27,6 +28,7 @@ from ..http1.server.forwarded import peer_of
 from ..http1.server.guests import Guests
 from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
+from ..http1.server.urls import url_of
 from ..http1.timekeeper import Timekeeper
 from ..loggers import get_logger
 from .connection import HypercornConnection
@@ -34,9 +36,6 @@ from .connection import HypercornConnection
 __all__ = ["serve"]
 
 log = get_logger("sluicegate.frontend")
-
-MOST_REQUESTS = 1_000_000
-"""Requests on one connection."""
 
 
 async def serve(
@@ -67,7 +66,7 @@ async def serve(
     try:
         if failure := await connections.start(server.live):
             raise StartUpFailed(failure)
-        task_status.started([_url(listener) for listener in carriers])
+        task_status.started([url_of(listener) for listener in carriers])
         async with trio.open_nursery() as accepting:
             for listener in carriers:
                 accepting.start_soon(accept_all, listener, welcome, server.guests.end_an_idle_one)
@@ -79,18 +78,6 @@ async def serve(
 
 def _secure(listener: trio.abc.Listener[trio.abc.Stream], tls: ssl.SSLContext | None) -> trio.abc.Listener[Any]:
     return listener if tls is None else trio.SSLListener(listener, tls, https_compatible=True)
-
-
-def _url(listener: trio.abc.Listener[Any]) -> str:
-    scheme = "https" if isinstance(listener, trio.SSLListener) else "http"
-    socket = getattr(getattr(listener, "transport_listener", listener), "socket", None)
-    if socket is None:
-        return f"{scheme}://memory"
-    name = socket.getsockname()
-    if not isinstance(name, tuple):
-        return f"unix:{name}"
-    host, port = name[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @attrs.define(eq=False)
@@ -117,9 +104,7 @@ class _Server:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.timekeeper.run)
             async with trio.open_nursery() as application:
-                if failure := await application.start(self.lifespan.run):
-                    self.close()
-                task_status.started(failure)
+                task_status.started(await application.start(self.lifespan.run))
                 await self._context.terminated.wait()
                 await self.guests.end_idle_ones()
                 await self._empty.wait()
@@ -169,9 +154,8 @@ class _Words(Config):
         self._wall = wall
         self.limits = settings.head
         self.on_refused = settings.on_refused
-        self.accesslog = None
         self.errorlog = logging.getLogger("hypercorn.error")
-        self.keep_alive_max_requests = MOST_REQUESTS
+        self.keep_alive_max_requests = sys.maxsize
         self.h2_max_header_list_size = settings.head.head
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002  the same for both

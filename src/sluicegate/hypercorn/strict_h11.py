@@ -57,10 +57,6 @@ class StrictConnection(h11.Connection):
             if last.complete:
                 self._unfinished = None
 
-    def close(self) -> None:
-        """Nothing more will come. Our parser and llhttp hold each other, and only the garbage collector would part them."""
-        self._ours.close()
-
     def next_event(self) -> Any:
         """What came next. Nothing is read behind a last request, so that its answer comes before anybody complains."""
         if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from .plain_answers import FULL, plain_answer
 from .response_writer import DateLine
 from .settings import ServerSettings
 from .shared import Serving
+from .urls import url_of
 
 __all__ = ["ON_DISCONNECT", "HangUp", "ServerSettings", "StartUpFailed", "serve"]
 
@@ -60,7 +60,7 @@ async def serve(
     settings = settings or ServerSettings()
     connection_limit = connection_limit or ConnectionLimit(settings.max_connections, settings.max_connections_per_peer)
     server = _Server(Serving(app, settings, DateLine(wall), Lifespan(app)), connection_limit, connections)
-    urls = [_url(listener) for listener in listeners]
+    urls = [url_of(listener) for listener in listeners]
     try:
         failure = await connections.start(server.live)
         if failure:
@@ -71,16 +71,6 @@ async def serve(
         server.close()
         for listener in listeners:
             await trio.aclose_forcefully(listener)
-
-
-def _url(listener: trio.abc.Listener[trio.abc.Stream]) -> str:
-    own = getattr(listener, "socket", None)
-    if own is None:
-        return "http://memory"
-    if own.family == getattr(socket, "AF_UNIX", None):
-        return f"unix:{own.getsockname()}"
-    host, port = own.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @attrs.define(eq=False)
@@ -103,10 +93,7 @@ class _Server:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.serving.timekeeper.run)
             async with trio.open_nursery() as application:
-                failure = await application.start(self.serving.lifespan.run)
-                if failure:
-                    self.close()
-                task_status.started(failure)
+                task_status.started(await application.start(self.serving.lifespan.run))
                 await self._closing.wait()
                 await self.guests.end_idle_ones()
                 await self._empty.wait()
