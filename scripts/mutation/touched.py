@@ -26,7 +26,7 @@ from coverage.numbits import numbits_to_nums
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sluicegate"
 CACHE = ROOT / ".cache" / "mutants"
-TESTS = ("http1", "protocol", "routing", "channel", "backends", "frontends", "gateway", "cli", "observe", "flows")
+TESTS = ("http1", "protocol", "routing", "channel", "outside", "backends", "frontends", "gateway", "cli", "observe", "flows")
 REAL = (
     *("process/test_stdio_backend.py", "process/test_child_groups.py", "process/test_outside.py", "process/test_listening.py"),
     *("process/test_http1_client.py", "process/test_http1_server.py"),

@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 
-from sluicegate.channel.lines import KEPT, LineSplitter, Oversized, number_at_ends
+from sluicegate.channel.lines import LineSplitter, Oversized, number_at_ends
 
 STREAM = b"one\n\ntwo\r\n" + b"x" * 40 + b"\nlast\n" + b"y" * 41 + b"\nend"
 
@@ -55,7 +55,7 @@ def test_a_line_that_is_too_long_is_not_kept() -> None:
 
     (line,) = lines.feed(b"\n")
 
-    assert Oversized(1_000_000, b"z" * KEPT, b"z" * KEPT) == line
+    assert Oversized(1_000_000, b"z" * 2048, b"z" * 2048) == line
 
 
 def test_a_line_that_is_too_long_within_one_chunk_is_skipped_alone() -> None:
@@ -75,6 +75,8 @@ WHOSE = {
     "only inside the result, first": ('{"result":{"id":3,"text":BIG}}', None),
     "only inside the result, last": ('{"result":{"text":BIG,"id":3}}', None),
     "only inside a text": ('{"result":"LONG,\\"id\\":3}"}', None),
+    "nineteen digits": ('{"id":9999999999999999999,"result":BIG}', 9_999_999_999_999_999_999),
+    "a digit more": ('{"id":10000000000000000000,"result":BIG}', None),
     "a foreign id": ('{"id":"abc","result":BIG}', None),
     "a huge id": ('{"id":HUGE,"result":BIG}', None),
     "null": ('{"id":null,"error":BIG}', None),
@@ -121,3 +123,8 @@ def test_the_ends_of_a_line_are_read_once(tail: bytes) -> None:
 def test_the_ends_of_a_line_that_was_too_long_stand_in_no_repr() -> None:
     """A bug's traceback would tell them to the log."""
     assert "secret" not in repr(Oversized(100, b"secret head", b"secret tail"))
+
+
+def test_of_a_line_in_one_chunk_as_much_is_kept_as_of_one_in_many() -> None:
+    (line,) = LineSplitter(5000).feed(b"a" * 3000 + b"z" * 3000 + b"\n")
+    assert line == Oversized(6000, b"a" * 2048, b"z" * 2048)

@@ -184,3 +184,26 @@ async def test_a_writer_that_is_cut_at_any_step_leaves_what_it_has_not_taken_to_
         assert trial.cut or pipe.taken.endswith(b"waits, too ")
 
     assert await cancel_at_every_checkpoint(scenario, check) > 3
+
+
+async def test_1024_messages_or_64_mebibytes_may_wait_and_of_what_nobody_waits_for_twice_as_much() -> None:
+    outbox, bounds = Outbox(), list[tuple[int, bool, bool]]()
+    for count in range(1, 2050):
+        outbox.put(Frame(b"x"))
+        if count in (1023, 1024, 2047, 2048):
+            bounds.append((count, outbox.is_full, outbox.is_bursting))
+    assert bounds == [(1023, False, False), (1024, True, False), (2047, True, False), (2048, True, True)]
+    large = b"x" * 67_108_863
+    outbox = Outbox()
+    full = []
+    for data in (large, b"x", large, b"x"):
+        outbox.put(Frame(data))
+        full.append((outbox.is_full, outbox.is_bursting))
+    assert full == [(False, False), (True, False), (True, False), (True, True)]
+
+
+async def test_an_outbox_that_is_closed_counts_nothing_any_more() -> None:
+    outbox = Outbox()
+    outbox.put(Frame(b"hello"))
+    outbox.close()
+    assert (outbox.size, outbox.is_empty, await outbox.next_frame()) == (0, True, None)

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from sluicegate.channel.lines import Oversized, as_line
-from sluicegate.channel.reading import PIECE, read_lines
+from sluicegate.channel.reading import in_pieces, is_quick, read_lines
 
 
 @pytest.mark.parametrize("last", [b"", b"rest"])
@@ -47,11 +47,11 @@ async def test_others_get_their_turn_between_pieces_that_are_full_of_lines() -> 
     ours, theirs = trio.testing.memory_stream_one_way_pair()
     taken: list[bytes | Oversized] = []
     seen: list[int] = []
-    await ours.send_all(b"x\n" * 4 * PIECE)
+    await ours.send_all(b"x\n" * 4096)
     await ours.aclose()
 
     async def watch() -> None:
-        while len(taken) < 4 * PIECE:
+        while len(taken) < 4096:
             seen.append(len(taken))
             await trio.lowlevel.checkpoint()
 
@@ -80,3 +80,21 @@ async def test_nothing_more_is_read_while_there_is_no_room(autojump_clock: trio.
 @pytest.mark.parametrize(("message", "line"), [(b"{}", b"{}\n"), (b'{\r\n"a":\n1}', b'{"a":1}\n')])
 def test_a_message_is_one_line(message: bytes, line: bytes) -> None:
     assert as_line(message) == line
+
+
+@pytest.mark.parametrize(
+    ("chunk", "quick"),
+    [
+        (b"\n" * 1024, True),
+        (b"\n" * 1025, False),
+        (b"\n" * 20 + b"\r" * 12 + b"x" * 1024, True),
+        (b"\n" * 20 + b"\r" * 13 + b"x" * 1024, False),
+        (b"x" * 100_000, True),
+    ],
+)
+def test_a_chunk_is_looked_at_as_a_whole_where_it_is_small_or_has_few_lines(chunk: bytes, quick: bool) -> None:
+    """At most a kibibyte, or 32 line ends of both kinds together."""
+    assert is_quick(chunk) is quick
+    assert (len(in_pieces(chunk)) == 1) is quick
+    assert b"".join(in_pieces(chunk)) == chunk
+    assert quick or max(map(len, in_pieces(chunk))) == 1024

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
@@ -14,8 +12,6 @@ import trio
 import trio.testing
 from tests.kit.messages import INITIALIZED
 
-from sluicegate.bridge.daemon_answer import LONGEST_MESSAGE
-from sluicegate.bridge.daemon_link import FIRST_PAUSE, LONGEST_PAUSE
 from sluicegate.bridge.stdio_server import CONNECT_SECONDS, bridge
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.testing.line_client import LineClient, open_line_client
@@ -346,13 +342,6 @@ async def bridge_to(gate: Any, stdin: Any, stdout: Any) -> None:
     await stdout.aclose()
 
 
-@pytest.mark.parametrize("raw", [b'"seven"', b"7"])
-async def test_an_oversized_request_is_refused_under_its_own_id(client: LineClient, talk: Any, autojump_clock: object, raw: bytes) -> None:
-    await open_session(client, talk)
-    await client.send(b'{"jsonrpc":"2.0","id":%b,"method":"ping","params":{"x":"%b"}}' % (raw, b"x" * (LONGEST_MESSAGE + 1)))
-    assert (await client.next())["id"] == json.loads(raw)
-
-
 async def test_news_come_again_after_something_in_between_was_out_of_order(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
@@ -429,27 +418,6 @@ async def test_a_session_that_is_opened_again_gets_the_whole_handshake(
     assert {line.get("id", line.get("method")) for line in lines} == {2, "notifications/tools/list_changed"}
     ((third, is_ready),) = handshakes()
     assert (third not in (first, second), is_ready) == (True, True)
-
-
-async def test_a_daemon_that_is_away_is_asked_ever_more_rarely_but_often_enough(
-    client: LineClient, gate: Any, talk: Any, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float] = []
-    handle = gate.transport.handle_async_request
-
-    async def watched(request: Any) -> Any:
-        asked.append(trio.current_time())
-        return await handle(request)
-
-    await open_session(client, talk)
-    monkeypatch.setattr(gate.transport, "handle_async_request", watched)
-    gate.transport.down = True
-    await client.send(talk.calling("echo", 1))
-    assert "cannot be reached" in (await client.next())["error"]["message"]
-    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert pauses[:3] == pytest.approx([FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE])
-    assert pauses == pytest.approx(sorted(pauses))
-    assert pauses[-3:] == pytest.approx([LONGEST_PAUSE] * 3)
 
 
 async def test_so_many_requests_may_be_open_and_one_more_is_refused(

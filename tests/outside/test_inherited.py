@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sluicegate.outside.listening import FIRST_INHERITED, _inherited
+from sluicegate.outside.listening import _inherited
 
 OURS = str(os.getpid())
 
@@ -33,8 +33,8 @@ def test_sockets_that_were_passed_are_counted_from_the_third_and_no_child_inheri
     given = os.dup(2)
     try:
         os.set_inheritable(given, True)
-        found = _inherited({"LISTEN_PID": OURS, "LISTEN_FDS": str(given - FIRST_INHERITED + 1)})
-        assert (found[0], found[-1]) == (FIRST_INHERITED, given)
+        found = _inherited({"LISTEN_PID": OURS, "LISTEN_FDS": str(given - 2)})
+        assert (found[0], found[-1]) == (3, given)
         assert not os.get_inheritable(given)
     finally:
         os.close(given)

@@ -195,3 +195,18 @@ async def test_who_reads_from_a_child_whose_pipes_are_closed_is_told_so() -> Non
             await child.stdout.aclose()
         with pytest.raises(trio.ClosedResourceError):
             await child.stdout.receive_some()
+
+
+async def test_who_is_waited_for_is_not_signalled(tmp_path: Path) -> None:
+    """Looking whether a group has ended must not end it."""
+    told = tmp_path / "told"
+    signals = "HUP INT TERM USR1"
+    async with started(
+        f"exec 3<&0; (trap 'echo told > {told}' {signals}; echo there; while read -r line <&3; do :; done) & exit 0"
+    ) as child:
+        await line_of(child)
+        with trio.move_on_after(0.2) as scope:
+            await child.wait_group()
+        assert scope.cancelled_caught
+        assert not told.exists()
+        await child.stdin.aclose()

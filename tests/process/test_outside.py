@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import socket
@@ -34,7 +35,7 @@ async def test_a_peer_that_vanishes_from_a_connection_is_noticed_after_two_minut
         return value
 
     if hasattr(socket, "TCP_KEEPIDLE"):
-        assert option("TCP_KEEPIDLE") + option("TCP_KEEPINTVL") * option("TCP_KEEPCNT") == 120
+        assert (option("TCP_KEEPIDLE"), option("TCP_KEEPINTVL"), option("TCP_KEEPCNT")) == (60, 15, 4)
     await stream.aclose()
     await listener.aclose()
 
@@ -99,3 +100,17 @@ async def test_a_pipe_that_is_closed_just_when_something_has_come_was_closed(clo
             await stream.aclose()
         for end in (there, other_there):
             os.close(end)
+
+
+async def test_a_pipe_is_read_64_kibibytes_at_a_time_or_as_many_as_were_asked_for() -> None:
+    here, there = os.pipe()
+    os.set_blocking(there, False)
+    fcntl.fcntl(there, fcntl.F_SETPIPE_SZ, 1 << 20)
+    assert os.write(there, b"x" * 70_000) == 70_000
+    pipe = ReadPipe(trio.lowlevel.FdStream(here))
+    assert [len(await pipe.receive_some(size)) for size in (1, None, None)] == [1, 65_536, 4463]
+    os.close(there)
+    assert await pipe.receive_some() == b""
+    await pipe.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await pipe.receive_some()

@@ -58,7 +58,7 @@ async def bridge(
     """
     import httpx2
 
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
     outgoing, lines = trio.open_memory_channel[bytes](0)
     async with (

@@ -14,7 +14,6 @@ PIECE = 1024
 """Bytes that are looked at without letting others go on: some tens of messages, which take less than a millisecond."""
 FEW_LINES = 32
 """A chunk with fewer line ends is read as it is: it is quick to look at, and may be part of something large."""
-CHUNK = 65536
 
 
 def in_pieces(chunk: bytes) -> Sequence[bytes]:
@@ -44,7 +43,7 @@ async def read_lines(
     lines = LineSplitter(limit)
     while True:
         try:
-            chunk = bytes(await stream.receive_some(CHUNK))
+            chunk = bytes(await stream.receive_some())
         except trio.BrokenResourceError:
             break
         if not chunk:

@@ -48,7 +48,7 @@ async def open_stream(host: str, port: int) -> trio.abc.Stream:
     """A TCP connection, to whichever of the host's addresses answers first. A peer that vanishes is noticed after two minutes."""
     refuse_under_virtual_time("TCP connections and DNS", "Outside(open_stream=MemoryNetwork().open_stream)")
     stream = await trio.open_tcp_stream(host, port)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
     for name, value in _PROBES.items():
         if hasattr(socket, name):
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

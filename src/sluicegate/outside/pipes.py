@@ -53,7 +53,7 @@ class ReadPipe(trio.abc.ReceiveStream):
         """What has come; waits for the first byte. Empty at the end."""
         while True:
             descriptor = self.stream.fileno()
-            if descriptor < 0:
+            if descriptor == -1:
                 await trio.lowlevel.checkpoint()
                 raise trio.ClosedResourceError("this pipe was already closed")
             await trio.lowlevel.wait_readable(descriptor)

@@ -28,7 +28,7 @@ __all__ = ["open_process"]
 PROC = Path("/proc")
 RELEASE_SECONDS = 2.0
 """How long the kernel may take to end what got SIGKILL."""
-LONGEST_POLL = 0.05
+POLL_SECONDS = 0.05
 
 
 @attrs.define(eq=False)
@@ -56,10 +56,8 @@ class _Group:
 
     async def wait_group(self) -> None:
         await self.process.wait()
-        pause = 0.001
-        while not self._look():  # no kernel tells the end of a group, so there is nothing to wait on
-            await trio.sleep(pause)
-            pause = min(pause * 2, LONGEST_POLL)
+        while not self._look():  # noqa: ASYNC110  no kernel tells the end of a group, so there is nothing to wait on
+            await trio.sleep(POLL_SECONDS)
 
     def _look(self) -> bool:
         if not self.gone:
@@ -108,7 +106,7 @@ async def open_process(spec: ProcessSpec) -> Child:
     refuse_under_virtual_time("child processes", "Outside(open_process=ProcessTable(nursery).open_process)")
     if sys.platform == "win32":
         raise OSError("child processes need POSIX process groups; on Windows use an http or in-process backend")
-    mark = secrets.token_hex(8)
+    mark = secrets.token_hex()
     guardian = await open_guardian(mark)
     try:
         process = await trio.lowlevel.open_process(
