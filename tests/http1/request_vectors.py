@@ -44,6 +44,12 @@ def with_header(line: bytes, body: bytes = b"") -> bytes:
     return HEAD + line + b"\r\n\r\n" + body
 
 
+def around_thousand(size: int) -> bytes:
+    """A chunked request whose body has a thousand bytes of content, and so many around it."""
+    beside = len(b"3e8\r\n" + b"\r\n" + b"0;" + b"\r\n\r\n")
+    return CHUNKED + b"3e8\r\n" + b"a" * 1000 + b"\r\n0;" + b"x" * (size - beside) + b"\r\n\r\n"
+
+
 LENGTH = [
     refused("length and chunked", with_header(b"Content-Length: 6\r\nTransfer-Encoding: chunked", b"0\r\n\r\nG")),
     refused("chunked and length", with_header(b"Transfer-Encoding: chunked\r\nContent-Length: 6", b"0\r\n\r\nG")),
@@ -113,6 +119,8 @@ CHUNKS = [
     Vector("no last chunk", CHUNKED + b"3\r\nabc\r\n"),
     Vector("no end after the last chunk", CHUNKED + b"3\r\nabc\r\n0\r\n"),
     Vector("chunk extension of 1 MiB", CHUNKED + b"3;" + b"a" * (1 << 20) + b"\r\nabc\r\n0\r\n\r\n", (), 400),
+    accepted("16 KiB around the content, and 8 for each byte of it", around_thousand(24_384), ("POST", b"/mcp", b"a" * 1000)),
+    Vector("a byte more around the content", around_thousand(24_385), (), 400),
     accepted("a thousand chunks of one byte", CHUNKED + b"1\r\na\r\n" * 1000 + b"0\r\n\r\n", ("POST", b"/mcp", b"a" * 1000)),
     Vector("a length among the trailers", CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n", (), 400),
     Vector("a coding among the trailers", CHUNKED + b"0\r\nTransfer-Encoding: chunked\r\n\r\n", (), 400),
@@ -159,6 +167,7 @@ LINES = [
     refused("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     refused("a response", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     accepted("two empty lines first", b"\r\n\r\n" + GET + b"\r\n", ROOT),
+    accepted("four empty lines first", b"\r\n" * 4 + GET + b"\r\n", ROOT),
     refused("five empty lines first", b"\r\n" * 5 + GET + b"\r\n"),
     refused("bare LF first", b"\n" + GET + b"\r\n"),
     refused("bare CR first", b"\r" + GET + b"\r\n"),

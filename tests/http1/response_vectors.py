@@ -44,6 +44,18 @@ def partial(name: str, data: bytes, status: int = 0, body: bytes = b"") -> Vecto
     return Vector(name, data, status, body, keep_alive=True)
 
 
+def head_of(size: int) -> bytes:
+    """A head of so many bytes, and no body."""
+    head = OK + b"Content-Length: 0\r\nX: "
+    return head + b"a" * (size - len(head) - 4) + b"\r\n\r\n"
+
+
+def around_thousand(size: int) -> bytes:
+    """A chunked body with a thousand bytes of content, and so many around it."""
+    beside = len(b"3e8\r\n" + b"\r\n" + b"0;" + b"\r\n\r\n")
+    return CHUNKED + b"3e8\r\n" + b"a" * 1000 + b"\r\n0;" + b"x" * (size - beside) + b"\r\n\r\n"
+
+
 LENGTH = [
     good("length", ABC, b"abc"),
     good("no body", OK + b"Content-Length: 0\r\n\r\n"),
@@ -70,6 +82,8 @@ CODING = [
     partial("no last chunk", CHUNKED + b"3\r\nabc\r\n", 200, b"abc"),
     bad("a chunk longer than its size", CHUNKED + b"3\r\nabcd\r\n", "chunk", 200, b"abc"),
     bad("bare LF after a chunk size", CHUNKED + b"3\nabc\r\n0\r\n\r\n", "chunk", 200),
+    good("16 KiB around the content, and 8 for each byte of it", around_thousand(24_384), b"a" * 1000),
+    bad("a byte more around the content", around_thousand(24_385), "overhead", 200, b"a" * 1000),
     bad("chunk extension of 1 MiB", CHUNKED + b"3;" + b"a" * (1 << 20), "overhead", 200),
     bad("trailers of 1 MiB", CHUNKED + b"0\r\n" + b"a: b\r\n" * 170_000 + b"\r\n", "overhead", 200),
     bad("gzip", OK + b"Transfer-Encoding: gzip\r\n\r\nabc", "transfer coding"),
@@ -98,6 +112,8 @@ BODILESS = [
     good("204", b"HTTP/1.1 204 No Content\r\n\r\n", status=204),
     good("204 with a length", b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", status=204),
     good("204 with a body", b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc", status=204, keep_alive=False),
+    good("304", b"HTTP/1.1 304 Not Modified\r\n\r\n", status=304),
+    good("304 with chunks", b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", status=304),
     good("304 with a length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", status=304),
     good("204 with chunks", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", status=204),
     good("CONNECT", OK + b"Content-Length: 3\r\n\r\n", method=b"CONNECT"),
@@ -148,6 +164,10 @@ LINES = [
     bad("header without a colon", OK + b"foo\r\n\r\n", "header"),
     bad("status line of 1 MiB", b"HTTP/1.1 200 " + b"a" * (1 << 20), "head too large"),
     bad("header value of 1 MiB", OK + b"X: " + b"a" * (1 << 20), "head too large"),
+    good("head of 64 KiB", head_of(65_536)),
+    bad("head of a byte more", head_of(65_537), "head too large"),
+    good("1 000 headers", OK + b"a: b\r\n" * 999 + b"Content-Length: 0\r\n\r\n"),
+    bad("1 001 headers", OK + b"a: b\r\n" * 1000 + b"Content-Length: 0\r\n\r\n", "too many headers"),
     bad("10 000 headers", OK + b"a: b\r\n" * 10_000 + b"\r\n", "too many headers"),
 ]
 

@@ -1,6 +1,8 @@
 """The client and its connections: what is sent, what comes back, which connection is used again. In memory, on the mock clock."""
 
+import gc
 import tracemalloc
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -428,3 +430,23 @@ async def test_each_piece_of_a_body_is_handed_out_once(far: FarSide, autojump_cl
         nursery.start_soon(play)
         response = await client.request(b"GET", b"/")
         assert [await response.receive() for _ in range(3)] == [b"world", b"", b""]
+
+
+async def test_nothing_is_held_of_a_connection_that_has_ended(
+    far: FarSide, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Nor is anything of it left to the garbage collector, which would find a hundred objects each time."""
+    nursery.start_soon(answer_all, far)
+    async with client_of(far) as client:
+        await get(client)
+        (kept,) = client._idle
+        held: list[Callable[[], object]] = [weakref.ref(kept), weakref.ref(kept.parser)]
+        gc.disable()
+        try:
+            await trio.sleep(40)  # it is closed after four seconds, and would have had thirty to take its request
+            assert (client.idle, far.open) == (0, 0)
+            del kept
+            assert [one() for one in held] == [None, None]
+        finally:
+            gc.enable()
+    nursery.cancel_scope.cancel()

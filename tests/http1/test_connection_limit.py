@@ -29,6 +29,7 @@ def full(most: int, most_per_peer: int, *hosts: str) -> ConnectionLimit:
     [
         pytest.param(full(9, 2, "10.0.0.1", "10.0.0.1"), ONE_HAS_ALL, id="its share is used up"),
         pytest.param(full(2, 2, "10.0.0.1", "10.0.0.2"), NO_ROOM, id="one less than its share, and no place"),
+        pytest.param(full(1, 1, "10.0.0.2"), NO_ROOM, id="it has none, and there is no place"),
         pytest.param(full(2, 0, "10.0.0.1", "10.0.0.1"), NO_ROOM, id="nobody has a share"),
     ],
 )

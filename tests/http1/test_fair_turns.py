@@ -9,11 +9,11 @@ import trio.testing
 from tests.kit.farside import FarSide
 from tests.kit.rounds import Rounds
 
-from sluicegate.http1.client.connection import MOST_READ
 from sluicegate.http1.client.failures import Broken
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import HttpClient, open_client
 from sluicegate.http1.fair_turns import FairTurns
+from sluicegate.http1.sockets import MOST_READ
 
 
 @pytest.fixture
@@ -148,3 +148,25 @@ async def test_large_answers_come_whole_and_small_ones_do_not_wait_for_them(auto
         trio.lowlevel.remove_instrument(rounds)
     assert came == ["small", *["large"] * 5]
     assert rounds.now >= 5 * (len(large) // MOST_READ - 2)
+
+
+async def test_who_has_given_up_takes_no_round(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
+    passed: list[int] = []
+    rounds = Rounds()
+
+    async def pass_once() -> None:
+        await turns.wait()
+        passed.append(rounds.now)
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as impatient:
+            for _ in range(20):
+                impatient.start_soon(turns.wait)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(pass_once)
+            await trio.testing.wait_all_tasks_blocked()
+            impatient.cancel_scope.cancel()
+        trio.lowlevel.add_instrument(rounds)
+        assert turns.enter()
+    trio.lowlevel.remove_instrument(rounds)
+    assert passed[0] <= 3

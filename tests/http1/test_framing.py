@@ -7,11 +7,7 @@ from itertools import product
 import pytest
 
 from sluicegate.http1.framing import (
-    CHUNK_OVERHEAD,
-    CHUNK_OVERHEAD_RATIO,
     EMPTY_LINE,
-    FEW,
-    MOST_DIGITS,
     RefusedMessage,
     chunk_overhead_allowed,
     declared_length,
@@ -33,7 +29,7 @@ def test_the_first_empty_line_is_found_wherever_it_begins() -> None:
             assert find_in_chunks(text, start) == text.find(EMPTY_LINE, start), (text, start)
 
 
-@pytest.mark.parametrize("before", [0, FEW - 1, FEW, FEW + 1, 3 * FEW])
+@pytest.mark.parametrize("before", [*range(12), 100])
 @pytest.mark.parametrize("letters", [b"\rx", b"\r", b"\r\n\r"])
 def test_an_empty_line_is_found_behind_many_that_only_look_like_one(before: int, letters: bytes) -> None:
     text = letters * before + b"0\r\n\r\n"
@@ -51,13 +47,11 @@ def test_what_may_become_an_empty_line_is_not_passed_over() -> None:
 
 
 def test_a_body_may_have_a_fixed_overhead_and_more_for_each_byte_of_content() -> None:
-    assert chunk_overhead_allowed(0) == CHUNK_OVERHEAD
-    assert chunk_overhead_allowed(10) - chunk_overhead_allowed(9) == CHUNK_OVERHEAD_RATIO
     one_byte_each = len(b"1\r\nx\r\n") - 1
     assert all(chunk_overhead_allowed(content) >= content * one_byte_each + len(b"0\r\n\r\n") for content in (0, 1, 100, 10**9))
 
 
-@pytest.mark.parametrize(("digits", "is_length"), [(1, True), (MOST_DIGITS, True), (MOST_DIGITS + 1, False)])
+@pytest.mark.parametrize(("digits", "is_length"), [(1, True), (18, True), (19, False)])
 def test_a_length_has_so_many_digits_and_no_more(digits: int, is_length: bool) -> None:
     length = b"9" * digits
     if is_length:

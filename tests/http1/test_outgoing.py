@@ -89,16 +89,19 @@ async def test_who_takes_too_little_of_it_is_cut_when_the_time_for_it_is_over(
     nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize(("moment", "buys"), [(1.0, False), (7.4, False), (7.6, True), (29.0, True)])
 async def test_what_the_other_kernel_takes_at_first_is_not_read_by_anybody(
-    ends: tuple[MessageSender, socket.socket], nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+    moment: float, buys: bool, ends: tuple[MessageSender, socket.socket], nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     """A client's kernel takes megabytes that the client never reads: that must not buy it a second term."""
     outgoing, client = ends
     results: list[object] = []
     nursery.start_soon(outgoing.timekeeper.run)
     nursery.start_soon(sent, outgoing, b"a" * 300_000, results)
-    await trio.sleep(1)
+    await trio.sleep(moment)
     assert len(client.recv(4000)) == 4000
-    await trio.sleep(SETTINGS.write_seconds + 1)
+    await trio.sleep(31 - moment)
+    assert outgoing.given_up is not buys
+    await trio.sleep(SETTINGS.write_seconds)
     assert [str(error) for error in results] == ["[Errno 32] the client has gone"]
     nursery.cancel_scope.cancel()

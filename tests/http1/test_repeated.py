@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 from sluicegate.http1.client.response_parser import ResponseParser
-from sluicegate.http1.framing import MOST_DIGITS
-from sluicegate.http1.head_cache import LONGEST, MOST_KEPT, HeadCache
+from sluicegate.http1.head_cache import HeadCache
 from sluicegate.http1.server.request_head import HeadLimits, RequestLine
-from sluicegate.http1.server.request_parser import RequestParser
+from sluicegate.http1.server.request_parser import Refusal, RequestParser
 
 REQUEST = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\nX-Last: 1\r\n\r\n%b"
 RESPONSE = b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: %b\r\nX-Last: 1\r\n\r\n%b"
 ONCE = (b"3", b"abc")
 
-LENGTHS = [b"3", b"2", b"0", b"03", b"000000000000000003", b"0" * MOST_DIGITS + b"3"]
+LENGTHS = [b"3", b"2", b"0", b"03", b"000000000000000003", b"0" * 18 + b"3"]
 HOSTILE = [
     b"",
     b" ",
@@ -144,11 +143,11 @@ def test_a_known_head_may_come_in_pieces(size: int) -> None:
 
 def test_a_known_head_has_the_same_limits() -> None:
     parser = RequestParser(HeadLimits(body=3))
-    parser.feed(REQUEST % ONCE * 3)
+    parser.feed(REQUEST % ONCE * 4)
     assert knows(parser, REQUEST % ONCE)
+    assert heard(parser)[2] is None
     parser.feed(REQUEST % (b"4", b"abcd"))
-    assert parser.failure is not None
-    assert parser.failure.status == 413
+    assert heard(parser)[2] == Refusal(413, "body too large")
 
 
 def test_what_follows_a_known_message_is_read_by_the_parser() -> None:
@@ -179,17 +178,17 @@ def test_what_comes_once_or_is_long_is_not_kept() -> None:
     for number in range(1000):
         parser.feed(REQUEST.replace(b"X-Last: 1", b"X-Last: %d" % number) % ONCE)
         parser.requests.clear()
-    parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX: %b\r\n\r\nabc" % (b"x" * LONGEST) * 3)
+    parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX: %b\r\n\r\nabc" % (b"x" * 2048) * 3)
     assert [request.complete for request in parser.requests] == [True] * 3
     assert not has_kept(parser)
 
 
 def test_what_is_kept_has_a_bound() -> None:
     parser = RequestParser()
-    for number in range(MOST_KEPT + 10):
+    for number in range(522):
         parser.feed(REQUEST.replace(b"X-Last: 1", b"X-Last: %d" % number) % ONCE * 2)
         parser.requests.clear()
-    assert has_kept(parser) == 10
+    assert has_kept(parser) == 10, "after 512 all are forgotten"
 
 
 @pytest.mark.parametrize("more", [b"Connection: close", b"Expect: 100-continue", b"Content-Length: 3"])
@@ -212,7 +211,34 @@ def test_who_waits_for_a_100_is_seen_each_time(digits: bytes) -> None:
     assert parser.requests[-1].expects_continue
 
 
-@pytest.mark.parametrize(("digits", "known"), [(MOST_DIGITS, True), (MOST_DIGITS + 1, False)])
+@pytest.mark.parametrize(("digits", "known"), [(18, True), (19, False)])
 def test_a_length_of_so_many_digits_may_be_known(digits: int, known: bool) -> None:
     head = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\n" % (b"0" * digits)
     assert (HeadCache[Any]().find(head, 0) is not None) is known
+
+
+@pytest.mark.parametrize(("size", "known"), [(2048, True), (2049, False)])
+@pytest.mark.parametrize("start", [0, 7])
+def test_a_head_of_two_kibibytes_may_be_known(size: int, known: bool, start: int) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX: "
+    head += b"x" * (size - len(head) - 4) + b"\r\n\r\n"
+    assert (HeadCache[Any]().find(b"x" * start + head + b"abc", start) is not None) is known
+
+
+@pytest.mark.parametrize(("between", "known"), [(4095, True), (4096, False)])
+def test_of_so_many_heads_it_is_known_that_they_came_once(between: int, known: bool) -> None:
+    heads: HeadCache[str] = HeadCache()
+    headers = [(b"content-length", b"3")]
+    heads.keep(b"the first", b"3", "it", headers)
+    for number in range(between):
+        heads.keep(b"%d" % number, b"3", "another", headers)
+    heads.keep(b"the first", b"3", "it", headers)
+    assert bool(heads._kept) is known
+
+
+@pytest.mark.parametrize(("lengths", "known"), [([b"3"], True), ([b"4"], False), ([b"3", b"3"], False), ([], False)])
+def test_only_a_head_whose_length_is_the_one_that_was_found_is_kept(lengths: list[bytes], known: bool) -> None:
+    heads: HeadCache[str] = HeadCache()
+    for _ in range(3):
+        heads.keep(b"head", b"3", "it", [(b"content-length", length) for length in lengths])
+    assert bool(heads._kept) is known

@@ -232,3 +232,63 @@ def test_a_bug_is_no_fault_of_the_client(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("sluicegate.http1.server.request_parser.read_head", broken)
     with pytest.raises(LookupError):
         read(GET)
+
+
+def heavy(size: int) -> bytes:
+    """A request whose head has so many bytes, and two headers."""
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: "
+    return head + b"x" * (size - len(head) - 4) + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(("size", "full"), [(64_935, False), (64_936, True)])
+def test_heads_that_nobody_took_may_take_64_kibibytes(size: int, full: bool) -> None:
+    """With 150 for each header, of which there are four."""
+    parser = read(heavy(size - 100) + heavy(100))
+    assert (len(parser.requests), parser.is_full) == (2, full)
+
+
+def test_one_request_is_not_too_many_whatever_its_head_takes() -> None:
+    parser = read(heavy(65_536))
+    assert (len(parser.requests), parser.is_full) == (1, False)
+    parser.feed(GET * 2)
+    assert (len(parser.requests), parser.is_full) == (2, True)
+
+
+@pytest.mark.parametrize(("first", "begins"), [(b"@", False), (b"A", True), (b"ZZ", True), (b"[", False), (b"g", False)])
+def test_a_first_byte_that_is_no_capital_letter_begins_no_request(first: bytes, *, begins: bool) -> None:
+    """It is refused before the rest of the line is there: a client that speaks TLS, say, would wait."""
+    assert (read(first).failure is None) is begins
+
+
+@pytest.mark.parametrize(("size", "status"), [(42, 0), (43, 414)])
+def test_a_line_without_an_end_may_be_as_long_as_a_target_and_a_little_longer(size: int, status: int) -> None:
+    parser = read(b"G" * size, HeadLimits(target=10))
+    assert (parser.failure.status if parser.failure else 0) == status
+
+
+@pytest.mark.parametrize(("waiting", "enough"), [(99, False), (100, False), (101, True)])
+def test_bodies_that_nobody_took_may_wait_up_to_a_bound(waiting: int, enough: bool) -> None:
+    """Those of the request that is being answered, and of those after it, together."""
+    parser = read(POST + b"Content-Length: 200\r\n\r\n" + b"x" * waiting)
+    assert parser.has_enough(None, 100) is enough
+    current = parser.requests.popleft()
+    assert parser.has_enough(current, 100) is enough
+    current.complete = True
+    assert not parser.has_enough(current, 100), "what is complete keeps nobody"
+
+
+@pytest.mark.parametrize(("first", "pieces"), [(1023, 1), (1024, 2)])
+def test_a_piece_of_a_kibibyte_grows_no_more(first: int, pieces: int) -> None:
+    parser = read(POST + b"Content-Length: 9999\r\n\r\n" + b"x" * first)
+    parser.feed(b"y")
+    assert len(parser.requests[0].body) == pieces
+
+
+def test_what_was_taken_waits_no_more() -> None:
+    parser = read(POST + b"Content-Length: 3000\r\n\r\n" + b"x" * 1024)
+    parser.feed(b"y" * 1024)
+    request = parser.requests[0]
+    assert (request.take(), request.waiting, len(request.body)) == (b"x" * 1024 + b"y" * 1024, 0, 0)
+    parser.feed(b"z")
+    assert (request.waiting, request.take(), request.waiting, len(request.body)) == (1, b"z", 0, 0)
+    assert request.take() == b""

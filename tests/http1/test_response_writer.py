@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.http1.server.request_head import RequestLine, ServerRequest
-from sluicegate.http1.server.response_writer import SENT_APART, BadHead, DateLine, ResponseWriter
+from sluicegate.http1.server.response_writer import BadHead, DateLine, ResponseWriter
 
 DATE = b"date: today\r\n"
 
@@ -14,7 +14,7 @@ def writer(method: str = "GET", version: str = "1.1") -> ResponseWriter:
     return ResponseWriter(ServerRequest(RequestLine(method, b"/", version, None, "/", b"/", b""), [], None), lambda: DATE)
 
 
-@pytest.mark.parametrize(("size", "apart"), [(0, False), (5, False), (SENT_APART, False), (SENT_APART + 1, True)])
+@pytest.mark.parametrize(("size", "apart"), [(0, False), (5, False), (65_536, False), (65_537, True)])
 def test_a_large_body_leaves_apart_from_its_head(size: int, apart: bool) -> None:
     response, body = writer(), b"x" * size
     response.start(200, [])
@@ -24,7 +24,7 @@ def test_a_large_body_leaves_apart_from_its_head(size: int, apart: bool) -> None
 
 
 def test_a_large_piece_behind_the_head_leaves_alone() -> None:
-    response, body = writer(), b"x" * (SENT_APART + 1)
+    response, body = writer(), b"x" * 65_537
     response.start(200, [(b"content-length", b"%d" % (len(body) + 1))])
     response.write(b"y", more=True, may_stay=True)
     assert response.write(body, more=False, may_stay=True) == (body, b"")
@@ -81,6 +81,8 @@ FRAMINGS: dict[str, tuple[str, str, int, list[tuple[bytes, bytes]], list[bytes],
         b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n" + DATE + b"\r\n",
         True,
     ),
+    "204 in spite of a body": ("GET", "1.1", 204, [], [b"ab", b"c"], b"HTTP/1.1 204 No Content\r\n" + DATE + b"\r\n", True),
+    "304 in spite of a body": ("GET", "1.1", 304, [], [b"ab", b"c"], b"HTTP/1.1 304 Not Modified\r\n" + DATE + b"\r\n", True),
     "its own date": ("GET", "1.1", 200, [(b"Date", b"then")], [b""], HELLO + b"date: then\r\ncontent-length: 0\r\n\r\n", True),
     "it closes": (
         *("GET", "1.1", 200, [(b"Connection", b"Close")], [b""]),

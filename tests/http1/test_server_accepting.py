@@ -18,7 +18,7 @@ from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.accepting import accept_all, accept_waiting
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import PeerAddress
-from sluicegate.http1.server.server import MOST_DROPPED, ServerSettings
+from sluicegate.http1.server.server import ServerSettings
 from sluicegate.testing.memory_wire import MemoryNetwork
 
 
@@ -49,7 +49,7 @@ class Scarce(trio.abc.Listener[trio.abc.Stream]):
         await self.listener.aclose()
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 async def test_a_listener_waits_while_descriptors_are_short(
     autojump_clock: object, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
@@ -63,10 +63,14 @@ async def test_a_listener_waits_while_descriptors_are_short(
     nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room)
     for _ in range(3):
         await network.open_stream("127.0.0.1", 1)
-    await trio.sleep(10.05)
+    await trio.sleep(0.05)
+    assert len(caplog.records) == 1, "it is said at once"
+    await trio.sleep(10)
     assert (welcomed, len(asked), len(caplog.records)) == ([0.0], 101, 1), "it tells of it once"
     listener.left = 1
-    await trio.sleep(60)
+    await trio.sleep(49.9)
+    assert (len(welcomed), len(caplog.records)) == (2, 1)
+    await trio.sleep(0.2)
     assert (len(welcomed), len(caplog.records)) == (2, 2), "and once a minute"
 
 
@@ -119,7 +123,7 @@ async def test_who_is_turned_away_is_kept_neither_waiting_nor_for_long(autojump_
         await other.close()
         await trio.testing.wait_all_tasks_blocked()
         assert len(front.connections.child_tasks) == before - 1
-        for _ in range(2 * MOST_DROPPED // 1000):
+        for _ in range(131):
             try:
                 await talker.stream.send_all(b"x" * 1000)
             except trio.BrokenResourceError:
@@ -142,6 +146,9 @@ async def test_those_who_are_turned_away_do_not_pile_up(autojump_clock: object) 
         await trio.sleep(1)
         await trio.testing.wait_all_tasks_blocked()
         assert len(front.connections.child_tasks) == 2
+        others = [await front.dial() for _ in range(100)]
+        await trio.testing.wait_all_tasks_blocked()
+        assert len([other for other in others if other.stream._in.data]) == 64, "as many as before"
 
 
 def test_a_peer_that_may_not_come_in_makes_nobody_leave() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import select
 import socket
 from collections.abc import Iterator
+from timeit import repeat
 
 import pytest
 import trio
 
-from sluicegate.http1.sockets import QuickSocket, is_readable, quicken, unsent
+from sluicegate.http1.sockets import QuickSocket, hold_little_back, is_readable, probe_of_descriptor, quicken, unsent
 from sluicegate.testing.memory_wire import memory_pair
 
 
@@ -119,3 +121,47 @@ async def test_what_the_other_side_has_not_taken_is_known_about(ends: tuple[Quic
     assert unsent(object()) == unsent(memory_pair(100)[0]) == 0
     await quick.aclose()
     assert unsent(quick) == 0
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_whether_something_has_come_is_told_at_once(has_poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may wait for it: it is asked of each connection. Windows knows no poll(2)."""
+    if not has_poll:
+        monkeypatch.delattr(select, "poll")
+    here, there = socket.socketpair()
+    with here, there:
+        has_come = probe_of_descriptor(here.fileno())
+        assert has_come() is False
+        assert min(repeat(has_come, number=1, repeat=50)) < 0.0005
+        there.send(b"x")
+        assert has_come() is True
+
+
+async def test_64_kibibytes_are_read_at_a_time_or_as_many_as_were_asked_for(ends: tuple[QuickSocket, socket.socket]) -> None:
+    quick, there = ends
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    there.setblocking(False)
+    assert there.send(b"x" * 70_000) == 70_000
+    assert len(await quick.receive_some(1)) == 1
+    assert len(await quick.receive_some()) == 65_536
+    with pytest.raises(ValueError, match="at least 1"):
+        await quick.receive_some(0)
+
+
+async def test_the_kernel_is_told_to_hold_little_of_what_a_client_does_not_read() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    with socket.socket() as client:
+        client.connect(listener.socket.getsockname())
+        stream = await listener.accept()
+        hold_little_back(stream)
+        assert 0 < int(stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)) <= 262_144
+        await stream.aclose()
+    await listener.aclose()
+
+
+async def test_what_is_gone_or_no_socket_holds_nothing_back(ends: tuple[QuickSocket, socket.socket]) -> None:
+    quick, _ = ends
+    hold_little_back(memory_pair()[0])
+    hold_little_back(quick.stream)
+    await quick.aclose()
+    hold_little_back(quick.stream)

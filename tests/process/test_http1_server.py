@@ -233,8 +233,9 @@ async def test_a_unix_socket_is_served(tmp_path: Path) -> None:
     assert seen == [("192.0.2.1", 0), (f"{tmp_path}/gate.sock", None), "https"]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("serve", [serve, serve_with_hypercorn], ids=["native", "hypercorn"])
-async def test_an_application_knows_both_ends_of_its_connection(serve: Any) -> None:
+async def test_an_application_knows_both_ends_of_its_connection(serve: Any, host: str) -> None:
     seen: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -243,14 +244,16 @@ async def test_an_application_knows_both_ends_of_its_connection(serve: Any) -> N
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    listeners = await trio.open_tcp_listeners(0, host=host)
     with trio.fail_after(SECONDS):
         async with trio.open_nursery() as connections, trio.open_nursery() as accepting:
             (url,) = await accepting.start(lambda task_status: serve(app, listeners, connections=connections, task_status=task_status))
-            stream = await dial(url)
+            port = int(url.rpartition(":")[2])
+            assert url == (f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            stream = await trio.open_tcp_stream(host, port)
             await stream.send_all(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             assert b" 204 " in await read_all(stream)
-            assert seen == [(stream.socket.getsockname(), ("127.0.0.1", int(url.rpartition(":")[2])))]
+            assert seen == [(stream.socket.getsockname()[:2], (host, port))]
             await stream.aclose()
             accepting.cancel_scope.cancel()
 

@@ -34,20 +34,20 @@ class Inflater:
     _inflate: zlib._Decompress | None = attrs.field(default=None, init=False)
     """Made as soon as the first two bytes are there."""
     _kept: bytes = attrs.field(default=b"", init=False)
-    _members: int = attrs.field(default=0, init=False)
-    """Those that have ended: more may follow (RFC 1952, 2.2), and anything else behind them is ignored."""
+    _has_member: bool = attrs.field(default=False, init=False)
+    """One has ended: more may follow (RFC 1952, 2.2), and anything else behind them is ignored."""
     _over: bool = attrs.field(default=False, init=False)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What comes out, in pieces of `PIECE` bytes at most; raises `Undecodable`. Exhaust it before the next call."""
         data = self._kept + data
         self._kept = b""
-        while not self._over and not (self._members and self.coding == "deflate"):
+        while not self._over and not (self._has_member and self.coding == "deflate"):
             if self._inflate is None:
                 if len(data) < len(_MAGIC):
                     self._kept = data
                     return
-                if self._members and data[: len(_MAGIC)] != _MAGIC:
+                if self._has_member and data[: len(_MAGIC)] != _MAGIC:
                     break
                 self._inflate = zlib.decompressobj(self._format_of(data))
             piece = self._next(self._inflate, data)
@@ -55,7 +55,7 @@ class Inflater:
                 yield piece
             if self._inflate.eof:
                 data = self._inflate.unused_data
-                self._members += 1
+                self._has_member = True
                 self._inflate = None
             else:
                 data = self._inflate.unconsumed_tail
@@ -65,7 +65,7 @@ class Inflater:
 
     def finish(self) -> None:
         """The body has ended; raises `Undecodable` if it was not complete."""
-        if self._inflate is not None or (self._kept and not self._members):
+        if self._inflate is not None or (self._kept and not self._has_member):
             raise Undecodable("its compressed body ended before it was complete")
 
     def _format_of(self, data: bytes) -> int:

@@ -58,14 +58,14 @@ class HeadCache(Generic[Meaning]):
 
         None if it is not whole, is long, or tells no length.
         """
-        end = data.find(EMPTY_LINE, start, start + LONGEST)
-        length = LENGTH.search(data, start, end + 2) if end > 0 else None
+        end = data.find(EMPTY_LINE, start, start + LONGEST) + len(EMPTY_LINE)  # where there is none, too little is left to search in
+        length = LENGTH.search(data, start, end)
         if length is None:
             return None
         begin, stop = length.span(1)
         if stop - begin > MOST_DIGITS:
             return None
-        head = data[start:begin] + data[stop : end + 4]
+        head = data[start:begin] + data[stop:end]
         return head, data[begin:stop], self._kept.get(head)
 
     def keep(self, head: bytes, digits: bytes, first: Meaning, headers: Headers) -> None:

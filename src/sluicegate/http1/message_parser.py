@@ -133,13 +133,11 @@ class MessageParser:
         if self._used > self._max_head:
             raise RefusedMessage(431, "head too large")
         self._give(data[start : start + used])
-        if self._stage == HEADERS and found >= 0:
-            raise RefusedMessage(400, "malformed head")  # no such case is known
         return used
 
     def _begin_known(self, length: int) -> None:
         """Go on with the body, of which something is still to come, after a head that was known."""
-        self._used = self._content = 0
+        self._content = 0
         self._stage, self._left, self._passed = SIZED, length, True
 
     def _pass_body(self, piece: bytes) -> None:

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from operator import index
 
@@ -23,9 +24,10 @@ else:
     from fcntl import ioctl
     from termios import TIOCOUTQ
 
-__all__ = ["QuickSocket", "hold_little_back", "is_readable", "quicken", "unsent"]
+__all__ = ["MOST_READ", "QuickSocket", "hold_little_back", "is_readable", "probe_of_descriptor", "quicken", "unsent"]
 
 MOST_READ = 65536
+"""Bytes that are taken from a stream at once, and so what a connection holds of a message that nobody reads. A longer one is large."""
 MOST_UNSENT = 131_072
 """Bytes that the kernel takes beyond those that are on their way."""
 
@@ -40,10 +42,9 @@ def hold_little_back(stream: trio.abc.Stream) -> None:
 
     By itself it takes some mebibytes: a client that reads nothing could have three answers of a mebibyte made for it, and copied.
     """
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if option is not None and isinstance(stream, trio.SocketStream) and stream.socket.family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):  # it is gone already
-            stream.setsockopt(socket.IPPROTO_TCP, option, MOST_UNSENT)
+    if isinstance(stream, trio.SocketStream) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with suppress(OSError):  # it is gone already, or does not speak TCP
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT)
 
 
 def is_readable(end: object) -> bool:
@@ -53,13 +54,16 @@ def is_readable(end: object) -> bool:
     if own is None:
         return bool(getattr(below, "is_readable", False))
     number = own.fileno()
-    if number < 0:
-        return True
+    return number == -1 or probe_of_descriptor(number)()
+
+
+def probe_of_descriptor(number: int) -> Callable[[], bool]:
+    """How to ask the system, which answers at once, whether something has come; for as long as the descriptor is open."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([number], [], [], 0)[0])
+        return lambda: select.select([number], [], [], 0) != ([], [], [])
     poll = select.poll()
     poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))
 
 
 def unsent(end: object) -> int:
@@ -69,7 +73,7 @@ def unsent(end: object) -> int:
     if own is None or ioctl is None:
         return 0
     try:
-        return int.from_bytes(ioctl(own.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+        return int.from_bytes(ioctl(own.fileno(), TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
     except (OSError, ValueError):  # closed, or a system that cannot say
         return 0
 
@@ -118,7 +122,7 @@ class QuickSocket(trio.abc.HalfCloseableStream):
         """Wait until there is room."""
         if self._sending:
             raise trio.BusyResourceError("another task is sending")
-        if self._number < 0:
+        if self._number == -1:
             raise _closed()
         self._sending = True
         try:
@@ -133,7 +137,7 @@ class QuickSocket(trio.abc.HalfCloseableStream):
             raise ValueError("max_bytes must be at least 1")
         data = None
         while data is None:
-            if self._number < 0:
+            if self._number == -1:
                 raise _closed()
             await trio.lowlevel.wait_readable(self._number)
             data = self.receive_now(most)
@@ -141,7 +145,7 @@ class QuickSocket(trio.abc.HalfCloseableStream):
 
     async def wait_receive_might_not_block(self) -> None:
         """Wait until something has come, or the end."""
-        if self._number < 0:
+        if self._number == -1:
             raise _closed()
         await trio.lowlevel.wait_readable(self._number)
 

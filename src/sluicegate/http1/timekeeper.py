@@ -51,7 +51,7 @@ class Timekeeper:
     """Planned looks. One is good if its time is the one that its object knows; the others are stale."""
     _stale: int = attrs.field(default=0, init=False)
     _order: count[int] = attrs.field(factory=count, init=False)
-    _sleep: trio.CancelScope | None = attrs.field(default=None, init=False)
+    _sleep: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     @property
     def planned(self) -> int:
@@ -66,8 +66,7 @@ class Timekeeper:
                 self._leave_stale()
             timed.looked_at = expires_at
             heapq.heappush(self._heap, (expires_at, next(self._order), timed))
-            if self._sleep is not None and expires_at < self._sleep.deadline:
-                self._sleep.deadline = expires_at
+            self._sleep.deadline = min(self._sleep.deadline, expires_at)
 
     def forget(self, timed: Timed) -> None:
         """It has ended."""
@@ -89,7 +88,6 @@ class Timekeeper:
             self._sleep = trio.CancelScope(deadline=self._heap[0][0] if self._heap else NEVER)
             with self._sleep:
                 await trio.sleep_forever()
-            self._sleep = None
             await self._expire_due(trio.current_time())
 
     async def _expire_due(self, now: float) -> None:
@@ -106,5 +104,5 @@ class Timekeeper:
                 expired += 1
                 if expired % AT_ONCE == 0:
                     await trio.sleep(PAUSE_SECONDS)
-            elif timed.expires_at < NEVER:
+            else:
                 self.watch(timed, timed.expires_at)

@@ -6,7 +6,6 @@ has to wait in a ``finally``, a request can be cut from outside without a cancel
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -15,15 +14,13 @@ import attrs
 import trio
 
 from ..fair_turns import FairTurns
-from ..sockets import QuickSocket
+from ..sockets import MOST_READ, QuickSocket, probe_of_descriptor
 from ..timekeeper import Timekeeper
 from .failures import Broken
 from .response_parser import ResponseParser
 
 __all__ = ["NEVER", "SENT_APART", "ClientConnection", "Home", "probe_of"]
 
-MOST_READ = 65536
-"""Bytes that are taken from a stream at once, and so what one connection holds of a response that nobody reads. A longer one is large."""
 SENT_APART = 65536
 """A body of this size goes in a send of its own: copying it behind the head would cost more."""
 
@@ -68,7 +65,7 @@ class ClientConnection:
     why: str = ""
     """What the deadline means, in the words of a failure."""
     ended: bool = False
-    came: int = 0
+    came: int = attrs.field(init=False)
     """Bytes of this response so far."""
     broken: bool = False
     """The request did not leave as a whole: there may be a response, but no second request."""
@@ -181,7 +178,6 @@ class ClientConnection:
         if not self.ended:
             self.ended = True
             self.home.let_go(self)
-        self.keeper.forget(self)
         await trio.aclose_forcefully(self.stream)
         self.parser.close()
         self.home.forget(self)
@@ -194,7 +190,7 @@ def probe_of(stream: trio.abc.Stream) -> Callable[[], bool]:
     if isinstance(stream, QuickSocket):
         stream = stream.stream
     if isinstance(stream, trio.SocketStream):
-        return _probe_socket(stream.socket.fileno())
+        return probe_of_descriptor(stream.socket.fileno())
     return lambda: bool(getattr(stream, "is_readable", True))
 
 
@@ -202,12 +198,4 @@ def _probe_tls(stream: trio.SSLStream[trio.abc.Stream]) -> Callable[[], bool]:
     below = probe_of(stream.transport_stream)
     decrypted: Callable[[], int] = stream.pending
     encrypted = stream._incoming  # noqa: SLF001  Trio does not show what it has read and not decrypted yet
-    return lambda: below() or decrypted() > 0 or encrypted.pending > 0
-
-
-def _probe_socket(number: int) -> Callable[[], bool]:
-    if not hasattr(select, "poll"):  # Windows
-        return lambda: bool(select.select([number], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return lambda: bool(below() or decrypted() or encrypted.pending)

@@ -96,7 +96,7 @@ class HttpClient:
         self._busy[connection] = None
         connection.parser.expect(method)
         connection.came = 0
-        size = 0 if body is None else len(body)
+        size = len(body or b"")
         length = b"" if body is None else b"Content-Length: %d\r\n" % size
         data = b"%b %b%b%b%b%b\r\n" % (method, self._prefix, target, self._suffix, headers, length)
         apart = body if body is not None and size >= SENT_APART else b""

@@ -38,7 +38,7 @@ def read_status_line(line: bytes) -> tuple[str, int]:
     return match[1].decode("ascii"), int(match[2])
 
 
-_kept_status_line = lru_cache(256)(read_status_line)
+_kept_status_line = lru_cache(read_status_line)
 
 
 @attrs.define(eq=False)

@@ -12,8 +12,6 @@ from .response_parser import ResponseParser
 
 __all__ = ["Proxy", "open_tunnel", "parse_proxy"]
 
-MOST_READ = 4096
-
 
 @attrs.frozen
 class Proxy:
@@ -47,7 +45,7 @@ async def open_tunnel(stream: trio.abc.Stream, proxy: Proxy, origin: Origin) -> 
     try:
         await stream.send_all(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (where, where, proxy.headers))
         while not parser.status and not parser.failure:
-            data = await stream.receive_some(MOST_READ)
+            data = await stream.receive_some()
             if not data:
                 raise Unreachable(f"proxy {proxy.origin} closed the connection instead of opening a tunnel")
             parser.feed(data)

@@ -72,6 +72,5 @@ def accept_waiting(listener: Listener, welcome: Callable[[trio.abc.Stream], None
 
 
 def _accept_now(own: trio.socket.SocketType) -> trio.SocketStream:
-    with socket.socket(fileno=os.dup(own.fileno())) as same:  # Trio's own always yields
-        same.setblocking(False)
+    with socket.socket(fileno=os.dup(own.fileno())) as same:  # Trio's own always yields; this one does not block either, being the same
         return trio.SocketStream(trio.socket.from_stdlib_socket(same.accept()[0]))

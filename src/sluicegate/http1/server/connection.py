@@ -224,8 +224,7 @@ class ServerConnection:
         self._phase = SKIPPING
         self._expire_in(self.serving.settings.linger_seconds)
         while not (request.complete or self.gone or self._over or self.parser.failure):
-            request.body.clear()
-            request.waiting = 0
+            request.take()
             self.make_room()
             await self._bell.wait()
         return request.complete

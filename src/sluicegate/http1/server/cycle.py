@@ -151,9 +151,7 @@ class Cycle:
 
     def _take(self) -> Message:
         request = self.request
-        body = request.body.popleft() if len(request.body) == 1 else b"".join(request.body)
-        request.body.clear()
-        request.waiting = 0
+        body = request.take()
         self._taken += len(body)
         self._delivered = request.complete
         if self._delivered and self._held:

@@ -64,7 +64,9 @@ def peer_of(stream: trio.abc.Stream, trusted: Networks) -> PeerAddress:
         return PeerAddress()
     if not isinstance(own, tuple):
         return PeerAddress(None, (own if isinstance(own, str) else "", None), is_proxy=bool(trusted))
-    return PeerAddress(other[:2], own[:2], is_proxy=_is_in(_parsed(other[0]), trusted))
+    host, port, *_ = other  # over IPv6 there are four
+    own_host, own_port, *_ = own
+    return PeerAddress((host, port), (own_host, own_port), is_proxy=_is_in(_parsed(host), trusted))
 
 
 def seen_through(peer: PeerAddress, headers: Iterable[tuple[bytes, bytes]], trusted: Networks) -> tuple[Address | None, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EPIPE
+from math import ceil
 
 import attrs
 import trio
@@ -30,9 +31,9 @@ class MessageSender:
     looked_at: float = attrs.field(default=NEVER, init=False)
     _send_now: Callable[[bytes | memoryview], int] | None = attrs.field(init=False)
     _given: int = attrs.field(default=0, init=False)
-    """Bytes of this message that the kernel has, or is about to take."""
+    """Bytes that the kernel has had, or is about to take."""
     _taken: int = attrs.field(default=0, init=False)
-    """As many as these, less those that it held, when the term began to count; below 0 where it held some of another message."""
+    """As many as these, less those that it held, when the term began to count."""
     _ends_at: float = attrs.field(default=NEVER, init=False)
     """When the term is over, while it does not count yet."""
 
@@ -65,8 +66,7 @@ class MessageSender:
 
     async def _send_in_pieces(self, data: bytes | memoryview) -> None:
         """Send pieces of the least size that a client must take in one term, so that each has a term of its own."""
-        piece = max(1, int(self.settings.min_rate * self.settings.write_seconds))
-        self._given = 0
+        piece = ceil(self.settings.min_rate * self.settings.write_seconds)
         self.torn = True
         try:
             if isinstance(self.stream, QuickSocket):
@@ -84,7 +84,7 @@ class MessageSender:
 
     async def _send_what_fits(self, stream: QuickSocket, data: memoryview, piece: int) -> None:
         """The same, but whoever reads fast gets as much as the kernel takes each time."""
-        began = 0
+        began = self._given
         self._begin_term()
         while data:
             await stream.wait_send_all_might_not_block()

@@ -74,9 +74,17 @@ class ServerRequest:
     body: deque[bytes] = attrs.field(factory=deque)
     """The pieces that came and were not taken yet."""
     waiting: int = 0
-    """Their bytes; who takes a piece also takes its length off here."""
+    """Their bytes."""
     weight: int = 0
     """About how many bytes of memory its head takes."""
+
+    def take(self) -> bytes:
+        """All pieces that came and were not taken yet."""
+        pieces = self.body
+        taken = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.waiting = 0
+        return taken
 
 
 def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None:
@@ -93,7 +101,7 @@ def read_line(data: bytes, start: int, limits: HeadLimits) -> RequestLine | None
     return _read_whole_line(data[start:end], limits.target) if end else None
 
 
-@lru_cache(256)  # most clients ask for the same again and again
+@lru_cache  # most clients ask for the same again and again
 def _read_whole_line(line: bytes, most: int) -> RequestLine:
     match = LINE.fullmatch(line)
     if match is None:
@@ -167,6 +175,6 @@ def check_host(authority: bytes | None, hosts: list[bytes], version: str) -> Non
             raise RefusedMessage(400, "another Host than in the target")
 
 
-@lru_cache(256)
+@lru_cache
 def _is_host(text: bytes) -> bool:
     return HOST.fullmatch(text) is not None

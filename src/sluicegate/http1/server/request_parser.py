@@ -24,8 +24,8 @@ MOST_WEIGHT = 65_536
 """About how many bytes of memory the heads may take that nobody took; the last may be more."""
 WEIGHT_OF_HEADER = 150
 """What Python adds to the bytes of a header: four bytes on the wire can become a tuple of two strings."""
-MOST_BLANK = 8
-"""Bytes of empty lines before a request. One is a known habit of old clients (RFC 9112 section 2.2)."""
+MOST_BLANK = 4
+"""Empty lines before a request. One is a known habit of old clients (RFC 9112 section 2.2)."""
 
 
 @attrs.frozen
@@ -144,7 +144,7 @@ class RequestParser(MessageParser):
     def _count_blank(self, data: bytes, start: int) -> int:
         """Pass over a byte of an empty line, if it is one; the next bytes after a whole line may be a request."""
         expected = CRLF[self._blank % 2]
-        if data[start] == expected and self._blank < MOST_BLANK:
+        if data[start] == expected and self._blank < MOST_BLANK * len(CRLF):
             self._blank += 1
             return 1
         if self._blank % 2 or data[start] in CRLF:

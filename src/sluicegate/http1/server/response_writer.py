@@ -164,7 +164,7 @@ def _encode_given(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | 
     return b"".join(lines), length, closes, is_dated
 
 
-@lru_cache(256)  # most answers have the same headers
+@lru_cache  # most answers have the same headers
 def _line(name: bytes, value: bytes) -> bytes:
     if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
         raise BadHead("a header whose name or value cannot be sent")
