@@ -200,13 +200,16 @@ async def test_who_ends_just_when_it_is_to_make_room_is_in_nobodys_way(autojump_
             assert said.endswith(b"0 bytes by http") or not said, "where the first has not left yet there is no room"
 
 
-async def test_a_client_that_takes_its_goodbye_for_one_is_let_go_at_once(autojump_clock: object) -> None:
-    """It hears by GOAWAY that nothing more is taken, and no error."""
+@pytest.mark.parametrize("settled", [False, True])
+async def test_a_client_that_has_its_answer_hears_goodbye_when_the_drain_begins(autojump_clock: object, *, settled: bool) -> None:
+    """By GOAWAY, and that there was no error."""
     async with front() as gate:
         client = await speak(gate)
         await client.request(1, "/")
         await client.answer(1)
-        gate.accept.cancel_scope.cancel()
+        if settled:
+            await trio.testing.wait_all_tasks_blocked()
+        gate.accept.cancel()
         while await client.read():
             pass
         (end,) = [event for event in client.events if isinstance(event, h2.events.ConnectionTerminated)]

@@ -38,12 +38,15 @@ async def front(
         async with trio.open_nursery() as accept:
             listeners = await network.listen("127.0.0.1", 0)
 
+            scope = trio.CancelScope()
+
             async def accepting(*, task_status: trio.TaskStatus[list[str]]) -> None:
-                await serve(app, listeners, connections=connections, settings=settings, tls=context, task_status=task_status)
+                with scope:
+                    await serve(app, listeners, connections=connections, settings=settings, tls=context, task_status=task_status)
 
             await accept.start(accepting)
-            yield network, accept.cancel_scope
-            accept.cancel_scope.cancel()
+            yield network, scope
+            scope.cancel()
         connections.cancel_scope.cancel()
 
 

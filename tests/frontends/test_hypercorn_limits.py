@@ -105,7 +105,7 @@ async def test_the_end_is_told_in_the_last_answer(autojump_clock: object) -> Non
         stream = await gate.connect()
         await stream.send_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await trio.testing.wait_all_tasks_blocked()
-        gate.accept.cancel_scope.cancel()
+        gate.accept.cancel()
         assert b"connection: close" in (await rest(stream)).lower()
         assert trio.current_time() == 5
 
@@ -198,7 +198,7 @@ async def test_the_drain_says_goodbye_and_refuses_what_comes_after(autojump_cloc
         await busy.request(1, "/slow")
         await idle.request(1, "/")
         await idle.answer(1)
-        gate.accept.cancel_scope.cancel()
+        gate.accept.cancel()
         await idle.wait_for(h2.events.ConnectionTerminated)
         assert not await idle.read()
         assert trio.current_time() == 0

@@ -42,7 +42,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @attrs.define(eq=False)
 class Front:
     network: MemoryNetwork
-    accept: trio.Nursery
+    accept: trio.CancelScope
+    """Ends the accepting, and nothing else."""
     connections: trio.Nursery
     application: ASGIApp
     begun: int = 0
@@ -67,14 +68,15 @@ async def front(settings: ServerSettings = SETTINGS, application: ASGIApp = app)
         async with trio.open_nursery() as accept:
             listeners = await network.listen("127.0.0.1", 0)
 
-            gate = Front(network, accept, connections, application)
+            gate = Front(network, trio.CancelScope(), connections, application)
 
             async def accepting(*, task_status: trio.TaskStatus[list[str]]) -> None:
-                await serve(gate.app, listeners, connections=connections, settings=settings, task_status=task_status)
+                with gate.accept:
+                    await serve(gate.app, listeners, connections=connections, settings=settings, task_status=task_status)
 
             await accept.start(accepting)
             yield gate
-            accept.cancel_scope.cancel()
+            gate.accept.cancel()
         connections.cancel_scope.cancel()
 
 

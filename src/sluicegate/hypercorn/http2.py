@@ -1,7 +1,7 @@
 """HTTP/2 as Hypercorn has it, and what we must know about it or do otherwise.
 
 Otherwise: a client that goes on with a body after its answer, or sends a path that is no ASCII, costs neither its connection nor a traceback; an
-answer that breaks off is taken back; and nobody waits for a connection that has ended.
+answer that breaks off is taken back; the last one has its end before the connection has; and nobody waits for a connection that has ended.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any, cast
 
 import h2.events
+import trio
+from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
@@ -41,6 +43,8 @@ class Http2(H2Protocol):
         self._unread: set[int] = set()
         self._ended: set[int] = set()
         """Streams whose answer is complete."""
+        self._leaving: dict[int, trio.Event] = {}
+        """Of these, those whose end has not been sent: the task that sends takes turns with the applications."""
         chosen = {code: self.connection.local_settings[code] for code in SAID}
         self.connection.local_settings = Settings(client=False, initial_values=chosen)
 
@@ -59,8 +63,9 @@ class Http2(H2Protocol):
         return not self.streams
 
     async def leave(self) -> None:
-        """Say goodbye (GOAWAY)."""
-        self.connection.close_connection()
+        """Say goodbye (GOAWAY), if Hypercorn has not after the last answer."""
+        if self.connection.state_machine.state is not ConnectionState.CLOSED:
+            self.connection.close_connection()
         await self._flush()
 
     async def handle(self, event: Event) -> None:
@@ -69,6 +74,8 @@ class Http2(H2Protocol):
         if isinstance(event, Closed):
             for buffer in list(self.stream_buffers.values()):
                 await buffer.close()
+            for sent in self._leaving.values():
+                sent.set()
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Take back an answer that will not be completed; Hypercorn says nothing, and the client would wait for the rest."""
@@ -77,9 +84,19 @@ class Http2(H2Protocol):
         elif isinstance(event, StreamClosed):
             if event.stream_id in self.streams and event.stream_id not in self._ended:
                 await self._break_off(event.stream_id)
+            elif event.stream_id in self.stream_buffers and not self.closed:
+                await self._wait_sent(event.stream_id)
             self._ended.discard(event.stream_id)
             self._unread.discard(event.stream_id)  # whatever still comes of it, nobody waits for it
         await super().stream_send(event)
+
+    async def _wait_sent(self, stream_id: int) -> None:
+        """Let the end of an answer leave: Hypercorn may say goodbye as soon as no stream is left, and after that nothing can be sent."""
+        sent = self._leaving[stream_id] = trio.Event()
+        try:
+            await sent.wait()
+        finally:
+            del self._leaving[stream_id]
 
     async def _break_off(self, stream_id: int) -> None:
         with suppress(ProtocolError):  # the client has taken it back, too
@@ -116,6 +133,8 @@ class Http2(H2Protocol):
     async def _send_data(self, stream_id: int) -> None:
         if stream_id in self.stream_buffers:
             await super()._send_data(stream_id)
+            if stream_id in self._leaving and stream_id not in self.stream_buffers:
+                self._leaving[stream_id].set()
         else:  # taken back by its client, and told of once more
             self.priority.remove_stream(stream_id)
 

@@ -22,7 +22,7 @@ class MinimumRate:
     def run(self, running: bool, now: float) -> float:
         """Say whether it is going on; when it will have taken too long."""
         if not running:
-            self.began, self.size = NEVER, 0
+            self.began = NEVER
         elif self.began == NEVER:
             self.began, self.size = now, 0
         return self.began + self.seconds + self.size / self.rate
