@@ -282,3 +282,24 @@ async def test_1024_requests_may_be_open(client: LineClient, daemon: Daemon, aut
     answer = await client.next()
     assert (answer["id"], "1024 requests are open already" in answer["error"]["message"]) == (2000, True)
     assert len(daemon.times("slow")) == 1024
+
+
+async def test_the_time_for_writing_begins_when_the_last_answer_is_being_written(
+    daemon: Daemon, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    """Two answers that take a second and a half each both arrive."""
+    to_us, stdin = trio.testing.memory_stream_one_way_pair()
+    stdout, from_us = trio.testing.memory_stream_one_way_pair()
+    passes = stdout.send_all_hook
+    assert passes is not None
+
+    async def late() -> None:
+        await trio.sleep(1.5)
+        await passes()
+
+    stdout.send_all_hook, stdout.close_hook = late, None
+    nursery.start_soon(partial(bridge, URL, {}, transport=daemon), stdin, stdout)
+    client = LineClient(to_us, from_us)
+    await client.send(asking(1), asking(2))
+    await to_us.aclose()
+    assert {(await client.next())["id"] for _ in range(2)} == {1, 2}

@@ -404,3 +404,25 @@ async def test_a_cut_at_any_step_leaves_no_connection_in_an_unknown_state(size: 
         if not scope.cancelled_caught:
             break
     assert 5 < step < 199
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(200, True), (399, True), (400, False), (500, False)])
+async def test_a_large_answer_that_begins_early_ends_the_sending_only_where_it_is_a_refusal(
+    status: int, goes_on: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A server that answers while it reads takes the rest; one that refuses may not."""
+    far = FarSide(buffer=1000)
+    async with client_of(far) as client, trio.open_nursery() as nursery:
+
+        async def play() -> None:
+            talk = await far.accept()
+            await talk.stream.send_all(b"HTTP/1.1 %d X\r\nContent-Length: 166000\r\n\r\n" % status + b"x" * 66_000)
+            if goes_on:
+                await talk.hear()
+            await talk.stream.send_all(b"x" * 100_000)
+
+        nursery.start_soon(play)
+        response = await client.request(b"POST", b"/", b"", b"y" * 100_000)
+        assert (response.status, len(await response.read(166_000))) == (status, 166_000)
+        assert trio.current_time() == 0
+        assert client.idle == int(goes_on)

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from tests.kit.farside import FarSide, Talk
 
-from sluicegate.http1.client.dial_limit import FEW, DialLimit
+from sluicegate.http1.client.dial_limit import DialLimit
 from sluicegate.http1.client.failures import Broken, Unreachable
 from sluicegate.http1.client.origin import parse_address
 from sluicegate.http1.client.pool import HttpClient, open_client
@@ -215,7 +215,7 @@ async def test_an_attempt_that_works_lets_one_more_run_and_failures_leave_a_few(
         return taken
 
     few = free()
-    assert few == FEW
+    assert few == 4
     turns.give_back(worked=True)
     assert free() == 2
     for _ in range(few):
@@ -224,12 +224,27 @@ async def test_an_attempt_that_works_lets_one_more_run_and_failures_leave_a_few(
     assert free() == most - 1
     turns.give_back(worked=False)
     assert free() == 0
-    for _ in range(most - FEW - 1):
+    for _ in range(most - 5):
         turns.give_back(worked=False)
     assert free() == 0
     turns.give_back(worked=False)
     assert free() == 1
-    for _ in range(FEW):
+    for _ in range(4):
         turns.give_back(worked=False)
-    assert free() == FEW
+    assert free() == 4
     await trio.lowlevel.checkpoint()
+
+
+def test_a_failure_halves_what_may_run_at_once() -> None:
+    turns = DialLimit()
+    while turns.take():
+        pass
+    for _ in range(16):
+        turns.give_back(worked=True)
+        assert (turns.take(), turns.take(), turns.take()) == (True, True, False)
+    turns.give_back(worked=False)
+    for _ in range(4):  # 19 of 20 run, and ten may; each that works lets one more, and is one less
+        turns.give_back(worked=True)
+        assert not turns.take()
+    turns.give_back(worked=True)
+    assert (turns.take(), turns.take()) == (True, False)
