@@ -89,26 +89,27 @@ class Touch:
 
 @attrs.define
 class Touched:
-    """The map of one moment."""
+    """The map, of one moment, and of later ones for the tests that are new or other than they were then: each has its own source beside it."""
 
     folder: Path
     seconds: dict[str, float] = attrs.field(init=False)
     _widths: dict[str, int] = attrs.field(init=False)
-    _files: dict[str, tuple[list[str], dict[int, list[str]]]] = attrs.field(factory=dict, init=False)
+    _files: dict[str, dict[int, list[str]]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.seconds = {}
         for path in self.folder.glob("seconds.*.json"):
             self.seconds.update(json.loads(path.read_text(encoding="utf-8")))
         self._widths = defaultdict(int)
-        for connection in self._connections():
+        for _, connection in self._connections():
             for context, bits in connection.execute("select c.context, l.numbits from line_bits l join context c on c.id = l.context_id"):
                 self._widths[context] += int.from_bytes(bits, "little").bit_count()
 
-    def _connections(self) -> Iterable[sqlite3.Connection]:
+    def _connections(self) -> Iterable[tuple[Path, sqlite3.Connection]]:
+        """Each with the source that its lines are those of."""
         for path in sorted(self.folder.glob("lines.*")):
             connection = sqlite3.connect(path)
-            yield connection
+            yield self.folder / f"src.{path.suffix[1:]}", connection
             connection.close()
 
     def of(self, path: Path, line: int, function: range | None) -> list[Touch]:
@@ -117,11 +118,9 @@ class Touched:
         What stands outside of functions is run when a test happens to be the first that imports it; so there it is all tests of the file, and
         where a file has no functions all tests, those of its room first.
         """
-        then, lines = self._file(path)
-        now = path.read_text(encoding="utf-8").splitlines()
-        place = _moved(then, now)
-        around = [lines[place[number]] for number in function or () if place.get(number, 0) in lines]
-        close = () if function is None else (lines.get(place.get(line, 0), ()), chain(*around))
+        lines = self._file(path)
+        around = [lines[number] for number in function or () if number in lines]
+        close = () if function is None else (lines.get(line, ()), chain(*around))
         every = self.seconds if function is None else ()
         tests = next((tests for some in (*close, chain(*lines.values()), every) if (tests := set(some) - {""})), set[str]())
         room = path.relative_to(SOURCE).parts[0]
@@ -130,7 +129,8 @@ class Touched:
         ]
         return sorted(found, key=lambda touch: (f"tests/{room}/" not in touch.test, touch.lines * (0.05 + touch.seconds), touch.test))
 
-    def _file(self, path: Path) -> tuple[list[str], dict[int, list[str]]]:
+    def _file(self, path: Path) -> dict[int, list[str]]:
+        """The tests that run through each line of today; under 0 those that ran through lines which are gone."""
         name = str(path.relative_to(SOURCE))
         if name not in self._files:
             lines: dict[int, list[str]] = defaultdict(list)
@@ -138,12 +138,16 @@ class Touched:
                 "select c.context, l.numbits from line_bits l join context c on c.id = l.context_id join file f on f.id = l.file_id "
                 "where f.path like ?"
             )
-            for connection in self._connections():
+            now = path.read_text(encoding="utf-8").splitlines()
+            for source, connection in self._connections():
+                then = source / name
+                today = defaultdict[int, list[int]](list)
+                for number, before in _moved(then.read_text(encoding="utf-8").splitlines() if then.exists() else [], now).items():
+                    today[before].append(number)
                 for context, bits in connection.execute(query, (f"%/src/sluicegate/{name}",)):
-                    for number in numbits_to_nums(bits):
+                    for number in chain(*(today.get(before, [0]) for before in numbits_to_nums(bits))):
                         lines[number].append(context)
-            then = self.folder / "src" / name
-            self._files[name] = (then.read_text(encoding="utf-8").splitlines() if then.exists() else [], lines)
+            self._files[name] = lines
         return self._files[name]
 
 
@@ -160,9 +164,8 @@ def _moved(then: list[str], now: list[str]) -> dict[int, int]:
 def draw_map(*, anew: bool, processes: int) -> Touched:
     """The map, made anew or brought up to date: test files that are new or other than they were are run once."""
     folder = CACHE / "map"
-    if anew or not (folder / "src").exists():
+    if anew or not (folder / "src.0").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(SOURCE, folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     known = folder / "tests.json"
     before = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
     files = [path for room in TESTS for path in (ROOT / "tests" / room).rglob("test_*.py")] + [ROOT / "tests" / name for name in REAL]
@@ -173,7 +176,9 @@ def draw_map(*, anew: bool, processes: int) -> Touched:
             f"finding out which lines {len(unknown)} test files run through; once, and where all are new it takes some minutes", flush=True
         )
         options = ["-q", "-p", "no:cacheprovider", "-p", "scripts.mutation.touched", "-n", str(processes), "--tb=no"]
-        environment = os.environ | {FOLDER: str(folder), STAMP: str(len(list(folder.glob("lines.*"))))}
+        stamp = str(len(list(folder.glob("src.*"))))
+        shutil.copytree(SOURCE, folder / f"src.{stamp}", ignore=shutil.ignore_patterns("__pycache__"))
+        environment = os.environ | {FOLDER: str(folder), STAMP: stamp}
         subprocess.run([sys.executable, "-m", "pytest", *options, *unknown], cwd=ROOT, env=environment, check=False)
         known.write_text(json.dumps(now), encoding="utf-8")
     return Touched(folder)

@@ -303,3 +303,65 @@ async def test_the_time_for_writing_begins_when_the_last_answer_is_being_written
     await client.send(asking(1), asking(2))
     await to_us.aclose()
     assert {(await client.next())["id"] for _ in range(2)} == {1, 2}
+
+
+@pytest.mark.parametrize("version", ["", "2025-11-25"])
+async def test_what_follows_says_the_session_and_the_revision_as_far_as_there_are_any(
+    client: LineClient, daemon: Daemon, autojump_clock: object, version: str
+) -> None:
+    given = {"mcp-session-id": "s"} | ({"mcp-protocol-version": version} if version else {})
+
+    async def opens(request: httpx2.Request) -> httpx2.Response:
+        await trio.lowlevel.checkpoint()
+        return json_answer(200, {"jsonrpc": "2.0", "id": 0, "result": {}}, given)
+
+    daemon.answers["initialize"] = opens
+    await open_session(client)
+    said = [{name: request.headers[name] for name in request.headers if name.startswith("mcp-")} for request in daemon.requests]
+    assert said == [{}, *[given] * (len(said) - 1)]
+    assert len(said) >= 3
+
+
+def streaming(*events: bytes) -> Answer:
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        await trio.lowlevel.checkpoint()
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Body([b"".join(events)]))
+
+    return answer
+
+
+REPLY = b'data: {"jsonrpc":"2.0","id":1,"result":{"x":1}}\n\n'
+NOTE = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("events", "heard"), [([REPLY], [{"x": 1}]), ([NOTE, REPLY], [None, {"x": 1}]), ([NOTE], [None, "ended before it was complete"])]
+)
+async def test_a_stream_without_ids_is_not_resumed(
+    client: LineClient, daemon: Daemon, autojump_clock: object, events: list[bytes], heard: list[object]
+) -> None:
+    """So it is whole with the reply, and an error without it; in either case that is all."""
+    daemon.answers["ping"] = streaming(*events)
+    await open_session(client)
+    await client.send(asking(1), asking(2, "tools/list"))
+    lines = [await client.next() for _ in range(len(heard) + 1)]
+    told = [line for line in lines if line.get("id") != 2]
+    assert [
+        line.get("result") if "error" not in line else line["error"]["message"].partition("the gateway's answer ")[2] for line in told
+    ] == heard
+    await trio.sleep(100)
+    await client.send(asking(3, "tools/list"))
+    assert (await client.next())["id"] == 3
+
+
+async def test_a_gateway_that_forgets_a_session_while_it_is_opened_anew_costs_one_error(
+    client: LineClient, daemon: Daemon, autojump_clock: object
+) -> None:
+    await open_session(client)
+    daemon.answers["ping"] = daemon.answers["notifications/initialized"] = saying(404)
+    await client.send(asking(1))
+    assert "forgets its sessions at once" in (await client.next())["error"]["message"]
+    assert len(daemon.times("ping")) == 1
+    daemon.answers.clear()
+    await client.send(asking(2))
+    assert (await client.next())["result"] == {}

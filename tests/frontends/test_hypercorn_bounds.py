@@ -214,3 +214,32 @@ async def test_a_client_that_has_its_answer_hears_goodbye_when_the_drain_begins(
             pass
         (end,) = [event for event in client.events if isinstance(event, h2.events.ConnectionTerminated)]
         assert (end.error_code, trio.current_time()) == (h2.errors.ErrorCodes.NO_ERROR, 0)
+
+
+async def test_a_request_that_was_taken_back_is_over_though_its_application_is_still_at_work(autojump_clock: object) -> None:
+    """Nobody is told of that; it is seen at the next look, and the connection is idle from then on."""
+    async with front() as gate:
+        client = await speak(gate)
+        await client.request(1, "/slow")
+        client.wire.reset_stream(1)
+        await client.flush()
+        while await client.read():
+            pass
+        assert trio.current_time() == 62
+
+
+async def test_of_requests_that_came_together_each_has_its_own_path(autojump_clock: object) -> None:
+    paths: list[tuple[str, bytes]] = []
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            paths.append((scope["path"], scope["query_string"]))
+        await app(scope, receive, send)
+
+    async with front(application=noting) as gate:
+        stream = await gate.connect()
+        await stream.send_all(
+            b"".join(b"GET /%d?q=%d HTTP/1.1\r\nHost: x\r\n%b\r\n" % (n, n, b"Connection: close\r\n" * (n == 4)) for n in range(5))
+        )
+        assert (await rest(stream)).count(b"HTTP/1.1 200") == 5
+    assert paths == [(f"/{number}", b"q=%d" % number) for number in range(5)]
