@@ -121,7 +121,8 @@ WRONG = [
     (config(stdio(), security=SecurityConfig(orphan_seconds=-1)), "security.orphan_seconds", "must be >= 0"),
     (config(stdio(), security=SecurityConfig(allowed_hosts=("http://a",))), "security.allowed_hosts[0]", "no value of a Host header"),
     (config(stdio(), security=SecurityConfig(allowed_origins=("a.example",))), "security.allowed_origins[0]", "no origin"),
-    (config(http(sessions="per_client")), "backends[0].sessions", "'per_client' is planned"),
+    (config(http(sessions="per_client", max_sessions=0)), "backends[0].max_sessions", "max_sessions must be > 0"),
+    (config(http(sessions="per_client", session_idle_seconds=0)), "backends[0].session_idle_seconds", "session_idle_seconds must be > 0"),
     (config(BackendConfig("a", "websocket", url="ws://x")), "backends[0].transport", "'websocket' is planned"),
 ]
 

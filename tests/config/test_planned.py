@@ -19,7 +19,6 @@ PLANS = [
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
     (HEAD + BACKEND + "default_args = { x = [1] }\n", "backends[0].default_args", 7),
     (HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nrename = { a = 'b' }\n", "backends[0].param_overrides", 7),
-    (HEAD + BACKEND + "sessions = 'per_client'\n", "backends[0].sessions", 7),
     (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -271,6 +271,49 @@ async def _in_front_of(
         nursery.cancel_scope.cancel()
 
 
+@attrs.define(eq=False)
+class Crowd:
+    """Several clients at one gateway, each in a session of its own."""
+
+    gateway: Gateway
+    world: MemoryOutside
+    clients: list[Client]
+    hang_up: list[Callable[[], None]]
+    """Has a client vanish, whatever it does."""
+
+
+@asynccontextmanager
+async def crowd(
+    front: str, back: Transport, scripted: ScriptedBackend, can: Sequence[Mapping[str, object]], **settings: Any
+) -> AsyncGenerator[Crowd, None]:
+    """One client for each of these capabilities, from a network of its own, at a backend ``b`` that has a session for each of them."""
+    settings = {"sessions": "per_client", "max_sessions": 4 * len(can) + 1} | settings
+    async with open_outside() as world, trio.open_nursery() as nursery:
+        config = Config(ProxyConfig("near", listen=_at(NEAR)), (await _reached(back, scripted, world, nursery, settings),))
+        servers, sources = {"b": scripted.connector}, Sources.virtual(1)
+        async with (
+            open_gateway(config, servers=servers, outside=world.outside, sources=sources) as gateway,
+            trio.open_nursery() as clients,
+        ):
+            await gateway.ready("b")
+            here = Crowd(gateway, world, [], [])
+            for number, one in enumerate(can):
+                client, hang_up = await clients.start(_be_there, front, gateway, number)
+                await _shake_hands(client, None, one)
+                here.clients.append(client)
+                here.hang_up.append(hang_up)
+            yield here
+            clients.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+
+
+async def _be_there(front: str, gateway: Gateway, number: int, *, task_status: trio.TaskStatus[tuple[Client, Callable[[], None]]]) -> None:
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery, _CLIENTS[front](gateway, nursery, number) as client:
+            task_status.started((client, scope.cancel))
+            await trio.sleep_forever()
+
+
 async def _shake_hands(client: Client, clientele: Clientele | None, can: Mapping[str, object]) -> None:
     if isinstance(client, _Program):
         if clientele is not None:
@@ -289,41 +332,45 @@ def _at(port: int) -> ListenConfig:
 async def _reached(
     back: Transport, scripted: ScriptedBackend, world: MemoryOutside, nursery: trio.Nursery, settings: Mapping[str, Any]
 ) -> BackendConfig:
-    """The backend's settings; over HTTP another gateway of one client is in between."""
+    """The backend's settings; over HTTP another gateway is in between, of one client or with a session for each."""
     if back is Transport.FRAMES:
         return BackendConfig("b", "inprocess", **settings)
     if back is Transport.CHILD:
         world.processes.add("b", program_of(scripted))
         return BackendConfig("b", "stdio", command="b", **settings)
-    await nursery.start(_serve_far, scripted, world)
+    own = {key: settings[key] for key in ("sessions", "max_sessions") if key in settings}
+    await nursery.start(_serve_far, scripted, world, own)
     return BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)
 
 
-async def _serve_far(scripted: ScriptedBackend, world: MemoryOutside, task_status: trio.TaskStatus[list[str]]) -> None:
-    config = Config(ProxyConfig("far", listen=_at(FAR)), (BackendConfig("b", "inprocess", namespace=""),))
+async def _serve_far(scripted: ScriptedBackend, world: MemoryOutside, own: dict[str, Any], task_status: trio.TaskStatus[list[str]]) -> None:
+    config = Config(ProxyConfig("far", listen=_at(FAR)), (BackendConfig("b", "inprocess", namespace="", **own),))
     servers, sources = {"b": scripted.connector}, Sources.virtual("far")
-    async with open_gateway(config, servers=servers, outside=world.outside, sources=sources, one_client=Clientele()) as gateway:
+    clientele = None if own else Clientele()
+    async with open_gateway(config, servers=servers, outside=world.outside, sources=sources, one_client=clientele) as gateway:
         await gateway.serve(task_status=task_status)
 
 
 @asynccontextmanager
-async def _on_stdio(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+async def _on_stdio(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
+    del number
     async with open_line_client(gateway.serve_stdio, nursery) as lines:
         yield LinesClient(lines)
 
 
 @asynccontextmanager
-async def _over_http(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
-    transport = AsgiTransport(gateway.asgi_app, nursery)
+async def _over_http(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
+    transport = AsgiTransport(gateway.asgi_app, nursery, client=(f"10.0.{number // 250}.{number % 250 + 1}", 50000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", timeout=None) as http:
         yield HttpClient(http, nursery)
 
 
 @asynccontextmanager
-async def _in_the_program(gateway: Gateway, nursery: trio.Nursery) -> AsyncGenerator[Client, None]:
+async def _in_the_program(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
+    del number
     send, receive = trio.open_memory_channel[Json](100)
     with send, receive:
         yield _Program(gateway, nursery, send, receive)
 
 
-_CLIENTS: dict[str, Callable[[Gateway, trio.Nursery], Any]] = {"stdio": _on_stdio, "http": _over_http, "program": _in_the_program}
+_CLIENTS: dict[str, Callable[..., Any]] = {"stdio": _on_stdio, "http": _over_http, "program": _in_the_program}

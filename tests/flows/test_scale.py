@@ -28,6 +28,7 @@ from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.protocol.messages import Params, Raw, encode
 from sluicegate.protocol.principal import NOBODY
+from sluicegate.routing.directory import ListChange
 from sluicegate.sources import Sources
 from sluicegate.testing.memory_wire import MemoryNetwork
 
@@ -284,7 +285,7 @@ async def test_news_for_all_reach_few_of_them_at_a_time_and_all_in_the_end(autoj
         with watching() as turns:
             async with listening(gateway, CROWD) as sessions:
                 turns.most = 0
-                table.announce({"notifications/tools/list_changed"})
+                table.announce(ListChange(frozenset({"notifications/tools/list_changed"})))
                 await trio.sleep(1)
                 most = turns.most
                 told = [session.told for session in table._sessions.values()]

@@ -28,6 +28,7 @@ from sluicegate.protocol.messages import Raw, Request, encode
 from sluicegate.protocol.principal import NOBODY, Principal
 from sluicegate.protocol.question import Question
 from sluicegate.protocol.request_headers import read_headers
+from sluicegate.routing.directory import ListChange
 from sluicegate.sources import Sources
 
 MIB = 1024 * 1024
@@ -298,7 +299,7 @@ async def test_of_several_streams_the_newest_alone_is_woken_by_changes(autojump_
     table = table_of()
     session = opened(table)
     session.listeners += [Downlink(trio.sleep_forever) for _ in range(3)]
-    table.announce(CHANGED)
+    table.announce(ListChange(CHANGED))
     assert [await downlink.wait(1) for downlink in session.listeners] == [False, False, True]
 
 

@@ -14,6 +14,7 @@ from tests.kit.messages import INITIALIZED
 
 from sluicegate.bridge.stdio_server import CONNECT_SECONDS, bridge
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.routing.directory import ListChange
 from sluicegate.testing.line_client import LineClient, open_line_client
 
 
@@ -43,7 +44,7 @@ async def test_messages_pass_both_ways(client: LineClient, talk: Any, autojump_c
 
 async def test_changed_lists_reach_the_client(client: LineClient, gate: Any, talk: Any, autojump_clock: object) -> None:
     await open_session(client, talk)
-    gate.app.sessions.announce({"notifications/tools/list_changed"})
+    gate.app.sessions.announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     assert (await client.next())["method"] == "notifications/tools/list_changed"
 
 
@@ -83,7 +84,7 @@ async def test_a_restart_of_the_daemon_is_a_pause(client: LineClient, gate: Any,
     assert len(gate.app.sessions) == 1
     assert old is not gate.app
     await trio.sleep(5)
-    gate.app.sessions.announce({"notifications/tools/list_changed"})
+    gate.app.sessions.announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     assert (await client.next())["method"] == "notifications/tools/list_changed"
 
 
@@ -353,7 +354,7 @@ async def test_news_come_again_after_something_in_between_was_out_of_order(
     await trio.sleep(20)
     gate.transport.app = gate.app
     await trio.sleep(20)
-    gate.app.sessions.announce({"notifications/tools/list_changed"})
+    gate.app.sessions.announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     with trio.fail_after(10):
         assert (await client.next())["method"] == "notifications/tools/list_changed"
 

@@ -13,6 +13,7 @@ from tests.kit.messages import PING
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY
+from sluicegate.routing.directory import ListChange
 
 # The numbers that are promised. Taken from the source they would move with it.
 MOST_MEMBERS = 256
@@ -103,7 +104,7 @@ async def test_news_go_on_one_stream_only_when_a_second_one_opens(gate: Any, nur
 
     nursery.start_soon(listen, "old")
     await trio.sleep(1)
-    gate.app.sessions.announce({TOOLS_CHANGED})
+    gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
     await trio.sleep(0.05)
     nursery.start_soon(listen, "new")
     await trio.sleep(5)

@@ -19,6 +19,7 @@ from sluicegate.frontends.stdio import _Front, serve_stdio
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw
+from sluicegate.routing.directory import ListChange
 from sluicegate.testing.line_client import LineClient, open_line_client
 
 # The numbers that are promised. Taken from the source they would move with it.
@@ -196,13 +197,13 @@ async def test_a_client_that_reads_no_more_ends_everything(client: LineClient, t
 async def test_changed_lists_are_told_once_and_after_the_handshake(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
-    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "Front" in repr(listener))
-    announce(frozenset({"notifications/tools/list_changed"}))
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "serve_stdio" in repr(listener))
+    announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     await client.send(talk.opening())
     assert "result" in await client.next()
     await trio.sleep(10)
     await client.send(INITIALIZED)
-    announce(frozenset({"notifications/tools/list_changed"}))
+    announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     assert await client.next() == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
     await client.send(PING)
     assert (await client.next())["id"] == 1
@@ -408,8 +409,8 @@ async def test_changes_of_a_tenth_of_a_second_are_told_as_one(
 ) -> None:
     await open_session(client, talk)
     await trio.sleep(10)
-    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "Front" in repr(listener))
-    announce(frozenset({"notifications/tools/list_changed"}))
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "serve_stdio" in repr(listener))
+    announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     await client.next()
     assert trio.current_time() == pytest.approx(10.1)
 

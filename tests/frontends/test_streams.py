@@ -13,6 +13,7 @@ from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.stream import Downlink, EventLog, read_event_id
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY
+from sluicegate.routing.directory import ListChange
 
 # The numbers that are promised. Taken from the source they would move with it.
 KEEP_ALIVE_SECONDS = 30.0
@@ -199,7 +200,7 @@ async def test_changed_lists_are_told_once_on_the_get_stream(gate: Any, autojump
     session = await gate.open()
     async with gate.stream("GET", session) as stream:
         for _ in range(3):
-            gate.app.sessions.announce({TOOLS_CHANGED})
+            gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
             await trio.sleep(0.01)
         event = await stream.next()
         assert json.loads(event.data) == {"jsonrpc": "2.0", "method": TOOLS_CHANGED}
@@ -211,7 +212,7 @@ async def test_changed_lists_are_told_once_on_the_get_stream(gate: Any, autojump
 
 async def test_changes_wait_for_a_stream(gate: Any, autojump_clock: object) -> None:
     session = await gate.open()
-    gate.app.sessions.announce({TOOLS_CHANGED})
+    gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
     await trio.sleep(100)
     async with gate.stream("GET", session) as stream:
         assert json.loads((await stream.next()).data)["method"] == TOOLS_CHANGED
@@ -221,9 +222,9 @@ async def test_of_several_get_streams_the_newest_gets_the_news(gate: Any, autoju
     session = await gate.open()
     async with gate.stream("GET", session) as old:
         async with gate.stream("GET", session) as new:
-            gate.app.sessions.announce({TOOLS_CHANGED})
+            gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
             assert (await new.next()).id == "0-1"
-        gate.app.sessions.announce({"notifications/prompts/list_changed"})
+        gate.app.sessions.announce(ListChange(frozenset({"notifications/prompts/list_changed"})))
         event = await old.next()
         assert (event.id, json.loads(event.data)["method"]) == ("0-2", "notifications/prompts/list_changed")
 
@@ -231,7 +232,7 @@ async def test_of_several_get_streams_the_newest_gets_the_news(gate: Any, autoju
 async def test_news_that_got_lost_are_told_again_after_the_last_id(gate: Any, autojump_clock: object) -> None:
     session = await gate.open()
     async with gate.stream("GET", session) as stream:
-        gate.app.sessions.announce({TOOLS_CHANGED})
+        gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
         await stream.next()
     async with gate.stream("GET", session, last_event_id="0-0") as stream:
         assert (await stream.next()).id == "0-1"

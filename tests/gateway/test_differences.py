@@ -30,6 +30,8 @@ OTHERWISE: dict[str, Any] = {
     "sessions": "per_client",
     "fidelity": "strict",
     "connect_timeout_seconds": 3.0,
+    "max_sessions": 3,
+    "session_idle_seconds": 3.0,
     "restart": RestartSettings(initial_seconds=0.1),
     "timeout": TimeoutSettings(9),
     "progress": "off",

@@ -136,7 +136,7 @@ async def storm(
             access_log=_noted(play),
             faults=faults,
         ) as gateway:
-            gateway._endpoint.directory.subscribe(lambda methods: play.note("changed:", *sorted(methods)))
+            gateway._endpoint.directory.subscribe(lambda change: play.note("changed:", *sorted(change.methods)))
             await _let_loose(play, gateway, ledger, seconds, clients)
         ground.cancel_scope.cancel()
     return ledger.wrong

@@ -224,7 +224,7 @@ def test_without_any_the_instructions_are_one_sentence() -> None:
 
 def test_listeners_hear_of_the_lists_that_changed_until_they_go() -> None:
     directory, heard = Directory(), list[frozenset[str]]()
-    leave = directory.subscribe(heard.append)
+    leave = directory.subscribe(lambda change: heard.append(change.methods))
 
     assert {TOOLS} == directory.replace(merged(entry_of("a", offer(tools=["x"], prompts=[]))))
     assert set() == directory.replace(merged(entry_of("a", offer(tools=["x"], prompts=[]))))

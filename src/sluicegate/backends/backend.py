@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import trio
@@ -12,11 +12,11 @@ from ..loggers import get_logger
 from ..observe.statistics import counter, gauge, snapshot, state
 from ..protocol import faults
 from ..protocol.blot import shown
-from ..protocol.calls import READS, Call, Caller, Hop, Reply
+from ..protocol.calls import READS, Call, Hop, Reply
 from ..protocol.offers import Offer
+from .client_links import ClientLinks
 from .health import Health
 from .link import Link, Phase, State
-from .session import BackendSession
 
 __all__ = ["Backend", "BackendStatistics"]
 
@@ -51,7 +51,9 @@ class Backend:
     """A backend. It is no conversation: a `Link` is, and a supervisor keeps that one alive."""
 
     link: Link
-    """The one that all callers share."""
+    """The one that all callers share, or those who have none of their own."""
+    clients: ClientLinks | None = None
+    """Those that are for one client each; None where all share one."""
     name: str = attrs.field(default=attrs.Factory(lambda self: self.link.name, takes_self=True), init=False)
     in_flight: int = attrs.field(default=0, init=False)
     _begun: Hop = attrs.field(default=attrs.Factory(lambda self: Hop(self.name, "cancelled", 0.0), takes_self=True), init=False)
@@ -128,22 +130,26 @@ class Backend:
 
     def lists(self, method: str, local: str) -> bool:
         """Whether the backend lists what a method (``tools/call``) wants to use."""
-        offer = self.link.offer
-        return offer is not None and offer.covers(method, local)
+        return any(offer.covers(method, local) for offer in self._offers())
 
     def is_safe(self, method: str, local: str) -> bool:
         """Whether it does no harm to run a call twice, as far as the backend's own annotations tell."""
         if method == "tools/call":
-            offer = self.link.offer
-            return offer is not None and local in offer.harmless_tools
+            return any(local in offer.harmless_tools for offer in self._offers())
         return method in READS
 
-    # -- calls
+    def offer_to(self, abilities: str) -> Offer | None:
+        """What it offers to clients that can be asked this, see `Caller.abilities`."""
+        own = None if self.clients is None else self.clients.offer(abilities)
+        return self.link.offer if own is None else own
 
-    def session_for(self, caller: Caller) -> BackendSession | None:
-        """The session that serves this caller; None while there is none. All callers share one."""
-        del caller
-        return self.link.session
+    def _offers(self) -> Iterator[Offer]:
+        if self.link.offer is not None:
+            yield self.link.offer
+        if self.clients is not None:
+            yield from filter(None, map(self.clients.offer, self.clients.known))
+
+    # -- calls
 
     async def __call__(self, call: Call) -> Reply:
         """Send one attempt to the live session; the innermost handler of this backend's chain."""
@@ -158,8 +164,11 @@ class Backend:
         due = math.inf if health is None else health.call_begins()
         self.in_flight += 1
         try:
-            session = self.session_for(call.caller)
-            if session is None:
+            session = link.session
+            if self.clients is not None and self.clients.serves(call.caller):
+                reply = await self.clients.request(call)
+                session = None if call.sent_at is None else session
+            elif session is None:
                 await trio.lowlevel.checkpoint()
                 reply = Reply.failed(link.absence())
             else:

@@ -9,6 +9,7 @@ from codecs import BOM_UTF8
 from ..channel.lines import number_at_ends
 from ..loggers import get_logger
 from ..protocol import faults
+from ..protocol.back import SILENT
 from ..protocol.batches import decode_batch, is_batch
 from ..protocol.calls import Reply
 from ..protocol.duplex import Requests
@@ -101,9 +102,13 @@ class Desk:
         self.questions.incoming.cancel(key)
 
     def notified(self, note: Notification, asked: Requests[Waiting], way: int) -> None:
-        """A log line may be about a call; nothing else is."""
+        """A log line may be about a call; nothing else is. If it is about none, it goes to the one client that there is, or is not for clients."""
         if note.method == "notifications/message":
-            _log_line(note, self.backend, asked, way)
+            one = self.questions.clientele.back
+            if one is not SILENT and _is_about_none(note, asked, way):
+                one.note(encode_notification(note.method, note.params))
+            else:
+                _log_line(note, self.backend, asked, way)
         else:
             self.notification(note.method, note.params)
 
@@ -184,6 +189,11 @@ def _log_line(note: Notification, backend: str, asked: Requests[Waiting], about:
         overheard(backend, params)
     else:
         waiting.call.back.note(encode_notification(note.method, params))
+
+
+def _is_about_none(note: Notification, asked: Requests[Waiting], about: int) -> bool:
+    """Whether nothing ties it to a call; one with a progress token is about a call, be it that this is over."""
+    return asked.reporting(about) is None and not bytes(progress_token(note.params)[1])
 
 
 def doubt_lists(desk: Desk) -> None:

@@ -77,6 +77,8 @@ class Link:
     """Takes known secrets out of what the operator reads."""
     clientele: Clientele = MANY
     """Who stands behind it."""
+    client: str = ""
+    """The beginning of the id of the session that it is for, for the log; empty where it is for many."""
     state: State = attrs.field(default=State.STARTING, init=False)
     since: float = attrs.field(factory=trio.current_time, init=False)
     down_since: float = attrs.field(factory=trio.current_time, init=False)
@@ -87,6 +89,8 @@ class Link:
     """What callers may know of that."""
     phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
     restarts: int = attrs.field(default=0, init=False)
+    lives: int = attrs.field(default=0, init=False)
+    """How often it was lost, or could not be opened."""
     offer: Offer | None = attrs.field(default=None, init=False)
     """What was offered on it, also before a restart; None before it was ever ready and when it is given up."""
     session: BackendSession | None = attrs.field(default=None, init=False)
@@ -98,6 +102,11 @@ class Link:
     """Made only while somebody waits in `wait_for`; then every call has to `tick` at its end."""
     _lists: Bell = attrs.field(factory=Bell, init=False)
     """Wakes the supervisor, who waits for stale lists all the time; calls say nothing about these."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Which link of which backend it is, for the log."""
+        return {"backend": self.name} | ({"client": self.client} if self.client else {})
 
     @property
     def serves(self) -> bool:

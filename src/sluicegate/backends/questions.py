@@ -8,7 +8,8 @@ from functools import partial
 import attrs
 
 from ..protocol import faults
-from ..protocol.calls import SILENT, Reply
+from ..protocol.back import SILENT
+from ..protocol.calls import OURSELVES, Reply
 from ..protocol.clientele import Clientele
 from ..protocol.duplex import Incoming
 from ..protocol.faults import Fault
@@ -29,7 +30,7 @@ class OpenQuestion:
     request: Request
     question: Question
     calls: list[Waiting]
-    """Those that it may be about: one, unless there is one client and nothing says which of its calls it is."""
+    """Those that it may be about: one, unless there is one client and nothing says which of its calls it is, or that it is one of them."""
 
     def cancel(self) -> None:
         """The backend takes it back, and so gets no answer."""
@@ -69,14 +70,17 @@ class Questions:
         return self.incoming.refusal(request.key, request.method, "questions")
 
     def _pass_on(self, request: Request, call: Waiting | None) -> Fault | None:
-        calls = [call] if call is not None else [other for other in self.in_flight() if other.call.back is not SILENT]
-        if not calls:
+        calls = [other for other in self.in_flight() if other.call.back is not SILENT] if call is None else [call]
+        one = self.clientele.back
+        if call is not None and call.call.caller is OURSELVES and one is not SILENT:  # what we ask ourselves is about none of its calls
+            calls = []
+        if not calls and one is SILENT:
             return faults.cannot_ask("no call is known that the question is about, so nobody is asked")
         question = Question(request.method, request.params, partial(self._answer, request), self.tell)
         running = self.incoming.running
         running[request.key] = OpenQuestion(request, question, calls)
         question.when_over(partial(running.__delitem__, request.key))
-        fault = _ask_first(question, calls)
+        fault = _ask_first(question, calls) if calls else one.ask(question)
         if fault is not None:
             question.withdraw()
         return fault

@@ -78,6 +78,8 @@ class Supervisor:
         """Note how a life ended; the pause before the next."""
         now = trio.current_time()
         self._failures = 1 if was_ready else self._failures + 1
+        self.link.lives += 1
+        self.link.tick()
         if was_ready:
             self._crashes.append(now)
         while self._crashes and self._crashes[0] <= now - self.restarts.crash_window_seconds:
@@ -91,7 +93,7 @@ class Supervisor:
         self.link.enter(State.CRASH_LOOPING if self._looping else State.RESTARTING, cause)
         log.warning(
             "backend is down",
-            backend=self.link.name,
+            **self.link.labels,
             cause=self.link.error,
             state=self.link.state.value,
             retry_seconds=round(pause, 2),
@@ -175,7 +177,7 @@ class Supervisor:
             link.health.begin(link.tick, living.cancel)
         log.info(
             "backend is ready",
-            backend=link.name,
+            **link.labels,
             transport=link.connector.transport,
             protocol=offer.hello.version,
             offers={kind.member: len(items) for kind, items in offer.lists.items() if items},

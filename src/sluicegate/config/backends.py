@@ -89,7 +89,11 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     connect_timeout_seconds: float = attrs.field(default=30.0, metadata=within(POSITIVE))
     """How long it may take to start and to shake hands."""
     sessions: Literal["shared", "per_client"] = "shared"
-    """One session for all clients, or one for each."""
+    """One session for all clients, or one for each that uses it: with what that client can be asked, and only for as long as its own lasts."""
+    max_sessions: int = attrs.field(default=64, metadata=within(POSITIVE))
+    """With per_client: so many clients may have one at once, of whom one party may have half; above that an unused one gives way."""
+    session_idle_seconds: float = attrs.field(default=600.0, metadata=within(POSITIVE))
+    """With per_client: after so long without a call a client's session is closed; the next call opens another one."""
     expose_tools: tuple[str, ...] = ()
     """Patterns; only these are shown and may be called, and from then on only what is listed."""
     hide_tools: tuple[str, ...] = ()

@@ -50,7 +50,7 @@ class App:
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares)
+        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares, self.endpoint.home)
         self._mcp = StreamableHttp(self.endpoint, self.sessions, self.turns)
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))

@@ -21,6 +21,7 @@ from ..settings.clients import ClientLimits
 from ..settings.composing import own_first, values_of
 from ..settings.connections import ConnectionSettings
 from ..sources import Sources
+from .client_home import ClientHome
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
@@ -54,6 +55,10 @@ class Limits(ClientLimits):
         return max(self.max_sessions // 4, 16) if share is None else share
 
 
+async def _known(_call: Call) -> None:
+    """Where all are offered the same."""
+
+
 @attrs.define(eq=False)
 class Endpoint:
     """One MCP server, as clients see it."""
@@ -71,6 +76,10 @@ class Endpoint:
     refused: Callable[[int, str], None] = lambda _status, _reason: None
     """Told of every request that was refused before it became a call."""
     limits: Limits = attrs.field(factory=Limits)
+    homes: trio.Nursery = attrs.field(default=attrs.Factory(lambda self: self.calls, takes_self=True), kw_only=True)
+    """Owns what is kept for one client alone, for as long as its session lasts."""
+    acquaint: Callable[[Call], Awaitable[None]] = attrs.field(default=_known, kw_only=True)
+    """Returns once it is known what the caller of a list is offered, or when it has taken too long to find out."""
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
@@ -84,6 +93,10 @@ class Endpoint:
     async def handle(self, call: Call) -> Reply:
         """Answer a call, whatever its method is."""
         return await self.own.get(call.method, self.handler)(call)
+
+    def home(self, owner: tuple[str, str] = ("", "")) -> ClientHome:
+        """Where what is kept for one client alone lives; whose session it is, where that is known."""
+        return ClientHome(owner, self.homes)
 
     def declares(self, caller: Caller, capability: str) -> bool:
         """Whether a client is told of a capability now."""
@@ -128,11 +141,12 @@ class Endpoint:
 
     async def _list(self, call: Call, kind: ListKind) -> Reply:
         await self.settled()
+        await self.acquaint(call)
         raw = call.params.get("cursor")
         cursor = read_text(call.params, "cursor")
         if raw is not None and cursor is None and bytes(raw) != b"null":
             return Reply.failed(faults.client_mistake('"cursor" must be a string that an earlier page gave'))
-        return self.directory.seen_by(call.caller).page(kind, call.caller, cursor)
+        return self.directory.read_by(call.caller).page(kind, call.caller, cursor)
 
 
 _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {

@@ -13,11 +13,14 @@ import trio
 from ..loggers import get_logger
 from ..protocol.calls import OURSELVES, Caller
 from ..protocol.principal import Principal
+from ..routing.directory import ListChange
 from ..sources import Sources
 from .chores import Chores
+from .client_home import ClientHome
 from .endpoint import Limits, Opening
 from .exchange import Exchange
 from .large_events import LargeEvents
+from .news import News
 from .owners import Owner, Owners
 from .session_statistics import SessionStatistics
 from .sessions import Session
@@ -58,6 +61,8 @@ class SessionTable:
     sources: Sources
     declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
     """Whether clients are told of a capability."""
+    home: Callable[[tuple[str, str]], ClientHome] | None = attrs.field(default=None, repr=False)
+    """Where what is kept for one client alone lives, by whose session it is; None where nothing can be."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""
     streams: int = attrs.field(default=0, init=False)
@@ -115,8 +120,11 @@ class SessionTable:
 
     def _begin(self, opening: Opening, principal: Principal, owner: Owner) -> Session:
         session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-        caller = Caller(opening.version, opening.capabilities, principal, session_id)
-        session = Session(caller, self.limits, self.orphans, owner, declares=self.declares)
+        home = None if self.home is None else self.home(owner.key)
+        caller = Caller(opening.version, opening.capabilities, principal, session_id, home)
+        session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, home=home)
+        if home is not None:
+            home.lead(session, News(session))
         self._sessions[session_id] = session
         self.owners.add(owner, session)
         return session
@@ -153,11 +161,10 @@ class SessionTable:
             self.drop(session, log)
         return session.endings()
 
-    def announce(self, methods: Iterable[str]) -> None:
-        """Lists changed: tell every session."""
-        for session in self._sessions.values():
-            session.changed.update(methods)
-        self._chores.do([downlink.ring for session in self._sessions.values() for downlink in session.listeners[-1:]])
+    def announce(self, change: ListChange) -> None:
+        """Lists changed: tell every session that sees them."""
+        told = [session for session in self._sessions.values() if session.tell(change.told_to(session.caller))]
+        self._chores.do([downlink.ring for session in told for downlink in session.listeners[-1:]])
 
     def hang_up(self) -> None:
         """End all GET streams, as a drain begins; answers to POSTs go on."""

@@ -24,6 +24,7 @@ from ..protocol.messages import (
 from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
+from .client_home import ClientHome
 from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet
@@ -65,6 +66,8 @@ class Session(ClientSide):
     """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
     declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
     """Whether a client is told of a capability."""
+    home: ClientHome | None = None
+    """Where what is kept for its client alone lives; None where nothing can be."""
     ready: bool = attrs.field(default=False, init=False)
     """The client goes on after the handshake: it has sent ``notifications/initialized``, or a request, which says the same (HTTP-10)."""
     ended: bool = attrs.field(default=False, init=False)
@@ -212,6 +215,11 @@ class Session(ClientSide):
         self.answers[self._streams] = answer
         return EventLog(self._streams)
 
+    def tell(self, methods: frozenset[str]) -> bool:
+        """Its client is to hear of these changes, when it can; whether there are any."""
+        self.changed |= methods
+        return bool(methods)
+
     def take_changes(self) -> list[bytes]:
         """What changed since it was last told, one notification for each kind of list."""
         changed, self.changed = sorted(self.changed), set()
@@ -225,6 +233,8 @@ class Session(ClientSide):
     def endings(self) -> list[Callable[[], None]]:
         """End, and leave it to the caller when to end each thing that is open."""
         self.ended = True
+        if self.home is not None:
+            self.home.end()
         return [*self.duplex.close(Why("its session has ended")), *(downlink.hang_up for downlink in self.listeners)]
 
 

@@ -39,7 +39,7 @@ async def serve_stdio(
 ) -> None:
     """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
     front = _Front(endpoint)
-    unsubscribe = endpoint.directory.subscribe(front.announce)
+    unsubscribe = endpoint.directory.subscribe(lambda change: front.announce(change.told_to(front.session.caller)))
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(front.write, stdout, nursery.cancel_scope)
@@ -186,7 +186,10 @@ class _Front:
             return False
         asked = self.session.duplex.ours.last  # an answer to what the last conversation has asked must not be one in this
         self.session.end()
-        self.session = Session(Caller(opening.version, opening.capabilities), self.endpoint.limits, declares=self.endpoint.declares)
+        home = self.endpoint.home()
+        caller = Caller(opening.version, opening.capabilities, home=home)
+        self.session = Session(caller, self.endpoint.limits, declares=self.endpoint.declares, home=home)
+        home.lead(self.session, self)
         self.session.duplex.ours.last = asked
         self.endpoint.opened(opening)
         return True

@@ -22,7 +22,7 @@ class Change(enum.Enum):
     POLICIES = "policies"
     """Another policy in the place of the one whose settings differ; the others stay, with all that they have counted."""
     SUPERVISION = "supervision"
-    """Nothing now: its supervisor goes by it when it starts the backend next."""
+    """Nothing now: its supervisor goes by it when it starts the backend next, or when a client's session begins, or is unused."""
     LINK = "link"
     """Another connection: connect the new, swap, drain the old. It begins with policies that have counted nothing."""
     NOTHING = "nothing"
@@ -34,7 +34,7 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     | dict.fromkeys(("transport", "command", "args", "cwd", "env", "inherit_env"), Change.LINK)
     | dict.fromkeys(("url", "headers", "bearer_token", "tls", "proxy"), Change.LINK)
     | dict.fromkeys(("sessions", "fidelity"), Change.LINK)  # their lists are read on the connection
-    | dict.fromkeys(("connect_timeout_seconds", "restart"), Change.SUPERVISION)
+    | dict.fromkeys(("connect_timeout_seconds", "restart", "max_sessions", "session_idle_seconds"), Change.SUPERVISION)
     | dict.fromkeys(("timeout", "progress", *TABLES), Change.POLICIES)
     | {"health": Change.LINK}  # which is watched there
     | dict.fromkeys(("failover_for", "priority", "canary_of", "weight", "canary_sticky"), Change.ROLE)

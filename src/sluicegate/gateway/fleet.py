@@ -24,9 +24,9 @@ from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
-from ..routing.catalogue import Catalogue, build
 from ..routing.directory import Directory
 from ..sources import Sources
+from .catalogues import catalogues_of
 from .differences import Change, differences, told
 from .edits import Edit
 from .handles import Policies
@@ -167,7 +167,7 @@ class Fleet:
         clientele = self.clientele.as_known() if is_awaited else self.clientele
         connector, health = self.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
-        return Supervised.of(config, source, link, self.sources.chance(f"restart:{config.name}"), self.config.proxy)
+        return Supervised.of(config, source, link, self.sources.chance, self.config.proxy)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""
@@ -181,7 +181,7 @@ class Fleet:
             before={name: member.pipeline for name, member in before.items()},
         )
         members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
-        catalogue = self._catalogue(members)
+        catalogues = catalogues_of(members.values(), self.config.proxy)
         self._members, self.config = members, attrs.evolve(self.config, backends=tuple(configs))  # from here on nothing fails or waits
         taken = [begun.pop(name) for name, supervised in links.items() if begun.get(name) is supervised]
         for member in members.values():
@@ -194,7 +194,7 @@ class Fleet:
             if name in members:
                 supervised.hush()
         self._forget(before.keys() - {config.name for config in configs})
-        self.directory.replace(catalogue)
+        self.directory.replace(*catalogues)
         for supervised in taken:
             self.readiness.introduce(supervised.backend)
         became = told(_settings(before), _settings(members), {supervised.backend.name for supervised in taken})
@@ -230,18 +230,7 @@ class Fleet:
 
     def _rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
-        self.directory.replace(self._catalogue(self._members))
-
-    def _catalogue(self, members: Mapping[str, Member]) -> Catalogue:
-        proxy = self.config.proxy
-        return build(
-            [member.entry() for member in members.values()],
-            separator=proxy.separator,
-            page_size=proxy.page_size,
-            max_tool_name=proxy.max_tool_name,
-            portable=proxy.portable_names,
-            instructions=proxy.instructions,
-        )
+        self.directory.replace(*catalogues_of(self._members.values(), self.config.proxy))
 
 
 def _settings(members: Mapping[str, Member]) -> dict[str, BackendConfig]:

@@ -51,12 +51,18 @@ class Member:
         """The primary of those that stand in for each other."""
         return self.config.stands_for or self.config.name
 
-    def entry(self) -> Entry:
-        """It as the catalogue sees it."""
+    def entry(self, abilities: str) -> Entry:
+        """It as the catalogue of clients sees it that can be asked this."""
         config, backend, pipeline = self.config, self.backend, self.pipeline
         is_starting = backend.state is State.STARTING
         return Entry(
-            config.name, config.effective_namespace, pipeline.handler, self.visibility, backend.offer, pipeline.stand_ins, is_starting
+            config.name,
+            config.effective_namespace,
+            pipeline.handler,
+            self.visibility,
+            backend.offer_to(abilities),
+            pipeline.stand_ins,
+            is_starting,
         )
 
     def begin(self) -> None:

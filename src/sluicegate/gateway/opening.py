@@ -29,7 +29,7 @@ from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
-from ..routing.directory import Directory
+from ..routing.directory import Directory, ListChange
 from ..routing.table import Router
 from ..sources import Sources
 from .connectors import connector_for
@@ -123,9 +123,9 @@ def _writing(lines: Sink | None) -> AbstractAsyncContextManager[None]:
     return lines.writing() if isinstance(lines, LogBuffer) else nullcontext()
 
 
-def _tell_each(callback: Callable[[str], None], methods: frozenset[str]) -> None:
+def _tell_each(callback: Callable[[str], None], change: ListChange) -> None:
     """Called from the middle of a backend's life, which a bug in the program's own function must not end."""
-    for method in sorted(methods):
+    for method in sorted(change.methods):
         try:
             callback(method)
         except Exception:  # it costs this one notice, and nobody else
@@ -153,7 +153,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        at_edge.around(Router(directory)),
+        at_edge.around(Router(directory, fleet.readiness.acquaint)),
         directory,
         fleet.readiness.settled,
         nurseries.calls,
@@ -162,6 +162,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         limits=_limits(config, clientele),
         around_own=at_edge.around_own,
         clientele=clientele,
+        homes=nurseries.sessions,
+        acquaint=fleet.readiness.acquaint,
     )
     app = _app(config, endpoint, fleet.readiness.is_any_available, faults)
     readings = Readings(fleet, app.sessions, _connection_limit(config), lines, at_edge.counts)

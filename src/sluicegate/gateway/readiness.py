@@ -11,6 +11,7 @@ import trio
 from ..backends.backend import Backend
 from ..backends.link import Phase, State, StateChange
 from ..config.nearest import instead_of_unknown
+from ..protocol.calls import Call
 from ..protocol.clientele import MANY, Clientele
 from .member import Member
 from .supervised import BackendFailed, SkippedBackend, Supervised
@@ -68,6 +69,19 @@ class Readiness:
             await trio.lowlevel.checkpoint()
             for one in self._supervised():
                 await one.first_attempt()
+
+    async def acquaint(self, call: Call) -> None:
+        """Have those ask for a caller's lists that do not know what is offered to callers like him; for no longer than a start is waited for.
+
+        That is the first use of his own session. Where none can be had, he sees what is offered to all.
+        """
+        of_clients = [one.backend.clients for one in self._supervised()]
+        unknown = [clients for clients in of_clients if clients is not None and not clients.knows(call.caller)]
+        if unknown:
+            with trio.move_on_after(self.patience):
+                async with trio.open_nursery() as nursery:
+                    for clients in unknown:
+                        nursery.start_soon(clients.first_attempt, call)
 
     def _supervised(self) -> list[Supervised]:
         return [member.supervised for member in self.members().values()]

@@ -9,10 +9,12 @@ import attrs
 import trio
 
 from ..backends.backend import Backend
+from ..backends.client_links import ClientLinks
 from ..backends.handshake import Handshake
 from ..backends.link import Link, Phase, State, StateChange
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig, ProxyConfig
+from ..protocol.clientele import Clientele
 from .handles import Policies
 
 __all__ = ["BackendFailed", "SkippedBackend", "Supervised"]
@@ -53,15 +55,27 @@ class Supervised:
     supervisor: Supervisor
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _goes_by: BackendConfig = attrs.field(default=attrs.Factory(lambda self: self.config, takes_self=True), init=False)
+    """The settings of the moment, as far as they need no other connection."""
     _policies: tuple[Policies, ...] = attrs.field(default=(), init=False)
     """Those before it, and earlier ones that calls may still be on their way through."""
 
     @classmethod
-    def of(cls, config: BackendConfig, source: object, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervised:
-        """A backend with a link, and its supervisor, which nobody has started yet."""
-        opener = Handshake(proxy.name, proxy.version)
-        supervisor = Supervisor(link, config.restart, config.connect_timeout_seconds, chance, opener)
-        return cls(config, source, Backend(link), supervisor)
+    def of(
+        cls, config: BackendConfig, source: object, link: Link, chance: Callable[[str], random.Random], proxy: ProxyConfig
+    ) -> Supervised:
+        """A backend with a link, and its supervisor, which nobody has started yet. Links of single clients are made as the first one is."""
+        name = f"restart:{config.name}"
+        draws = chance(f"{name}:clients")
+        made = cls(config, source, Backend(link), _supervisor(config, link, chance(name), proxy))
+
+        def for_client(clientele: Clientele, client: str) -> Supervisor:
+            own = Link(link.name, link.connector, strict=link.strict, blot=link.blot, clientele=clientele, client=client)
+            return _supervisor(made._goes_by, own, draws, proxy)
+
+        if config.sessions == "per_client":
+            made.backend.clients = ClientLinks(link, for_client, config.max_sessions, config.session_idle_seconds)
+        return made
 
     @property
     def skipped(self) -> SkippedBackend:
@@ -96,20 +110,27 @@ class Supervised:
         if policies not in self._policies:
             is_idle = self.backend.in_flight == 0  # else what is there now may come back to the policies that it has passed
             self._policies = (*(one for one in self._policies if one.holds_calls or not is_idle), policies)[-MOST_POLICIES:]
+        self._goes_by = config
         self.supervisor.go_by(config.restart, config.connect_timeout_seconds)
+        if self.backend.clients is not None:
+            self.backend.clients.go_by(config.max_sessions, config.session_idle_seconds)
 
     def tell(self, on_change: Callable[[StateChange], None], on_lists: Callable[[], None]) -> None:
         """From now on it is somebody's business how it is. Whoever is only tried changes nothing that anybody could see."""
-        link = self.backend.link
+        link, clients = self.backend.link, self.backend.clients
         link.on_change, link.on_lists = on_change, on_lists
+        if clients is not None:
+            clients.on_offer = on_lists
 
     def hush(self) -> None:
         """Tell of no more changes, because under this name another one has begun to serve."""
         self.tell(lambda _change: None, lambda: None)
 
     def stop(self) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does, and the sessions that clients have with it."""
         self._scope.cancel()
+        if self.backend.clients is not None:
+            self.backend.clients.close()
 
     async def drain(self, seconds: float) -> None:
         """Let its calls end, also those that still wait for their turn, then stop it; when cancelled, stop it at once.
@@ -122,3 +143,9 @@ class Supervised:
         finally:
             self.stop()
         await self._ended.wait()
+        if self.backend.clients is not None:
+            await self.backend.clients.wait_ended()
+
+
+def _supervisor(config: BackendConfig, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervisor:
+    return Supervisor(link, config.restart, config.connect_timeout_seconds, chance, Handshake(proxy.name, proxy.version))

@@ -120,7 +120,7 @@ def _copy(call: Call) -> Call:
     meta = params.get("_meta")
     if meta is not None:
         params["_meta"] = _without_token(meta)
-    return Call(call.method, call.target, params, call.caller)
+    return Call(call.method, call.target, params, call.caller.abroad())
 
 
 def _without_token(meta: Raw) -> Raw:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import Protocol
 
 import attrs
 import msgspec
 import trio
 
-from .fault import Fault
-from .faults import cannot_ask
+from .abilities import abilities_of
+from .back import SILENT, Back, Household, Silent
 from .messages import EMPTY, Params, Raw, encode, read_text
 from .principal import NOBODY, Principal
-from .question import Question
 from .reply import Reply
 from .values import read_object
 
@@ -37,44 +37,6 @@ __all__ = [
 ]
 
 
-class Back(Protocol):
-    """The way home of one call while it runs."""
-
-    def note(self, message: bytes) -> None:
-        """Pass on progress or a log line. Sync and bounded; in the same queue as the reply. Called by a backend's reader."""
-        ...
-
-    def ask(self, question: Question) -> Fault | None:
-        """Pass a question on to the caller (sampling, elicitation, roots), or say why not. Sync and bounded; called by a backend's reader.
-
-        What was passed on is answered, or withdrawn, once. Meanwhile the time of an attempt stands still, and there will be no other attempt.
-        """
-        ...
-
-    def hold(self, question: Question) -> None:
-        """A question was passed on elsewhere that this call may have caused: what holds for `ask` holds for this call, too."""
-        ...
-
-
-@attrs.frozen
-class Silent:
-    """A back that drops notes and refuses questions: for mirror copies, probes and our own calls."""
-
-    def note(self, message: bytes) -> None:
-        """Drop it."""
-
-    def ask(self, question: Question) -> Fault | None:
-        """Refuse: nobody is there to be asked."""
-        del question
-        return cannot_ask()
-
-    def hold(self, question: Question) -> None:
-        """Nothing is to be held."""
-
-
-SILENT = Silent()
-
-
 @attrs.frozen(eq=False)
 class Caller:
     """Who calls: one per legacy session, or per modern request."""
@@ -86,6 +48,17 @@ class Caller:
     """Who has shown with this request that he may use the session."""
     session: str = attrs.field(default="", repr=False)
     """Who knows it may act in the session, so nothing may show it whole."""
+    home: Household | None = attrs.field(default=None, repr=False)
+    """Where what is kept for this client alone lives; None where nothing can be."""
+
+    @cached_property
+    def abilities(self) -> str:
+        """What its client can be asked: whoever can be asked the same is offered the same."""
+        return abilities_of(self.capabilities)
+
+    def abroad(self) -> Caller:
+        """The same, but nothing is used that is kept for it alone."""
+        return self if self.home is None else Caller(self.era, self.capabilities, self.principal, self.session)
 
 
 OURSELVES = Caller("")

@@ -1,4 +1,4 @@
-"""Who stands behind the session that a gateway has with a backend: many clients, or one for its whole life."""
+"""Who stands behind a session that a gateway has with a backend: many clients, or one for its whole life."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
+from .back import SILENT, Back
 from .messages import EMPTY, Params, Raw, encode
 
 __all__ = ["MANY", "Clientele"]
@@ -17,9 +18,11 @@ _CARRIED = ("elicitation", "sampling", "roots")
 
 @attrs.define(eq=False)
 class Clientele:
-    """The one client that a gateway has, and what it can do: known once it has sent ``initialize``, or the program has said it (P-70)."""
+    """The one client of a session, and what it can do: known once it has sent ``initialize``, or the program has said it (P-70)."""
 
     is_one: bool = True
+    back: Back = SILENT
+    """The way to it for what is about none of its calls, where nobody else could be meant."""
     known_at: float | None = attrs.field(default=None, init=False)
     """On Trio's clock."""
     declared: Params = attrs.field(factory=dict, init=False)
@@ -30,6 +33,13 @@ class Clientele:
     def is_known(self) -> bool:
         """Whether it is clear what backends are to be told."""
         return not self.is_one or self.known_at is not None
+
+    @classmethod
+    def of(cls, capabilities: Mapping[str, object], back: Back) -> Clientele:
+        """A client that can do this, and is reached so."""
+        clientele = cls(back=back)
+        clientele.declare(capabilities)
+        return clientele
 
     def as_known(self) -> Clientele:
         """What a backend can be told of it now. Whoever is waited for cannot wait for a client in turn, and hears that nobody is to be asked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import attrs
 import trio
 
@@ -24,16 +26,28 @@ class Router:
     """Leads calls to their backends. A handler; everything it cannot place is answered with a fault."""
 
     directory: Directory
+    acquaint: Callable[[Call], Awaitable[None]] | None = None
+    """Has it found out what a caller is offered, where that is not known yet; None where all are offered the same."""
 
     async def __call__(self, call: Call) -> Reply:
         """Run the call where its name belongs, under the backend's own name."""
         placed = _place(self.directory.seen_by(call.caller), call)
         if isinstance(placed, faults.Fault):
-            await trio.lowlevel.checkpoint()
-            return Reply.failed(placed)
+            placed = await self._again(call, placed)
+            if isinstance(placed, faults.Fault):
+                return Reply.failed(placed)
         route, params = placed
         reply = await route.handler(call.copy(params=params))
         return reply if route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+
+    async def _again(self, call: Call, fault: faults.Fault) -> Placed:
+        """The place of a call that has none in what is known: something else may be offered to its caller than to others."""
+        await trio.lowlevel.checkpoint()
+        known = self.directory.seen_by(call.caller)
+        if self.acquaint is not None:
+            await self.acquaint(call)
+        now = self.directory.seen_by(call.caller)
+        return fault if now is known else _place(now, call)
 
 
 Placed = tuple[Route, Params] | faults.Fault

@@ -29,6 +29,9 @@ _LONGEST_PATTERN = 8192
 _DEEPEST_PATTERN = 100
 """Braces in braces."""
 _DIMENSIONS = ("tools", "resources", "prompts")
+_OF_CLIENTS = ("max_sessions", "session_idle_seconds")
+"""Settings of the sessions that are for one client each."""
+_USUAL = BackendConfig(name="", transport="stdio")
 
 
 def backend_rules(config: Config) -> Iterator[Problem]:
@@ -144,6 +147,9 @@ class _Backend:
         backend = self.backend
         if backend.bearer_token is not None and any(name.lower() == "authorization" for name in backend.headers):
             yield self._at("bearer_token", "bearer_token has no effect: headers hold an Authorization", "keep one of the two")
+        for key in _OF_CLIENTS if backend.sessions == "shared" else ():
+            if getattr(backend, key) != getattr(_USUAL, key):
+                yield self._at(key, f"{key} has no effect: all clients share one session", 'add sessions = "per_client", or leave it out')
         attempt = backend.timeout.per_attempt_seconds
         if attempt is not None and attempt >= backend.timeout.seconds:
             yield self._at(

@@ -54,8 +54,6 @@ def planned_values(config: Config) -> list[Problem]:
             found.append(
                 _at(f"backends[{index}].transport", "transport 'websocket' is planned, not built yet", 'use "http" or "stdio" until then')
             )
-        if backend.sessions == "per_client":
-            found.append(_at(f"backends[{index}].sessions", "sessions 'per_client' is planned, not built yet", 'use "shared" until then'))
     return found
 
 

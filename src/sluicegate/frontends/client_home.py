@@ -1,0 +1,91 @@
+"""Where what is kept for one client alone lives: in tasks of its session, which end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.fault import Fault
+from ..protocol.question import Question
+from .exchange import Asker, Outlet
+
+__all__ = ["ClientHome"]
+
+Resident = Callable[[], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class ClientHome:
+    """One for each session (implements `Household`). It has a nursery only while something lives in it."""
+
+    owner: tuple[str, str]
+    sessions: trio.Nursery
+    """Where its own nursery lives."""
+    _way: tuple[Asker, Outlet] | None = attrs.field(default=None, init=False)
+    """To the client, for what is about none of its calls."""
+    _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
+    _scope: trio.CancelScope | None = attrs.field(default=None, init=False)
+    _arriving: list[Resident] = attrs.field(factory=list, init=False)
+    """Those for whom the nursery is about to be opened."""
+    _residents: int = attrs.field(default=0, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
+
+    def lead(self, asker: Asker, outlet: Outlet) -> None:
+        """This is the way to the client."""
+        self._way = asker, outlet
+
+    def keep(self, resident: Resident) -> bool:
+        """Run something until it has ended or the session does."""
+        if self._ended:
+            return False
+        self._residents += 1
+        if self._nursery is not None:
+            self._nursery.start_soon(self._reside, resident)
+            return True
+        self._arriving.append(resident)
+        if self._scope is None:
+            self._scope = trio.CancelScope()
+            self.sessions.start_soon(self._run, self._scope)
+        return True
+
+    def end(self) -> None:
+        """The session has ended: what lives here has to end, and nobody comes any more; sync."""
+        self._ended = True
+        self._way = None  # opens a circle: the session leads here, too
+        if self._scope is not None:
+            self._scope.cancel(reason="the client's session has ended")
+
+    async def _run(self, scope: trio.CancelScope) -> None:
+        with scope:
+            async with trio.open_nursery() as self._nursery:
+                arriving, self._arriving = self._arriving, []
+                for resident in arriving:
+                    self._nursery.start_soon(self._reside, resident)
+
+    async def _reside(self, resident: Resident) -> None:
+        try:
+            await resident()
+        finally:
+            self._residents -= 1
+            if not self._residents:  # the nursery closes with its last task, and takes nobody in from here on
+                self._nursery = self._scope = None
+
+    # -- what is said to the client about none of its calls
+
+    def note(self, message: bytes) -> None:
+        """Pass on a log line."""
+        if self._way is not None:
+            self._way[1].note(message)
+
+    def ask(self, question: Question) -> Fault | None:
+        """Pass a question on."""
+        if self._way is None:
+            return faults.cannot_ask("its client's session has ended")
+        asker, outlet = self._way
+        return asker.ask(question, outlet)
+
+    def hold(self, question: Question) -> None:
+        """Nothing is to be held."""
