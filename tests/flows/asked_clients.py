@@ -307,6 +307,16 @@ async def crowd(
         nursery.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def visitor(front: str, gateway: Gateway, can: Mapping[str, object]) -> AsyncGenerator[Client, None]:
+    """One more client, who goes without a word."""
+    async with trio.open_nursery() as nursery:
+        async with _CLIENTS[front](gateway, nursery, 0) as client:
+            await _shake_hands(client, None, can)
+            yield client
+        nursery.cancel_scope.cancel()
+
+
 async def _be_there(front: str, gateway: Gateway, number: int, *, task_status: trio.TaskStatus[tuple[Client, Callable[[], None]]]) -> None:
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery, _CLIENTS[front](gateway, nursery, number) as client:

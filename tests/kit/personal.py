@@ -18,9 +18,20 @@ __all__ = ["PersonalBackend"]
 class PersonalBackend(ScriptedBackend):
     """Plays its steps anew in each session; ``more`` are tools that a client sees only if it can be asked, by capability."""
 
-    def __init__(self, *steps: Step, more: Mapping[str, Sequence[str]] | None = None, **others: object) -> None:
+    def __init__(
+        self,
+        *steps: Step,
+        more: Mapping[str, Sequence[str]] | None = None,
+        capabilities: Mapping[str, object] | None = None,
+        asks_first: bytes = b"",
+        **others: object,
+    ) -> None:
         super().__init__(*steps, **others)  # type: ignore[arg-type]
         self.more = more or {}
+        self.capabilities = capabilities or {}
+        """Of its own, beside those that its lists make."""
+        self.asks_first = asks_first
+        """A question to clients that have roots, in the moment in which they may be asked."""
         self.people: list[tuple[dict[str, object], ScriptedBackend]] = []
         """What each client could do, and the backend as that client has met it, oldest first; those that are gone included."""
 
@@ -39,5 +50,9 @@ class PersonalBackend(ScriptedBackend):
         own = ScriptedBackend(*self.steps, name=self.name, tools=tools)
         own.received.append(hello)
         self.people.append((can, own))
-        session.receive(administered(own, hello))
+        answer = msgspec.json.decode(administered(own, hello))
+        answer["result"]["capabilities"] |= self.capabilities
+        session.receive(msgspec.json.encode(answer))
+        if self.asks_first and "roots" in can:
+            session.receive(self.asks_first)
         await own.converse(session)
