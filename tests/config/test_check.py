@@ -175,6 +175,8 @@ def test_what_makes_sense_is_accepted(right: Config) -> None:
         (config(stdio(enabled=False), stdio("b", failover_for="a")), "backends[1].failover_for"),
         (config(stdio(), auth=BearerAuth(("short",))), "auth.tokens[0]"),
         (config(stdio(enabled=False)), "backends"),
+        (config(stdio(max_sessions=3)), "backends[0].max_sessions"),
+        (config(http(session_idle_seconds=3)), "backends[0].session_idle_seconds"),
     ],
 )
 def test_what_has_no_effect_is_a_warning(config_: Config, path: str) -> None:

@@ -17,6 +17,7 @@ from sluicegate.protocol.clientele import Clientele
 from sluicegate.protocol.messages import Request
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.line_client import LineClient, open_line_client
+from sluicegate.testing.script import Ask
 
 Clock = trio.testing.MockClock
 CAN: dict[str, object] = {"sampling": {"tools": {}}}
@@ -117,6 +118,20 @@ async def test_a_backend_that_is_added_does_not_wait_for_a_client(is_known: bool
             clientele.declare(CAN)
         await gateway.add_backend(BackendConfig("added", "inprocess"), added.connector)
         assert handshakes(added) == [CAN if is_known else {}]
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_the_one_client_needs_a_session_of_its_own_only_where_the_shared_one_could_not_wait_for_it(
+    required: bool, autojump_clock: Clock
+) -> None:
+    backend = ScriptedBackend(Ask("sampling/createMessage", {}), name="b")
+    async with serving(Builder("x").backend("b", backend.connector, sessions="per_client", required=required)) as (_gateway, lines):
+        await say_hello(lines)
+        await lines.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "b_echo", "arguments": {}}})
+        question = await lines.next()
+        await lines.send({"jsonrpc": "2.0", "id": question["id"], "result": {"model": "m"}})
+        assert (await lines.next())["result"]["content"][0]["text"] == '{"model":"m"}'
+        assert handshakes(backend) == ([{}, CAN] if required else [CAN])
 
 
 async def test_the_one_client_over_http_makes_room_for_itself(autojump_clock: Clock) -> None:

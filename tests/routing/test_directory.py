@@ -14,7 +14,7 @@ from sluicegate.protocol.messages import EMPTY, Params, Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, ListKind, Offer
 from sluicegate.protocol.principal import Principal
 from sluicegate.routing.catalogue import Catalogue, Entry, build
-from sluicegate.routing.directory import Directory
+from sluicegate.routing.directory import Directory, ListChange
 from sluicegate.routing.table import Router
 
 ANN, BOB = Caller("2025-11-25", principal=Principal("ann")), Caller("2025-11-25", principal=Principal("bob"))
@@ -45,6 +45,49 @@ class Private(Directory):
 
     def seen_by(self, caller: Caller) -> Catalogue:
         return self.anns if caller is ANN else super().seen_by(caller)
+
+
+CAN = {"sampling": EMPTY}
+CAL, DAN, EVE = Caller("2025-11-25", CAN), Caller("2025-11-25", CAN), Caller("2025-11-25", {"roots": EMPTY})
+TOOLS_CHANGED = frozenset({"notifications/tools/list_changed"})
+
+
+def test_who_is_offered_something_else_sees_that_and_is_told_of_its_changes() -> None:
+    directory, heard = Directory(), list[ListChange]()
+    directory.subscribe(heard.append)
+    directory.replace(offering("all"))
+    heard.clear()
+    for caller in (BOB, CAL):
+        directory.read_by(caller)
+    directory.replace(offering("all"), {CAL.abilities: offering("apart")})
+    assert [directory.seen_by(caller) is directory.current for caller in (BOB, EVE, CAL, DAN)] == [True, True, False, False]
+    assert [change.told_to(caller) for change in heard for caller in (BOB, EVE, CAL, DAN)] == [
+        frozenset(),
+        frozenset(),
+        TOOLS_CHANGED,
+        TOOLS_CHANGED,
+    ]
+    heard.clear()
+    directory.replace(offering("other"), {CAL.abilities: offering("apart")})
+    assert [change.told_to(caller) for change in heard for caller in (BOB, EVE, CAL)] == [TOOLS_CHANGED, TOOLS_CHANGED, frozenset()]
+    heard.clear()
+    directory.replace(offering("other"))
+    assert directory.seen_by(CAL) is directory.current
+    assert [change.told_to(caller) for change in heard for caller in (BOB, CAL)] == [frozenset(), TOOLS_CHANGED]
+
+
+def test_who_has_read_no_list_is_not_told_that_he_is_offered_something_else() -> None:
+    directory, heard = Directory(offering("all")), list[ListChange]()
+    directory.subscribe(heard.append)
+    directory.replace(offering("all"), {CAL.abilities: offering("apart")})
+    assert heard == []
+
+
+def test_what_was_declared_to_some_stays_declared_to_them() -> None:
+    directory = Directory(offering("all"))
+    directory.replace(offering("all"), {CAL.abilities: offering("apart", "logging")})
+    directory.replace(offering("all"), {CAL.abilities: offering("apart")})
+    assert [directory.seen_by(caller).declares("logging") for caller in (BOB, CAL)] == [False, True]
 
 
 def call(caller: Caller, method: str, **params: object) -> Call:

@@ -24,18 +24,19 @@ class ClientHome:
     owner: tuple[str, str]
     sessions: trio.Nursery
     """Where its own nursery lives."""
-    _way: tuple[Asker, Outlet] | None = attrs.field(default=None, init=False)
-    """To the client, for what is about none of its calls."""
+    _asker: Asker | None = attrs.field(default=None, init=False)
+    _outlet: Outlet | None = attrs.field(default=None, init=False)
+    """The way to the client for what is about none of its calls."""
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
     _scope: trio.CancelScope | None = attrs.field(default=None, init=False)
-    _arriving: list[Resident] = attrs.field(factory=list, init=False)
+    _arriving: tuple[Resident, ...] = attrs.field(default=(), init=False)
     """Those for whom the nursery is about to be opened."""
     _residents: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
     def lead(self, asker: Asker, outlet: Outlet) -> None:
         """This is the way to the client."""
-        self._way = asker, outlet
+        self._asker, self._outlet = asker, outlet
 
     def keep(self, resident: Resident) -> bool:
         """Run something until it has ended or the session does."""
@@ -45,7 +46,7 @@ class ClientHome:
         if self._nursery is not None:
             self._nursery.start_soon(self._reside, resident)
             return True
-        self._arriving.append(resident)
+        self._arriving += (resident,)
         if self._scope is None:
             self._scope = trio.CancelScope()
             self.sessions.start_soon(self._run, self._scope)
@@ -54,14 +55,14 @@ class ClientHome:
     def end(self) -> None:
         """The session has ended: what lives here has to end, and nobody comes any more; sync."""
         self._ended = True
-        self._way = None  # opens a circle: the session leads here, too
+        self._asker = self._outlet = None  # opens a circle: the session leads here, too
         if self._scope is not None:
             self._scope.cancel(reason="the client's session has ended")
 
     async def _run(self, scope: trio.CancelScope) -> None:
         with scope:
             async with trio.open_nursery() as self._nursery:
-                arriving, self._arriving = self._arriving, []
+                arriving, self._arriving = self._arriving, ()
                 for resident in arriving:
                     self._nursery.start_soon(self._reside, resident)
 
@@ -77,15 +78,14 @@ class ClientHome:
 
     def note(self, message: bytes) -> None:
         """Pass on a log line."""
-        if self._way is not None:
-            self._way[1].note(message)
+        if self._outlet is not None:
+            self._outlet.note(message)
 
     def ask(self, question: Question) -> Fault | None:
         """Pass a question on."""
-        if self._way is None:
+        if self._asker is None or self._outlet is None:
             return faults.cannot_ask("its client's session has ended")
-        asker, outlet = self._way
-        return asker.ask(question, outlet)
+        return self._asker.ask(question, self._outlet)
 
     def hold(self, question: Question) -> None:
         """Nothing is to be held."""
