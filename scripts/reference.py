@@ -19,6 +19,7 @@ import attrs
 
 import sluicegate.policies
 from sluicegate.backends.backend import Backend
+from sluicegate.backends.client_links import ClientLinks
 from sluicegate.config.model import (
     AccessLogConfig,
     ListenConfig,
@@ -50,7 +51,7 @@ METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
 
 ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, ConnectionLimit, Sink)
 """What a gateway has one of."""
-OF_BACKENDS: tuple[type[Counting], ...] = (Backend, Shadow)
+OF_BACKENDS: tuple[type[Counting], ...] = (Backend, ClientLinks, Shadow)
 """What each backend has, beside its policies."""
 
 GENERATED: Mapping[str, type[Any]] = {

@@ -10,13 +10,13 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from tests.flows.asked_clients import Crowd, Json, crowd
+from tests.flows.asked_clients import EVERYTHING, Crowd, Json, crowd
 from tests.flows.test_sessions_of_clients import NOTHING, call, called, leave, tools
 from tests.kit.personal import PersonalBackend
 
 from sluicegate.config.model import BackendConfig
 from sluicegate.policies.settings import BreakerSettings, RetrySettings
-from sluicegate.testing.script import Answer, Delay, Hang, RpcError
+from sluicegate.testing.script import Answer, Ask, Delay, Hang, RpcError
 from sluicegate.testing.transports import Transport
 
 Clock = trio.testing.MockClock
@@ -158,6 +158,26 @@ async def test_a_copy_for_a_mirror_uses_the_shared_session(autojump_clock: Clock
         assert "result" in await called(here.clients[0])
         await trio.sleep(1)
         assert [own.calls for _, own in shadow.people] == [1]
+
+
+async def test_what_becomes_of_them_is_counted_and_what_they_ask_is_the_backends(autojump_clock: Clock) -> None:
+    backend = PersonalBackend(Ask(), name="b")
+    async with crowd("http", Transport.FRAMES, backend, [EVERYTHING] * 4, max_sessions=2) as here:
+        for client in here.clients[:2]:
+            await call(client)
+        questions = [await client.hear() for client in here.clients[:2]]
+        assert failed(await called(here.clients[2])) == "overloaded"
+        told = here.gateway.statistics()
+        assert attrs.asdict(told["client_sessions"]["b"]) == {"current": 2, "opened": 2, "refused": 1, "crowded_out": 0}
+        assert attrs.asdict(told["backend"]["b"])["open_questions"] == 2
+        for client, question in zip(here.clients, questions, strict=False):
+            await client.say(id=question["id"], result={"action": "decline"})
+            await client.hear()
+        await call(here.clients[3])
+        await here.clients[3].hear()
+        told = here.gateway.statistics()
+        assert attrs.asdict(told["client_sessions"]["b"]) == {"current": 2, "opened": 3, "refused": 1, "crowded_out": 1}
+        assert attrs.asdict(told["backend"]["b"])["open_questions"] == 1
 
 
 # -- changes of the configuration

@@ -149,6 +149,17 @@ async def test_lists_that_change_are_told_to_those_who_see_them(front: str, auto
         ]
 
 
+async def test_who_is_offered_the_same_shares_one_catalogue_whatever_else_he_can_be_asked(autojump_clock: Clock) -> None:
+    """Clients choose what they declare, and each catalogue is a merge of all lists."""
+    backend = PersonalBackend(name="b", more={"sampling": ["think"]})
+    can: list[Json] = [{"sampling": {}}, {"sampling": {"tools": {}}}, {"sampling": {}, "roots": {}}, {"roots": {}}, {"elicitation": {}}]
+    async with crowd("http", Transport.FRAMES, backend, can) as here:
+        assert [len(await tools(client)) for client in here.clients] == [2, 2, 2, 1, 1]
+        apart = here.gateway._fleet.directory._apart
+        assert sorted(apart) == ["roots sampling", "sampling", "sampling sampling.tools"]
+        assert len({id(catalogue.pages) for catalogue in apart.values()}) == 1
+
+
 async def test_first_lists_bring_no_news(autojump_clock: Clock) -> None:
     """Nobody had read another one before."""
     backend = PersonalBackend(name="b", more={"sampling": ["think"]})

@@ -71,6 +71,10 @@ SINCE = {
     "backend_phase": "gauge backend phase",
     "backend_questions_open": "gauge backend",
     "backend_requests_answered": "counter backend",
+    "backend_sessions": "gauge backend",
+    "backend_sessions_made_room": "counter backend",
+    "backend_sessions_opened": "counter backend",
+    "backend_sessions_refused": "counter backend",
     "backend_stderr_lines": "counter backend",
     "backend_stderr_lines_left_out": "counter backend",
     "backend_unusable_messages": "counter backend",
@@ -94,6 +98,7 @@ async def whole() -> AsyncGenerator[Gateway, None]:
         rate_limit={"requests": 100, "period_seconds": 1},
         concurrency={"max_concurrent": 3},
         health={},
+        sessions="per_client",
     )
     builder.backend("m", copied.connector, mirror_of="a")
     config = attrs.evolve(
@@ -153,7 +158,15 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
         await gateway.call_tool("a_echo")
     policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "concurrency"]
     assert {part: list(rows) for part, rows in told.items()} == (
-        {"requests": [""], "sessions": [""], "connections": [""], "access_log": [""], "backend": ["a", "m"], "mirror": ["m"]}
+        {
+            "requests": [""],
+            "sessions": [""],
+            "connections": [""],
+            "access_log": [""],
+            "backend": ["a", "m"],
+            "client_sessions": ["a"],
+            "mirror": ["m"],
+        }
         | {"arguments": ["a", "m"]}
         | {part: ["a"] for part in policies if part != "arguments"}
     )
@@ -194,7 +207,18 @@ async def test_one_field_more_of_a_part_is_everywhere_at_once(autojump_clock: ob
         "stderr_left_out": 0,
         "since": since,
     }
-    assert list(shown) == ["backend", "arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "concurrency"]
+    assert list(shown) == [
+        "backend",
+        "client_sessions",
+        "arguments",
+        "breaker",
+        "outlier",
+        "retry",
+        "budget",
+        "hedge",
+        "rate",
+        "concurrency",
+    ]
 
 
 @pytest.mark.parametrize(

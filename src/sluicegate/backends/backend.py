@@ -126,6 +126,26 @@ class Backend:
         """How it is, and what it has counted until now."""
         return snapshot(BackendStatistics, self, self.link, self.link.tally)
 
+    @property
+    def open_questions(self) -> int:
+        """What it has asked on all of its links, and has no answer to."""
+        return sum(link.open_questions for link in self._links())
+
+    @property
+    def unread(self) -> int | None:
+        """Messages that wait until it reads; None where each has a way of its own."""
+        return None if self.link.unread is None else sum(link.unread or 0 for link in self._links())
+
+    @property
+    def unread_bytes(self) -> int | None:
+        """Of all of them together."""
+        return None if self.link.unread_bytes is None else sum(link.unread_bytes or 0 for link in self._links())
+
+    def _links(self) -> Iterator[Link]:
+        yield self.link
+        if self.clients is not None:
+            yield from self.clients
+
     # -- what it has
 
     def lists(self, method: str, local: str) -> bool:

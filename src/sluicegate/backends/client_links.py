@@ -7,12 +7,13 @@ it is away nobody gets a new one: how a backend that fails is brought back is de
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import trio
 
 from ..loggers import Seldom, get_logger
+from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
 from ..protocol.abilities import NONE
 from ..protocol.calls import Call, Caller, Reply
@@ -23,13 +24,23 @@ from .client_link import ClientLink
 from .link import Link, State
 from .supervisor import Supervisor
 
-__all__ = ["ClientLinks"]
+__all__ = ["ClientLinkStatistics", "ClientLinks"]
 
 log = get_logger("sluicegate.backend")
 
 
 def _nobody() -> None:
     pass
+
+
+@attrs.frozen
+class ClientLinkStatistics:
+    """What `ClientLinks` has counted."""
+
+    current: int = attrs.field(metadata=gauge("backend_sessions", "Sessions that it has with single clients; also those that just end."))
+    opened: int = attrs.field(metadata=counter("backend_sessions_opened", "Sessions with single clients that were begun."))
+    refused: int = attrs.field(metadata=counter("backend_sessions_refused", "Times that there was no room for a client's session."))
+    crowded_out: int = attrs.field(metadata=counter("backend_sessions_made_room", "Unused sessions that made room for another client's."))
 
 
 @attrs.define(eq=False)
@@ -59,6 +70,18 @@ class ClientLinks:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def __iter__(self) -> Iterator[Link]:
+        return (one.link for one in self._all)
+
+    @property
+    def current(self) -> int:
+        """How many there are, those that say goodbye included."""
+        return len(self._all)
+
+    def statistics(self) -> ClientLinkStatistics:
+        """What it has counted until now."""
+        return snapshot(ClientLinkStatistics, self)
 
     def serves(self, caller: Caller) -> bool:
         """Whether a caller has a link of his own. Where a gateway has one client, the shared one is that."""

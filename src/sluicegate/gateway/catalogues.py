@@ -13,11 +13,23 @@ __all__ = ["catalogues_of"]
 
 
 def catalogues_of(members: Collection[Member], proxy: ProxyConfig) -> tuple[Catalogue, dict[str, Catalogue]]:
-    """The one, and the others by `Caller.abilities`; whoever is not among these is offered what all are."""
+    """The one, and the others by `Caller.abilities`; whoever is not among these is offered what all are.
+
+    To merge all lists takes long, so those who are offered the same share one, whatever else they can be asked.
+    """
     backends = [member.backend for member in members]
     known = {abilities for backend in backends if backend.clients is not None for abilities in backend.clients.known}
-    apart = [abilities for abilities in sorted(known) if any(backend.offer_to(abilities) != backend.offer for backend in backends)]
-    return _catalogue(members, proxy, NONE), {abilities: _catalogue(members, proxy, abilities) for abilities in apart}
+    made = [([backend.offer for backend in backends], _catalogue(members, proxy, NONE))]
+    apart: dict[str, Catalogue] = {}
+    for abilities in sorted(known):
+        offers = [backend.offer_to(abilities) for backend in backends]
+        same = next((catalogue for others, catalogue in made if others == offers), None)
+        if same is None:
+            same = _catalogue(members, proxy, abilities)
+            made.append((offers, same))
+        if same is not made[0][1]:
+            apart[abilities] = same
+    return made[0][1], apart
 
 
 def _catalogue(members: Collection[Member], proxy: ProxyConfig, abilities: str) -> Catalogue:

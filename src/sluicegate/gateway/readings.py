@@ -47,6 +47,8 @@ class Readings:
         }
         yield from ((name, ALONE, part) for name, part in alone.items() if part is not None)
         yield from (("backend", name, backend) for name, backend in self.fleet.backends.items())
+        of_clients = ((name, backend.clients) for name, backend in self.fleet.backends.items())
+        yield from (("client_sessions", name, links) for name, links in of_clients if links is not None)
         yield from (("mirror", shadow.name, shadow) for shadow in self.fleet.shadows)
         yield from parts_of_policies(self.fleet.policies)
 
