@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -11,19 +13,24 @@ from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.heard import Heard
 from tests.kit.site import open_site
 
+from sluicegate.backends.attached import AttachedConnector
 from sluicegate.backends.channel import ChannelSession
 from sluicegate.backends.complaints import Complaints
 from sluicegate.backends.diagnosis import printable
+from sluicegate.backends.handshake import read_list
 from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.inprocess import InProcessConnector
+from sluicegate.backends.link import Link, State
 from sluicegate.backends.lists import read_page
 from sluicegate.backends.unreadable import parted, shown
 from sluicegate.channel.lines import LineSplitter, Oversized
 from sluicegate.channel.outbox import Outbox
 from sluicegate.channel.reading import FEW_LINES, PIECE, in_pieces
-from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Raw, encode
-from sluicegate.protocol.offers import TOOLS
+from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.messages import Params, Raw, encode
+from sluicegate.protocol.offers import TOOLS, Listed
 from sluicegate.protocol.tokens import NOBODY, own_number
+from sluicegate.protocol.why import Why
 
 # The numbers that are promised. Taken from the source they would move with it.
 LAST_WORDS = 20
@@ -146,3 +153,82 @@ async def test_so_many_messages_wait_before_a_call_is_refused_and_twice_as_many_
         session.tell("notifications/progress", {})
         assert len(session.outbox) == expected
     nursery.cancel_scope.cancel()
+
+
+# -- lists
+
+
+@attrs.define(eq=False)
+class Paging:
+    """A session whose backend sends one page after the other."""
+
+    page: Callable[[int], bytes]
+    asked: int = 0
+
+    async def request(self, call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        return Reply(Raw(self.page(self.asked)))
+
+    def tell(self, method: str, params: Params) -> None:
+        raise AssertionError
+
+    async def wait_closed(self) -> str:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("less", "asked"), [(0, 64), (1, 65)])
+async def test_64_mebibytes_of_one_list_are_read(less: int, asked: int) -> None:
+    def page(number: int) -> bytes:
+        page = b'{"tools":[],"nextCursor":"%06d","x":""}' % number
+        return page.replace(b'""', b'"%b"' % (b"x" * (1024 * 1024 - len(page) - (less if number == 1 else 0))))
+
+    session = Paging(page)
+    await read_list(session, TOOLS, backend="b")
+    assert session.asked == asked
+
+
+@pytest.mark.parametrize(("less", "asked"), [(0, 100), (1, 101)])
+async def test_10_000_entries_of_one_list_are_read(less: int, asked: int) -> None:
+    def page(number: int) -> bytes:
+        names = range(number * 100, number * 100 + 100 - (less if number == 1 else 0))
+        return encode({"tools": [{"name": str(name), "inputSchema": SCHEMA} for name in names], "nextCursor": str(number)})
+
+    session = Paging(page)
+    listed = await read_list(session, TOOLS, backend="b")
+    assert isinstance(listed, Listed)
+    assert (session.asked, len(listed.items)) == (asked, 100 * asked - less)
+
+
+# -- how long is waited
+
+
+async def test_a_server_in_this_process_has_two_seconds_to_end(autojump_clock: trio.testing.MockClock) -> None:
+    class Stubborn:
+        """Goes on after its input has ended."""
+
+        async def run(self, read: object, write: object, options: object) -> None:
+            del read, write, options
+            await trio.sleep_forever()
+
+        def create_initialization_options(self) -> None:
+            return None
+
+    async with InProcessConnector("b", Stubborn())(Heard()):  # type: ignore[arg-type]
+        await trio.sleep(1)
+    assert trio.current_time() == 3
+
+
+async def test_a_call_waits_30_seconds_for_a_link_that_was_lost(autojump_clock: trio.testing.MockClock) -> None:
+    link = Link("b", AttachedConnector(None))
+    seen = []
+    for moment in (29.9, 30.0):
+        await trio.sleep_until(moment)
+        seen.append(link.comes_back)
+    assert seen == [True, False]
+    link.enter(State.READY, Why(""))
+    await trio.sleep_until(100)
+    link.enter(State.RESTARTING, Why("lost"))
+    with trio.fail_after(100):
+        await link.wait_ready()
+    assert (trio.current_time(), link.comes_back) == (130.0, False)

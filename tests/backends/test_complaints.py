@@ -95,6 +95,42 @@ async def test_what_reaches_no_log_is_read_at_a_bounded_pace(what: str, autojump
     assert times - 2 <= paused <= times + 1
 
 
+async def test_two_mebibytes_a_second_are_read_of_what_reaches_no_log(autojump_clock: Clock) -> None:
+    complaints = Complaints("loud")
+    for _ in range(int(BURST)):
+        complaints.take(b"again")
+    await complaints.hear(_Written(b"x" * PACE, 1), lambda: True)
+    assert trio.current_time() == 1.0
+
+
+async def test_the_pause_after_what_reaches_no_log_is_at_least_five_milliseconds(autojump_clock: Clock) -> None:
+    complaints = Complaints("loud")
+    for _ in range(int(BURST)):
+        complaints.take(b"again")
+    for number, size in enumerate((1, 10_000)):  # a longer one takes more
+        await complaints.hear(_Written(b"x" * size, 1), lambda: True)
+        assert trio.current_time() == pytest.approx(0.005 * (number + 1))
+
+
+async def test_lines_that_were_left_out_are_told_of_when_the_first_is_a_minute_old(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    complaints = Complaints("loud")
+    for _ in range(int(BURST) + 1):
+        complaints.take(b"again")
+    for second in range(1, 61):
+        await trio.sleep_until(second - 0.01)
+        for _ in range(6):  # of which five may be logged
+            complaints.take(b"again")
+        assert left_out(caplog) == []
+    await trio.sleep_until(60)
+    for _ in range(3):
+        complaints.take(b"again")
+    assert len(left_out(caplog)) == 1
+    complaints.finish()
+    assert len(left_out(caplog)) == 2
+
+
 async def test_who_writes_line_by_line_wakes_us_two_hundred_times_a_second(autojump_clock: Clock) -> None:
     await Complaints("loud").hear(_Written(b"again\n", 1000 + int(BURST)), lambda: True)
     assert trio.current_time() / SHORTEST_PAUSE == pytest.approx(1000, rel=0.05)  # now and then one is logged

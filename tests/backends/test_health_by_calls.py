@@ -37,6 +37,8 @@ class Peer:
     error: bytes = b""
     hangs: bool = False
     knows_ping: bool = False
+    mute_until: float = 0.0
+    """No ping is answered before."""
     pings: list[float] = attrs.field(factory=list)
     sessions: list[ChannelSession] = attrs.field(factory=list)
     transport: str = "odd"
@@ -56,7 +58,8 @@ class Peer:
     async def _converse(self, session: ChannelSession) -> None:
         while (frame := await session.next_frame()) is not None:
             message = decode(frame)
-            if isinstance(message, Request) and not (message.method == "tools/call" and self.hangs):
+            silent = isinstance(message, Request) and message.method == "ping" and trio.current_time() < self.mute_until
+            if isinstance(message, Request) and not silent and not (message.method == "tools/call" and self.hangs):
                 session.receive(self._answer(message))
 
     def _answer(self, request: Request) -> bytes:
@@ -103,6 +106,29 @@ async def test_one_that_knows_no_ping_is_asked_once_and_healthy(autojump_clock: 
     async with judged_by_calls(peer) as backend:
         await trio.sleep_until(100)
         assert (peer.pings, backend.is_available, health_of(backend).knows_ping) == ([10], True, False)
+
+
+async def test_that_it_knows_no_ping_is_an_answer_that_ends_the_row_of_failures(autojump_clock: trio.testing.MockClock) -> None:
+    peer = Peer(mute_until=25)
+    async with judged_by_calls(peer, timeout_seconds=1) as backend:
+        await trio.sleep_until(29)
+        assert (health_of(backend).failures, health_of(backend).knows_ping) == (2, True)
+        await trio.sleep_until(31)
+        assert (health_of(backend).failures, health_of(backend).knows_ping, health_of(backend).error) == (0, False, "")
+        assert (health_of(backend).successes, health_of(backend).last_at) == (1, 30)
+
+
+async def test_who_was_found_unhealthy_by_its_pings_and_then_knows_none_may_be_tried_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    peer = Peer(mute_until=35)
+    async with judged_by_calls(peer, timeout_seconds=1, healthy_threshold=2) as backend:
+        await trio.sleep_until(39)
+        assert not available(backend)
+        await trio.sleep_until(41)
+        assert available(backend)
+        await call(backend)
+        assert changes(backend) == [(0, True), (31, False), (41, True)]
 
 
 async def test_failures_in_a_row_make_it_unhealthy_and_a_success_healthy(autojump_clock: trio.testing.MockClock) -> None:

@@ -101,3 +101,10 @@ async def test_what_ends_after_each_refusal_is_offered_the_next_revision_at_its_
         asked += session.asked
     assert hello is not None
     assert asked == list(reversed(LEGACY))
+
+
+@pytest.mark.parametrize(("size", "shown"), [(198, "'" + "9" * 198 + "'"), (199, "'" + "9" * 199), (1000, "'" + "9" * 199)])
+async def test_200_characters_of_what_a_backend_says_it_speaks_are_shown(size: int, shown: str) -> None:
+    with pytest.raises(HandshakeFailed) as failure:
+        await shake_hands(Picky("none", refuses("9" * size)), name="t", version="1")
+    assert f"it has {shown}, and the gateway" in failure.value.why.operator

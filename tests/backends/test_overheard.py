@@ -30,6 +30,12 @@ def test_a_level_that_is_no_word_is_cut(caplog: pytest.LogCaptureFixture) -> Non
     assert shown(caplog, "w" * 21)[1] == "w" * 20
 
 
+@pytest.mark.parametrize(("before", "said"), [(2046, '"a'), (2047, '"')])
+def test_2048_bytes_of_it_are_looked_at(before: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Signs that are not printable are among them, and are not shown."""
+    assert shown(caplog, "info", "\x7f" * before + "abc")[2] == said
+
+
 def test_nothing_is_shown_that_could_move_a_cursor_or_fill_a_screen(caplog: pytest.LogCaptureFixture) -> None:
     _, severity, said = shown(caplog, "\x1b[2J", "y" * 100_000)
     assert "\x1b" not in severity

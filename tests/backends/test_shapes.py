@@ -45,6 +45,8 @@ SOUND = [
     (TOOLS, both(properties={"a": {"default": None, "enum": [None]}}, required=["a"], anyOf=[OBJECT], additionalProperties=False)),
     (TOOLS, tool(icons=[{"src": "data:,", "sizes": ["1x1"], "theme": "dark"}], execution={"taskSupport": "optional"})),
     (RESOURCES, resource(size=5, annotations={"audience": ["user"], "priority": 0.5, "lastModified": "2025-01-12T15:00:58.5+02:00"})),
+    (RESOURCES, resource(size=0, annotations={"priority": 0, "lastModified": "2025-01-12T23:59:59Z"})),
+    (RESOURCES, resource(size=5.0, annotations={"priority": 1, "lastModified": "2025-01-12T00:00:00-23:59"})),
     (TEMPLATES, {"uriTemplate": "file:///{x}", "name": "x", "mimeType": "text/html;profile=mcp-app"}),
     (PROMPTS, prompt(arguments=[{"name": "a", "required": False}])),
 ]
@@ -132,6 +134,8 @@ MENDED = [
         "annotations.audience[0] is none of",
     ),
     (RESOURCES, resource(annotations={"priority": "1"}), resource(annotations={"priority": 1}), "annotations.priority is no number from"),
+    (RESOURCES, resource(annotations={"priority": 1.01}), resource(annotations={}), "annotations.priority is no number from"),
+    (RESOURCES, resource(annotations={"priority": -0.01}), resource(annotations={}), "annotations.priority is no number from"),
     (RESOURCES, resource(annotations={"priority": 5}), resource(annotations={}), "annotations.priority is no number from"),
     (RESOURCES, resource(annotations={"lastModified": "2025-01-12"}), resource(annotations={}), "annotations.lastModified is no time"),
     (RESOURCES, resource(annotations={"lastModified": "2025-02-30T00:00:00Z"}), resource(annotations={}), "annotations.lastModified is no"),
