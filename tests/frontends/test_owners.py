@@ -217,6 +217,19 @@ def test_those_with_most_sessions_are_looked_at_first_and_so_many_in_all(large: 
     assert owners.who_gives_way(owners.of("newcomer", ""), min(most, large + 1), 1.0) is (idle if is_found else None)
 
 
+@pytest.mark.parametrize(("busy", "is_found"), [(23, True), (24, False)])
+def test_what_was_looked_at_among_those_with_most_is_not_looked_at_among_those_with_fewer(busy: int, is_found: bool) -> None:
+    owners = Owners()
+    for number in range(40):
+        for place in party(owners, f"large {number}", 3)[1]:
+            place.is_busy = True
+    small = [party(owners, f"small {number}", 2)[1] for number in range(40)]
+    for places in small[:busy]:
+        for place in places:
+            place.is_busy = True
+    assert owners.who_gives_way(owners.of("newcomer", ""), 81, 1.0) is (small[busy][0] if is_found else None)
+
+
 def test_what_is_looked_through_does_not_grow_with_what_once_was() -> None:
     """Each moment is a size that somebody has now: a flood that came and went costs nobody anything later."""
     owners = Owners()
