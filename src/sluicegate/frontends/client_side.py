@@ -75,9 +75,8 @@ class ClientSide:
             request.tell(Notification(note.method, note.params | {"progressToken": request.token}))
 
     def unclaimed(self, key: int | str | None) -> None:
-        """Answers to what was withdrawn are everyday."""
-        if not self.duplex.ours.was_given_up(key):
-            log.debug("client answered what it was not asked", id=key)
+        """Answers to what was withdrawn meanwhile are everyday."""
+        log.debug("client answered what it was not asked, or is not asked any more", id=key)
 
     def notified(self, note: Notification, asked: Requests[Question], way: Outlet) -> None:
         """It says something else."""
@@ -113,7 +112,6 @@ class ClientSide:
     def _over(self, number: int, question: Question, outlet: Outlet) -> None:
         del self.duplex.ours.asked[number]
         if question.reply is None:
-            self.duplex.ours.give_up(number)
             outlet.note(encode_notification(CANCELLED, {"requestId": Raw(b"%d" % number)}))
 
     def go_deaf(self, why: str) -> None:
