@@ -19,6 +19,8 @@ LONG = b'"' + b"x" * 1_000_000 + b'"'
         (b'{"content":%b,"_meta":null}' % LONG, b'{"content":%b}' % LONG),
         (b'{"content":[{"_meta":null}]}', None),
         (b'{"_meta":{"a":null},"content":%b}' % LONG, None),
+        (b'{"_meta":{"a":1},"content":[{"_meta":null}]}', None),
+        (b'{"_meta":null,"content":[{"_meta":null}]}', b'{"content":[{"_meta":null}]}'),
         (b'{"content":"\\"_meta\\":null"}', None),
     ],
     ids=lambda value: None if value is None else value[:24].decode(),

@@ -220,3 +220,35 @@ def test_levels_that_we_do_not_read_are_the_backends_to_judge(params: str) -> No
 def test_a_batch_has_256_messages_at_most(members: int, taken: bool) -> None:
     found = decode_batch(b"[" + b"1," * (members - 1) + b"1]")
     assert isinstance(found, Malformed) is not taken
+
+
+R, E = b'"result":{}', b'"error":{"code":1}'
+NULL_R, NULL_E = b'"result":null', b'"error":null'
+
+
+@pytest.mark.parametrize(
+    ("own_id", "named"), [(b"", None), (b'"id":null', None), (b'"id":7', 7), (b'"id":"7"', "7"), (b'"id":[7]', ...), (b'"id":7.5', ...)]
+)
+@pytest.mark.parametrize(
+    ("members", "is_error"),
+    [
+        ([R], False),
+        ([E], True),
+        ([R, NULL_E], False),
+        ([NULL_R, E], True),
+        ([NULL_R], False),
+        ([NULL_R, NULL_E], False),
+        ([R, E], None),
+        ([], None),
+    ],
+)
+def test_an_answer_has_an_id_and_a_result_or_an_error_and_only_an_error_may_be_about_what_had_none(
+    members: list[bytes], is_error: bool | None, own_id: bytes, named: object
+) -> None:
+    found = decode(b"{%b}" % b",".join(filter(None, [b'"jsonrpc":"2.0"', own_id, *members])))
+    if is_error is None or named is ... or (named is None and not is_error):
+        assert isinstance(found, Malformed)
+        assert (found.code, found.id) == (INVALID_REQUEST, own_id.partition(b":")[2] if named not in (None, ...) else b"null")
+    else:
+        assert isinstance(found, Response)
+        assert (found.key, found.result is None, found.error is None) == (named, is_error, not is_error)
