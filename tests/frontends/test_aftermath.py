@@ -75,7 +75,7 @@ async def test_a_session_was_in_use_until_the_end_of_a_call_without_a_connection
     session = await gate.open()
     with trio.move_on_after(1):
         await gate.post(talk.calling("long"), session)
-    await trio.sleep_until(50)
+    await trio.sleep_until(51)
     assert gate.app.sessions.orphans == {}
     await trio.sleep_until(50 + seconds)
     assert await alive(gate, session) is is_there

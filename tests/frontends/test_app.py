@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from sluicegate.frontends.admission import Admission
+from sluicegate.protocol.calls import Call, Reply
 
 PAGE = "https://app.example"
 ORIGINS = [
@@ -234,3 +235,50 @@ async def test_faults_are_there_for_this_machine_alone(
     assert wrong.status_code == (400 if is_heard else 200)
     assert gate.refusals == [(400, "X-Sluicegate-Fault: there is no such fault")] * is_heard
     assert (await gate.http.get("/health")).json() == {"status": "ok", "faults": {"asked": len(wishful.asked)}}
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "status"),
+    [
+        ("POST", (b"host", b"evil.example"), 400),
+        ("POST", (b"origin", b"https://evil.example"), 403),
+        ("POST", (b"authorization", b"Bearer wrong"), 401),
+        ("OPTIONS", (b"origin", b"http://localhost"), 204),
+        ("PATCH", (b"x-nothing", b""), 405),
+    ],
+)
+async def test_who_is_refused_is_answered_once_and_nothing_is_done(
+    method: str, header: tuple[bytes, bytes], status: int, gate: Any, talk: Any, tools: Any
+) -> None:
+    done: list[str] = []
+
+    async def act(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        done.append(call.target)
+        return Reply()
+
+    tools["act"] = act
+    gate.rebuild(tokens=("right",))
+    session = await gate.open(authorization="Bearer right")
+    headers = {
+        b"host": b"127.0.0.1:8080",
+        b"authorization": b"Bearer right",
+        b"content-type": b"application/json",
+        b"mcp-session-id": session.encode(),
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        await trio.lowlevel.checkpoint()
+        return {"type": "http.request", "body": json.dumps(talk.calling("act")).encode(), "more_body": False}
+
+    async def send(event: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        sent.append(event)
+
+    for more, expected in ((dict([header]), status), ({}, 200)):
+        sent.clear()
+        scope = {"type": "http", "method": method if more else "POST", "path": "/mcp", "headers": list((headers | more).items())}
+        await gate.app(scope, receive, send)
+        assert [(event["type"], event.get("status")) for event in sent] == [("http.response.start", expected), ("http.response.body", None)]
+        assert done == ([] if more else ["act"])
