@@ -245,6 +245,16 @@ async def test_faults_are_there_for_this_machine_alone(
         ("POST", (b"authorization", b"Bearer wrong"), 401),
         ("OPTIONS", (b"origin", b"http://localhost"), 204),
         ("PATCH", (b"x-nothing", b""), 405),
+        ("POST", (b"accept", b"text/plain"), 406),
+        ("POST", (b"content-type", b"text/plain"), 415),
+        ("POST", (b"content-encoding", b"gzip"), 415),
+        ("POST", (b"content-length", b"5000"), 413),
+        ("POST", (b"mcp-session-id", b"another"), 404),
+        ("POST", (b"mcp-protocol-version", b"1999-01-01"), 400),
+        ("POST", (b"mcp-name", b"another"), 400),
+        ("GET", (b"accept", b"application/json"), 406),
+        ("GET", (b"last-event-id", b"7-1"), 400),
+        ("GET", (b"last-event-id", b"odd"), 400),
     ],
 )
 async def test_who_is_refused_is_answered_once_and_nothing_is_done(
@@ -262,6 +272,7 @@ async def test_who_is_refused_is_answered_once_and_nothing_is_done(
     session = await gate.open(authorization="Bearer right")
     headers = {
         b"host": b"127.0.0.1:8080",
+        b"accept": talk.both.encode(),
         b"authorization": b"Bearer right",
         b"content-type": b"application/json",
         b"mcp-session-id": session.encode(),

@@ -159,3 +159,16 @@ def test_a_backends_own_error_stays_byte_for_byte(raw: bytes) -> None:
 @pytest.mark.parametrize(("attempts", "told"), [(0, None), (1, None), (2, 2)])
 def test_attempts_are_told_where_there_was_more_than_one(attempts: int, told: int | None) -> None:
     assert data_of(faults.circuit_open("b", 1.0), attempts=attempts).get("attempts") == told
+
+
+@pytest.mark.parametrize(("for_operator", "hides"), [("", False), ("it failed", False), ("it failed: secret", True)])
+def test_a_fault_hides_something_where_the_operator_is_told_more(for_operator: str, hides: bool) -> None:
+    fault = Fault(Cause.TRANSPORT, -32603, "it failed", for_operator=for_operator)
+    assert fault.hides_something is hides
+    assert fault.told == (for_operator or "it failed")
+
+
+def test_a_fault_of_which_nothing_else_is_said_may_have_begun_and_may_pass() -> None:
+    fault = Fault(Cause.TIMEOUT, -32010, "late")
+    assert (fault.started, fault.is_in_doubt, fault.counts_against_backend) == (True, True, True)
+    assert (fault.may_be_repeated(safe=True), fault.may_be_repeated(safe=False), fault.may_go_elsewhere) == (True, False, True)

@@ -71,7 +71,7 @@ def _normal(origin: str) -> str:
     return origin.lower().rstrip("/")
 
 
-@lru_cache(64)
+@lru_cache
 def _split_host(host: str) -> str | None:
     """The name in ``name``, ``name:port`` or ``[v6]:port``; None if it is none of these."""
     try:

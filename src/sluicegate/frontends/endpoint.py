@@ -185,7 +185,7 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     return Opening(negotiate(asked), _kept(tuple(known)))
 
 
-@lru_cache(64)
+@lru_cache
 def _kept(known: tuple[tuple[str, bytes], ...]) -> Params:
     """One object for all clients that can do the same."""
     return {name: Raw(value) for name, value in known}

@@ -9,7 +9,7 @@ from ..protocol.headers import EVENT_STREAM, JSON, accepts, media_type
 __all__ = ["accepted", "is_json"]
 
 
-@lru_cache(256)
+@lru_cache
 def accepted(accept: str | None) -> tuple[bool, bool]:
     """Whether a client takes plain JSON, and whether it takes a stream (P-42); without the header it takes anything."""
     if accept is None:
@@ -17,7 +17,7 @@ def accepted(accept: str | None) -> tuple[bool, bool]:
     return accepts(accept, JSON), accepts(accept, EVENT_STREAM)
 
 
-@lru_cache(256)
+@lru_cache
 def is_json(content_type: str) -> bool:
     """Whether a body of that type is JSON in UTF-8."""
     parameters = [part.strip().lower() for part in content_type.split(";")[1:]]

@@ -14,7 +14,7 @@ __all__ = ["is_address", "is_loopback", "public_part"]
 _HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]+)(?::\d*)?")
 
 
-@lru_cache(64)  # every request of a client names the same host
+@lru_cache  # every request of a client names the same host
 def is_loopback(name: str) -> bool:
     """Whether a host name or an address, with or without brackets, stands for this machine alone."""
     if name.rstrip(".").lower() == "localhost":

@@ -31,7 +31,7 @@ def crowded_object(key: str) -> str:
 
 def crowded_ahead(data: bytes) -> Malformed | None:
     """Why a message that begins like this is refused whatever follows; None if nothing can be told, as of what is not longer than `ENOUGH`."""
-    if len(data) <= ENOUGH or data.count(b":", 0, LOOKED_AT) <= MOST_MEMBERS:
+    if len(data) <= ENOUGH or data.count(b":", None, LOOKED_AT) <= MOST_MEMBERS:
         return None
     beginning = data[:LOOKED_AT]
     for decoder, why in _levels():

@@ -46,14 +46,12 @@ def media_type(content_type: str) -> str:
 
 def accepts(accept: str, media: str) -> bool:
     """Whether an ``Accept`` header admits the media type; ranges count, ``q=0`` refuses (P-42). The most specific range decides."""
-    ranges = {f"{media.partition('/')[0]}/*": 1, "*/*": 0, media: 2}
-    best, found = -1, False
+    said: dict[str, bool] = {}
     for part in accept.split(","):
         name, _, parameters = part.partition(";")
-        rank = ranges.get(name.strip().lower(), -1)
-        if rank > best:
-            best, found = rank, not _refused(parameters)
-    return found
+        said.setdefault(name.strip().lower(), not _refused(parameters))
+    kind = media.partition("/")[0]
+    return next((said[name] for name in (media, f"{kind}/*", "*/*") if name in said), False)
 
 
 def _refused(parameters: str) -> bool:
