@@ -190,6 +190,20 @@ async def test_an_answer_that_is_kept_holds_neither_its_request_nor_its_connecti
     assert [one for one in gc.get_objects() if isinstance(one, Exchange | Downlink)] == []
 
 
+async def test_a_call_leaves_no_circle_behind_that_only_the_garbage_collector_could_open(gate: Any, talk: Any) -> None:
+    """Which would cost 4 us a call, and in a large gateway long pauses."""
+    session = await gate.open()
+    gc.collect()
+    gc.disable()
+    try:
+        for name in ("echo", "nobody"):
+            await gate.post(talk.calling(name), session)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [one for one in gc.get_objects() if isinstance(one, Exchange | Call)] == []
+    finally:
+        gc.enable()
+
+
 # -- what is kept
 
 

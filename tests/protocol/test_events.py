@@ -61,7 +61,7 @@ def test_retry_is_told_in_seconds() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_an_oversized_event_is_told_once_and_skipped(size: int) -> None:
-    stream = b"id: 3\ndata: " + b"x" * 200 + b"\ndata: more\n\nid: 4\ndata: small\n\n"
+    stream = b"id: 3\ndata: " + b"x" * 200 + b"\ndata: more\ndata: and more\n\nid: 4\ndata: small\n\n"
     events, parser = read(*(stream[at : at + size] for at in range(0, len(stream), size)), limit=50)
     assert [OversizedEvent(50), Event(b"small", id="4")] == events
     assert parser.last_id == "4"

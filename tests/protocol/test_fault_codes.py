@@ -73,6 +73,28 @@ PROMISED = {
 }
 """People search for these: new ones are added here, and none is ever changed or given away again."""
 
+ON_THE_WIRE = {
+    -32600: ("not_initialized", "duplicate_id"),
+    -32601: ("unknown_method", "cannot_ask"),
+    -32602: (
+        "invalid_params",
+        "unknown_tool",
+        "unknown_resource",
+        "unknown_prompt",
+        "unknown_resource_template",
+        "name_too_long",
+        "not_available",
+    ),
+    -32603: ("backend_unavailable", "redirected", "connection_lost", "bad_answer", "http_status", "backend_unreachable", "bug"),
+    -32000: ("ejected",),
+    -32010: ("timeout",),
+    -32011: ("rate_limited",),
+    -32012: ("circuit_open",),
+    -32013: ("overloaded", "queue_full", "queue_timeout"),
+    -32800: ("cancelled",),
+}
+"""What programs compare: clients of the gateway go by these numbers, so they stay, too."""
+
 HANDED_ON = {"reason", "code.reason"}
 """Where a reason is not said but passed on."""
 
@@ -170,6 +192,13 @@ def test_no_code_is_without_a_fault() -> None:
 
 def test_a_number_that_was_given_stays_given() -> None:
     assert {code.number: code.reason for code in CODES} == PROMISED
+
+
+@pytest.mark.parametrize("name", CONSTRUCTORS)
+def test_each_fault_has_the_number_that_its_clients_know(name: str) -> None:
+    numbers = {reason: number for number, reasons in ON_THE_WIRE.items() for reason in reasons}
+    for fault in made_by(name):
+        assert msgspec.json.decode(fault.encode())["code"] == numbers[fault.reason]
 
 
 def test_the_first_digit_tells_the_cause() -> None:

@@ -47,5 +47,5 @@ def public_part(url: str) -> str:
             return urlunsplit((parts.scheme, host, parts.path, "", ""))
     except ValueError:
         pass
-    before_query = re.split(r"[?#]", url, maxsplit=1)[0]
+    before_query = re.split(r"[?#]", url)[0]
     return "…" + before_query.rpartition("@")[2] if "@" in before_query else "…"
