@@ -12,7 +12,7 @@ from tests.kit.heard import Heard
 from sluicegate.backends.stdio import StdioConnector
 from sluicegate.outside import ProcessSpec
 from sluicegate.protocol.calls import Call
-from sluicegate.testing.processes import ProcessTable
+from sluicegate.testing.processes import MemoryProcess, ProcessTable
 
 Source = trio.abc.ReceiveStream
 Sink = trio.abc.SendStream
@@ -83,6 +83,29 @@ async def test_a_farewell_takes_as_long_as_the_group_needs_and_no_longer(
 
     assert seconds == pytest.approx(trio.current_time() - began)
     assert returncode == table.started[0].returncode
+    assert table.running == []
+
+
+@pytest.mark.parametrize(
+    ("command", "signals"),
+    [("polite", []), ("slow", []), ("lazy", [SIGTERM]), ("stubborn", [SIGTERM, SIGKILL]), ("launcher", [SIGTERM])],
+)
+async def test_a_group_that_has_ended_gets_no_further_signal(
+    table: ProcessTable, command: str, signals: list[int], monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Its number may be that of another one by then. What is closed is killed in any case, in memory."""
+    sent: list[int] = []
+    through = MemoryProcess.signal_group
+
+    def signal_group(child: MemoryProcess, sig: int) -> None:
+        sent.append(sig)
+        through(child, sig)
+
+    monkeypatch.setattr(MemoryProcess, "signal_group", signal_group)
+    async with StdioConnector("x", command, open_process=table.open_process)(Heard()) as session:
+        if command == "launcher":
+            await session.wait_closed()
+    assert sent == [*signals, SIGKILL]
     assert table.running == []
 
 
