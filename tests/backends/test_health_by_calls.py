@@ -190,6 +190,24 @@ async def test_while_it_is_unhealthy_one_call_in_every_interval_may_try(autojump
         assert changes(backend) == [(0, True), (11, False), (31, True)]
 
 
+@pytest.mark.parametrize("error", [BROKEN, b""])
+async def test_a_call_that_comes_before_somebody_may_try_puts_nothing_off(error: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    """Where there is nobody else it comes all the same."""
+    peer = Peer(BROKEN)
+    async with judged_by_calls(peer, healthy_threshold=2) as backend:
+        await call(backend, 3)
+        await trio.sleep_until(15)
+        await call(backend)
+        assert not available(backend)
+        await trio.sleep_until(20.9)
+        assert not available(backend)
+        await trio.sleep_until(21)
+        assert available(backend)
+        peer.error = error
+        await call(backend)
+        assert available(backend) is not bool(error)
+
+
 async def test_the_one_that_tries_keeps_others_out_while_it_is_on_its_way(autojump_clock: trio.testing.MockClock) -> None:
     peer = Peer(BROKEN)
     async with judged_by_calls(peer) as backend, trio.open_nursery() as nursery:

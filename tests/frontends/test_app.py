@@ -289,7 +289,9 @@ async def test_who_is_refused_is_answered_once_and_nothing_is_done(
 
     for more, expected in ((dict([header]), status), ({}, 200)):
         sent.clear()
+        gate.refusals.clear()
         scope = {"type": "http", "method": method if more else "POST", "path": "/mcp", "headers": list((headers | more).items())}
         await gate.app(scope, receive, send)
         assert [(event["type"], event.get("status")) for event in sent] == [("http.response.start", expected), ("http.response.body", None)]
         assert done == ([] if more else ["act"])
+        assert [refused for refused, _reason in gate.refusals] == [expected] * (expected >= 400)

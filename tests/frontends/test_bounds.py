@@ -173,6 +173,24 @@ async def test_a_request_counts_as_large_from_64_kibibytes_on(
     assert (gate.app.sessions._open_bytes, owner.open_bytes) == (0, 0)
 
 
+@pytest.mark.parametrize(("size", "counts"), [(65_535, False), (65_536, True)])
+async def test_the_opening_of_a_session_counts_as_large_as_all_else(
+    size: int, counts: bool, gate: Any, talk: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    seen: list[int] = []
+
+    async def settled() -> None:
+        await trio.lowlevel.checkpoint()
+        seen.append(gate.app.sessions._open_bytes)
+
+    gate.endpoint.settled = settled
+    gate.rebuild(limits=Limits(max_body_size=100_000))
+    body = json.dumps(talk.opening()).encode()
+    body = body.replace(b'"name": "t"', b'"name": "t%b"' % (b"y" * (size - len(body))))
+    assert (len(body), (await gate.post(body)).status_code) == (size, 200)
+    assert (seen, gate.app.sessions._open_bytes) == ([size * counts], 0)
+
+
 @pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
 async def test_of_256_mebibytes_for_large_requests_one_has_what_is_left_for_all_others(more: int, is_taken: bool) -> None:
     table = table_of()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.protocol.ahead import crowded_ahead
-from sluicegate.protocol.errors import INVALID_REQUEST
 from sluicegate.protocol.messages import Malformed, Request, decode
 
 # The numbers that are promised. Taken from the source they would move with it.
+INVALID_REQUEST = -32600
 ENOUGH = 65536
 MOST_MEMBERS = 512
 

@@ -10,12 +10,13 @@ import pytest
 
 from sluicegate.backends.incoming import answer_key
 from sluicegate.protocol.batches import decode_batch
-from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from sluicegate.protocol.members import decode_array, decode_object, is_null, read_text
 from sluicegate.protocol.messages import Malformed, Notification, Raw, Request, Response, decode, encode_request
 from sluicegate.protocol.tool_results import read_tool_result
 
 # The numbers that are promised. Taken from the source they would move with it.
+INVALID_REQUEST = -32600
+PARSE_ERROR = -32700
 MOST_BYTES = 1024 * 1024
 MEDIUM = 64 * 1024
 MOST_ENTRIES = 10_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.protocol.batches import decode_batch, is_batch
-from sluicegate.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from sluicegate.protocol.messages import (
     Malformed,
     Notification,
@@ -21,6 +20,8 @@ from sluicegate.protocol.messages import (
 )
 
 # The numbers that are promised. Taken from the source they would move with it.
+INVALID_REQUEST = -32600
+PARSE_ERROR = -32700
 MOST_BYTES = 1024 * 1024
 MOST_MEMBERS = 256
 

@@ -22,14 +22,11 @@ _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _HALF = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|[c-fC-F][0-9a-fA-F]{2}(?<!%b%b))" % (_LOW, _HIGH, _LOW))
 """A high one that no low one follows, or a low one with no high one before it; it begins with what is quick to look for."""
 _REPLACEMENT = rb"\ufffd"
-NOWHERE = -1
-"""There may be more than anybody looks for."""
 
 
 def find_half(data: bytes) -> int | None:
     """Where the first one is, None if there is none, or none among the first `MOST_LOOKED_AT` places."""
-    place = next(_halves(data), NOWHERE)
-    return None if place == NOWHERE else place
+    return next(_halves(data), None)
 
 
 def with_whole_characters(data: bytes) -> bytes | None:
@@ -37,18 +34,19 @@ def with_whole_characters(data: bytes) -> bytes | None:
     parts: list[bytes] = []
     end = 0
     for start in _halves(data):
-        if start == NOWHERE or len(parts) == 2 * MOST_MENDED:
+        if start is None or len(parts) == 2 * MOST_MENDED:
             return None
         parts += (data[end:start], _REPLACEMENT)
         end = start + len(_REPLACEMENT)
     return b"".join((*parts, data[end:])) if parts else None
 
 
-def _halves(data: bytes) -> Iterator[int]:
+def _halves(data: bytes) -> Iterator[int | None]:
+    """Where they are; None where there may be more than anybody looks for, after which nobody asks for others."""
     seen = 0
     for count, match in enumerate(_HALF.finditer(data)):
         if count == MOST_LOOKED_AT:
-            yield NOWHERE  # after which nobody asks for more
+            yield None
         between = data[seen : match.start()]
         seen = match.end()
         if (len(between) - len(between.rstrip(b"\\"))) % 2 == 0:  # else that backslash is escaped, and what follows is text

@@ -142,7 +142,7 @@ def _count(data: bytes | Raw) -> Params:
 
 def decode_array(raw: Raw) -> list[Raw]:
     """The entries of an array; of very many the first `MOST_ENTRIES` and one more, which says so. Raises as msgspec does."""
-    if memoryview(raw).nbytes <= SMALL or bytes(raw).count(b",") < MOST_ENTRIES:
+    if bytes(raw).count(b",") < MOST_ENTRIES:
         return _array.decode(raw)
     return [entry for entry in msgspec.structs.astuple(_long_array().decode(raw)) if entry is not _ABSENT]
 
