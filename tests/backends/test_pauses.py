@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from contextlib import AbstractAsyncContextManager
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -14,9 +16,12 @@ from tests.kit.site import open_site
 from sluicegate.backends.doubling import doubled
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
+from sluicegate.backends.link import Link
 from sluicegate.backends.patience import Patience
-from sluicegate.backends.supervisor import pause_after
+from sluicegate.backends.session import BackendSession, Inbox
+from sluicegate.backends.supervisor import Supervisor, pause_after
 from sluicegate.policies.settings import RestartSettings
+from sluicegate.testing.backend import ScriptedBackend
 
 
 class Edge(random.Random):
@@ -47,6 +52,41 @@ def test_the_pause_before_a_restart_doubles_and_is_between_half_of_that_and_all(
 def test_who_keeps_dying_is_tried_after_the_longest_pause_at_once(failures: int) -> None:
     restarts = RestartSettings(0.5, 30.0, 3, 60.0)
     assert [pause_after(failures, restarts, Edge(last=last), looping=True) for last in (False, True)] == [15.0, 30.0]
+
+
+@attrs.define
+class Recorded:
+    """A connector that remembers when it was used."""
+
+    scripted: ScriptedBackend
+    times: list[float] = attrs.field(factory=list)
+    transport: str = "odd"
+
+    def __call__(self, inbox: Inbox) -> AbstractAsyncContextManager[BackendSession]:
+        self.times.append(trio.current_time())
+        return self.scripted.connector(inbox)
+
+
+async def test_each_start_that_fails_is_followed_by_a_longer_pause_and_a_good_one_begins_anew(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    recorded = Recorded(ScriptedBackend())
+    recorded.scripted.refuse = "not now"
+    link = Link("b", recorded)
+    nursery.start_soon(Supervisor(link, RestartSettings(1.0, 8.0, 5, 60.0), 5, Edge(last=True)).run)
+    await trio.sleep(20)
+    assert recorded.times == [0, 1, 3, 7, 15]
+    recorded.scripted.refuse = ""
+    await trio.sleep(10)  # it is there at 23
+    for _ in range(2):
+        recorded.scripted.crash()
+        await trio.sleep(10)
+    assert recorded.times[5:] == [23, 31, 42]  # the second loss within a minute counts for two
+    await trio.sleep(100)
+    recorded.scripted.crash()
+    await trio.sleep(10)
+    assert (recorded.times[8:], link.restarts) == ([151], 8)
+    nursery.cancel_scope.cancel()
 
 
 def test_a_backend_that_refuses_us_for_weeks_is_asked_for_weeks() -> None:

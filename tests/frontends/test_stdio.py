@@ -349,6 +349,21 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
     assert "result" in message
 
 
+@pytest.mark.parametrize("why_not", ["", "it says no more", "it reads no more", "it reads too slowly"])
+async def test_a_client_is_asked_unless_it_is_deaf_gone_or_behind(why_not: str, gate: Any) -> None:
+    front = _Front(gate.endpoint)
+    if why_not == "it says no more":
+        front._deaf = True
+    elif why_not == "it reads no more":
+        front.gone = True
+    for _ in range(MOST_NOTES if why_not == "it reads too slowly" else 0):
+        front.note(PROGRESS)
+    waiting = len(front._outbox)
+    forget = front.ask(b"{}")
+    assert (forget is None, len(front._outbox) - waiting) == (bool(why_not), 0 if why_not else 1)
+    await trio.lowlevel.checkpoint()
+
+
 PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}'
 
 
