@@ -53,7 +53,7 @@ class Complaints:
     _at: float = attrs.field(factory=trio.current_time, init=False)
     """When that was."""
     _left_out: int = attrs.field(default=0, init=False)
-    _since: float = attrs.field(default=0.0, init=False)
+    _since: float = attrs.field(init=False)
     """When the first of those was left out."""
 
     async def hear(self, stream: trio.abc.ReceiveStream, may_pause: Callable[[], bool]) -> None:

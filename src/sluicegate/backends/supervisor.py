@@ -50,10 +50,10 @@ class Supervisor:
     chance: random.Random
     opener: Opener = attrs.field(factory=Handshake)
     _patience: Patience = attrs.field(default=attrs.Factory(lambda self: Patience(self.connect_seconds), takes_self=True), init=False)
-    _noticed: Noticed = attrs.field(default=NOTHING_ODD, init=False)
-    _lasting: bool = attrs.field(default=False, init=False)
+    _noticed: Noticed = attrs.field(init=False)
+    _lasting: bool = attrs.field(init=False)
     """The last start failed in a way that the next one would, too."""
-    _was_ready: bool = attrs.field(default=False, init=False)
+    _was_ready: bool = attrs.field(init=False)
     """The life that ends now, or goes on, took calls."""
     _crashes: deque[float] = attrs.field(factory=deque, init=False)
     _failures: int = attrs.field(default=0, init=False)

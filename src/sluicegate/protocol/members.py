@@ -63,7 +63,7 @@ class TooMany(Exception):
 class Bound(threading.local):
     """How many more of something a decoder may make; gateways may run in several threads."""
 
-    left = 0
+    left: int
 
     def take(self) -> None:
         """Count one more; raises `TooMany`."""
