@@ -32,6 +32,14 @@ async def test_pings_of_a_backend_that_does_not_read_do_not_pile_up(caplog: pyte
     assert dropped == ["the answer to ping"] * 980
 
 
+async def test_an_answer_that_is_dropped_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    session = ChannelSession("files", Heard(), outbox=Outbox(1))
+    for number, method in enumerate(("ping", "ping", "roots/list")):
+        session.receive(b'{"jsonrpc":"2.0","id":%d,"method":"%b"}' % (number, method.encode()))
+    assert [record.__dict__["what"] for record in caplog.records] == ["the answer to roots/list"]
+    await trio.lowlevel.checkpoint()
+
+
 async def test_calls_are_refused_once_too_many_bytes_wait(nursery: trio.Nursery) -> None:
     session = ChannelSession("files", Heard(), outbox=Outbox(most_bytes=1000))
     nursery.start_soon(session.request, call_of_size(1000))

@@ -127,7 +127,7 @@ async def test_a_stream_that_is_refused_for_now_is_asked_for_again(status: int, 
 
 
 async def test_an_event_id_that_no_header_may_hold_makes_a_stream_begin_anew(autojump_clock: Clock) -> None:
-    resumed: list[str | None] = []
+    resumed, heard = list[str | None](), Heard()
 
     async def stream(answer: Answer) -> None:
         resumed.append(answer.headers.get("last-event-id"))
@@ -137,9 +137,10 @@ async def test_an_event_id_that_no_header_may_hold_makes_a_stream_begin_anew(aut
             raise HangUp
         await answer.wait_gone()
 
-    async with opened(ScriptedEndpoint(on={"GET": stream})):
+    async with opened(ScriptedEndpoint(on={"GET": stream}), heard):
         await trio.sleep(10)
     assert resumed == [None, "plain", None, "é"]
+    assert heard.methods == LISTS  # something may have been said in between
 
 
 async def test_calls_wait_for_a_conversation_that_is_being_opened(nursery: trio.Nursery, autojump_clock: Clock) -> None:

@@ -147,6 +147,8 @@ async def test_an_answer_over_the_limit_fails_its_own_call_alone(table: ProcessT
 async def test_a_notification_over_the_limit_is_dropped(table: ProcessTable) -> None:
     async with connector(table)(Heard()) as session:
         reply = await session.request(a_call(method="bulletin"))
+        assert isinstance(session, ChannelSession)
+        assert (session.garbage, session.first_garbage) == (1, "a line of 5046 bytes; the limit is 1000")
 
     assert reply.value == {"saw": "bulletin"}
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from sluicegate.frontends.admission import Admission
+from sluicegate.frontends.endpoint import Limits
 from sluicegate.protocol.calls import Call, Reply
 
 PAGE = "https://app.example"
@@ -235,6 +236,17 @@ async def test_faults_are_there_for_this_machine_alone(
     assert wrong.status_code == (400 if is_heard else 200)
     assert gate.refusals == [(400, "X-Sluicegate-Fault: there is no such fault")] * is_heard
     assert (await gate.http.get("/health")).json() == {"status": "ok", "faults": {"asked": len(wishful.asked)}}
+
+
+async def test_what_goes_on_beside_the_requests_is_begun(gate: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
+    gate.rebuild(limits=Limits(session_idle_seconds=100))
+    gate.app.begin(nursery)
+    await gate.open()
+    await trio.sleep(90)
+    assert len(gate.app.sessions) == 1
+    await trio.sleep(60)
+    assert len(gate.app.sessions) == 0
+    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(

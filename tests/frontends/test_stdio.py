@@ -134,6 +134,9 @@ async def test_an_initialize_that_cannot_be_read_costs_a_running_session_nothing
     first, second = await client.next(), await client.next()
     assert (first["id"], first["error"]["code"]) == (7, -32602)
     assert (second["id"], "result" in second) == (8, True)
+    with trio.move_on_after(10) as scope:
+        await client.next()
+    assert scope.cancelled_caught
 
 
 async def test_a_batch_is_answered_as_one_line(client: LineClient, talk: Any, autojump_clock: object) -> None:

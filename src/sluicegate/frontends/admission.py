@@ -32,7 +32,7 @@ class Admission:
     """Whether a request with these ``Host`` headers may come in; the same few come all the time."""
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "allows_host", lru_cache(64)(self._judge_host))
+        object.__setattr__(self, "allows_host", lru_cache(self._judge_host))
 
     def _judge_host(self, values: tuple[bytes, ...]) -> bool:
         if not self.on_loopback and not self.allowed_hosts:

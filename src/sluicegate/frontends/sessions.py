@@ -238,7 +238,7 @@ class Session(ClientSide):
         return [*self.duplex.close(Why("its session has ended")), *(downlink.hang_up for downlink in self.listeners)]
 
 
-@lru_cache(8)
+@lru_cache
 def version_header(era: str) -> Headers:
     """What each response in a session of that revision carries."""
     return ((b"mcp-protocol-version", era.encode()),)
