@@ -272,7 +272,7 @@ async def test_a_level_that_could_not_be_set_is_not_set(gate: Any, autojump_cloc
         raise RuntimeError(call.method)
 
     session = await gate.open()
-    gate.endpoint._own = buggy
+    gate.endpoint.own = {"logging/setLevel": buggy}
     answer = await gate.post({"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": "error"}}, session)
     assert answer.json()["error"]["code"] == -32603
     assert gate.app.sessions.find(session, NOBODY).quietest == 0

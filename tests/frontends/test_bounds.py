@@ -25,6 +25,7 @@ from sluicegate.gateway.opening import _limits
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.clientele import MANY
 from sluicegate.protocol.messages import Raw, Request, encode
+from sluicegate.protocol.parts import Parts
 from sluicegate.protocol.principal import NOBODY, Principal
 from sluicegate.protocol.question import Question
 from sluicegate.protocol.request_headers import read_headers
@@ -370,6 +371,23 @@ async def test_a_websocket_is_closed_as_what_has_nothing_more_to_say(gate: Any) 
 
     await gate.app({"type": "websocket", "path": "/mcp", "headers": []}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+@pytest.mark.parametrize(("size", "is_large"), [(65_535, False), (65_536, True)])
+async def test_a_result_stays_where_it_is_from_64_kibibytes_on(size: int, is_large: bool) -> None:
+    said: list[Any] = []
+
+    class Way:
+        def reply(self, message: Any) -> None:
+            said.append(message)
+
+    async def answer(_call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(Raw(b'"%b"' % (b"x" * (size - 2))))
+
+    way: Any = Way()
+    await Exchange(b"1", Call("tools/call", "x", {}), opened(table_of()), way, lambda: None, True).run(answer)
+    assert [isinstance(message, Parts) for message in said] == [is_large]
 
 
 # -- what is read

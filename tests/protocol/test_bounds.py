@@ -16,7 +16,6 @@ from sluicegate.protocol.headers import accepts
 from sluicegate.protocol.members import Malformed, decode_array, decode_object
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.names import fitting, shorten
-from sluicegate.protocol.parts import Parts, encode_answer
 from sluicegate.protocol.sse import Event, EventParser, OversizedEvent
 from sluicegate.protocol.tokens import own_key, own_number
 from sluicegate.protocol.values import read_value
@@ -142,11 +141,6 @@ def test_256_answers_may_come_late_and_be_no_surprise(number: int, is_late: bool
 def test_a_number_of_ours_has_up_to_18_digits(digits: bytes) -> None:
     assert (own_number(digits), own_key(digits.decode())) == (int(float(digits)) if b"." in digits else int(digits),) * 2
     assert (own_number(b"0" + digits), own_key("0" + digits.decode())) == (-1, -1)
-
-
-@pytest.mark.parametrize(("size", "is_large"), [(65_535, False), (65_536, True)])
-def test_a_result_stays_where_it_is_from_64_kibibytes_on(size: int, is_large: bool) -> None:
-    assert isinstance(encode_answer(b"1", Raw(b'"' + b"x" * (size - 2) + b'"')), Parts) is is_large
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
