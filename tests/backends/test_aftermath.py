@@ -27,11 +27,11 @@ from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.http.session import HttpSession
 from sluicegate.backends.inprocess import InProcessConnector
 from sluicegate.backends.link import Link, State, StateChange
-from sluicegate.backends.supervisor import Restarts, Supervisor
+from sluicegate.backends.supervisor import Supervisor
 from sluicegate.backends.unreadable import parted
 from sluicegate.http1.server.server import HangUp
 from sluicegate.outside import ProcessSpec
-from sluicegate.policies.settings import HealthSettings
+from sluicegate.policies.settings import HealthSettings, RestartSettings
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Hop, Reply
 from sluicegate.protocol.offers import PROMPTS, Hello, Offer
@@ -206,7 +206,7 @@ async def test_each_start_after_the_first_counts_as_a_restart(autojump_clock: Cl
     scripted.refuse = "not now"
     link = Link("b", scripted.connector)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor(link, Restarts(1.0, 1.0, 3, 60.0), 5, random.Random(1)).run)
+        nursery.start_soon(Supervisor(link, RestartSettings(1.0, 1.0, 3, 60.0), 5, random.Random(1)).run)
         seen = []
         for _ in range(3):
             await trio.testing.wait_all_tasks_blocked()
