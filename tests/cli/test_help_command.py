@@ -155,6 +155,17 @@ def test_what_a_search_finds_has_its_place_in_bold() -> None:
     assert found.startswith(f"{click.style('listening: ' + topics()['listening'].purpose, bold=True)}\n")
 
 
+@pytest.mark.parametrize(("own", "then"), [(None, "FRX"), ("S", "S")])
+def test_the_pager_lets_go_of_what_fits_on_the_screen_unless_the_reader_has_settings_of_his_own(
+    own: str | None, then: str, sluicegate: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LESS", own or "")
+    if own is None:
+        monkeypatch.delenv("LESS")
+    assert sluicegate("help", "log")[0] == 0
+    assert os.environ["LESS"] == then
+
+
 def test_columns_of_a_table_stay_where_they_are() -> None:
     page = "======  ====\n``a``   ``b`` and ``c``\nplain   d\n======  ====\n"
     assert click.unstyle(readable(page)) == "======  ====\na       b and c\nplain   d\n======  ===="
