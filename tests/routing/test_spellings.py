@@ -180,6 +180,11 @@ def test_what_is_hidden_is_hidden_as_it_stands(world: str, uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
+        "https://api.example:443:443/shut/x",
+        "https://api.example::443/shut/x",
+        "https://api.example:443:/shut/x",
+        "https://api.example:x/shut/x",
+        "https://me@api.example%3A443:443/shut/x",
         "file:///pub/../secret/k",
         "file:///pub/%2e%2e/secret/k",
         "file:///pub/..%2fsecret%2fk",

@@ -78,6 +78,17 @@ def test_what_a_backend_lists_is_meant_as_it_stands_and_what_a_client_asks_for_a
     assert visibility.local_name(RESOURCES, "file:///open/a") == "file:///open/a"
 
 
+def test_only_what_a_client_asks_for_must_have_a_host_that_is_one() -> None:
+    """In a template it is not there yet, and what a backend lists is read as it is listed."""
+    visibility = Visibility(resources=Filter.parse(hide=["https://a.example/shut/**"]))
+
+    for uri in ("https://{host}:{port}/x", "https://a.example:443:443/open"):
+        assert visibility.client_name(TEMPLATES, uri) == visibility.client_name(RESOURCES, uri) == uri
+        assert visibility.local_name(RESOURCES, uri) is None
+    assert visibility.local_name(RESOURCES, "https://a.example:443/open") == "https://a.example:443/open"
+    assert visibility.local_name(RESOURCES, "git://a:b:c/open") == "git://a:b:c/open"
+
+
 def test_rules_for_prompts_hold_for_prompts() -> None:
     assert Visibility(prompts=Filter.parse(hide=["greet"])).client_name(PROMPTS, "greet") is None
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from .patterns import Pattern, PatternList
-from .spellings import normal_glob, readings, served_by
+from .spellings import has_no_host, normal_glob, readings, served_by
 
 __all__ = ["NameRules", "Rules", "UriRules"]
 
@@ -105,14 +105,14 @@ class UriRules:
         return self._passes(local, client, asked=False)
 
     def admit(self, local: str, client: str) -> bool:
-        """Whether a client's spelling may be read: a wild card of an expose list must fit every reading of it."""
+        """Whether a client's spelling may be read: a wild card of an expose list must fit every reading of it, and each must have a host."""
         return self._passes(local, client, asked=True)
 
     def _passes(self, local: str, client: str, *, asked: bool) -> bool:
         if not self:
             return True
         read = readings(local)
-        if read is None:
+        if read is None or (asked and any(map(has_no_host, read))):
             return False
         alias = () if client == local else (client,)
         served = dict.fromkeys((local, *alias, *(form for reading in read for form in served_by(reading))))

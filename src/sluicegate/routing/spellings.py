@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-__all__ = ["normal", "normal_glob", "readings", "served_by"]
+__all__ = ["has_no_host", "normal", "normal_glob", "readings", "served_by"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+|%")
@@ -65,6 +65,15 @@ def readings(uri: str) -> tuple[str, ...] | None:
             return tuple(layers)
         layer = opened
     return None
+
+
+def has_no_host(reading: str) -> bool:
+    """Whether an authority should be a host and is none, as in ``https://h:443:443/``: some take the beginning of it for one."""
+    scheme = _SCHEME.match(reading)
+    if scheme is None or scheme[1] not in _PORTS:
+        return False
+    authority = _AUTHORITY.match(reading, scheme.end())
+    return authority is not None and _HOST.fullmatch(authority[1]) is None
 
 
 def served_by(reading: str) -> Iterator[str]:
