@@ -21,6 +21,7 @@ from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink, EventLog, read_event_id
 from sluicegate.http1.asgi import Receive
+from sluicegate.http1.fair_turns import FairTurns
 from sluicegate.protocol.calls import Call
 from sluicegate.protocol.principal import Principal
 from sluicegate.sources import Sources
@@ -55,14 +56,14 @@ def request(receive: Receive, *headers: tuple[bytes, bytes]) -> HttpRequest:
 @pytest.mark.parametrize("parts", [[b"x" * LIMIT], [b"x"] * LIMIT, [b"x" * (LIMIT - 1), b"", b"x"]])
 async def test_a_body_of_just_the_limit_is_taken(parts: list[bytes]) -> None:
     receive, _ = body_of(*parts)
-    assert await request(receive).read_body(LIMIT) == b"x" * LIMIT
+    assert await request(receive).read_body(LIMIT, FairTurns()) == b"x" * LIMIT
 
 
 @pytest.mark.parametrize("parts", [[b"x" * (LIMIT + 1)], [b"x"] * (LIMIT + 1)])
 async def test_a_body_of_a_byte_more_is_read_and_refused(parts: list[bytes]) -> None:
     receive, left = body_of(*parts)
     with pytest.raises(BodyTooLarge):
-        await request(receive).read_body(LIMIT)
+        await request(receive).read_body(LIMIT, FairTurns())
     assert left == []
 
 
@@ -75,13 +76,13 @@ async def test_half_a_body_is_none() -> None:
         return {"type": "http.request", "body": b"{}", "more_body": True} if next(heard) == 0 else {"type": "http.disconnect"}
 
     with pytest.raises(ClientGone):
-        await request(receive).read_body(LIMIT)
+        await request(receive).read_body(LIMIT, FairTurns())
 
 
 async def test_of_a_body_without_end_no_more_is_read_than_is_dropped() -> None:
     receive, left = body_of(*[b"x" * LIMIT] * 1000)
     with pytest.raises(BodyTooLarge):
-        await request(receive).read_body(LIMIT)
+        await request(receive).read_body(LIMIT, FairTurns())
     assert 1000 - len(left) == DROPPED + 1
 
 
@@ -94,7 +95,7 @@ async def test_a_body_that_is_announced_as_too_long_is_not_read(announced: int, 
     receive, left = body_of(b"x")
     headers = [(b"content-length", b"%d" % announced)] + [(b"expect", b"100-continue")] * expects
     try:
-        await request(receive, *headers).read_body(LIMIT)
+        await request(receive, *headers).read_body(LIMIT, FairTurns())
     except BodyTooLarge:
         assert not is_read
     assert (left == []) is is_read

@@ -12,6 +12,7 @@ from tests.kit.rounds import Rounds
 
 from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.request import BodyCrowded, HttpRequest
+from sluicegate.http1.fair_turns import FairTurns
 
 # The numbers that are promised. Taken from the source they would move with it.
 SMALL = 16 * 1024
@@ -94,12 +95,21 @@ async def test_a_crowded_body_is_refused_at_its_end_and_nothing_of_it_is_kept() 
     tracemalloc.start()
     try:
         with pytest.raises(BodyCrowded) as refused:
-            await http.read_body(2 * len(CROWDED))
+            await http.read_body(2 * len(CROWDED), FairTurns())
     finally:
         tracemalloc.stop()
     assert refused.value.why.id == b"7"
     assert not pieces
     assert max(kept) < 4 * PIECE
+
+
+async def test_one_beginning_is_looked_at_in_a_round(gate: Any, refused_in: list[int], autojump_clock: trio.testing.MockClock) -> None:
+    """A look takes a quarter of a millisecond, and eight crowded requests may begin together."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gate.app.turns.run)
+        assert await post_at_once(gate, CROWDED[: LARGE + 1]) == [400] * 5
+        nursery.cancel_scope.cancel()
+    assert len(set(refused_in)) == 5
 
 
 async def test_a_crowded_request_is_told_why(gate: Any) -> None:

@@ -54,6 +54,31 @@ async def test_one_passes_in_a_round_and_they_keep_their_order(turns: FairTurns,
     assert times == list(range(times[0], times[0] + 10))
 
 
+@pytest.mark.parametrize("rest", [1, 3])
+async def test_where_there_is_a_rest_nobody_passes_for_so_many_rounds(rest: int, autojump_clock: trio.testing.MockClock) -> None:
+    turns, passed, rounds = FairTurns(rest), list[int](), Rounds()
+
+    async def pass_once() -> None:
+        if not turns.enter():
+            await turns.wait()
+        passed.append(rounds.now)
+
+    trio.lowlevel.add_instrument(rounds)
+    async with trio.open_nursery() as owner:
+        owner.start_soon(turns.run)
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(pass_once)
+        await trio.testing.wait_all_tasks_blocked()
+        assert turns.enter(), "after a rest it is open to everybody"
+        owner.cancel_scope.cancel()
+    trio.lowlevel.remove_instrument(rounds)
+    first, *others = passed
+    assert others[0] >= first + 1 + rest
+    assert others == list(range(others[0], others[0] + 3 * (1 + rest), 1 + rest))
+
+
 async def test_who_gives_up_holds_up_nobody(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
     passed: list[int] = []
     scopes = [trio.CancelScope() for _ in range(4)]

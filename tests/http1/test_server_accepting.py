@@ -15,7 +15,7 @@ import trio.testing
 from tests.kit.front import GET, open_front
 
 from sluicegate.http1.asgi import Receive, Scope, Send
-from sluicegate.http1.server.accepting import accept_all, accept_waiting
+from sluicegate.http1.server.accepting import accept_all, accept_waiting, newcomers
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.http1.server.forwarded import PeerAddress
 from sluicegate.http1.server.server import ServerSettings
@@ -60,7 +60,7 @@ async def test_a_listener_waits_while_descriptors_are_short(
         asked.append(trio.current_time())
         return False
 
-    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room)
+    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room, newcomers())
     for _ in range(3):
         await network.open_stream("127.0.0.1", 1)
     await trio.sleep(0.05)
@@ -82,7 +82,7 @@ async def test_where_descriptors_are_short_idle_connections_make_room_at_once(au
         listener.left += 1
         return True
 
-    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room)
+    nursery.start_soon(accept_all, listener, lambda _: welcomed.append(trio.current_time()), make_room, newcomers())
     for _ in range(20):
         await network.open_stream("127.0.0.1", 1)
     await trio.sleep(0.5)
@@ -93,7 +93,7 @@ async def test_where_descriptors_are_short_idle_connections_make_room_at_once(au
 async def test_a_listener_that_is_of_no_use_is_a_failure(autojump_clock: object) -> None:
     listener = Scarce((await MemoryNetwork().listen("127.0.0.1", 1))[0], left=0, number=errno.EINVAL)
     with pytest.raises(OSError, match="Invalid argument"):
-        await accept_all(listener, lambda _: None, lambda: False)
+        await accept_all(listener, lambda _: None, lambda: False, newcomers())
 
 
 async def test_who_is_turned_away_can_read_why_though_its_request_was_not_read(autojump_clock: object) -> None:

@@ -111,14 +111,14 @@ class Endpoint:
         return await _OWN[call.method](self, call)
 
     async def _initialize(self, call: Call) -> Reply:
-        opening = read_opening(call.params)
-        if isinstance(opening, faults.Fault):
+        version = read_version(call.params)  # what else there is was read by who opened the session
+        if isinstance(version, faults.Fault):
             await trio.lowlevel.checkpoint()
-            return Reply.failed(opening)
+            return Reply.failed(version)
         await self.settled()
         catalogue = self.directory.seen_by(call.caller)
         answer: dict[str, object] = {
-            "protocolVersion": opening.version,
+            "protocolVersion": version,
             "capabilities": Raw(catalogue.capabilities),
             "serverInfo": {"name": self.name, "version": self.version},
         }
@@ -167,11 +167,17 @@ class Opening:
     """Of `CAPABILITIES`, each whole."""
 
 
+def read_version(params: Params) -> str | faults.Fault:
+    """The revision that both will speak, from the parameters of ``initialize``."""
+    asked = read_text(params, "protocolVersion")
+    return faults.client_mistake('"protocolVersion" must be a string') if asked is None else negotiate(asked)
+
+
 def read_opening(params: Params) -> Opening | faults.Fault:
     """Read the parameters of ``initialize`` (P-2)."""
-    asked = read_text(params, "protocolVersion")
-    if asked is None:
-        return faults.client_mistake('"protocolVersion" must be a string')
+    version = read_version(params)
+    if isinstance(version, faults.Fault):
+        return version
     raw = params.get("capabilities", EMPTY)
     if memoryview(raw).nbytes > LARGEST_CAPABILITIES:
         return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
@@ -179,10 +185,10 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     if isinstance(capabilities, Malformed):
         why = TOO_MANY if capabilities.message == TOO_MANY else "it must be an object"
         return faults.client_mistake(f'"capabilities" cannot be read: {why}')
-    known = [(name, bytes(value)) for name, value in sorted(capabilities.items()) if name in CAPABILITIES]
+    known = [(name, bytes(capabilities[name])) for name in sorted(CAPABILITIES & capabilities.keys())]
     if sum(len(value) for _name, value in known) > MOST_KEPT:
         known = [(name, b"{}") for name, _value in known]
-    return Opening(negotiate(asked), _kept(tuple(known)))
+    return Opening(version, _kept(tuple(known)))
 
 
 @lru_cache

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..http1.asgi import ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
+from ..http1.fair_turns import FairTurns
 from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
 from ..protocol.messages import Malformed, encode, encode_error
@@ -71,10 +72,11 @@ class HttpRequest:
         client = self.scope.get("client")
         return network_of(client[0]) if client else ""
 
-    async def read_body(self, limit: int) -> bytes:
+    async def read_body(self, limit: int, turns: FairTurns) -> bytes:
         """The whole body; raises `BodyTooLarge`, `BodyCrowded` or `ClientGone`.
 
         One that is refused, if it is not far too large, is read to its end and dropped, because most clients send all of it before they listen.
+        The beginning of a large one is looked at in its turn.
         """
         announced = self.headers.content_length
         most = limit if self.headers.expects else limit * DROPPED
@@ -92,6 +94,8 @@ class HttpRequest:
             size += len(part)
             parts.append(part)
             if is_first_look:
+                if not turns.enter():
+                    await turns.wait()
                 crowded = crowded_ahead(b"".join(parts))
             if crowded is not None or size > limit:
                 parts.clear()

@@ -92,7 +92,7 @@ class StreamableHttp:
             return None
         limit = self.endpoint.limits.max_body_size
         try:
-            body = await http.read_body(limit)
+            body = await http.read_body(limit, self.turns)
         except BodyTooLarge:
             message = f"Request body exceeds the maximum size of {limit} bytes"
             await self._refuse(http, 413, INVALID_REQUEST, message, headers=[(b"connection", b"close")])

@@ -23,8 +23,10 @@ class FairTurns:
     Who may pass does its work before it yields. There is nothing to give back.
     """
 
+    rest: int = 0
+    """Rounds after each that passed in which nobody does: for work that goes on for some rounds after it was let in."""
     _taken: bool = attrs.field(default=False, init=False)
-    """Somebody has passed in this round, or will in the next."""
+    """Somebody has passed in this round or a short while ago, or will in the next."""
     _ended: bool = attrs.field(default=True, init=False)
     """Nobody calls, because `run` has not begun or has ended; so everybody may pass."""
     _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
@@ -59,6 +61,8 @@ class FairTurns:
                 else:
                     self._taken = False
                     await self._work.wait()
+                for _ in range(self.rest):
+                    await trio.lowlevel.checkpoint()
         finally:
             self._ended, self._taken = True, False
             while self._queue:

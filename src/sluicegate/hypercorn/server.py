@@ -21,7 +21,8 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
 from ..http1.asgi import ASGIApp
-from ..http1.server.accepting import accept_all
+from ..http1.fair_turns import FairTurns
+from ..http1.server.accepting import accept_all, newcomers
 from ..http1.server.connection_limit import ConnectionLimit
 from ..http1.server.dates import date_headers
 from ..http1.server.forwarded import peer_of
@@ -69,7 +70,7 @@ async def serve(
         task_status.started([url_of(listener) for listener in carriers])
         async with trio.open_nursery() as accepting:
             for listener in carriers:
-                accepting.start_soon(accept_all, listener, welcome, server.guests.end_an_idle_one)
+                accepting.start_soon(accept_all, listener, welcome, server.guests.end_an_idle_one, server.newcomers)
     finally:
         server.close()
         for listener in carriers:
@@ -87,6 +88,7 @@ class _Server:
     wall: Callable[[], float]
     _connection_limit: ConnectionLimit
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
+    newcomers: FairTurns = attrs.field(factory=newcomers, init=False)
     _wrapped: ASGIWrapper = attrs.field(init=False)
     _config: Config = attrs.field(init=False)
     _context: WorkerContext = attrs.field(factory=lambda: WorkerContext(None), init=False)
@@ -103,6 +105,7 @@ class _Server:
         """Keep time and the application's lifespan until the last connection has ended; reports why the application cannot start, or ""."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.timekeeper.run)
+            nursery.start_soon(self.newcomers.run)
             async with trio.open_nursery() as application:
                 task_status.started(await application.start(self.lifespan.run))
                 await self._context.terminated.wait()

@@ -7,7 +7,9 @@ count that ends it at the first member too many; what a small one can hold is co
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cache
+from typing import TypeVar
 
 import msgspec
 
@@ -21,17 +23,24 @@ __all__ = [
     "SMALL",
     "TOO_MANY",
     "Bound",
+    "CountedKey",
     "Malformed",
     "Params",
     "Raw",
     "TooMany",
+    "counting",
     "decode_array",
+    "decode_counted",
     "decode_object",
     "is_null",
     "no_json",
+    "plain",
     "read_text",
     "text",
 ]
+
+T = TypeVar("T")
+K = TypeVar("K", bound=str)
 
 Raw = msgspec.Raw
 Params = dict[str, Raw]
@@ -72,7 +81,7 @@ class Bound(threading.local):
             raise TooMany
 
 
-class _Key(str):
+class CountedKey(str):
     """A key that is counted; msgspec asks the hook only for types that it does not know."""
 
     __slots__ = ()
@@ -81,14 +90,19 @@ class _Key(str):
 _bound = Bound()
 
 
-def _counted(_kind: type, key: str) -> _Key:
+def _counted(_kind: type, key: str) -> CountedKey:
     _bound.take()
-    return _Key(key)
+    return CountedKey(key)
+
+
+def counting(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """A decoder for `decode_counted`."""
+    return msgspec.json.Decoder(kind, dec_hook=_counted)
 
 
 _ABSENT = Raw(b"")
 _object = msgspec.json.Decoder(dict[str, Raw])
-_counted_object = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=_counted)
+_counted_object = counting(dict[CountedKey, Raw])
 _array = msgspec.json.Decoder(list[Raw])
 _NO_TEXT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _text = msgspec.json.Decoder(str)
@@ -123,6 +137,12 @@ def _has_few_colons(data: bytes | Raw) -> bool:
     return bytes(data).count(b":") <= MOST_MEMBERS
 
 
+def decode_counted(decoder: msgspec.json.Decoder[T], data: bytes | Raw) -> T:
+    """Decode something in which one object has keys of type `CountedKey`; raises `TooMany` at the first one too many, and what msgspec raises."""
+    _bound.left = MOST_MEMBERS
+    return decoder.decode(data)
+
+
 def no_json(data: bytes, error: msgspec.DecodeError) -> Malformed:
     """Why something cannot be read; of half a character our decoder says that the document is cut off."""
     place = find_half(data)
@@ -136,8 +156,13 @@ def no_json(data: bytes, error: msgspec.DecodeError) -> Malformed:
 
 def _count(data: bytes | Raw) -> Params:
     """The members of a large object; raises at the first one too many."""
-    _bound.left = MOST_MEMBERS
-    return {str(key): raw for key, raw in _counted_object.decode(data).items()}
+    counted = decode_counted(_counted_object, data)
+    return plain(counted)
+
+
+def plain(members: Mapping[K, Raw]) -> Params:
+    """The same without what they were counted by."""
+    return {str(key): raw for key, raw in members.items()}
 
 
 def decode_array(raw: Raw) -> list[Raw]:

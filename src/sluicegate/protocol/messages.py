@@ -10,15 +10,15 @@ case where we do not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
 from .ahead import MANY_PARAMS, crowded_ahead, crowded_object
+from .envelope import ABSENT, Envelope, read_large, read_small
 from .errors import INVALID_REQUEST
 from .ids import read_id
 from .keys import ENVELOPE, NESTED, PARAMS, collision
-from .members import MOST_MEMBERS, SMALL, TOO_MANY, Malformed, Params, Raw, decode_object, is_null, read_text, text
+from .members import MOST_MEMBERS, SMALL, TOO_MANY, Malformed, Params, Raw, TooMany, decode_object, is_null, no_json, read_text, text
 
 __all__ = [
     "EMPTY",
@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 EMPTY = Raw(b"{}")
-_ABSENT = Raw(b"")
 
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 """Compact JSON; raw members are copied as they are."""
@@ -82,45 +81,34 @@ class Response(msgspec.Struct, frozen=True):
 Message = Request | Notification | Response | Malformed
 
 
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What nearly every message is, read in one go. A null member is as good as none; only ids tell the two apart."""
-
-    jsonrpc: Literal["2.0"]
-    method: str | None = None
-    id: Raw = _ABSENT
-    params: Params | None = None
-    result: Raw = _ABSENT
-    error: Raw = _ABSENT
-
-
-_envelope = msgspec.json.Decoder(_Envelope)
-
-
 def decode(data: bytes) -> Message:
     """Read one message; never raises."""
     try:
         if len(data) > SMALL:
-            return _decode_by_hand(data)
-        if not data.isascii():
-            data.decode()
-        envelope = _envelope.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            envelope = read_large(data)
+        else:
+            if not data.isascii():
+                data.decode()
+            envelope = read_small(data)
+    except (TooMany, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
         return _decode_by_hand(data)
+    except msgspec.DecodeError as error:
+        return crowded_ahead(data) or no_json(data, error)
     return _read_response(envelope) if envelope.method is None else _read_call(envelope, envelope.method)
 
 
 def _decode_by_hand(data: bytes) -> Message:
-    """Read what is large, what has members beside those of the protocol, and say of anything else what is wrong with it."""
+    """Read what has members beside those of the protocol, and say of anything else what is wrong with it."""
     members = crowded_ahead(data) or decode_object(data)
     if isinstance(members, Malformed):
         return members
-    raw_id = members.get("id", _ABSENT)
+    raw_id = members.get("id", ABSENT)
     params = _object_or_none(members.get("params"))
     raw_method = members.get("method")
     method = None if raw_method is None or is_null(raw_method) else text(raw_method) or ""
     wrong = collision(members.keys(), ENVELOPE) or _wrong_version(members) or (params if isinstance(params, str) else None)
     if wrong is None and not isinstance(params, str):
-        envelope = _Envelope("2.0", method, raw_id, params, members.get("result", _ABSENT), members.get("error", _ABSENT))
+        envelope = Envelope("2.0", method, raw_id, params, members.get("result", ABSENT), members.get("error", ABSENT))
         return _read_response(envelope) if method is None else _read_call(envelope, method)
     return Malformed(INVALID_REQUEST, wrong or "", _own_id(raw_id))
 
@@ -139,13 +127,13 @@ def _object_or_none(raw: Raw | None) -> Params | str | None:
     return MANY_PARAMS if params.message == TOO_MANY else '"params" must be an object'
 
 
-def _read_call(envelope: _Envelope, method: str) -> Message:
+def _read_call(envelope: Envelope, method: str) -> Message:
     """A request or a notification."""
     raw_id, params = envelope.id, envelope.params or {}
-    is_odd = not method or envelope.result is not _ABSENT or envelope.error is not _ABSENT
+    is_odd = not method or envelope.result is not ABSENT or envelope.error is not ABSENT
     if wrong := (is_odd and _wrong_request(envelope, method)) or _wrong_params(params):
         return Malformed(INVALID_REQUEST, wrong, _own_id(raw_id))
-    if raw_id is _ABSENT:
+    if raw_id is ABSENT:
         return Notification(method, params)
     own_id = bytes(raw_id)
     key = int(own_id) if len(own_id) <= SHORT_ID and own_id.isdigit() else read_id(own_id)
@@ -154,11 +142,11 @@ def _read_call(envelope: _Envelope, method: str) -> Message:
     return Request(own_id, key, method, params)
 
 
-def _wrong_request(envelope: _Envelope, method: str) -> str | None:
+def _wrong_request(envelope: Envelope, method: str) -> str | None:
     if not method:
         return '"method" must be a string that is not empty'
     result, error = envelope.result, envelope.error
-    if (result is _ABSENT or is_null(result)) and (error is _ABSENT or is_null(error)):
+    if (result is ABSENT or is_null(result)) and (error is ABSENT or is_null(error)):
         return None
     return "a message is a request or a response, not both"
 
@@ -182,21 +170,21 @@ def _wrong_params(params: Params) -> str | None:
     return clash
 
 
-def _read_response(envelope: _Envelope) -> Message:
+def _read_response(envelope: Envelope) -> Message:
     result, error, raw_id = envelope.result, envelope.error, envelope.id
-    if result is not _ABSENT and error is not _ABSENT:  # some servers always write both, the other one as null
+    if result is not ABSENT and error is not ABSENT:  # some servers always write both, the other one as null
         if is_null(error):
-            error = _ABSENT
+            error = ABSENT
         elif is_null(result):
-            result = _ABSENT
+            result = ABSENT
     own_id = bytes(raw_id)
     key = int(own_id) if len(own_id) <= SHORT_ID and own_id.isdigit() else read_id(own_id)
-    if (result is _ABSENT) == (error is _ABSENT):
+    if (result is ABSENT) == (error is ABSENT):
         why = 'a message has a "method", or exactly one of "result" and "error"'
         return Malformed(INVALID_REQUEST, why, _own_id(raw_id))
-    if key is None and (error is _ABSENT or own_id not in (b"", b"null")):  # an error about what could not be read has no id
+    if key is None and (error is ABSENT or own_id not in (b"", b"null")):  # an error about what could not be read has no id
         return Malformed(INVALID_REQUEST, '"id" must be a string or an integer')
-    return Response(key, None if result is _ABSENT else result, None if error is _ABSENT else error)
+    return Response(key, None if result is ABSENT else result, None if error is ABSENT else error)
 
 
 def _own_id(raw: Raw) -> bytes:

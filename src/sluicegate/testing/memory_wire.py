@@ -20,8 +20,8 @@ __all__ = ["MemoryListener", "MemoryNetwork", "MemoryStream", "memory_pair"]
 
 BUFFER = 64 * 1024
 """Bytes on their way in one direction."""
-MOST_WAITING = 64
-"""Connections that were opened and not accepted yet."""
+MOST_WAITING = 4096
+"""Connections that were opened and not accepted yet; as many may be at the door by the rules of most systems."""
 ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  nobody is there but the test
 
 

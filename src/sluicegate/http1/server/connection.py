@@ -1,7 +1,4 @@
-"""One connection of a client: a task that reads, a task that answers, and one deadline that moves.
-
-The reader parses ahead a little and sees at once when the client goes, also while an application is at work.
-"""
+"""One connection: a task that reads a little ahead, and sees at once when the client goes; a task that answers; one deadline that moves."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ import attrs
 import trio
 
 from ...waiting.bell import Bell
-from ..sockets import is_readable
+from ..fair_turns import FairTurns
+from ..sockets import MOST_READ, is_readable
 from ..timekeeper import NEVER
 from .cycle import Cycle
 from .forwarded import PeerAddress
@@ -102,12 +100,16 @@ class ServerConnection:
         await trio.lowlevel.checkpoint()
 
     async def _read(self) -> None:
+        turns: FairTurns | None = self.serving.newcomers
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while self._dropped <= MOST_DROPPED:
                 if self._is_full():
                     await self._room.wait()
                 if not (data := await self.stream.receive_some()):
                     break
+                if turns is not None and not turns.enter():
+                    await turns.wait()
+                turns = None if len(data) < MOST_READ else self.serving.pieces
                 if self._phase is LINGERING:
                     self._dropped += len(data)
                 else:
@@ -115,9 +117,8 @@ class ServerConnection:
                     self._hear()
         self.gone = True
         self._bell.ring()
-        for cycle in (*self._former, self._cycle):
-            if cycle is not None:
-                cycle.lose()
+        for cycle in filter(None, (*self._former, self._cycle)):
+            cycle.lose()
 
     def _is_full(self) -> bool:
         current = None if self._cycle is None else self._cycle.request
@@ -196,9 +197,8 @@ class ServerConnection:
 
     def hand_over(self, response: ResponseWriter) -> None:
         """Let another task go on with the next request, if the current one has its response and only its application is still at work."""
-        cycle, has_left = self._cycle, response.finished and not self.out.torn  # else it is still on its way
-        if cycle is None or cycle.response is not response or not has_left:
-            return
+        if (cycle := self._cycle) is None or cycle.response is not response or not response.finished or self.out.torn:
+            return  # it is still on its way
         if response.keep_alive and len(self._former) < MOST_FORMER and self.parser.requests:
             self._cycle = None
             self._former.append(cycle)

@@ -91,7 +91,8 @@ class _Server:
     async def live(self, *, task_status: trio.TaskStatus[str]) -> None:
         """Keep time and the application's lifespan until the last connection has ended; reports why the application cannot start, or ""."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.serving.timekeeper.run)
+            for runs in (self.serving.timekeeper, self.serving.newcomers, self.serving.pieces):
+                nursery.start_soon(runs.run)
             async with trio.open_nursery() as application:
                 task_status.started(await application.start(self.serving.lifespan.run))
                 await self._closing.wait()
@@ -105,7 +106,7 @@ class _Server:
         try:
             async with trio.open_nursery() as accepting:
                 for listener in listeners:
-                    accepting.start_soon(accept_all, listener, self.welcome, self.guests.end_an_idle_one)
+                    accepting.start_soon(accept_all, listener, self.welcome, self.guests.end_an_idle_one, self.serving.newcomers)
         finally:
             if self.serving.settings.takes_waiting:
                 for listener in listeners:

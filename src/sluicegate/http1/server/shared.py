@@ -5,8 +5,10 @@ from __future__ import annotations
 import attrs
 
 from ..asgi import ASGIApp
+from ..fair_turns import FairTurns
 from ..head_cache import HeadCache
 from ..timekeeper import Timekeeper
+from .accepting import newcomers
 from .lifespan import Lifespan
 from .request_head import RequestLine
 from .response_writer import DateLine
@@ -25,6 +27,10 @@ class Serving:
     lifespan: Lifespan
     timekeeper: Timekeeper = attrs.field(factory=Timekeeper, init=False)
     heads: HeadCache[RequestLine] = attrs.field(factory=HeadCache, init=False)
+    newcomers: FairTurns = attrs.field(factory=newcomers, init=False)
+    """Who takes a connection, and what new ones say first."""
+    pieces: FairTurns = attrs.field(factory=FairTurns, init=False)
+    """For what comes of a large body behind its first piece."""
     held: int = attrs.field(default=0, init=False)
     """Bytes that applications have of bodies which are not complete."""
     held_by: dict[str, int] = attrs.field(factory=dict, init=False)
