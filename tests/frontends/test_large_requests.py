@@ -112,6 +112,28 @@ async def test_one_beginning_is_looked_at_in_a_round(gate: Any, refused_in: list
     assert len(set(refused_in)) == 5
 
 
+@pytest.mark.parametrize(("size", "rests"), [(LARGE, 0), (LARGE + 1, 1)])
+async def test_a_large_body_is_not_put_together_and_read_in_one_round(size: int, rests: int) -> None:
+    """Of four mebibytes each takes up to two milliseconds."""
+    rounds, pieces = Rounds(), [b"x" * (size - 1), b"x"]
+    last = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal last
+        await trio.lowlevel.checkpoint()
+        last = rounds.now
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(_event: object) -> None:
+        raise AssertionError
+
+    trio.lowlevel.add_instrument(rounds)
+    http = HttpRequest({"method": "POST", "path": "/mcp", "headers": []}, receive, send)
+    assert len(await http.read_body(size, FairTurns())) == size
+    trio.lowlevel.remove_instrument(rounds)
+    assert rounds.now - last == rests
+
+
 async def test_a_crowded_request_is_told_why(gate: Any) -> None:
     gate.rebuild(limits=Limits(max_body_size=len(CROWDED)))
     session = await gate.open()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
 
 import attrs
+import trio
 
 from ..http1.asgi import ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
@@ -104,7 +105,11 @@ class HttpRequest:
             raise BodyTooLarge
         if crowded is not None:
             raise BodyCrowded(crowded)
-        return b"".join(parts)
+        body = b"".join(parts)
+        if size > ENOUGH:  # to copy it takes as long as to read it, where the pages for it are new
+            parts.clear()
+            await trio.lowlevel.checkpoint()
+        return body
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
