@@ -16,10 +16,11 @@ from typing import Any
 
 import attrs
 
-from .against import against, difference_goals, difference_notes, show_difference
+from .against import HASTY, PATIENT, against, difference_goals, difference_notes, show_difference
 from .attack import SMALL, WHOLE, attack, attack_goals, show_attack
 from .drain import drain, drain_goals
-from .floods import KINDS, QUICK, THOROUGH, flood_goals, floods, show_floods
+from .flood_kinds import KINDS
+from .floods import QUICK, THOROUGH, flood_goals, floods, show_floods
 from .goals import Goal, show_goals
 from .logged import compare, comparison_goals, comparison_notes, show_comparison
 from .peers import open_peers
@@ -149,7 +150,7 @@ def logs(folder: Path, arguments: argparse.Namespace) -> Findings:
 
 def differs(folder: Path, arguments: argparse.Namespace) -> Findings:
     """Compare this checkout with another one."""
-    found = against(folder, Path(arguments.against), 4 if arguments.quick else TURNS)
+    found = against(folder, Path(arguments.against), HASTY if arguments.quick else PATIENT)
     facts = {"against": [attrs.asdict(one) for one in found]}
     return Findings(show_difference(found), facts, difference_goals(found), notes=difference_notes(found))
 

@@ -24,7 +24,7 @@ from .processes import Program
 from .ratios import Ratio, ratio
 from .rows import STRANGERS
 from .targets import Target, gateway, http_stub
-from .watching import LOOK_SECONDS, Bystander, held, held_ports, open_files, watch
+from .watching import LOOK_SECONDS, Bystander, held, held_ports, open_files, watching
 
 __all__ = ["SMALL", "WHOLE", "Attack", "attack", "attack_goals", "show_attack"]
 
@@ -107,10 +107,11 @@ def phase(target: Target, plan: Attack, numbers: Mapping[str, int], *, seconds: 
     """Well-behaved clients for a while, with or without an attack; what became of their calls, and of the attackers."""
     found: dict[str, Any] = {}
     with ExitStack() as stack:
+        looks = stack.enter_context(watching(target.program))
         attackers = stack.enter_context(attacking(target, dict(numbers))) if numbers else None
         clients = stack.enter_context(calling(target, "echo", {}, plan.connections, pause=PAUSE))
         bystander = Bystander(target)
-        looks = list(watch(target.program, plan.seconds if seconds is None else seconds))
+        time.sleep(plan.seconds if seconds is None else seconds)
         found.update(bystander.found())
         calls = clients.outcomes()
         if attackers:
@@ -162,6 +163,9 @@ def attack_goals(found: Mapping[str, Any]) -> list[Goal]:
         Goal("MiB more than in peace", round(allowed), max(one["memory"] for one in attacks) - peace[0]["memory"]),
         Goal("connections left after an attack", 0, max(one["left"] for one in attacks)),
         Goal("files left after an attack", 0, max(0, *(one["files"] - found["files"] for one in attacks))),
+        Goal(
+            "kinds of attackers that were never seen", 0, len({kind for one in attacks for kind, held in one["held"].items() if not held})
+        ),
         Goal("MiB kept after the last attack, as a multiple of those after the first", 1.1, attacks[-1]["kept"] / attacks[0]["kept"]),
     ]
     return goals + [

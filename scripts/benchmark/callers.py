@@ -18,7 +18,7 @@ from .processes import Failed
 from .sessions import open_sessions
 from .targets import Target
 
-__all__ = ["Callers", "attacking", "calling", "hurting"]
+__all__ = ["Callers", "attacking", "calling", "hurting", "probing"]
 
 HERE = Path(__file__).parent
 PATIENCE = 90.0
@@ -57,6 +57,14 @@ def calling(
 
 
 @contextmanager
+def probing(url: str, connections: int, *, pause: float) -> Iterator[Callers]:
+    """The same clients, who get a URL instead of calling a tool."""
+    options = ["--connections", str(connections), "--pause", str(pause)]
+    with _running("clients.py", [*options, "--", url, "-", "", "{}"], "started") as callers:
+        yield callers
+
+
+@contextmanager
 def attacking(target: Target, numbers: dict[str, int]) -> Iterator[Callers]:
     """Clients that hurt, so many of each kind."""
     (session,) = target.sessions_for(1)
@@ -66,10 +74,10 @@ def attacking(target: Target, numbers: dict[str, int]) -> Iterator[Callers]:
 
 
 @contextmanager
-def hurting(target: Target, kind: str, tool: str, amount: int) -> Iterator[Callers]:
-    """Requests that hurt, of one kind; ``tool`` is what is called, where something is, for ``amount`` of what it does."""
+def hurting(target: Target, kind: str, tool: str, amount: int, url: str = "") -> Iterator[Callers]:
+    """Requests that hurt, of one kind; ``tool`` is what is called, where something is, for ``amount`` of what it does. ``url`` gets them instead."""
     (session,) = open_sessions(target.url, 1)
-    with _running("hurting_client.py", ["--amount", str(amount), "--", kind, target.url, session, tool], "started") as callers:
+    with _running("hurting_client.py", ["--amount", str(amount), "--", kind, url or target.url, session, tool], "started") as callers:
         yield callers
 
 

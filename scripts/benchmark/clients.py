@@ -1,7 +1,7 @@
 """Well-behaved clients for `attack` and `drain`: they tell of every single call when it was sent and what came of it.
 
 Run as a program: ``python clients.py --connections 8 --pause 0.02 --calls 0 -- URL SESSION TOOL ARGUMENTS``. Each connection calls, waits for the
-answer, pauses, and calls again, until SIGTERM or after ``--calls``; then one JSON object goes to stdout. A line ``started`` on stderr says that all
+answer, pauses, and calls again, until SIGTERM or after ``--calls``; then one JSON object goes to stdout. Without a tool it gets the URL instead. A line ``started`` on stderr says that all
 have sent their first call. Times are those of CLOCK_MONOTONIC, the same in all processes of a machine.
 
 One loop of asyncio with a callback for what comes: on a small machine, what these compute is taken from what they measure.
@@ -96,11 +96,13 @@ class Clients:
             made = await connection.ended
 
     def request(self, number: int) -> bytes:
-        """The bytes of a call."""
+        """The bytes of a call, or of a GET."""
+        parts = urlsplit(self.url)
+        if not self.tool:
+            return f"GET {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n\r\n".encode()
         body = json.dumps(
             {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": self.tool, "arguments": self.arguments}}
         )
-        parts = urlsplit(self.url)
         lines = [
             f"POST {parts.path} HTTP/1.1",
             f"host: {parts.netloc}",
@@ -162,7 +164,8 @@ class Connection(asyncio.Protocol):
         """The answer has ended."""
         outcome, status = self.outcome, self.parser.get_status_code()
         assert outcome is not None
-        right = status != 200 or (f'"id":{outcome.id},'.encode() in self.body and b'"result"' in self.body)
+        is_ours = not self.clients.tool or (f'"id":{outcome.id},'.encode() in self.body and b'"result"' in self.body)
+        right = status != 200 or is_ours
         self.end(str(status) if right else "wrong")
         if self.parser.should_keep_alive():
             self.loop.call_later(self.clients.pause * CHANCE.uniform(0.5, 1.5), self.call)

@@ -55,9 +55,9 @@ def bodies(kind: str, tool: str, amount: int) -> Iterator[bytes]:
     if kind == "members":
         many = b",".join(b'"k%06d":1' % number for number in range(MEMBERS))
         call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"'
-        return cycle(
-            [call + b"," + many + b"}", call + b',"params":{' + many + b"}}", call + b',"params":{"name":"x","_meta":{' + many + b"}}}"]
-        )
+        within = b',"params":{"name":"x",%b:{' + many + b"}}}"
+        everywhere = [b"," + many + b"}", b',"params":{' + many + b"}}", within % b'"_meta"', within % b'"arguments"']
+        return cycle([call + rest for rest in everywhere])
     if kind == "sessions":
         return map(opening, count())
     named = {"name": tool, "arguments": {"count": amount}}

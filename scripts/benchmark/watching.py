@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -12,7 +14,7 @@ from .processes import Program
 from .targets import Target
 from .usage import PROC, busy_seconds, delay, own_seconds, usage
 
-__all__ = ["LOOK_SECONDS", "Bystander", "Look", "held", "held_ports", "open_files", "watch"]
+__all__ = ["LOOK_SECONDS", "Bystander", "Look", "held", "held_ports", "open_files", "watching"]
 
 LOOK_SECONDS = 0.25
 
@@ -26,12 +28,23 @@ class Look:
     memory: float
 
 
-def watch(program: Program, seconds: float) -> Iterator[Look]:
-    """Look at the gateway again and again."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        yield Look(time.monotonic(), held_ports(program), program.memory()["rss"])
-        time.sleep(LOOK_SECONDS)
+@contextmanager
+def watching(program: Program) -> Iterator[list[Look]]:
+    """Look at the gateway again and again, for the length of a block. It begins before any attacker is there: the first may be gone before the last comes."""
+    looks: list[Look] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            looks.append(Look(time.monotonic(), held_ports(program), program.memory()["rss"]))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        over.set()
+        thread.join()
 
 
 def held(record: dict[str, Any], looks: Sequence[Look]) -> dict[str, Any]:
