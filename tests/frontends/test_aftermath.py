@@ -20,6 +20,7 @@ from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink, EventLog
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY, Principal
+from sluicegate.routing.directory import ListChange
 from sluicegate.sources import Sources
 
 TOOLS_CHANGED, PROMPTS_CHANGED = "notifications/tools/list_changed", "notifications/prompts/list_changed"
@@ -150,7 +151,7 @@ async def test_an_event_that_has_not_come_yet_hides_none_that_will(
     else:
         async with gate.stream("GET", session, last_event_id="0-99") as stream:
             await trio.testing.wait_all_tasks_blocked()
-            gate.app.sessions.announce({TOOLS_CHANGED})
+            gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
             assert (await stream.next()).id == "0-1"
 
 
@@ -159,7 +160,7 @@ async def test_what_was_announced_when_the_newest_stream_went_is_told_on_the_one
     async with gate.stream("GET", session) as old:
         async with gate.stream("GET", session):
             await trio.testing.wait_all_tasks_blocked()
-            gate.app.sessions.announce({TOOLS_CHANGED})
+            gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
         event = await old.next()
         assert (event.id, trio.current_time() < 1) == ("0-1", True)
 
@@ -168,12 +169,12 @@ async def test_what_another_stream_has_told_is_not_told_again(gate: Any, autojum
     session = await gate.open()
     async with gate.stream("GET", session) as old:
         async with gate.stream("GET", session) as new:
-            gate.app.sessions.announce({TOOLS_CHANGED})
+            gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
             assert (await new.next()).id == "0-1"
-        gate.app.sessions.announce({PROMPTS_CHANGED})
+        gate.app.sessions.announce(ListChange(frozenset({PROMPTS_CHANGED})))
         assert (await old.next()).id == "0-2"
     async with gate.stream("GET", session) as again:
-        gate.app.sessions.announce({TOOLS_CHANGED})
+        gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
         assert (await again.next()).id == "0-3"
 
 

@@ -309,7 +309,7 @@ async def test_changes_of_a_tenth_of_a_second_are_told_as_one(gate: Any, autojum
     session = await gate.open()
     async with gate.stream("GET", session) as stream:
         await trio.sleep(10)
-        gate.app.sessions.announce(CHANGED)
+        gate.app.sessions.announce(ListChange(CHANGED))
         await stream.next()
         assert trio.current_time() == pytest.approx(10.1)
 
