@@ -74,6 +74,7 @@ class HypercornConnection(TCPServer):
             pass
         finally:
             self._timekeeper.forget(self)
+            self._timekeeper.forget(self._outgoing)
             await trio.aclose_forcefully(self.stream)
 
     async def _shake_hands(self) -> bool:
