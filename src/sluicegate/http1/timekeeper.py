@@ -95,14 +95,13 @@ class Timekeeper:
         while self._heap and self._heap[0][0] <= now:
             at, _, timed = heapq.heappop(self._heap)
             if at != timed.looked_at:
-                self._stale -= 1
-                continue  # another look has taken its place
-            timed.looked_at = NEVER
-            if timed.expires_at <= now:
-                timed.expires_at = NEVER
+                self._stale -= 1  # another look has taken its place
+            elif timed.expires_at > now:
+                timed.looked_at = NEVER
+                self.watch(timed, timed.expires_at)
+            else:
+                timed.looked_at = timed.expires_at = NEVER
                 await timed.expire()
                 expired += 1
                 if expired % AT_ONCE == 0:
                     await trio.sleep(PAUSE_SECONDS)
-            else:
-                self.watch(timed, timed.expires_at)
