@@ -255,3 +255,29 @@ async def test_who_makes_room_makes_it_for_one(autojump_clock: object) -> None:
             stream._put(memoryview(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
         answers = [await rest(stream) for stream in newcomers]
         assert sorted(answer.startswith(b"HTTP/1.1 200") for answer in answers) == [False, True]
+
+
+async def test_an_application_hears_of_the_end_after_the_last_answer(autojump_clock: object) -> None:
+    """Also where there was a time without any connection before."""
+    heard: list[tuple[str, float]] = []
+
+    async def living(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await app(scope, receive, send)
+            return
+        for _ in range(2):
+            kind = (await receive())["type"]
+            heard.append((kind, trio.current_time()))
+            await send({"type": f"{kind}.complete"})
+
+    async with front(application=living) as gate:
+        for path in (b"/", b"/slow"):
+            stream = await gate.connect()
+            await stream.send_all(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+            if path == b"/":
+                await rest(stream)
+            await trio.testing.wait_all_tasks_blocked()
+        gate.accept.cancel()
+        assert (await rest(stream)).endswith(b"0 bytes by http")
+        await trio.testing.wait_all_tasks_blocked()
+    assert heard == [("lifespan.startup", 0), ("lifespan.shutdown", 5)]

@@ -189,6 +189,7 @@ TARGETS = [
     accepted("absolute target without a path", b"GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", b"http://a?b", b"")),
     refused("absolute target of another host", b"POST http://evil/mcp HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("absolute target with a user", b"GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n"),
+    refused("absolute target with a user in 1.0", b"GET http://u@a/ HTTP/1.0\r\n\r\n"),
     refused("absolute target without a host", b"GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("absolute target of another scheme", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("no Host", b"POST /mcp HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),

@@ -166,3 +166,17 @@ async def test_a_proxy_that_is_not_there_or_silent_is_named_or_bounded(down: boo
 def test_a_proxy_that_cannot_be_used_is_refused_at_once(proxy: str) -> None:
     with pytest.raises(ValueError, match="proxy"):
         open_client(parse_address("http://far.test").origin, open_stream=FarSide().open_stream, proxy=proxy)
+
+
+async def test_a_proxy_that_breaks_the_connection_is_told_from_one_that_says_no(autojump_clock: trio.testing.MockClock) -> None:
+    far = FarSide()
+
+    async def open_and_break(host: str, port: int) -> trio.abc.Stream:
+        stream = await far.open_stream(host, port)
+        await (await far.accept()).close()
+        return stream
+
+    url = parse_address("https://far.test").origin
+    async with open_client(url, open_stream=open_and_break, proxy=PROXY) as client:
+        with pytest.raises(Unreachable, match="broke the connection instead of opening a tunnel"):
+            await client.request(b"GET", b"/")
