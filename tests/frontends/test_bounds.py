@@ -196,8 +196,8 @@ async def test_the_opening_of_a_session_counts_as_large_as_all_else(
 async def test_of_256_mebibytes_for_large_requests_one_has_what_is_left_for_all_others(more: int, is_taken: bool) -> None:
     table = table_of()
     session = opened(table)
-    assert table.may_hold(session, 100 * MIB)
-    assert table.may_hold(session, 56 * MIB + more) is is_taken
+    assert table.may_hold(session.owner, 100 * MIB)
+    assert table.may_hold(session.owner, 56 * MIB + more) is is_taken
     await trio.lowlevel.checkpoint()
 
 

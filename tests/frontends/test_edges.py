@@ -273,7 +273,7 @@ async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_
         session = table.open(Opening("2025-11-25", {}), Principal(who))
         assert isinstance(session, Session)
         taken = 0
-        while table.may_stream(session):
+        while table.may_stream(session.owner):
             table.begin_stream(session, Downlink(trio.sleep_forever))
             taken += 1
         assert taken == share

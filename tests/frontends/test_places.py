@@ -301,7 +301,7 @@ async def test_of_the_room_for_large_requests_one_has_half_and_the_next_half_of_
     home = house(10)
     for who, most in (("a", MOST_OPEN_BYTES // 2), ("b", MOST_OPEN_BYTES // 4), ("c", MOST_OPEN_BYTES // 8)):
         session, held = home.open(who), 0
-        while home.table.may_hold(session, 1 << 20):
+        while home.table.may_hold(session.owner, 1 << 20):
             held += 1 << 20
         assert held == most
 
@@ -381,6 +381,6 @@ async def test_a_large_request_that_has_its_answer_leaves_all_its_room(autojump_
     home = house(10)
     session = home.open("a")
     for _ in range(100):
-        assert home.table.may_hold(session, MOST_OPEN_BYTES // 4)
-        home.table.let_go(session, MOST_OPEN_BYTES // 4)
+        assert home.table.may_hold(session.owner, MOST_OPEN_BYTES // 4)
+        home.table.let_go(session.owner, MOST_OPEN_BYTES // 4)
     assert (session.owner.open_bytes, home.table._open_bytes) == (0, 0)

@@ -114,12 +114,13 @@ class Town:
 
     def hold(self) -> None:
         size = self.chance.choice([70_000, 4_000_000, MOST_OPEN_BYTES // 3])
-        if (session := self.some()) and self.table.may_hold(session, size):
+        if (session := self.some()) and self.table.may_hold(session.owner, size):
             self.holding.append((session, size))
 
     def let_go(self) -> None:
         if self.holding:
-            self.table.let_go(*self.holding.pop(self.chance.randrange(len(self.holding))))
+            session, size = self.holding.pop(self.chance.randrange(len(self.holding)))
+            self.table.let_go(session.owner, size)
 
     def look(self) -> None:
         """What is true at any time."""

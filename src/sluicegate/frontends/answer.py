@@ -20,7 +20,7 @@ from .session_table import SessionTable
 from .sessions import Session, version_header
 from .stream import Downlink, EventLog
 
-__all__ = ["PostAnswer", "listen"]
+__all__ = ["DEBOUNCE_SECONDS", "KEEP_ALIVE_SECONDS", "STREAM_HEADERS", "PostAnswer", "listen"]
 
 KEEP_ALIVE_SECONDS = 30.0
 """A silent stream gets a comment that often, so that nobody between us and the client takes it for dead."""
@@ -28,7 +28,7 @@ RETRY_MS = 1000
 DEBOUNCE_SECONDS = 0.1
 """Several backends that come up together make one ``list_changed`` of each kind."""
 _ANSWERED = (Request, Malformed)
-_STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
 @attrs.define(eq=False)
@@ -78,7 +78,7 @@ class PostAnswer:
             self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
             if self.held:
-                self.table.let_go(self.session, self.held)
+                self.table.let_go(self.session.owner, self.held)
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
             if self.log is not None:
                 self.log.end()
@@ -228,7 +228,7 @@ async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
 
 async def start_events(http: HttpRequest, session: Session, event_id: str, extra: Headers = ()) -> None:
     """Begin a stream; clients that know how get an id to come back with before anything has happened (P-63)."""
-    await http.start(200, (*_STREAM_HEADERS, *version_header(session.version), *extra))
+    await http.start(200, (*STREAM_HEADERS, *version_header(session.version), *extra))
     await http.send_part(format_event(b"", id=event_id, retry=RETRY_MS) if session.version in PRIMED else format_comment("stream"))
 
 

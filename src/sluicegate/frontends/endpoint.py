@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 
 import attrs
 import trio
 
 from ..protocol import faults
 from ..protocol.calls import Call, Caller, Handler, Layer, Reply
+from ..protocol.capabilities import read_capabilities
 from ..protocol.clientele import MANY, Clientele
-from ..protocol.eras import HANDSHAKE, negotiate
+from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN, negotiate
 from ..protocol.log_levels import LEVELS
-from ..protocol.members import TOO_MANY
-from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
+from ..protocol.messages import EMPTY, Params, Raw, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..routing.directory import Directory
 from ..settings.clients import ClientLimits
@@ -24,13 +24,6 @@ from ..sources import Sources
 from .client_home import ClientHome
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
-
-LARGEST_CAPABILITIES = 64 * 1024
-"""Bytes of what a client says that it can do."""
-MOST_KEPT = 2048
-"""Bytes of it that are kept as long as the session, of which there may be many; of more only the names are."""
-CAPABILITIES = frozenset({"elicitation", "experimental", "extensions", "roots", "sampling", "tasks"})
-"""Those that the protocol knows. The names of others would be kept as long as a session, and mean nothing to us."""
 
 
 @attrs.frozen(field_transformer=own_first)
@@ -86,9 +79,12 @@ class Endpoint:
     """Who the clients are, as backends are told."""
     own: Mapping[str, Handler] = attrs.field(init=False)
     """By method, for those that we answer ourselves; every other one is the `handler`'s."""
+    _alone: Mapping[str, Handler] = attrs.field(init=False)
+    """The same for requests that belong to no session, in which there are fewer methods (P-6)."""
 
     def __attrs_post_init__(self) -> None:
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
+        self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
 
     async def handle(self, call: Call) -> Reply:
         """Answer a call, whatever its method is."""
@@ -97,6 +93,10 @@ class Endpoint:
     def home(self, owner: tuple[str, str] = ("", "")) -> ClientHome:
         """Where what is kept for one client alone lives; whose session it is, where that is known."""
         return ClientHome(owner, self.homes)
+
+    async def handle_alone(self, call: Call) -> Reply:
+        """Answer a call that belongs to no session."""
+        return await self._alone.get(call.method, self.handler)(call)
 
     def declares(self, caller: Caller, capability: str) -> bool:
         """Whether a client is told of a capability now."""
@@ -126,6 +126,18 @@ class Endpoint:
             answer["instructions"] = catalogue.instructions
         return Reply(Raw(encode(answer)))
 
+    async def _discover(self, call: Call) -> Reply:
+        """Who we are, for clients that open no session (P-5)."""
+        if call.caller.era not in MODERN:
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(faults.unknown_method(call.method))
+        await self.settled()
+        catalogue = self.directory.seen_by(call.caller)
+        answer: dict[str, object] = {"supportedVersions": MODERN, "capabilities": Raw(catalogue.capabilities)}
+        if catalogue.instructions:
+            answer["instructions"] = catalogue.instructions
+        return Reply(Raw(encode(answer)))
+
     async def _ping(self, _call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
         return Reply(EMPTY)
@@ -151,10 +163,18 @@ class Endpoint:
 
 _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
     HANDSHAKE: Endpoint._initialize,  # noqa: SLF001
+    DISCOVER: Endpoint._discover,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
     "logging/setLevel": Endpoint._set_level,  # noqa: SLF001
 } | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001
 """The methods that we answer ourselves."""
+_WITH_SESSIONS = frozenset({HANDSHAKE, "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Methods that mean nothing without a session."""
+
+
+async def _unknown(call: Call) -> Reply:
+    await trio.lowlevel.checkpoint()
+    return Reply.failed(faults.unknown_method(call.method))
 
 
 @attrs.frozen
@@ -164,7 +184,7 @@ class Opening:
     version: str
     """The revision that both will speak."""
     capabilities: Params
-    """Of `CAPABILITIES`, each whole."""
+    """Those that the protocol knows, each whole."""
 
 
 def read_version(params: Params) -> str | faults.Fault:
@@ -178,20 +198,5 @@ def read_opening(params: Params) -> Opening | faults.Fault:
     version = read_version(params)
     if isinstance(version, faults.Fault):
         return version
-    raw = params.get("capabilities", EMPTY)
-    if memoryview(raw).nbytes > LARGEST_CAPABILITIES:
-        return faults.client_mistake(f'"capabilities" must not have more than {LARGEST_CAPABILITIES} bytes')
-    capabilities = decode_object(raw)
-    if isinstance(capabilities, Malformed):
-        why = TOO_MANY if capabilities.message == TOO_MANY else "it must be an object"
-        return faults.client_mistake(f'"capabilities" cannot be read: {why}')
-    known = [(name, bytes(capabilities[name])) for name in sorted(CAPABILITIES & capabilities.keys())]
-    if sum(len(value) for _name, value in known) > MOST_KEPT:
-        known = [(name, b"{}") for name, _value in known]
-    return Opening(version, _kept(tuple(known)))
-
-
-@lru_cache
-def _kept(known: tuple[tuple[str, bytes], ...]) -> Params:
-    """One object for all clients that can do the same."""
-    return {name: Raw(value) for name, value in known}
+    capabilities = read_capabilities(params.get("capabilities", EMPTY), "capabilities")
+    return capabilities if isinstance(capabilities, faults.Fault) else Opening(version, capabilities)

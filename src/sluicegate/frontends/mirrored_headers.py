@@ -1,6 +1,6 @@
 """Headers that repeat what the body says (HTTP-15, P-43 … P-46): those between client and gateway route and judge by them, so they must be true.
 
-Clients of the revisions with a handshake need not send them.
+Clients of the revisions with a handshake need not send them, all others have to.
 """
 
 from __future__ import annotations
@@ -26,23 +26,29 @@ _LONGEST_NUMBER = 64
 """Digits that are compared as a number; what is longer has to be the same text."""
 
 
-def contradiction(headers: RequestHeaders, message: Message | None, catalogue: Catalogue) -> str | None:
-    """How headers that repeat the body contradict it, or None. ``message`` is None for a batch, which has no one method."""
+def contradiction(headers: RequestHeaders, message: Message | None, catalogue: Catalogue, *, required: bool = False) -> str | None:
+    """How headers that repeat the body contradict it, or None. ``message`` is None for a batch, which has no one method.
+
+    ``required``: those that are missing contradict it, too.
+    """
     method, params = (message.method, message.params) if isinstance(message, Request | Notification) else (None, {})
-    if wrong := _differs("Mcp-Method", headers.all(_METHOD), method, 'the "method" of the body'):
+    if wrong := _differs("Mcp-Method", headers.all(_METHOD), method, 'the "method" of the body', required=required):
         return wrong
     key = "taskId" if method is not None and method.startswith("tasks/") else NAMED_BY.get(method or "")
-    if key is not None and (wrong := _differs("Mcp-Name", headers.all(_NAME), read_text(params, key), f'"{key}" of the body')):
-        return wrong
-    if method == "tools/call" and any(PARAM in name for name in headers.fields):
-        return _params_differ(headers, params, mirrored_arguments(catalogue))
+    if key is not None:
+        told = read_text(params, key)
+        needed = required and told is not None and method in NAMED_BY  # tasks are not offered here, so nobody has to name one
+        if wrong := _differs("Mcp-Name", headers.all(_NAME), told, f'"{key}" of the body', required=needed):
+            return wrong
+    if method == "tools/call" and (required or any(PARAM in name for name in headers.fields)):
+        return _params_differ(headers, params, mirrored_arguments(catalogue), required=required)
     return None
 
 
-def _differs(header: str, values: Sequence[bytes], told: str | None, where: str) -> str | None:
-    """What is wrong with a header that repeats a text, if it is there."""
+def _differs(header: str, values: Sequence[bytes], told: str | None, where: str, *, required: bool) -> str | None:
+    """What is wrong with a header that repeats a text, or with its not being there."""
     if not values:
-        return None
+        return f"{header} is missing" if required else None
     value = _read(values)
     if isinstance(value, _Wrong):
         return f"{header} {value}"
@@ -72,13 +78,16 @@ def _read(values: Sequence[bytes]) -> str | _Wrong:
     return _Wrong("is no proper base64 of UTF-8 between =?base64? and ?=")
 
 
-def _params_differ(headers: RequestHeaders, params: Params, mirrored: Mapping[str, Sequence[Argument]]) -> str | None:
+def _params_differ(headers: RequestHeaders, params: Params, mirrored: Mapping[str, Sequence[Argument]], *, required: bool) -> str | None:
     """What is wrong with the headers for arguments. Those that the tool does not know mean nothing."""
     for argument in mirrored.get(read_text(params, "name") or "", ()):
         values = headers.all(PARAM + argument.header.encode())
+        header = f"Mcp-Param-{argument.header}"
         if not values:
+            if required and not _is_absent(_argument(params, argument.path)):
+                return f"{header} is missing"
             continue
-        header, value = f"Mcp-Param-{argument.header}", _read(values)
+        value = _read(values)
         if isinstance(value, _Wrong):
             return f"{header} {value}"
         if not _agrees(value, _argument(params, argument.path), argument):
@@ -94,9 +103,13 @@ def _argument(params: Params, path: Sequence[str]) -> Raw | None:
     return raw
 
 
+def _is_absent(raw: Raw | None) -> bool:
+    return raw is None or bytes(raw) == b"null"
+
+
 def _agrees(value: str, raw: Raw | None, argument: Argument) -> bool:
     """Whether a header says what an argument is; who sends a header has to send the argument, too (null is none)."""
-    if raw is None or bytes(raw) == b"null":
+    if raw is None or _is_absent(raw):
         return False
     if bytes(raw)[:1] == b'"':
         return text(raw) == value

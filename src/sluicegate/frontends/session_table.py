@@ -20,6 +20,7 @@ from .client_home import ClientHome
 from .endpoint import Limits, Opening
 from .exchange import Exchange
 from .large_events import LargeEvents
+from .listeners import Listeners
 from .news import News
 from .owners import Owner, Owners
 from .session_statistics import SessionStatistics
@@ -75,6 +76,8 @@ class SessionTable:
     _kept_bytes: int = attrs.field(default=0, init=False)
     _open_bytes: int = attrs.field(default=0, init=False)
     _chores: Chores = attrs.field(factory=Chores, init=False)
+    listeners: Listeners = attrs.field(default=attrs.Factory(lambda self: Listeners(self._chores), takes_self=True), init=False)
+    """Who hears of changes without a session."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -83,9 +86,8 @@ class SessionTable:
         """How many there are now."""
         return SessionStatistics(len(self._sessions), self.streams, len(self.orphans))
 
-    def may_stream(self, session: Session) -> bool:
-        """Whether its owner may have one more stream: each keeps a connection, and he may have as many as are left for all others."""
-        owner = session.owner
+    def may_stream(self, owner: Owner) -> bool:
+        """Whether he may have one more stream: each keeps a connection, and he may have as many as are left for all others."""
         return not any(owner.key) or owner.streams < self.limits.max_streams - self.streams
 
     def begin_stream(self, session: Session, downlink: Downlink) -> None:
@@ -165,23 +167,24 @@ class SessionTable:
         """Lists changed: tell every session that sees them."""
         told = [session for session in self._sessions.values() if session.tell(change.told_to(session.caller))]
         self._chores.do([downlink.ring for session in told for downlink in session.listeners[-1:]])
+        self.listeners.announce(change)
 
     def hang_up(self) -> None:
         """End all GET streams, as a drain begins; answers to POSTs go on."""
         self._chores.do([downlink.hang_up for session in self._sessions.values() for downlink in session.listeners])
+        self.listeners.hang_up()
 
-    def may_hold(self, session: Session, size: int) -> bool:
+    def may_hold(self, owner: Owner, size: int) -> bool:
         """Whether there is room for a large request of so many bytes; then it counts until `let_go`."""
-        owner = session.owner
         if owner.open_bytes + size > MOST_OPEN_BYTES - self._open_bytes:
             return False
         owner.open_bytes += size
         self._open_bytes += size
         return True
 
-    def let_go(self, session: Session, size: int) -> None:
+    def let_go(self, owner: Owner, size: int) -> None:
         """A large request has its answer."""
-        session.owner.open_bytes -= size
+        owner.open_bytes -= size
         self._open_bytes -= size
 
     def has_room_for_orphan(self, session: Session) -> bool:

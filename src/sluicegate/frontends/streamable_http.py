@@ -1,4 +1,4 @@
-"""Streamable HTTP for the revisions with a handshake: what POST, GET and DELETE on the endpoint mean."""
+"""Streamable HTTP: what POST, GET and DELETE on the endpoint mean."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import attrs
 
 from ..http1.fair_turns import FairTurns
 from ..protocol.batches import is_batch, read_batch
-from ..protocol.eras import BATCHES, LEGACY, OPENS
+from ..protocol.eras import BATCHES, LEGACY, MODERN, OPENS, SPOKEN
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
+from ..protocol.introduction import names_version
 from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from ..protocol.principal import Principal
@@ -19,6 +20,7 @@ from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
+from .modern.sessionless import Sessionless
 from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
@@ -35,6 +37,9 @@ class StreamableHttp:
     endpoint: Endpoint
     table: SessionTable
     turns: FairTurns
+    alone: Sessionless = attrs.field(
+        default=attrs.Factory(lambda self: Sessionless(self.endpoint, self.table), takes_self=True), init=False
+    )
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
 
@@ -42,8 +47,6 @@ class StreamableHttp:
     def answers(self) -> Mapping[str, Answer]:
         """What is answered, by method."""
         return {"GET": self._get, "POST": self._post, "DELETE": self._delete}
-
-    # -- POST
 
     async def _post(self, http: HttpRequest, principal: Principal) -> None:
         body = await self._read_body(http)
@@ -56,6 +59,10 @@ class StreamableHttp:
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
         elif isinstance(message := decode(body), Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
+        elif http.headers.protocol_version in MODERN or (
+            not isinstance(message, Response) and "_meta" in message.params and names_version(message.params)
+        ):
+            await self.alone.post(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
         elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self._seen(http, principal))) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method in OPENS:
@@ -71,7 +78,7 @@ class StreamableHttp:
 
     async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
         """Keep a large request until it has its answer, which begins at once; or refuse it, for want of room."""
-        if self.table.may_hold(answer.session, size):
+        if self.table.may_hold(answer.session.owner, size):
             answer.held = size
             return True
         answer.session.touch()
@@ -157,11 +164,9 @@ class StreamableHttp:
             session.receive(message, way)
         await http.respond(202, headers=version_header(session.version))
 
-    # -- GET and DELETE
-
     async def _get(self, http: HttpRequest, principal: Principal) -> None:
-        if self.draining:
-            await self.refuse_new(http)
+        if http.headers.protocol_version in MODERN or self.draining:
+            await (self.refuse_new(http) if self.draining else self.alone.refuse_verb(http))
             return
         accept = http.headers.accept
         if accept is None or not accepted(accept)[1]:
@@ -174,7 +179,7 @@ class StreamableHttp:
         if len(session.streams) >= self.endpoint.limits.max_streams_per_session:
             await self._refuse(http, 429, INVALID_REQUEST, f"this session has {len(session.streams)} open streams; close one")
             return
-        if not self.table.may_stream(session):
+        if not self.table.may_stream(session.owner):
             await self._refuse(http, 429, INVALID_REQUEST, f"you have {session.owner.streams} open streams; close one")
             return
         resumed = http.headers.last_event_id
@@ -190,17 +195,19 @@ class StreamableHttp:
             await self._refuse(http, 400, INVALID_REQUEST, f"nothing is kept after event {resumed!r}")
 
     async def _delete(self, http: HttpRequest, principal: Principal) -> None:
+        if http.headers.protocol_version in MODERN:
+            await self.alone.refuse_verb(http)
+            return
         session = await self._session(http, principal)
         if session is not None:
             self.table.end(session)
             await http.respond(200, headers=version_header(session.version))
 
-    # -- all of them
-
     async def refuse_new(self, http: HttpRequest) -> None:
         """Refuse a request because the gateway drains."""
-        headers = [(b"connection", b"close"), (b"retry-after", b"1")]
-        await self._refuse(http, 503, INVALID_REQUEST, "the gateway is going down", headers=headers)
+        await self._refuse(
+            http, 503, INVALID_REQUEST, "the gateway is going down", headers=[(b"connection", b"close"), (b"retry-after", b"1")]
+        )
 
     def _seen(self, http: HttpRequest, principal: Principal) -> Catalogue:
         """What is there for whoever has sent this request; one without a session is refused in a moment."""
@@ -214,10 +221,8 @@ class StreamableHttp:
         """The session that the request names; None if it was refused and answered."""
         version = http.headers.protocol_version
         if version is not None and version not in LEGACY:
-            data = {"supported": LEGACY, "requested": version}
-            await self._refuse(
-                http, 400, INVALID_REQUEST, f"Unsupported protocol version: {version!r}; send one of {', '.join(LEGACY)}", id=id, data=data
-            )
+            why = f"Unsupported protocol version: {version!r}; send one of {', '.join(SPOKEN)}"
+            await self._refuse(http, 400, INVALID_REQUEST, why, id=id, data={"supported": SPOKEN, "requested": version})
             return None
         session_id = http.headers.session_id
         if session_id is None:

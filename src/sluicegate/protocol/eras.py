@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ASSUMED", "BATCHES", "HANDSHAKE", "LEGACY", "NEWEST", "OPENS", "PRIMED", "negotiate"]
+__all__ = ["ASSUMED", "BATCHES", "DISCOVER", "HANDSHAKE", "LEGACY", "MODERN", "NEWEST", "OPENS", "PRIMED", "SPOKEN", "negotiate"]
 
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Revisions that open with a handshake, oldest first."""
+
+MODERN = ("2026-07-28",)
+"""Revisions without one: each request says of itself what it needs (P-1)."""
+SPOKEN = LEGACY + MODERN
+DISCOVER = "server/discover"
+"""With what one asks there who the server is."""
 
 HANDSHAKE = "initialize"
 """What they open with."""

@@ -1,0 +1,125 @@
+"""Requests of 2026-07-28 over HTTP: taken one by one, judged by what each says of itself (P-1 … P-6, P-40 … P-46)."""
+
+from __future__ import annotations
+
+import attrs
+
+from ...protocol import faults
+from ...protocol.calls import NAMED_BY, Call, Caller
+from ...protocol.eras import MODERN
+from ...protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED
+from ...protocol.faults import Fault
+from ...protocol.introduction import VERSION, Introduction, read_introduction, unsupported
+from ...protocol.messages import Message, Notification, Request, encode_error, read_text
+from ...protocol.principal import Principal
+from ...protocol.request_headers import RequestHeaders
+from ..endpoint import Endpoint
+from ..listeners import Listener
+from ..mirrored_headers import contradiction
+from ..request import Headers, HttpRequest
+from ..session_table import LARGE, SessionTable
+from .lone_answer import LoneAnswer
+from .stamp import Stamp, status_of
+from .subscriptions import LISTEN, counted, honoured, serve
+
+__all__ = ["Sessionless"]
+
+
+@attrs.define(eq=False)
+class Sessionless:
+    """Answers them."""
+
+    endpoint: Endpoint
+    table: SessionTable
+    """Of the sessions of all others, with whom these share what there is."""
+    _stamp: Stamp = attrs.field(init=False)
+
+    @_stamp.default
+    def _make_stamp(self) -> Stamp:
+        return Stamp(self.endpoint.name, self.endpoint.version)
+
+    async def refuse_verb(self, http: HttpRequest) -> None:
+        """There is nothing to GET or to DELETE (P-40)."""
+        message = f"{http.method} means nothing in revision {http.headers.protocol_version}; use POST"
+        await self._refuse(http, 405, INVALID_REQUEST, message, headers=[(b"allow", b"POST, OPTIONS")])
+
+    async def post(
+        self, http: HttpRequest, principal: Principal, message: Message, size: int, *, may_be_json: bool, may_stream: bool
+    ) -> None:
+        """Answer one message of so many bytes."""
+        if isinstance(message, Notification):  # there is none that would mean anything here
+            await http.respond(202)
+        elif not isinstance(message, Request):
+            await self._refuse(http, 400, INVALID_REQUEST, "this revision has no questions to clients, so send no answers")
+        elif isinstance(introduction := self._judged(http.headers, message), Fault):
+            await self._fail(http, message, introduction)
+        elif message.method == LISTEN:
+            await self._listen(http, principal, message, introduction, may_stream=may_stream)
+        else:
+            answer = LoneAnswer(self.endpoint, self._stamp, introduction, may_be_json, may_stream)
+            target = read_text(message.params, NAMED_BY.get(message.method, "")) or message.method
+            call = Call(message.method, target, introduction.params, Caller(introduction.version, introduction.capabilities, principal))
+            if size < LARGE:
+                await answer.run(http, message, call)
+            else:
+                await self._run_large(http, message, call, answer, size)
+
+    def _judged(self, headers: RequestHeaders, request: Request) -> Introduction | Fault:
+        """What a request says of itself, if all of it is right."""
+        if headers.protocol_version is None:
+            return _mismatch("MCP-Protocol-Version is missing")
+        introduction = read_introduction(request.params)
+        if isinstance(introduction, Fault):
+            return introduction
+        if b"mcp-protocol-version" in headers.several or headers.protocol_version != introduction.version:
+            return _mismatch(f'MCP-Protocol-Version is not "{VERSION}" of the body')
+        if introduction.version not in MODERN:
+            return unsupported(introduction.version)
+        wrong = contradiction(headers, request, self.endpoint.directory.current, required=True)
+        return introduction if wrong is None else _mismatch(wrong)
+
+    async def _run_large(self, http: HttpRequest, request: Request, call: Call, answer: LoneAnswer, size: int) -> None:
+        """A request that takes room until it has its answer; its owner's share is what sessions share, too."""
+        owner = self.table.owners.of(call.caller.principal.key, http.network)
+        if not self.table.may_hold(owner, size):
+            message = "too many large requests have no answer yet; send this one again when some have"
+            await self._refuse(http, 503, OVERLOADED, message, id=request.id, headers=[(b"retry-after", b"1")])
+            return
+        self.table.owners.add(owner, answer)
+        try:
+            await answer.run(http, request, call)
+        finally:
+            self.table.let_go(owner, size)
+            self.table.owners.remove(owner, answer)
+
+    async def _listen(
+        self, http: HttpRequest, principal: Principal, request: Request, introduction: Introduction, *, may_stream: bool
+    ) -> None:
+        if not may_stream:
+            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream", id=request.id)
+            return
+        await self.endpoint.settled()
+        caller = Caller(introduction.version, introduction.capabilities, principal)
+        granted = honoured(introduction.params, self.endpoint.directory.seen_by(caller))
+        if isinstance(granted, Fault):
+            await self._fail(http, request, granted)
+            return
+        owner = self.table.owners.of(principal.key, http.network)
+        if not self.table.may_stream(owner):
+            await self._refuse(http, 429, INVALID_REQUEST, f"you have {owner.streams} open streams; close one", id=request.id)
+            return
+        with counted(self.table, owner, Listener(request.id, frozenset(granted.values()), http.downlink, caller)) as listener:
+            await serve(http, listener, granted)
+
+    async def _fail(self, http: HttpRequest, request: Request, fault: Fault) -> None:
+        status = status_of(fault)
+        self.endpoint.refused(status, fault.message)
+        await http.respond(status, encode_error(request.id, fault.encode()))
+
+    async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", headers: Headers = ()) -> None:
+        self.endpoint.refused(status, message)
+        await http.refuse(status, code, message, id=id, headers=headers)
+
+
+def _mismatch(wrong: str) -> Fault:
+    return faults.client_mistake(f"Header mismatch: {wrong}", code=HEADER_MISMATCH, reason="header_mismatch")

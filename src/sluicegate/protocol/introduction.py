@@ -1,0 +1,92 @@
+"""What each request of a revision without a handshake says in its ``_meta`` about itself and its client (P-1, P-3)."""
+
+from __future__ import annotations
+
+import attrs
+
+from . import faults
+from .capabilities import read_capabilities
+from .eras import MODERN
+from .errors import UNSUPPORTED_VERSION
+from .faults import Fault
+from .log_levels import LEVELS
+from .members import Malformed, Params, Raw, decode_object
+from .messages import encode, read_text
+
+__all__ = [
+    "CAPABILITIES",
+    "INFO",
+    "LEVEL",
+    "SERVER",
+    "SUBSCRIPTION",
+    "VERSION",
+    "Introduction",
+    "names_version",
+    "read_introduction",
+    "unsupported",
+]
+
+_OURS = "io.modelcontextprotocol/"
+VERSION = f"{_OURS}protocolVersion"
+CAPABILITIES = f"{_OURS}clientCapabilities"
+INFO = f"{_OURS}clientInfo"
+LEVEL = f"{_OURS}logLevel"
+SUBSCRIPTION = f"{_OURS}subscriptionId"
+SERVER = f"{_OURS}serverInfo"
+
+_HOP_BY_HOP = frozenset({VERSION, CAPABILITIES, INFO, LEVEL, SUBSCRIPTION})
+"""What is said from one to the next alone: a backend is told our own, or none."""
+_VERSION = VERSION.encode()
+
+
+@attrs.frozen
+class Introduction:
+    """Who asks, and what he can do; for one request."""
+
+    version: str
+    capabilities: Params
+    level: int | None
+    """The rank of the level from which on log lines about it are wanted; None for none at all (P-121)."""
+    params: Params
+    """The request's parameters without what was read."""
+
+
+def names_version(params: Params) -> bool:
+    """Whether a message says of itself that it is of such a revision; not whether it says so well (P-8)."""
+    meta = params.get("_meta")
+    return meta is not None and _VERSION in bytes(meta)
+
+
+def read_introduction(params: Params) -> Introduction | Fault:
+    """Read it, or say what is wrong; whose client names itself or not is all the same (P-3)."""
+    if "_meta" not in params:
+        return faults.client_mistake(f'"_meta" is missing; say there "{VERSION}" and "{CAPABILITIES}"')
+    meta = decode_object(params["_meta"])
+    if isinstance(meta, Malformed):
+        return faults.client_mistake('"_meta" must be an object')
+    version = read_text(meta, VERSION)
+    if version is None:
+        return faults.client_mistake(f'"{VERSION}" in "_meta" must be a string')
+    if CAPABILITIES not in meta:
+        return faults.client_mistake(f'"{CAPABILITIES}" is missing in "_meta"; an empty object will do')
+    capabilities = read_capabilities(meta[CAPABILITIES], CAPABILITIES)
+    if isinstance(capabilities, Fault):
+        return capabilities
+    level = read_text(meta, LEVEL)
+    if LEVEL in meta and level not in LEVELS:
+        return faults.client_mistake(f'"{LEVEL}" must be one of {", ".join(LEVELS)}')
+    rest = {key: raw for key, raw in meta.items() if key not in _HOP_BY_HOP}
+    own = {key: raw for key, raw in params.items() if key != "_meta"}
+    return Introduction(
+        version, capabilities, None if level is None else LEVELS[level], own | {"_meta": Raw(encode(rest))} if rest else own
+    )
+
+
+def unsupported(version: str) -> Fault:
+    """The revision is none of those without a handshake that we speak (P-4)."""
+    fault = faults.client_mistake(
+        f"Unsupported protocol version: {version!r}; send one of {', '.join(MODERN)}",
+        code=UNSUPPORTED_VERSION,
+        reason="unsupported_version",
+    )
+    return attrs.evolve(fault, details={"supported": Raw(encode(MODERN)), "requested": Raw(encode(version))})
