@@ -20,7 +20,7 @@ def results(runs: Sequence[Run], places: Sequence[str], scenarios: Sequence[str]
     for run in runs:
         for place in dict.fromkeys((DIRECT, *places)):
             print(f"\r{run.name}, {place} …\033[K", end="", file=sys.stderr, flush=True)
-            with tempfile.TemporaryDirectory() as name, PLACES[place](Path(name)) as url:
+            with tempfile.TemporaryDirectory() as name, PLACES[place](Path(name), run.revision) as url:
                 found[run.name, place] = run_suite(run, url, Path(name) / "results", scenarios)
     print("\r\033[K", end="", file=sys.stderr)
     return found

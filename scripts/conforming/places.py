@@ -13,7 +13,7 @@ from scripts.benchmark.processes import free_port, running
 
 from .install import everything_server
 
-__all__ = ["PLACES", "fixture", "gateway_before", "over_http"]
+__all__ = ["PLACES", "fixture", "gateway_before", "over_http", "settings"]
 
 SERVING = r"(http://[0-9.]+:\d+)"
 ADAPTER = Path(__file__).with_name("adapter.py")
@@ -23,25 +23,31 @@ def _path() -> str:
     return f"{everything_server()}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
 
 
+def settings(revision: str) -> str:
+    """Of a backend that is spoken to in that revision, and may ask its clients in every one."""
+    return f'revision = "{revision}"\nsessions = "{"shared" if revision == "2026-07-28" else "per_client"}"\n'
+
+
 @contextmanager
-def fixture(folder: Path) -> Iterator[str]:
-    """The SDK's server with all that the suite looks for, over HTTP; its URL."""
+def fixture(folder: Path, revision: str = "") -> Iterator[str]:
+    """The SDK's server with all that the suite looks for, over HTTP; its URL. It speaks all revisions."""
+    del revision
     port = free_port()
     command = [sys.executable, "-m", "mcp_everything_server", "--port", str(port), "--log-level", "WARNING"]
     with running("fixture", command, folder, port=port, env={"PYTHONPATH": _path()}):
         yield f"http://localhost:{port}/mcp"
 
 
-def over_http(url: str, name: str = "everything", namespace: str = "") -> str:
+def over_http(url: str, name: str = "everything", namespace: str = "", more: str = "") -> str:
     """A backend."""
-    return f'[[backends]]\nname = "{name}"\nnamespace = "{namespace}"\ntransport = "http"\nurl = "{url}"\n'
+    return f'[[backends]]\nname = "{name}"\nnamespace = "{namespace}"\ntransport = "http"\nurl = "{url}"\n{more}'
 
 
-def _over_stdio(name: str = "everything", namespace: str = "") -> str:
+def _over_stdio(name: str = "everything", namespace: str = "", more: str = "") -> str:
     command = [sys.executable, "-c", "from mcp_everything_server.server import mcp; mcp.run()"]
     return (
         f'[[backends]]\nname = "{name}"\nnamespace = "{namespace}"\ntransport = "stdio"\n'
-        f"command = {json.dumps(command[0])}\nargs = {json.dumps(command[1:])}\nenv = {{ PYTHONPATH = {json.dumps(_path())} }}\n"
+        f"command = {json.dumps(command[0])}\nargs = {json.dumps(command[1:])}\nenv = {{ PYTHONPATH = {json.dumps(_path())} }}\n{more}"
     )
 
 
@@ -55,34 +61,34 @@ def gateway_before(folder: Path, *backends: str) -> Iterator[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[str]:
-    with fixture(folder) as url, gateway_before(folder, over_http(url)) as through:
+def _alone(folder: Path, revision: str) -> Iterator[str]:
+    with fixture(folder) as url, gateway_before(folder, over_http(url, more=settings(revision))) as through:
         yield through
 
 
 @contextmanager
-def _with_decoy(folder: Path) -> Iterator[str]:
+def _with_decoy(folder: Path, revision: str) -> Iterator[str]:
     """A second server that has everything too, under a prefix: nothing of it may get in the way."""
-    with fixture(folder) as url, gateway_before(folder, _over_stdio("decoy", "decoy"), over_http(url)) as through:
+    with fixture(folder) as url, gateway_before(folder, _over_stdio("decoy", "decoy"), over_http(url, more=settings(revision))) as through:
         yield through
 
 
 @contextmanager
-def _prefixed(folder: Path) -> Iterator[str]:
+def _prefixed(folder: Path, revision: str) -> Iterator[str]:
     """The names have a prefix, which an adapter between suite and gateway takes away again."""
-    with fixture(folder) as url, gateway_before(folder, over_http(url, namespace="every")) as through:
+    with fixture(folder) as url, gateway_before(folder, over_http(url, namespace="every", more=settings(revision))) as through:
         port = free_port()
         with running("adapter", [sys.executable, ADAPTER, str(port), through, "every"], folder, port=port):
             yield f"http://localhost:{port}/mcp"
 
 
 @contextmanager
-def _stdio(folder: Path) -> Iterator[str]:
-    with gateway_before(folder, _over_stdio()) as through:
+def _stdio(folder: Path, revision: str) -> Iterator[str]:
+    with gateway_before(folder, _over_stdio(more=settings(revision))) as through:
         yield through
 
 
-PLACES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+PLACES: dict[str, Callable[[Path, str], AbstractContextManager[str]]] = {
     "direct": fixture,
     "alone": _alone,
     "decoy": _with_decoy,

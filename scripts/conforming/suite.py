@@ -44,6 +44,11 @@ class Run:
     """Of the suite."""
     options: tuple[str, ...]
 
+    @property
+    def revision(self) -> str:
+        """In which the backend is spoken to: the suite's own, as it is without a gateway."""
+        return "2026-07-28" if "2026-07-28" in self.options else "2025-11-25"
+
 
 RUNS = (
     Run("0.1.16 active", STABLE, ("--suite", "active")),

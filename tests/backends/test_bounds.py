@@ -170,6 +170,9 @@ class Paging:
         self.asked += 1
         return Reply(Raw(self.page(self.asked)))
 
+    def speak(self, version: str) -> None:
+        raise AssertionError(version)
+
     def tell(self, method: str, params: Params) -> None:
         raise AssertionError
 

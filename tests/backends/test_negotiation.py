@@ -38,6 +38,9 @@ class Picky:
             return Reply(Raw(encode({"protocolVersion": version, "capabilities": {}})))
         return Reply.failed(faults.backend_error("b", Raw(encode(self.error))))
 
+    def speak(self, version: str) -> None:
+        del version
+
     def tell(self, method: str, params: Params) -> None:
         del method, params
 

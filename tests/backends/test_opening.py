@@ -28,10 +28,10 @@ class Silent:
 
     declared: list[Params] = attrs.field(factory=list)
 
-    async def __call__(self, session: BackendSession, declared: Params) -> Hello:
+    async def __call__(self, session: BackendSession, declared: Params) -> tuple[Hello, BackendSession]:
         await trio.lowlevel.checkpoint()
         self.declared.append(declared)
-        return Hello("none", {"tools": EMPTY}, {})
+        return Hello("none", {"tools": EMPTY}, {}), session
 
 
 async def test_a_conversation_opens_as_its_opener_does_it_time_and_again(autojump_clock: trio.testing.MockClock) -> None:

@@ -81,6 +81,9 @@ class Deaf:
             return Reply.failed(faults.backend_error("b", Raw(encode({"code": self.code, "message": "no"}))))
         return Reply(Raw(encode(self.page | {"nextCursor": f"after {read_text(call.params, 'cursor')}"})))
 
+    def speak(self, version: str) -> None:
+        del version
+
     def tell(self, method: str, params: Params) -> None:
         del method, params
 

@@ -28,6 +28,7 @@ OTHERWISE: dict[str, Any] = {
     "tls": BackendTlsConfig(ca="ca.pem"),
     "proxy": "http://proxy.example",
     "sessions": "per_client",
+    "revision": "2026-07-28",
     "fidelity": "strict",
     "connect_timeout_seconds": 3.0,
     "max_sessions": 3,

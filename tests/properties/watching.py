@@ -210,6 +210,9 @@ class _Session:
         finally:
             self.watch.end(attempt, reply)
 
+    def speak(self, version: str) -> None:
+        self.inner.speak(version)
+
     def tell(self, method: str, params: Params) -> None:
         self.inner.tell(method, params)
 

@@ -33,9 +33,11 @@ _EMPTY_CURSOR = b'""'
 class HandshakeFailed(Exception):
     """The backend was reached, but no conversation came about; the message says why, to the operator."""
 
-    def __init__(self, why: Why, *, lasting: bool = False) -> None:
+    def __init__(self, why: Why, *, lasting: bool = False, fault: Fault | None = None) -> None:
         super().__init__(str(why))
         self.why = why
+        self.fault = fault
+        """What the backend answered, where that is why."""
         self.lasting = lasting
         """The next try would fail in the same way."""
 
@@ -49,9 +51,10 @@ class Handshake:
     version: str = "0"
     _negotiation: Negotiation = attrs.field(factory=Negotiation, init=False)
 
-    async def __call__(self, session: BackendSession, declared: Params) -> Hello:
+    async def __call__(self, session: BackendSession, declared: Params) -> tuple[Hello, BackendSession]:
         """Shake hands."""
-        return await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
+        hello = await shake_hands(session, name=self.name, version=self.version, negotiation=self._negotiation, declared=declared)
+        return hello, session
 
 
 async def shake_hands(
@@ -68,7 +71,7 @@ async def shake_hands(
         if reply.fault is None or not asked.step(reply.fault):
             break
     if reply.fault is not None:
-        raise HandshakeFailed(refusal(reply.fault), lasting=reply.fault.lasting)
+        raise HandshakeFailed(refusal(reply.fault), lasting=reply.fault.lasting, fault=reply.fault)
     members = decode_object(reply.result)
     if isinstance(members, Malformed):
         raise HandshakeFailed(Why("its answer to initialize is no object"))

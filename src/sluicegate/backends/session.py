@@ -32,6 +32,10 @@ class BackendSession(Protocol):
         """
         ...
 
+    def speak(self, version: str) -> None:
+        """From now on all is of that revision, which has no handshake from which the session could know it."""
+        ...
+
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; never blocks. Dropped if the session has closed."""
         ...
@@ -44,8 +48,11 @@ class BackendSession(Protocol):
 class Opener(Protocol):
     """A way to open conversations with one backend: the handshake of its era, or what takes the place of one."""
 
-    async def __call__(self, session: BackendSession, declared: Params) -> Hello:
-        """Find out who is there, and say what its client can do; raises `HandshakeFailed` where no conversation comes about."""
+    async def __call__(self, session: BackendSession, declared: Params) -> tuple[Hello, BackendSession]:
+        """Find out who is there, and say what its client can do; raises `HandshakeFailed` where no conversation comes about.
+
+        The session that comes back is the one to be used from then on.
+        """
         ...
 
 

@@ -22,6 +22,8 @@ from ..protocol.why import Why
 from .doubling import doubled
 from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .link import Link, Phase, State
+from .modern.introduced import Introduced
+from .modern.upstream import listen
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed, Opener
 
@@ -123,14 +125,14 @@ class Supervisor:
 
     async def _serve(self, starting: trio.CancelScope) -> Why:
         link = self.link
-        async with link.connector(link) as session:
+        async with link.connector(link) as opened:
             link.phase = Phase.INITIALIZE
             try:
-                declared = await self._declared(session, starting)
-                hello = await self.opener(session, declared)
+                declared = await self._declared(opened, starting)
+                hello, session = await self.opener(opened, declared)
                 offer = await read_offer(session, hello, backend=link.name, strict=link.strict)
             finally:
-                self._noticed = Noticed.of(session)
+                self._noticed = Noticed.of(opened)
             starting.deadline = float("inf")
             self._was_ready = True
             self._patience.ready()
@@ -163,6 +165,8 @@ class Supervisor:
             self._open_to_calls(session, offer, living)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_lists_fresh, session, offer)
+                if isinstance(session, Introduced):
+                    nursery.start_soon(listen, session, self.link, offer.hello)
                 if health is not None:
                     nursery.start_soon(health.watch, session)
                 why = await session.wait_closed()
@@ -172,7 +176,8 @@ class Supervisor:
 
     def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
         link = self.link
-        link.session, link.offer = session, offer
+        link.session = session
+        self._offers(session, offer)
         if link.health is not None:
             link.health.begin(link.tick, living.cancel)
         log.info(
@@ -183,6 +188,13 @@ class Supervisor:
             offers={kind.member: len(items) for kind, items in offer.lists.items() if items},
         )
         link.enter(State.READY, NOTHING)
+
+    def _offers(self, session: BackendSession, offer: Offer) -> Offer:
+        """This is what there is now."""
+        self.link.offer = offer
+        if isinstance(session, Introduced):
+            session.know(offer)
+        return offer
 
     async def _keep_lists_fresh(self, session: BackendSession, offer: Offer) -> None:
         """Read a list again when the backend says that it changed; a failed reading keeps the old one (CORE-50)."""
@@ -195,8 +207,7 @@ class Supervisor:
                 with trio.move_on_after(self.connect_seconds):
                     listed = await read_list(session, kind, backend=link.name, strict=link.strict)
                     if not isinstance(listed, Fault):
-                        offer = offer.with_list(kind, listed)
-                        link.offer = offer
+                        offer = self._offers(session, offer.with_list(kind, listed))
                         link.on_lists()
             await trio.sleep(REST_SECONDS)
 

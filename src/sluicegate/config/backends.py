@@ -88,6 +88,8 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     """Whether the gateway must not start without it."""
     connect_timeout_seconds: float = attrs.field(default=30.0, metadata=within(POSITIVE))
     """How long it may take to start and to shake hands."""
+    revision: Literal["2025-11-25", "2026-07-28"] | None = None
+    """The revision of the protocol that it is spoken to in, where it has a choice; without it the newest with a handshake, if it knows one."""
     sessions: Literal["shared", "per_client"] = "shared"
     """One session for all clients, or one for each that uses it: with what that client can be asked, and only for as long as its own lasts."""
     max_sessions: int = attrs.field(default=64, metadata=within(POSITIVE))

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from ..protocol.calls import NAMED_BY
 from ..protocol.headers import METHOD, NAME
-from ..protocol.messages import EMPTY, Malformed, Message, Notification, Params, Raw, Request, decode_object, read_text, text
+from ..protocol.messages import Message, Notification, Params, Raw, Request, read_text, text
+from ..protocol.repeated_arguments import Argument, argument_at
 from ..protocol.request_headers import PARAM, RequestHeaders
 from ..routing.catalogue import Catalogue
-from ..routing.mirrored import Argument, mirrored_arguments
+from ..routing.mirrored import mirrored_arguments
 
 __all__ = ["contradiction"]
 
@@ -84,23 +85,15 @@ def _params_differ(headers: RequestHeaders, params: Params, mirrored: Mapping[st
         values = headers.all(PARAM + argument.header.encode())
         header = f"Mcp-Param-{argument.header}"
         if not values:
-            if required and not _is_absent(_argument(params, argument.path)):
+            if required and not _is_absent(argument_at(params, argument.path)):
                 return f"{header} is missing"
             continue
         value = _read(values)
         if isinstance(value, _Wrong):
             return f"{header} {value}"
-        if not _agrees(value, _argument(params, argument.path), argument):
+        if not _agrees(value, argument_at(params, argument.path), argument):
             return f"{header} is not the argument '{'.'.join(argument.path)}' of the body"
     return None
-
-
-def _argument(params: Params, path: Sequence[str]) -> Raw | None:
-    raw: Raw | None = params.get("arguments", EMPTY)
-    for name in path:
-        members = decode_object(raw) if raw is not None else {}
-        raw = None if isinstance(members, Malformed) else members.get(name)
-    return raw
 
 
 def _is_absent(raw: Raw | None) -> bool:

@@ -12,7 +12,9 @@ from ..http1.asgi import ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
 from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
-from ..protocol.messages import Malformed, encode, encode_error
+from ..protocol.eras import MODERN
+from ..protocol.introduction import names_version
+from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
 from ..protocol.parts import Parts
 from ..protocol.request_headers import RequestHeaders, read_headers
 from .stream import Downlink
@@ -72,6 +74,11 @@ class HttpRequest:
         """What the client's address is counted by; empty where there is none."""
         client = self.scope.get("client")
         return network_of(client[0]) if client else ""
+
+    def stands_alone(self, message: Message) -> bool:
+        """Whether a message in it is of a revision without a handshake, by its header or by what it says of itself (P-8)."""
+        names_itself = isinstance(message, Request | Notification) and "_meta" in message.params and names_version(message.params)
+        return names_itself or self.headers.protocol_version in MODERN
 
     async def read_body(self, limit: int, turns: FairTurns) -> bytes:
         """The whole body; raises `BodyTooLarge`, `BodyCrowded` or `ClientGone`.

@@ -77,7 +77,6 @@ class SessionTable:
     _open_bytes: int = attrs.field(default=0, init=False)
     _chores: Chores = attrs.field(factory=Chores, init=False)
     listeners: Listeners = attrs.field(default=attrs.Factory(lambda self: Listeners(self._chores), takes_self=True), init=False)
-    """Who hears of changes without a session."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -224,8 +223,7 @@ class SessionTable:
             session.owner.kept_bytes -= log.size + WEIGHT
 
     def _drop_oldest(self, kept: Iterable[EventLog]) -> None:
-        log = next(iter(kept))
-        self.drop(self._kept[log][1], log)
+        self.drop(self._kept[log := next(iter(kept))][1], log)
 
     async def sweep(self) -> None:
         """End idle sessions in batches, and what is left of others that have ended, until cancelled."""

@@ -11,7 +11,6 @@ from ..protocol.batches import is_batch, read_batch
 from ..protocol.eras import BATCHES, LEGACY, MODERN, OPENS, SPOKEN
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
-from ..protocol.introduction import names_version
 from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from ..protocol.principal import Principal
@@ -20,7 +19,7 @@ from .answer import PostAnswer, listen
 from .endpoint import Endpoint, read_opening
 from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
-from .modern.sessionless import Sessionless
+from .modern.sessionless import NO_ROOM, Sessionless
 from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable
@@ -37,11 +36,13 @@ class StreamableHttp:
     endpoint: Endpoint
     table: SessionTable
     turns: FairTurns
-    alone: Sessionless = attrs.field(
-        default=attrs.Factory(lambda self: Sessionless(self.endpoint, self.table), takes_self=True), init=False
-    )
+    alone: Sessionless = attrs.field(init=False)
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
+
+    @alone.default
+    def _serve_alone(self) -> Sessionless:
+        return Sessionless(self.endpoint, self.table)
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -59,22 +60,25 @@ class StreamableHttp:
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
         elif isinstance(message := decode(body), Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
-        elif http.headers.protocol_version in MODERN or (
-            not isinstance(message, Response) and "_meta" in message.params and names_version(message.params)
-        ):
+        elif http.stands_alone(message):
             await self.alone.post(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
         elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self._seen(http, principal))) is not None:
             await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method in OPENS:
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
         else:
-            session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
-            if session is not None and isinstance(message, Request):
-                answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, may_stream)
-                if len(body) < LARGE or await self._hold(http, answer, len(body), message.id):
-                    await answer.run(http, [message])
-            elif session is not None:
-                await self._accept(http, session, principal, [message])
+            await self._post_one(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
+
+    async def _post_one(
+        self, http: HttpRequest, principal: Principal, message: Message, size: int, *, may_be_json: bool, may_stream: bool
+    ) -> None:
+        session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
+        if session is not None and isinstance(message, Request):
+            answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, may_stream)
+            if size < LARGE or await self._hold(http, answer, size, message.id):
+                await answer.run(http, [message])
+        elif session is not None:
+            await self._accept(http, session, principal, [message])
 
     async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
         """Keep a large request until it has its answer, which begins at once; or refuse it, for want of room."""
@@ -82,8 +86,7 @@ class StreamableHttp:
             answer.held = size
             return True
         answer.session.touch()
-        message = "too many large requests have no answer yet; send this one again when some have"
-        await self._refuse(http, 503, OVERLOADED, message, id=id, headers=[(b"retry-after", b"1")])
+        await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=id, headers=[(b"retry-after", b"1")])
         return False
 
     async def _read_body(self, http: HttpRequest) -> bytes | None:
@@ -121,8 +124,7 @@ class StreamableHttp:
             return
         session = self.table.open(opening, principal, http.network)
         if isinstance(session, NoPlace):
-            headers = [(b"retry-after", b"30")]
-            await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=headers)
+            await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=[(b"retry-after", b"30")])
             return
         self.endpoint.opened(opening)
         extra = ((b"mcp-session-id", session.id.encode()),)
@@ -197,9 +199,7 @@ class StreamableHttp:
     async def _delete(self, http: HttpRequest, principal: Principal) -> None:
         if http.headers.protocol_version in MODERN:
             await self.alone.refuse_verb(http)
-            return
-        session = await self._session(http, principal)
-        if session is not None:
+        elif (session := await self._session(http, principal)) is not None:
             self.table.end(session)
             await http.respond(200, headers=version_header(session.version))
 

@@ -33,7 +33,7 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     dict.fromkeys(("name", "enabled", "required"), Change.NOTHING)
     | dict.fromkeys(("transport", "command", "args", "cwd", "env", "inherit_env"), Change.LINK)
     | dict.fromkeys(("url", "headers", "bearer_token", "tls", "proxy"), Change.LINK)
-    | dict.fromkeys(("sessions", "fidelity"), Change.LINK)  # their lists are read on the connection
+    | dict.fromkeys(("sessions", "revision", "fidelity"), Change.LINK)  # their lists are read on the connection
     | dict.fromkeys(("connect_timeout_seconds", "restart", "max_sessions", "session_idle_seconds"), Change.SUPERVISION)
     | dict.fromkeys(("timeout", "progress", *TABLES), Change.POLICIES)
     | {"health": Change.LINK}  # which is watched there

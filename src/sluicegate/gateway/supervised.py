@@ -12,6 +12,7 @@ from ..backends.backend import Backend
 from ..backends.client_links import ClientLinks
 from ..backends.handshake import Handshake
 from ..backends.link import Link, Phase, State, StateChange
+from ..backends.modern.discovery import Discovery, Either
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig, ProxyConfig
 from ..protocol.clientele import Clientele
@@ -149,4 +150,5 @@ class Supervised:
 
 
 def _supervisor(config: BackendConfig, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervisor:
-    return Supervisor(link, config.restart, config.connect_timeout_seconds, chance, Handshake(proxy.name, proxy.version))
+    opener = Either(Handshake(proxy.name, proxy.version), Discovery(proxy.name, proxy.version, config.name), config.revision)
+    return Supervisor(link, config.restart, config.connect_timeout_seconds, chance, opener)

@@ -50,6 +50,8 @@ class Caller:
     """Who knows it may act in the session, so nothing may show it whole."""
     home: Household | None = attrs.field(default=None, repr=False)
     """Where what is kept for this client alone lives; None where nothing can be."""
+    log_level: str | None = None
+    """From which level on a request that stands for itself wants to hear of the log; None is not at all."""
 
     @cached_property
     def abilities(self) -> str:
@@ -58,7 +60,7 @@ class Caller:
 
     def abroad(self) -> Caller:
         """The same, but nothing is used that is kept for it alone."""
-        return self if self.home is None else Caller(self.era, self.capabilities, self.principal, self.session)
+        return self if self.home is None else Caller(self.era, self.capabilities, self.principal, self.session, log_level=self.log_level)
 
 
 OURSELVES = Caller("")
@@ -144,6 +146,8 @@ class Call:
     trail: Trail = attrs.field(factory=Trail)
     sent_at: float | None = None
     """When the backend session sent this copy: tells queued from slow."""
+    repeated: tuple[tuple[str, str], ...] = ()
+    """Arguments that a transport with headers repeats there, by the end of the header's name."""
 
     @classmethod
     def tool(cls, name: str, arguments: Mapping[str, object] | None = None) -> Call:

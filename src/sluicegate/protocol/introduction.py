@@ -45,8 +45,8 @@ class Introduction:
 
     version: str
     capabilities: Params
-    level: int | None
-    """The rank of the level from which on log lines about it are wanted; None for none at all (P-121)."""
+    level: str | None
+    """The level from which on log lines about it are wanted; None for none at all (P-121)."""
     params: Params
     """The request's parameters without what was read."""
 
@@ -77,9 +77,13 @@ def read_introduction(params: Params) -> Introduction | Fault:
         return faults.client_mistake(f'"{LEVEL}" must be one of {", ".join(LEVELS)}')
     rest = {key: raw for key, raw in meta.items() if key not in _HOP_BY_HOP}
     own = {key: raw for key, raw in params.items() if key != "_meta"}
-    return Introduction(
-        version, capabilities, None if level is None else LEVELS[level], own | {"_meta": Raw(encode(rest))} if rest else own
-    )
+    return Introduction(version, capabilities, level, own | {"_meta": Raw(encode(rest))} if rest else own)
+
+
+def own_introduction(version: str, capabilities: Params, client: Raw, level: str | None = None) -> Params:
+    """What we say to a backend: the revision, what the client behind the request can do, who we are, and what is wanted of the log."""
+    said = {VERSION: Raw(encode(version)), CAPABILITIES: Raw(encode(capabilities)), INFO: client}
+    return said if level is None else said | {LEVEL: Raw(encode(level))}
 
 
 def unsupported(version: str) -> Fault:

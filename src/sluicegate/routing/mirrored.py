@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-import attrs
 import msgspec
 
 from ..protocol.offers import TOOLS
+from ..protocol.repeated_arguments import MARK, Argument, arguments_of
 from .catalogue import Catalogue
 
 __all__ = ["Argument", "mirrored_arguments"]
-
-MARK = b"x-mcp-header"
-DEEPEST = 16
-"""Levels of ``properties`` that are looked at."""
-
-
-@attrs.frozen
-class Argument:
-    """An argument that a header repeats."""
-
-    header: str
-    """The end of the header's name, in lower case; before it stands ``mcp-param-``."""
-    path: tuple[str, ...]
-    """Its place: a name, and the names around it."""
-    type: Literal["string", "integer", "boolean"]
-
 
 _Kind = TypeVar("_Kind")
 
@@ -47,7 +31,7 @@ def mirrored_arguments(catalogue: Catalogue) -> Mapping[str, tuple[Argument, ...
     """By the client-facing name of a tool, its arguments that headers may repeat; only tools that have some."""
     pages = catalogue.pages[TOOLS.method]
     found = [tool for reply in (pages.first, *pages.rest.values()) for tool in _marked(bytes(reply.result))]
-    return {tool.name: tuple(_arguments(tool.schema, ())) for tool in found}
+    return {tool.name: tuple(arguments_of(tool.schema)) for tool in found}
 
 
 def _marked(page: bytes) -> list[_Tool]:
@@ -61,13 +45,3 @@ def _read(raw: bytes | msgspec.Raw, kind: type[_Kind]) -> _Kind | None:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _arguments(schema: object, path: tuple[str, ...]) -> Iterator[Argument]:
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    for name, one in properties.items() if isinstance(properties, dict) and len(path) < DEEPEST else ():
-        if isinstance(one, dict):
-            header, kind = one.get("x-mcp-header"), one.get("type")
-            if isinstance(header, str) and kind in ("string", "integer", "boolean"):
-                yield Argument(header.lower(), (*path, name), kind)
-            yield from _arguments(one, (*path, name))

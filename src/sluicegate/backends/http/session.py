@@ -92,6 +92,10 @@ class HttpSession(Host):
                 return reply
         return Reply.failed(faults.unavailable(self.backend, Why("it does not know the session that it has just opened")))
 
+    def speak(self, version: str) -> None:
+        """Say so in the headers from now on."""
+        self._renewal.conversation = Conversation(version=version)
+
     def tell(self, method: str, params: Params) -> None:
         """Send a notification from a task of its own; never blocks."""
         if self._closed.is_set():
@@ -156,7 +160,7 @@ class HttpSession(Host):
             return reply
         finally:
             del asked[number]
-            if not answered and exchange.left and call.method not in OPENS:
+            if not answered and exchange.left and call.method not in OPENS and not exchange.conversation.is_modern:
                 self.tell(CANCELLED, {"requestId": Raw(b"%d" % number)})
             if self.duplex.theirs.running:
                 self.questions.call_ended(exchange)

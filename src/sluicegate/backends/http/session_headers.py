@@ -16,6 +16,7 @@ MOST_KEPT, LONGEST_KEPT = 1024, 256
 """How many calls' lines are kept for the next one of the same name, and how long such a name may be."""
 
 NAMELESS = Raw(b"")
+PARAM = "Mcp-Param-"
 
 _kept: dict[tuple[str, bytes], bytes] = {}
 """By the method and the name as it stands in the parameters."""
@@ -34,10 +35,15 @@ class Conversation:
 
     def __attrs_post_init__(self) -> None:
         known = {SESSION_ID: self.session_id} if self.session_id else {}
-        if self.version in eras.LEGACY:
+        if self.version in eras.SPOKEN:
             known[PROTOCOL_VERSION] = self.version
         object.__setattr__(self, "lines", encode_headers(known.items()))
         object.__setattr__(self, "posting", self.lines + encode_headers([("Content-Type", JSON)]))
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether closing an answer takes the request back, and there is no message for it (P-52)."""
+        return self.version in eras.MODERN
 
     def resuming(self, last_id: str) -> bytes:
         """The lines for a stream that is to go on after this event; `ValueError` if its id cannot be sent."""
@@ -46,6 +52,8 @@ class Conversation:
 
 def lines_of_call(call: Call) -> bytes:
     """What a call says about itself (P-45): its method, and the backend's own name of what it calls, if it calls something."""
+    if call.repeated:
+        return _lines(call.method, call.local) + encode_headers((f"{PARAM}{name}", safe_value(value)) for name, value in call.repeated)
     raw = call.params.get(NAMED_BY.get(call.method, ""), NAMELESS)
     key = call.method, bytes(raw)
     if (lines := _kept.get(key)) is not None:

@@ -9,7 +9,7 @@ from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
-from ...protocol.log_levels import is_log_line, severity
+from ...protocol.log_levels import LEVELS, is_log_line, severity
 from ...protocol.messages import Request
 from ...protocol.parts import Parts
 from ...protocol.question import Question
@@ -109,7 +109,7 @@ class LoneAnswer:
 
     def _hears(self, message: bytes) -> bool:
         level = self.introduction.level
-        return not is_log_line(message) or (level is not None and severity(message) >= level)
+        return not is_log_line(message) or (level is not None and severity(message) >= LEVELS[level])
 
     def reply(self, message: bytes | Parts | None) -> None:
         """The call is over."""

@@ -22,7 +22,9 @@ from .lone_answer import LoneAnswer
 from .stamp import Stamp, status_of
 from .subscriptions import LISTEN, counted, honoured, serve
 
-__all__ = ["Sessionless"]
+__all__ = ["NO_ROOM", "Sessionless"]
+
+NO_ROOM = "too many large requests have no answer yet; send this one again when some have"
 
 
 @attrs.define(eq=False)
@@ -58,7 +60,12 @@ class Sessionless:
         else:
             answer = LoneAnswer(self.endpoint, self._stamp, introduction, may_be_json, may_stream)
             target = read_text(message.params, NAMED_BY.get(message.method, "")) or message.method
-            call = Call(message.method, target, introduction.params, Caller(introduction.version, introduction.capabilities, principal))
+            call = Call(
+                message.method,
+                target,
+                introduction.params,
+                Caller(introduction.version, introduction.capabilities, principal, log_level=introduction.level),
+            )
             if size < LARGE:
                 await answer.run(http, message, call)
             else:
@@ -82,8 +89,7 @@ class Sessionless:
         """A request that takes room until it has its answer; its owner's share is what sessions share, too."""
         owner = self.table.owners.of(call.caller.principal.key, http.network)
         if not self.table.may_hold(owner, size):
-            message = "too many large requests have no answer yet; send this one again when some have"
-            await self._refuse(http, 503, OVERLOADED, message, id=request.id, headers=[(b"retry-after", b"1")])
+            await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=request.id, headers=[(b"retry-after", b"1")])
             return
         self.table.owners.add(owner, answer)
         try:

@@ -121,6 +121,9 @@ class _Session:
     async def request(self, call: Call) -> Reply:
         return await self.injector.attempt(self.inner, call)
 
+    def speak(self, version: str) -> None:
+        self.inner.speak(version)
+
     def tell(self, method: str, params: Params) -> None:
         self.inner.tell(method, params)
 

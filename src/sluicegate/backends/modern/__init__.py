@@ -1,0 +1,1 @@
+"""Backends of a revision without a handshake: each request says of itself what it needs, and a question is an answer."""

@@ -1,0 +1,131 @@
+"""A session with a backend that wants to hear with each request who asks (P-3, P-45 … P-47, P-66, P-67, P-103)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import msgspec
+
+from ...protocol.calls import Call, Caller, Reply
+from ...protocol.eras import DISCOVER, MODERN
+from ...protocol.introduction import CAPABILITIES, SERVER, own_introduction
+from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
+from ...protocol.offers import TOOLS, Offer
+from ...protocol.question import CAPABILITY
+from ...protocol.repeated_arguments import MARK, Argument, arguments_of, repeated
+from ...protocol.why import Why
+from ..session import BackendSession
+from .rounds import MOST_ROUNDS, answers_to, is_question, too_many
+
+__all__ = ["Introduced"]
+
+_CARRIED = frozenset(CAPABILITY.values())
+"""What a client can be asked through the gateway; all else is between it and us."""
+_OURS = frozenset({"resultType", "ttlMs", "cacheScope"})
+"""Members of a result that earlier revisions do not know."""
+
+
+@attrs.define(eq=False)
+class Introduced:
+    """Implements `BackendSession` over another one, which carries the messages."""
+
+    inner: BackendSession
+    backend: str
+    version: str
+    client: Raw = attrs.field(repr=False)
+    """Who we are."""
+    mirrored: Mapping[str, Sequence[Argument]] = attrs.field(factory=dict)
+    """By a tool's name, its arguments that headers repeat."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process at the other end, where there is one."""
+        pid = getattr(self.inner, "pid", None)
+        return pid if isinstance(pid, int) else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes calls, as far as is known."""
+        return bool(getattr(self.inner, "is_open", True))
+
+    def know(self, offer: Offer) -> None:
+        """What it offers now: a tool says there which of its arguments are repeated."""
+        marked = {item.key: item.raw["inputSchema"] for item in offer.lists[TOOLS] if MARK in bytes(item.raw.get("inputSchema", b""))}
+        self.mirrored = {name: tuple(arguments_of(_read_value(schema))) for name, schema in marked.items()}
+
+    def speak(self, version: str) -> None:
+        """It does already."""
+
+    def tell(self, method: str, params: Params) -> None:
+        """Pass a notification on."""
+        self.inner.tell(method, params)
+
+    async def wait_closed(self) -> Why | str:
+        """Wait until the session has ended, and return why."""
+        return await self.inner.wait_closed()
+
+    async def request(self, call: Call) -> Reply:
+        """Send it in its introduction; where the backend has questions, and its client can be asked in between, ask and send it again (P-104)."""
+        more: Params = {}
+        for _ in range(MOST_ROUNDS):
+            reply = await self._send(call, more)
+            if reply.fault is not None or call.caller.era in MODERN:
+                return reply
+            if not is_question(reply.result):
+                return Reply(_as_before(reply.result))
+            answers = await answers_to(reply.result, call, self.backend)
+            if isinstance(answers, Reply):
+                return answers
+            more = answers
+        return too_many(self.backend)
+
+    async def _send(self, call: Call, more: Params) -> Reply:
+        sent = self._introduced(call, more)
+        try:
+            return await self.inner.request(sent)
+        finally:
+            call.sent_at = sent.sent_at
+
+    def _introduced(self, call: Call, more: Params) -> Call:
+        caller = call.caller
+        meta = decode_object(call.params.get("_meta", EMPTY))
+        said = own_introduction(self.version, _carried(caller), self.client, _level(caller))
+        own = {} if isinstance(meta, Malformed) else meta
+        copy = call.copy(params=call.params | more | {"_meta": Raw(encode(own | said))})
+        if call.method == "ping":  # which there is no more: this is the least that can be asked
+            copy.method = copy.target = DISCOVER
+        elif call.method == "tools/call" and self.mirrored:
+            copy.repeated = repeated(self.mirrored.get(call.local, ()), call.params)
+        return copy
+
+
+def _read_value(raw: Raw) -> object:
+    """A schema, decoded; nothing where it is none."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _carried(caller: Caller) -> Params:
+    return {name: raw for name, raw in caller.capabilities.items() if name in _CARRIED}
+
+
+def _level(caller: Caller) -> str | None:
+    """From which level on the log is wanted; what a session with a level of its own does not want is left out on the way to it."""
+    return caller.log_level if caller.era in MODERN else "info" if caller.era else None
+
+
+def _as_before(result: Raw) -> Raw:
+    """The result as earlier revisions have it (P-29)."""
+    if b'"resultType"' not in bytes(result) and b'"ttlMs"' not in bytes(result):
+        return result
+    members = decode_object(result)
+    if isinstance(members, Malformed):
+        return result
+    kept = {key: raw for key, raw in members.items() if key not in _OURS}
+    meta = decode_object(kept.pop("_meta", EMPTY))
+    if not isinstance(meta, Malformed) and (left := {key: raw for key, raw in meta.items() if key not in (SERVER, CAPABILITIES)}):
+        kept["_meta"] = Raw(encode(left))
+    return Raw(encode(kept))
