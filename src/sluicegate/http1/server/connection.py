@@ -23,7 +23,6 @@ __all__ = ["ServerConnection"]
 
 IDLE, HEAD, BUSY, SKIPPING, LINGERING = range(5)
 """What the next bytes are for: nothing yet, a head, an application, a body that nobody wants, and nothing any more."""
-
 MOST_DROPPED = 512 * 1024
 """Bytes that are read and dropped before a connection closes."""
 FRESH_SECONDS = 0.5
@@ -57,6 +56,7 @@ class ServerConnection:
     _fresh_until: float = attrs.field(init=False)
     """Until then its first request is waited for, though the server ends."""
     _dropped: int = attrs.field(default=0, init=False)
+    _has_news: bool = attrs.field(default=False, init=False)  # something was read that waits for its turn
     _tasks: trio.Nursery = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -82,7 +82,7 @@ class ServerConnection:
 
     def end_if_idle(self) -> bool:
         """Close it if it waits for a request of which nothing has come; whether it did."""
-        if self._phase is not IDLE or not self.parser.is_idle or self.parser.requests or self._over:
+        if self._phase is not IDLE or not self.parser.is_idle or self.parser.requests or self._over or self._has_news:
             return False
         self._over = not self.serving.closing or trio.current_time() >= self._fresh_until
         self._bell.ring()
@@ -108,7 +108,9 @@ class ServerConnection:
                 if not (data := await self.stream.receive_some()):
                     break
                 if turns is not None and not turns.enter():
+                    self._has_news = True
                     await turns.wait()
+                    self._has_news = False
                 turns = None if len(data) < MOST_READ else self.serving.pieces
                 if self._phase is LINGERING:
                     self._dropped += len(data)
@@ -180,8 +182,7 @@ class ServerConnection:
             if self._is_at_end(is_idle=is_idle):
                 return None
             self._phase = IDLE if is_idle else HEAD
-            idle_seconds = FRESH_SECONDS if self.serving.closing else settings.idle_seconds
-            self._expire_in(idle_seconds if is_idle else settings.head_seconds)
+            self._expire_in(settings.head_seconds if not is_idle else FRESH_SECONDS if self.serving.closing else settings.idle_seconds)
             await self._bell.wait()
         self._phase, self.expires_at, self._fresh_until = BUSY, NEVER, 0.0
         request = parser.requests.popleft()
@@ -193,7 +194,7 @@ class ServerConnection:
         if self.gone or self._refusal is not None or self.parser.failure is not None:
             return True
         is_ending = self._over or (self.serving.closing and trio.current_time() >= self._fresh_until)
-        return is_ending and is_idle and not is_readable(self.stream)
+        return is_ending and is_idle and not (self._has_news or is_readable(self.stream))
 
     def hand_over(self, response: ResponseWriter) -> None:
         """Let another task go on with the next request, if the current one has its response and only its application is still at work."""
