@@ -80,6 +80,7 @@ SINCE = {
     "backend_unusable_messages": "counter backend",
     "connections_accepted": "counter",
     "connections_made_room": "counter",
+    "results_refused": "counter backend",
 }
 """Those that came later."""
 
@@ -98,6 +99,7 @@ async def whole() -> AsyncGenerator[Gateway, None]:
         rate_limit={"requests": 100, "period_seconds": 1},
         concurrency={"max_concurrent": 3},
         health={},
+        result_size={"max_bytes": 1000},
         sessions="per_client",
     )
     builder.backend("m", copied.connector, mirror_of="a")
@@ -156,7 +158,7 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
     async with whole() as gateway:
         told = gateway.statistics()
         await gateway.call_tool("a_echo")
-    policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "concurrency"]
+    policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "concurrency", "result_size"]
     assert {part: list(rows) for part, rows in told.items()} == (
         {
             "requests": [""],
@@ -218,6 +220,7 @@ async def test_one_field_more_of_a_part_is_everywhere_at_once(autojump_clock: ob
         "hedge",
         "rate",
         "concurrency",
+        "result_size",
     ]
 
 

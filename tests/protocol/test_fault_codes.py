@@ -54,6 +54,8 @@ PROMISED = {
     "SG-108": "cannot_ask",
     "SG-109": "unknown_resource_template",
     "SG-110": "name_too_long",
+    "SG-111": "header_mismatch",
+    "SG-112": "unsupported_version",
     "SG-201": "backend_unavailable",
     "SG-202": "redirected",
     "SG-301": "connection_lost",

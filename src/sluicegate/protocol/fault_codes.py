@@ -12,6 +12,7 @@ from .cause import Cause
 from .errors import (
     CIRCUIT_OPEN,
     EJECTED,
+    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -20,6 +21,7 @@ from .errors import (
     RATE_LIMITED,
     REQUEST_CANCELLED,
     TIMED_OUT,
+    UNSUPPORTED_VERSION,
 )
 
 __all__ = ["BY_REASON", "CODES", "Code"]
@@ -101,6 +103,18 @@ CODES = (
         "SG-110", "name_too_long", Cause.CLIENT, INVALID_PARAMS, "The name is too long",
         "A name may have 1 KiB and a URI 8 KiB; longer ones are compared with no pattern and sent to no backend.",
         "Use a name or a URI from the list.", _NOTHING, "use a name or a URI from the list",
+    ),
+    Code(
+        "SG-111", "header_mismatch", Cause.CLIENT, HEADER_MISMATCH, "A header does not say what the body says",
+        "From 2026-07-28 on `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name` and `Mcp-Param-*` repeat what the body says, so that those in between can "
+        "route by them; one is missing, or says something else. No backend has seen the call.",
+        "Send what the body says in the header that the message names.",
+        "Something between client and gateway may have changed or dropped the header.", "send the header with what the body says",
+    ),
+    Code(
+        "SG-112", "unsupported_version", Cause.CLIENT, UNSUPPORTED_VERSION, "The gateway does not speak this revision",
+        "A request without a session names a revision of the protocol that is not spoken; `data.supported` has those that are.",
+        "Use one of `data.supported`, or open a session with `initialize`.", _NOTHING, "use one of data.supported",
     ),
     Code(
         "SG-201", "backend_unavailable", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend is not there",
