@@ -157,9 +157,9 @@ async def test_a_client_gets_everything_that_the_server_has(peer: Peer) -> None:
         await use_everything(client)
 
 
-async def test_a_client_that_asks_for_a_newer_protocol_first_is_served_too() -> None:
+async def test_a_client_that_asks_for_the_newest_revision_first_gets_everything_in_that() -> None:
     async with serving(SERVER.in_process) as url, Client(url) as client:
-        assert client.protocol_version == "2025-11-25"
+        assert client.protocol_version == "2026-07-28"
         await use_everything(client)
 
 
