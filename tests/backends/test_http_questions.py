@@ -12,6 +12,8 @@ from tests.kit.site import open_site
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
 from sluicegate.backends.http.session import HttpSession
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.messages import EMPTY
 from sluicegate.protocol.why import Why
 
 # The numbers that are promised. Taken from the source they would move with it.
@@ -67,3 +69,23 @@ async def test_a_session_that_is_over_sends_nothing_more_although_it_has_not_bee
             await trio.sleep(10)
             assert endpoint.methods() == ["initialize", "notifications/initialized", "GET"]
     assert "no use" not in caplog.text
+
+
+@pytest.mark.parametrize(("held", "declared", "waits"), [(0.3, True, 0.3), (60.0, True, 0.5), (60.0, False, 0.0)])
+async def test_calls_of_a_client_that_can_be_asked_wait_for_the_stream_on_which_it_may_be(
+    autojump_clock: trio.testing.MockClock, held: float, declared: bool, waits: float
+) -> None:
+    """A question that finds no stream is dropped by some servers, and then its call waits for the answer until it is cut."""
+
+    async def begin_late(answer: Answer) -> None:
+        await trio.sleep(held)
+        await answer.stream()
+        await answer.wait_gone()
+
+    async with open_site(ScriptedEndpoint(on={"GET": begin_late})) as site:
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=10_000)
+        async with connector(Heard()) as session:
+            await shake_hands(session, name="test", version="1", declared={"elicitation": EMPTY} if declared else {})
+            began = trio.current_time()
+            await session.request(Call.tool("echo"))
+            assert trio.current_time() - began == pytest.approx(waits)

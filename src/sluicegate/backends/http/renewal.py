@@ -15,7 +15,7 @@ from ...protocol.calls import Call, Reply
 from ...protocol.eras import HANDSHAKE
 from ...protocol.faults import Fault
 from ...protocol.headers import is_session_id
-from ...protocol.messages import Malformed, Params, decode_object, encode_notification, read_text
+from ...protocol.messages import EMPTY, Malformed, Params, decode_object, encode_notification, read_text
 from ...protocol.why import Why
 from ..incoming import doubt_lists
 from .notices import Notices
@@ -31,6 +31,8 @@ log = get_logger("sluicegate.backend")
 FAILED = "it lost the session, and a new one failed"
 RENEW_SECONDS = 30.0
 """How long a new conversation may take to open after the backend has lost the old one."""
+STREAM_SECONDS = 0.5
+"""How long calls wait at most for the standing stream, where their client can be asked."""
 MOST_LOSSES, LOSSES_SECONDS = 10, 60.0
 """More sessions lost within that time are no accident, and each costs a handshake and a reading of all lists."""
 
@@ -99,9 +101,18 @@ class Renewal:
     async def _greet(self, frame: bytes) -> None:
         try:
             await self.notices.post(self.conversation, frame)
+            listening = self._listen()
+            if (
+                listening is not None and self._may_be_asked
+            ):  # on it, maybe: there are servers that ask nowhere else, and drop what finds no stream
+                with trio.move_on_after(STREAM_SECONDS):
+                    await listening.tried.wait()
         finally:
             self._let_go()
-        self._listen()
+
+    @property
+    def _may_be_asked(self) -> bool:
+        return self._hello is not None and bytes(self._hello.get("capabilities", EMPTY)) != bytes(EMPTY)
 
     def renew(self, lost: Conversation) -> None:
         """Begin a new conversation, once for all calls that found the old one lost."""
@@ -153,12 +164,13 @@ class Renewal:
             self.opening.set()
             self.opening = None
 
-    def _listen(self) -> None:
+    def _listen(self) -> Listening | None:
         conversation = self.conversation
         if self._listening is not None:
             self._listening.scope.cancel(reason="a new conversation has begun")
         if not conversation.session_id or self._over:
-            return
+            return None
         gone = partial(self.renew, conversation)
         self._listening = Listening(self.wire, self.host, self.host.open, conversation, gone, self.host.nothing_listens)
         self.nursery.start_soon(self._listening.run)
+        return self._listening

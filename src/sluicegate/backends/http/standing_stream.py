@@ -42,9 +42,10 @@ class Listening:
     on_refused: Callable[[Fault], None]
     """Nothing listens at the backend's address any more."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    tried: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set once the backend has said whether there is such a stream."""
     _last_id: str = attrs.field(default="", init=False)
     _was_open: bool = attrs.field(default=False, init=False)
-    _tried: bool = attrs.field(default=False, init=False)
     _silent: int = attrs.field(default=0, init=False)
     """Times in a row that the stream yielded nothing."""
     _retry: float | None = attrs.field(default=None, init=False)
@@ -64,7 +65,8 @@ class Listening:
     async def _listen_once(self) -> bool:
         """One stream from its beginning to its end; whether to try again."""
         answer = await self.wire.open(b"GET", self._lines())
-        may_be_gone, self._tried = self._tried, True
+        may_be_gone = self.tried.is_set()
+        self.tried.set()
         self._silent += 1
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer) and self._was_open:
