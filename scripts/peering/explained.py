@@ -25,7 +25,7 @@ EXPLAINED = (
         ".*",
         "python-2.3|fastmcp-4.2|typescript-2|ai-sdk",
         "none of the members that are new in 2026-07-28",
-        "same but for what 2026-07-28 puts around results (whose, what kind, for how long); the gateway speaks 2025-11-25",
+        "same but for what 2026-07-28 puts around results (whose, what kind, for how long); only one of server and gateway speaks it",
     ),
     Explained(
         "thinking",
