@@ -15,7 +15,10 @@ from tests.flows.test_sessions_of_clients import NOTHING, call, called, leave, t
 from tests.kit.personal import PersonalBackend
 
 from sluicegate.config.model import BackendConfig
+from sluicegate.frontends.app import App
 from sluicegate.policies.settings import BreakerSettings, RetrySettings
+from sluicegate.protocol.calls import Call
+from sluicegate.protocol.principal import Principal
 from sluicegate.testing.script import Answer, Ask, Delay, Hang, RpcError
 from sluicegate.testing.transports import Transport
 
@@ -250,3 +253,18 @@ async def test_from_shared_to_one_for_each_and_back(autojump_clock: Clock) -> No
                 assert "result" in await called(client)
             assert len(backend.people) == people
         assert len(backend.sessions) == 1
+
+
+async def test_whoever_speaks_in_a_session_it_is_the_same_clients(autojump_clock: Clock) -> None:
+    """What a client may do can be another thing with each of its requests; its session with the backend is one."""
+    backend = PersonalBackend(name="b")
+    async with crowd("http", Transport.FRAMES, backend, [EVERYTHING]) as here:
+        app = here.gateway.asgi_app
+        assert isinstance(app, App)
+        (session,) = app.sessions._sessions.values()
+        for role in ("reader", "writer", "reader"):
+            caller = attrs.evolve(session.caller, principal=Principal("ada", roles=frozenset({role})))
+            one = Call.tool("b_echo")
+            one.caller = caller
+            assert (await here.gateway.handler(one)).fault is None
+        assert len(backend.people) == 2  # that of all, and one

@@ -16,6 +16,7 @@ from ..loggers import Seldom, get_logger
 from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
 from ..protocol.abilities import NONE
+from ..protocol.back import Household
 from ..protocol.calls import Call, Caller, Reply
 from ..protocol.clientele import Clientele
 from ..protocol.faults import Fault
@@ -61,7 +62,8 @@ class ClientLinks:
     """Times that there was no room for one more."""
     crowded_out: int = attrs.field(default=0, init=False)
     """Those that were unused, and made room for another."""
-    _of: dict[Caller, ClientLink] = attrs.field(factory=dict, init=False)
+    _of: dict[Household, ClientLink] = attrs.field(factory=dict, init=False)
+    """By the session: who calls in it can have other rights with each request."""
     _all: dict[ClientLink, None] = attrs.field(factory=dict, init=False)
     _offers: dict[str, tuple[Offer, Offer | None]] = attrs.field(factory=dict, init=False)
     """By what clients can be asked: what they are offered, and what was offered on the shared link then."""
@@ -108,22 +110,23 @@ class ClientLinks:
             await link.come_up(call)
 
     def _link_of(self, call: Call) -> ClientLink | Fault:
-        link = self._of.get(call.caller)
-        return self._open(call) if link is None else link
+        home = call.caller.home
+        assert home is not None
+        link = self._of.get(home)
+        return self._open(call, home) if link is None else link
 
-    def _open(self, call: Call) -> ClientLink | Fault:
-        caller, name = call.caller, self.shared.name
+    def _open(self, call: Call, home: Household) -> ClientLink | Fault:
+        name = self.shared.name
         if self._closed or not self.shared.serves:
             return self.shared.absence()
-        assert caller.home is not None
-        room = self._room(caller.home.owner)
+        room = self._room(home.owner)
         if isinstance(room, str):
             self.refused += 1
             if self._seldom.turn("refused", trio.current_time()) is not None:
                 log.warning("a client gets no session of its own", backend=name, why=room, refused=self.refused, setting="max_sessions")
             return faults.overloaded(call.target, room, backend=name)
-        link = ClientLink(caller, caller.home, self.make, lambda: self.idle_seconds, self._left, self._ended, room)
-        if not caller.home.keep(link.run):
+        link = ClientLink(call.caller, home, self.make, lambda: self.idle_seconds, self._left, self._ended, room)
+        if not home.keep(link.run):
             return faults.cancelled("its session has ended")
         if room is not None:
             self.crowded_out += not room.is_leaving
@@ -132,12 +135,12 @@ class ClientLinks:
         link.link.on_change, link.link.on_lists = lambda _change: self._learn(link), lambda: self._learn(link)
         self.opened += 1
         self._all[link] = None
-        self._of[caller] = link
+        self._of[home] = link
         return link
 
     def _left(self, link: ClientLink) -> None:
-        if self._of.get(link.caller) is link:
-            del self._of[link.caller]
+        if self._of.get(link.home) is link:
+            del self._of[link.home]
 
     def _ended(self, link: ClientLink) -> None:
         self._all.pop(link, None)
