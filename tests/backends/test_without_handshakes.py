@@ -133,7 +133,13 @@ async def test_a_fault_of_the_way_is_no_sign_of_a_revision() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [{"supportedVersions": ["2099-01-01"], "capabilities": {}}, {"capabilities": {}}, {"supportedVersions": 7, "capabilities": {}}],
+    [
+        {"supportedVersions": ["2099-01-01"], "capabilities": {}},
+        {"capabilities": {}},
+        {"supportedVersions": 7, "capabilities": {}},
+        {"supportedVersions": {NEW: 1}, "capabilities": {}},
+        {"supportedVersions": [{"old": NEW}], "capabilities": {}},
+    ],
 )
 async def test_who_speaks_no_common_revision_is_refused(answer: Answer) -> None:
     with pytest.raises(HandshakeFailed, match="no revision without a handshake"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from ...loggers import get_logger
 from ...protocol import eras
@@ -10,7 +11,6 @@ from ...protocol.calls import Call
 from ...protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_VERSION
 from ...protocol.faults import Cause, Fault
 from ...protocol.introduction import SERVER, own_introduction
-from ...protocol.members import is_null
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.offers import Hello
 from ...protocol.why import Why
@@ -52,17 +52,24 @@ def _read(result: Raw) -> Hello:
     members = decode_object(result)
     if isinstance(members, Malformed):
         raise HandshakeFailed(Why("its answer to server/discover is no object"))
-    theirs = decode_object(Raw(b'{"a":%b}' % bytes(members.get("supportedVersions", b"[]"))))
-    spoken = [version for version in eras.MODERN if encode(version) in bytes(members.get("supportedVersions", b""))]
-    if isinstance(theirs, Malformed) or not spoken:
+    theirs = _versions(members.get("supportedVersions", Raw(b"[]")))
+    spoken = [version for version in eras.MODERN if version in theirs]
+    if not spoken:
         raise HandshakeFailed(Why("it speaks no revision without a handshake that this gateway speaks"), lasting=True)
     meta = _object(members, "_meta")
     return Hello(spoken[-1], _object(members, "capabilities"), _object(meta, SERVER), read_text(members, "instructions") or "")
 
 
+def _versions(raw: Raw) -> list[str]:
+    try:
+        return msgspec.json.decode(raw, type=list[str])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
 def _object(members: Params, key: str) -> Params:
     value = decode_object(members.get(key, EMPTY))
-    return {} if isinstance(value, Malformed) or is_null(members.get(key, EMPTY)) else value
+    return {} if isinstance(value, Malformed) else value
 
 
 @attrs.define(eq=False)

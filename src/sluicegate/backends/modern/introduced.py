@@ -9,7 +9,7 @@ import msgspec
 
 from ...protocol.calls import Call, Caller, Reply
 from ...protocol.eras import DISCOVER, MODERN
-from ...protocol.introduction import CAPABILITIES, SERVER, own_introduction
+from ...protocol.introduction import SERVER, own_introduction
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
 from ...protocol.offers import TOOLS, Offer
 from ...protocol.question import CAPABILITY
@@ -126,6 +126,6 @@ def _as_before(result: Raw) -> Raw:
         return result
     kept = {key: raw for key, raw in members.items() if key not in _OURS}
     meta = decode_object(kept.pop("_meta", EMPTY))
-    if not isinstance(meta, Malformed) and (left := {key: raw for key, raw in meta.items() if key not in (SERVER, CAPABILITIES)}):
+    if not isinstance(meta, Malformed) and (left := {key: raw for key, raw in meta.items() if key != SERVER}):
         kept["_meta"] = Raw(encode(left))
     return Raw(encode(kept))
