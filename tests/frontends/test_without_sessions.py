@@ -110,6 +110,29 @@ async def test_a_result_says_its_kind_and_whose_it_is(
     assert (await ask(call())).json()["result"] == {"resultType": "complete", "_meta": SERVER} | expected
 
 
+@pytest.mark.parametrize("blank", [b"{ }", b"{\n    \n}", b"{          }", b" {}", b'  {"a":1}'])
+async def test_a_result_of_blanks_stays_json(tools: dict[str, Any], ask: Ask, blank: bytes) -> None:
+    async def tool(_call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(Raw(blank))
+
+    tools["echo"] = tool
+    assert (await ask(call())).json()["result"] == {"resultType": "complete", "_meta": SERVER} | json.loads(blank)
+
+
+async def test_a_task_that_nobody_offers_is_not_asked_for_behind_us(tools: dict[str, Any], ask: Ask) -> None:
+    seen: list[Call] = []
+
+    async def tool(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        seen.append(call)
+        return Reply()
+
+    tools["echo"] = tool
+    assert (await ask(call(task={"ttl": 1}))).status_code == 200
+    assert "task" not in seen[0].params
+
+
 async def test_lists_say_how_long_they_hold_and_calls_do_not(gate: Any, ask: Ask) -> None:
     offer(gate, {"name": "a", "inputSchema": {}})
     listed = (await ask(request("tools/list"))).json()["result"]

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
+from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply, without_task
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
 from ..protocol.errors import INVALID_REQUEST
@@ -144,10 +144,8 @@ class Session(ClientSide):
             return None
         key = request.key
         params = request.params
-        if (
-            "task" in params
-        ):  # we declare no tasks, and then it is to be ignored: also behind us, where it would make a task that nobody fetches
-            params = {name: raw for name, raw in params.items() if name != "task"}
+        if "task" in params:
+            params = without_task(params)
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
         caller = self.caller
         if principal is not None and principal is not caller.principal:

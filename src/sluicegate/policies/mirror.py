@@ -13,7 +13,7 @@ import trio
 
 from ..loggers import get_logger
 from ..observe.statistics import counter, snapshot
-from ..protocol.calls import WORK, Call, Handler, Reply
+from ..protocol.calls import WORK, Call, Handler, Reply, without_task
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 from ..settings.stand_ins import MirrorSettings
 
@@ -116,7 +116,7 @@ class Mirror:
 
 def _copy(call: Call) -> Call:
     """The same request with a life of its own: nobody to report to, no progress, no task."""
-    params = {key: raw for key, raw in call.params.items() if key != "task"}
+    params = without_task(call.params)
     meta = params.get("_meta")
     if meta is not None:
         params["_meta"] = _without_token(meta)

@@ -34,6 +34,7 @@ __all__ = [
     "Reply",
     "Silent",
     "Trail",
+    "without_task",
 ]
 
 
@@ -198,6 +199,12 @@ WORK = frozenset({"tools/call", "resources/read", "prompts/get"})
 
 READS = frozenset({"resources/read", "prompts/get", "completion/complete"})
 """Methods that change nothing, whoever answers them."""
+
+
+def without_task(params: Params) -> Params:
+    """The same, not as a task: none are offered, and then the wish for one is to be ignored, also behind us, where nobody would fetch it."""
+    return {name: raw for name, raw in params.items() if name != "task"}
+
 
 Handler = Callable[[Call], Awaitable[Reply]]
 """Any async function from a call to a reply; it always answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ...protocol import faults
-from ...protocol.calls import NAMED_BY, Call, Caller
+from ...protocol.calls import NAMED_BY, Call, Caller, without_task
 from ...protocol.eras import MODERN
 from ...protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED
 from ...protocol.faults import Fault
@@ -63,7 +63,7 @@ class Sessionless:
             call = Call(
                 message.method,
                 target,
-                introduction.params,
+                without_task(introduction.params),
                 Caller(introduction.version, introduction.capabilities, principal, log_level=introduction.level),
             )
             if size < LARGE:

@@ -72,10 +72,11 @@ class Stamp:
             return Reply.failed(modern_fault(reply.fault, call))
         result = bytes(reply.result)
         cached = call.method in _CACHED
-        if b'"resultType"' in result or b'"_meta"' in result or (cached and b'"ttlMs"' in result) or len(result) < len(b'{"":0}'):
+        first = result.find(b'"')  # of its first member; there may be blanks around, and nothing else
+        if first < 0 or b'"resultType"' in result or b'"_meta"' in result or (cached and b'"ttlMs"' in result):
             return Reply(self._with_care(reply.result, cached=cached))
         # the beginning of a result of which it is certain that it holds none of these
-        return Reply(Raw((self._opening_with_hints if cached else self._opening) + result[result.index(b"{") + 1 :]))
+        return Reply(Raw((self._opening_with_hints if cached else self._opening) + result[first:]))
 
     def _with_care(self, result: Raw, *, cached: bool) -> Raw:
         members = decode_object(result)
