@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import abstractmethod
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -23,13 +24,13 @@ class Remembering(Generic[S]):
     settings: S
     backend: str
 
+    @abstractmethod
     async def __call__(self, call: Call) -> Reply:
         """Run a call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def statistics(self) -> Value:
         """What it has counted until now."""
-        raise NotImplementedError
 
     def follow(self, former: object) -> None:
         """Prepare to take the place of one of the same kind, with other settings; calls still pass that one, and may for ever."""
