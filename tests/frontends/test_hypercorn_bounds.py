@@ -12,6 +12,7 @@ import h2.settings
 import pytest
 import trio
 import trio.testing
+from tests.kit.broken import BrokenFirst
 from tests.kit.hypercorn_front import SETTINGS, app, front, rest, speak
 
 from sluicegate.http1.asgi import Receive, Scope, Send
@@ -19,7 +20,7 @@ from sluicegate.http1.server.outgoing import MessageSender
 from sluicegate.hypercorn.connection import HypercornConnection
 from sluicegate.hypercorn.minimum_rate import NEVER, MinimumRate
 from sluicegate.hypercorn.server import serve
-from sluicegate.testing.memory_wire import MemoryNetwork, MemoryStream, memory_pair
+from sluicegate.testing.memory_wire import MemoryNetwork
 
 
 def test_what_goes_on_may_take_its_time_and_longer_for_what_moves() -> None:
@@ -157,27 +158,9 @@ async def test_a_connection_that_is_turned_away_is_told_of(autojump_clock: objec
 
 async def test_a_bug_costs_its_connection_and_is_told(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
     network = MemoryNetwork()
-
-    class Breaking(MemoryStream):
-        async def receive_some(self, max_bytes: int | None = None) -> bytes:
-            await trio.lowlevel.checkpoint()
-            raise ZeroDivisionError
-
-    @attrs.define(eq=False)
-    class Door(trio.abc.Listener[trio.abc.Stream]):
-        broken: list[trio.abc.Stream]
-        below: trio.abc.Listener[trio.abc.Stream]
-
-        async def accept(self) -> trio.abc.Stream:
-            return self.broken.pop() if self.broken else await self.below.accept()
-
-        async def aclose(self) -> None:
-            await self.below.aclose()
-
-    ours, _ = memory_pair()
     (below,) = await network.listen("127.0.0.1", 80)
     async with trio.open_nursery() as connections, trio.open_nursery() as accepting:
-        await accepting.start(partial(serve, app, [Door([Breaking(ours._out, ours._in)], below)], connections=connections))
+        await accepting.start(partial(serve, app, [BrokenFirst(below)], connections=connections))
         whole = await network.open_stream("127.0.0.1", 80)
         await whole.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await rest(whole)).endswith(b"0 bytes by http")

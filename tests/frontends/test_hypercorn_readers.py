@@ -11,6 +11,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.slow_reader import read_slowly
 
 from sluicegate.http1.asgi import Receive, Scope, Send
 from sluicegate.http1.server.settings import ServerSettings
@@ -61,20 +62,8 @@ async def served(size: int, holds: int) -> AsyncGenerator[socket.socket]:
 
 
 async def read(client: socket.socket, rate: int, most: float) -> int:
-    """Take so many bytes a second, until there is nothing more or that time is over; how many came, without the head."""
-    got, left = b"", 0
-    while trio.current_time() < most:
-        left += rate
-        while left:
-            try:
-                piece = client.recv(left)
-            except BlockingIOError:
-                break
-            if not piece:
-                return len(got.partition(b"\r\n\r\n")[2])
-            got, left = got + piece, left - len(piece)
-        await trio.sleep(1)
-    return len(got.partition(b"\r\n\r\n")[2])
+    """How many bytes came, without the head."""
+    return len((await read_slowly(client, rate, most)).partition(b"\r\n\r\n")[2])
 
 
 @pytest.mark.parametrize(("size", "holds"), [(4000, 65_536), (16_384, 65_536), (300_000, 4096)])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 import trio.testing
+from tests.kit.slow_reader import read_slowly
 
 from sluicegate.http1.server.outgoing import MessageSender
 from sluicegate.http1.server.settings import ServerSettings
@@ -29,23 +30,6 @@ def ends() -> Iterator[tuple[MessageSender, socket.socket]]:
         yield MessageSender(quick, SETTINGS, Timekeeper()), there
 
 
-async def read(client: socket.socket, rate: int, most: float) -> int:
-    """Take so many bytes a second, until there is nothing more or that time is over; how many came."""
-    got, left = 0, 0
-    while trio.current_time() < most:
-        left += rate
-        while left:
-            try:
-                piece = client.recv(left)
-            except BlockingIOError:
-                break
-            if not piece:
-                return got
-            got, left = got + len(piece), left - len(piece)
-        await trio.sleep(1)
-    return got
-
-
 async def sent(outgoing: MessageSender, data: bytes, results: list[object]) -> None:
     try:
         await outgoing.send(data)
@@ -64,7 +48,7 @@ async def test_who_reads_slowly_but_steadily_gets_all_of_it_however_long_that_ta
     results: list[object] = []
     nursery.start_soon(outgoing.timekeeper.run)
     nursery.start_soon(sent, outgoing, b"a" * 300_000, results)
-    assert await read(client, rate, 10_000) == 300_000
+    assert len(await read_slowly(client, rate, 10_000)) == 300_000
     assert results == ["all"]
     assert trio.current_time() >= 2 * SETTINGS.write_seconds - 2
     await trio.sleep(1000)
@@ -80,9 +64,9 @@ async def test_who_takes_too_little_of_it_is_cut_when_the_time_for_it_is_over(
     results: list[object] = []
     nursery.start_soon(outgoing.timekeeper.run)
     nursery.start_soon(sent, outgoing, b"a" * 300_000, results)
-    await read(client, rate, SETTINGS.write_seconds - 1)
+    await read_slowly(client, rate, SETTINGS.write_seconds - 1)
     assert (outgoing.given_up, results) == (False, [])
-    got = await read(client, rate, (3 if rate else 1) * SETTINGS.write_seconds + 1)
+    got = len(await read_slowly(client, rate, (3 if rate else 1) * SETTINGS.write_seconds + 1))
     assert [str(error) for error in results] == ["[Errno 32] the client has gone"]
     assert outgoing.given_up
     assert got < 90 * rate + 1

@@ -12,6 +12,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.broken import BrokenFirst
 from tests.kit.front import GET, HandClient, open_front
 
 from sluicegate.http1.asgi import ASGIApp, Receive, Scope, Send
@@ -277,29 +278,10 @@ async def test_few_are_held_of_many_connections_that_have_ended(autojump_clock: 
 
 async def test_a_bug_costs_its_connection_and_is_told(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
     network = MemoryNetwork()
-
-    class Breaking(MemoryStream):
-        async def receive_some(self, max_bytes: int | None = None) -> bytes:
-            await trio.lowlevel.checkpoint()
-            raise ZeroDivisionError
-
-    @attrs.define(eq=False)
-    class Door(trio.abc.Listener[trio.abc.Stream]):
-        broken: list[trio.abc.Stream]
-        below: trio.abc.Listener[trio.abc.Stream]
-
-        async def accept(self) -> trio.abc.Stream:
-            return self.broken.pop() if self.broken else await self.below.accept()
-
-        async def aclose(self) -> None:
-            await self.below.aclose()
-
-    ours, _ = memory_pair()
     (below,) = await network.listen("127.0.0.1", 80)
-    door = Door([Breaking(ours._out, ours._in)], below)
     async with trio.open_nursery() as connections, trio.open_nursery() as accepting:
         app = only_http(lambda _scope, _receive, send: refuse(send))
-        await accepting.start(partial(serve, app, [door], connections=connections))
+        await accepting.start(partial(serve, app, [BrokenFirst(below)], connections=connections))
         client = HandClient(await network.open_stream("127.0.0.1", 80))
         await client.say(GET)
         assert (await client.answer()).status == 401
