@@ -36,10 +36,10 @@ from sluicegate.gateway.handles import Policies
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.observe.access import Sink
 from sluicegate.observe.metrics import Counts
-from sluicegate.observe.statistics import Counting, Shown, Value, shown
 from sluicegate.policies.mirror import Shadow
 from sluicegate.policies.remembering import remembering
 from sluicegate.policies.settings import TABLES, RestartSettings, TimeoutSettings
+from sluicegate.telling.statistics import Counting, Shown, Value, shown
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

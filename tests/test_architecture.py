@@ -22,7 +22,7 @@ MODULES = sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")])
 """The stubs are where the packages list their public names, and where these come from."""
 
 LEVELS = (
-    {"protocol", "settings", "sources", "loggers", "tls", "waiting", "identity"},
+    {"protocol", "settings", "sources", "telling", "tls", "waiting", "identity"},
     {"policies", "routing", "observe", "outside", "channel"},
     {"http1", "config", "bridge"},
     {"backends", "frontends", "hypercorn"},

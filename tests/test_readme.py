@@ -22,8 +22,8 @@ from tests.kit.checkout import ROOT
 from sluicegate.cli.explain import listing
 from sluicegate.config.load import from_mcp_json, parse
 from sluicegate.gateway.handles import Policies
-from sluicegate.observe.statistics import shown
 from sluicegate.policies.remembering import remembering
+from sluicegate.telling.statistics import shown
 from sluicegate.testing.injections.words import FAULTS
 from sluicegate.testing.script import Script
 from sluicegate.testing.transports import CHANNELS, CHILD, HTTP, Transport

@@ -24,7 +24,7 @@ from sluicegate.cli.live import counted
 from sluicegate.config.model import AccessLogConfig, MetricsConfig, ObservabilityConfig, SecurityConfig
 from sluicegate.frontends.session_statistics import SessionStatistics
 from sluicegate.http1.server.connection_limit import ConnectionStatistics
-from sluicegate.observe.statistics import gauge
+from sluicegate.telling.statistics import gauge
 from sluicegate.testing import Ask
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork

@@ -10,7 +10,6 @@ import trio
 import trio.testing
 
 from sluicegate import Builder, Call, Reply, open_gateway
-from sluicegate.loggers import get_logger
 from sluicegate.observe.access import FAREWELL_SECONDS, AccessLine, AccessLog, AccessLogStatistics, JsonForm, LogBuffer, TextForm
 from sluicegate.observe.buffer import MOST_LINES
 from sluicegate.observe.log import logging_to
@@ -18,6 +17,7 @@ from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Caller
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.principal import Principal
+from sluicegate.telling.loggers import get_logger
 from sluicegate.testing import cancel_at_every_checkpoint
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.checkpoints import Trial

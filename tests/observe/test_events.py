@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from sluicegate.loggers import LogEvent, get_logger
+from sluicegate.telling.loggers import LogEvent, get_logger
 
 log = get_logger("sluicegate.test")
 

@@ -7,9 +7,9 @@ import logging
 import pytest
 import trio
 
-from sluicegate.loggers import Seldom
 from sluicegate.observe.metrics import Counts
 from sluicegate.observe.refusals import Refusals
+from sluicegate.telling.loggers import Seldom
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:

@@ -15,10 +15,10 @@ from sluicegate.gateway.handles import Policies
 from sluicegate.gateway.readings import families_of, parts_of_policies, statistics_of
 from sluicegate.observe.exposition import Exposition
 from sluicegate.observe.metrics import Counts
-from sluicegate.observe.statistics import counter, gauge, snapshot, state
 from sluicegate.policies.breaker import Breaker
 from sluicegate.policies.settings import BreakerSettings
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.telling.statistics import counter, gauge, snapshot, state
 
 
 class Mood(enum.Enum):

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 import click
 import pytest
 
-from sluicegate.loggers import get_logger
 from sluicegate.observe.buffer import MOST_LINES, Buffer
 from sluicegate.observe.log import FAREWELL_SECONDS, logging_to
 from sluicegate.protocol.blot import blotting
+from sluicegate.telling.loggers import get_logger
 
 # The numbers that are promised. Taken from the source they would move with it.
 MOST_SHOWN = 16 * 1024

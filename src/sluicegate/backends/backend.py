@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
-from ..loggers import get_logger
-from ..observe.statistics import counter, gauge, snapshot, state
 from ..protocol import faults
 from ..protocol.blot import shown
 from ..protocol.calls import READS, Call, Hop, Reply
 from ..protocol.offers import Offer
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, gauge, snapshot, state
 from .client_links import ClientLinks
 from .health import Health
 from .link import Link, Phase, State

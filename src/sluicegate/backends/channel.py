@@ -12,7 +12,6 @@ import attrs
 import trio
 
 from ..channel.outbox import Frame, Outbox
-from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Call, Reply
 from ..protocol.duplex import CANCELLED, Duplex, Incoming, receive
@@ -20,6 +19,7 @@ from ..protocol.eras import OPENS
 from ..protocol.messages import Notification, Params, Raw, encode_notification, encode_request
 from ..protocol.tokens import NOBODY, own_key, with_own_token
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .incoming import Desk, messages_in
 from .questions import MOST_OPEN, OpenQuestion, Questions
 from .session import Inbox

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
-from ..loggers import Seldom, get_logger
-from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
 from ..protocol.abilities import NONE
 from ..protocol.back import Household
@@ -21,6 +19,8 @@ from ..protocol.calls import Call, Caller, Reply
 from ..protocol.clientele import Clientele
 from ..protocol.faults import Fault
 from ..protocol.offers import Offer
+from ..telling.loggers import Seldom, get_logger
+from ..telling.statistics import counter, gauge, snapshot
 from .client_link import ClientLink
 from .link import Link, State
 from .supervisor import Supervisor

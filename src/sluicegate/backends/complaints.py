@@ -14,8 +14,8 @@ import trio
 
 from ..channel.lines import LineSplitter, Oversized
 from ..channel.reading import in_pieces
-from ..loggers import get_logger
 from ..protocol.blot import Blot, unblotted
+from ..telling.loggers import get_logger
 from .diagnosis import printable
 from .unasked import Tally
 

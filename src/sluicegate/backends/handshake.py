@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..protocol import eras
 from ..protocol.calls import Call
 from ..protocol.faults import Cause, Fault
@@ -13,6 +12,7 @@ from ..protocol.members import MOST_ENTRIES
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import KINDS, Flaw, Hello, Item, Listed, ListKind, Offer
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .lists import Page, joined, read_page
 from .negotiation import Negotiation, refusal
 from .session import BackendSession

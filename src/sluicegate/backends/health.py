@@ -19,13 +19,13 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..policies.settings import HealthSettings
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
 from ..protocol.calls import Call, Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault
+from ..telling.loggers import get_logger
 from .session import BackendSession
 
 __all__ = ["MOST_EVENTS", "Health", "HealthChange"]

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from codecs import BOM_UTF8
 
 from ..channel.lines import number_at_ends
-from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.back import SILENT
 from ..protocol.batches import decode_batch, is_batch
@@ -35,6 +34,7 @@ from ..protocol.messages import (
 from ..protocol.offers import KINDS
 from ..protocol.tokens import own_number, progress_token
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .overheard import overheard
 from .questions import Questions
 from .unreadable import described

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from ..loggers import get_logger
 from ..protocol.messages import Params, read_text
+from ..telling.loggers import get_logger
 from .diagnosis import printable
 
 __all__ = ["overheard"]

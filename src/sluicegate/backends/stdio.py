@@ -17,11 +17,11 @@ import trio
 from ..channel.lines import Oversized, as_line
 from ..channel.outbox import Outbox
 from ..channel.reading import read_lines
-from ..loggers import get_logger
 from ..outside import Child, OpenProcess, ProcessSpec, open_process
 from ..protocol.blot import Blot, unblotted
 from ..protocol.sizes import LARGEST_MESSAGE
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .channel import ChannelSession
 from .complaints import Complaints
 from .diagnosis import how_it_ended, why_not_started

@@ -13,12 +13,12 @@ from collections import deque
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..policies.settings import RestartSettings
 from ..protocol.faults import Fault
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, Offer
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .doubling import doubled
 from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .link import Link, Phase, State

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ..loggers import get_logger
 from ..protocol.batches import is_batch
 from ..protocol.headers import EVENT_STREAM, media_type
 from ..protocol.messages import Malformed, Message, Raw, Request, Response, decode, decode_object, encode_notification
 from ..protocol.offers import KINDS
 from ..protocol.sse import EventParser, OversizedEvent
+from ..telling.loggers import get_logger
 
 if TYPE_CHECKING:
     import httpx2

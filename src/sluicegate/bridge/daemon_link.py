@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..protocol.addresses import public_part
 from ..protocol.headers import EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
 from ..protocol.messages import decode
+from ..telling.loggers import get_logger
 from .daemon_answer import DaemonAnswer, DeliveryFailed, changes_after, failure_of, read_answer, read_body, read_events
 from .unreachable import is_untrusted, reason
 

@@ -16,10 +16,10 @@ import trio
 from ..channel.lines import Oversized, as_line
 from ..channel.oversized import refuse_oversized
 from ..channel.reading import read_lines
-from ..loggers import get_logger
 from ..protocol.eras import OPENS
 from ..protocol.errors import INTERNAL_ERROR
 from ..protocol.messages import Malformed, Notification, Request, decode, encode, encode_error
+from ..telling.loggers import get_logger
 from .daemon_answer import LONGEST_MESSAGE, DeliveryFailed
 from .daemon_link import DaemonLink
 

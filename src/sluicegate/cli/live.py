@@ -12,7 +12,7 @@ from ..backends.backend import Backend
 from ..backends.link import State
 from ..config.model import Config
 from ..gateway.opening import open_gateway
-from ..observe.statistics import plain
+from ..telling.statistics import plain
 from .conversation import log_quietly
 from .tables import print_table
 

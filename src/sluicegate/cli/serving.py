@@ -17,12 +17,12 @@ from ..config.secrets import secrets_of
 from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
 from ..gateway.opening import Gateway, open_gateway
-from ..loggers import get_logger
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..outside.standard_streams import open_standard_streams
 from ..protocol.blot import blotting
 from ..protocol.clientele import Clientele
+from ..telling.loggers import get_logger
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
 from .first_signals import FirstSignals, ends

@@ -11,10 +11,10 @@ import trio
 from ..http1.asgi import Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
 from ..identity.identify import Identity, Refused
-from ..loggers import Seldom, get_logger
 from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
 from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
+from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .paths import Answer, Guard, HttpRoute, Paths, read_only

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import partial
 
-from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Caller, Reply
 from ..protocol.duplex import CANCELLED, Duplex, Requests, receive
@@ -27,6 +26,7 @@ from ..protocol.messages import (
 from ..protocol.question import Question, undeclared
 from ..protocol.tokens import with_own_token
 from ..protocol.why import Why
+from ..telling.loggers import get_logger
 from .exchange import Exchange, Outlet
 
 __all__ = ["ClientSide"]

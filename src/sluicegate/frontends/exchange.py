@@ -8,7 +8,6 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
 from ..protocol.eras import OPENS
@@ -16,6 +15,7 @@ from ..protocol.fault import Fault
 from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
 from ..protocol.parts import LARGE, Parts, in_parts
 from ..protocol.question import Question
+from ..telling.loggers import get_logger
 
 __all__ = ["GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from ..loggers import get_logger
+from ..telling.loggers import get_logger
 from .exchange import Exchange
 
 __all__ = ["LARGEST", "LargeEvents"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..observe.statistics import gauge
+from ..telling.statistics import gauge
 
 __all__ = ["SessionStatistics"]
 

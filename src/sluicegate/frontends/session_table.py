@@ -10,11 +10,11 @@ from typing import cast
 import attrs
 import trio
 
-from ..loggers import get_logger
 from ..protocol.calls import OURSELVES, Caller
 from ..protocol.principal import Principal
 from ..routing.directory import ListChange
 from ..sources import Sources
+from ..telling.loggers import get_logger
 from .chores import Chores
 from .client_home import ClientHome
 from .endpoint import Limits, Opening

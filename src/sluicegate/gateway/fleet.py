@@ -18,7 +18,6 @@ from ..backends.session import Connector
 from ..config.checks.whole import problems
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError
-from ..loggers import get_logger
 from ..policies.mirror import Shadow
 from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
@@ -26,6 +25,7 @@ from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
 from ..routing.directory import Directory
 from ..sources import Sources
+from ..telling.loggers import get_logger
 from .catalogues import catalogues_of
 from .differences import Change, differences, told
 from .edits import Edit

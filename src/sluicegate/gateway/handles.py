@@ -14,7 +14,6 @@ import attrs
 
 from ..backends.backend import Backend
 from ..config.model import BackendConfig
-from ..observe.statistics import Counting, Value
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
@@ -26,6 +25,7 @@ from ..policies.rate import RateLimit
 from ..policies.remembering import Remembering
 from ..policies.retry import Retry
 from ..protocol.calls import Handler, Layer
+from ..telling.statistics import Counting, Value
 from .policy_making import (
     PolicyContext,
     allowance_of,

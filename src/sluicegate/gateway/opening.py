@@ -20,7 +20,6 @@ from ..frontends.endpoint import Endpoint, Limits
 from ..frontends.paths import page
 from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
-from ..loggers import get_logger
 from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import KIND, Exposition
 from ..observe.refusals import Refusals
@@ -32,6 +31,7 @@ from ..protocol.clientele import MANY, Clientele
 from ..routing.directory import Directory, ListChange
 from ..routing.table import Router
 from ..sources import Sources
+from ..telling.loggers import get_logger
 from .connectors import connector_for
 from .edits import whole
 from .faulting import FaultKit

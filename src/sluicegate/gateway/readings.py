@@ -1,6 +1,6 @@
 """The parts of a gateway that count, in one walk: for the page of metrics, the command line and the library alike.
 
-What each of them counts is said by its own ``statistics()`` (``observe/statistics.py``), and nothing about it is known here.
+What each of them counts is said by its own ``statistics()`` (``telling/statistics.py``), and nothing about it is known here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
 from ..observe.exposition import MetricFamily, families
 from ..observe.metrics import Counts
-from ..observe.statistics import Counting, Value
+from ..telling.statistics import Counting, Value
 from .fleet import Fleet
 from .handles import Policies
 

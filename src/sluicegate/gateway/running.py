@@ -15,7 +15,6 @@ from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
-from ..loggers import get_logger
 from ..outside import Outside
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
@@ -23,6 +22,7 @@ from ..protocol.messages import Raw, encode
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from ..routing.catalogue import Catalogue
 from ..routing.decoded_lists import listed
+from ..telling.loggers import get_logger
 from .edits import adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend

@@ -16,7 +16,7 @@ from ..http1.server.forwarded import PeerAddress
 from ..http1.server.outgoing import MessageSender
 from ..http1.server.settings import ServerSettings
 from ..http1.timekeeper import Timekeeper
-from ..loggers import get_logger
+from ..telling.loggers import get_logger
 from .minimum_rate import NEVER, MinimumRate
 from .protocols import Talk
 from .tasks import Tasks

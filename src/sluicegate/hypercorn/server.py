@@ -31,7 +31,7 @@ from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
 from ..http1.server.urls import url_of
 from ..http1.timekeeper import Timekeeper
-from ..loggers import get_logger
+from ..telling.loggers import get_logger
 from .connection import HypercornConnection
 
 __all__ = ["serve"]

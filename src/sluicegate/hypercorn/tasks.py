@@ -22,7 +22,7 @@ from ..http1.asgi import ON_DISCONNECT, ASGIApp, Scope
 from ..http1.server.forwarded import PeerAddress, seen_through
 from ..http1.server.hang_up import is_hang_up
 from ..http1.server.settings import Networks
-from ..loggers import get_logger
+from ..telling.loggers import get_logger
 
 __all__ = ["Tasks"]
 

@@ -11,12 +11,12 @@ import attrs
 import msgspec
 import trio
 
-from ..loggers import get_logger, quoted
 from ..protocol.calls import Call, Handler, Reply
+from ..telling.loggers import get_logger, quoted
+from ..telling.statistics import counter, gauge, snapshot
 from ..waiting.bell import Bell
 from .buffer import Buffer
 from .stamps import stamp
-from .statistics import counter, gauge, snapshot
 
 __all__ = ["AccessLine", "AccessLog", "AccessLogStatistics", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
 

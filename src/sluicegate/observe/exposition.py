@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import trio
 
+from ..telling.statistics import Value, shown
 from .metrics import BOUNDS, Counts, Durations, status_of
-from .statistics import Value, shown
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

@@ -14,8 +14,8 @@ from typing import TextIO
 import msgspec
 import structlog
 
-from ..loggers import LogEvent
 from ..protocol.blot import Blot, shown, unblotted
+from ..telling.loggers import LogEvent
 from .buffer import Buffer
 from .collapse import Collapse
 from .printed import Printed

@@ -15,7 +15,7 @@ from ..protocol.calls import NAMED_BY, Call, Handler, Hop, Reply
 from ..protocol.eras import OPENS
 from ..protocol.offers import KINDS
 from ..protocol.reply import TOOL_ERROR
-from .statistics import counter, gauge, snapshot
+from ..telling.statistics import counter, gauge, snapshot
 
 __all__ = ["BOUNDS", "Counts", "Durations", "Metrics", "RequestStatistics", "status_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ..loggers import Seldom, get_logger
+from ..telling.loggers import Seldom, get_logger
 from .metrics import Counts
 
 __all__ = ["Refusals"]

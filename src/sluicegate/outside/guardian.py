@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import trio
 
-from ..loggers import get_logger
+from ..telling.loggers import get_logger
 
 __all__ = ["MARK", "appoint", "dismiss", "open_guardian"]
 

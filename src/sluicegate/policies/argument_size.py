@@ -10,10 +10,10 @@ import attrs
 import msgspec
 import trio
 
-from ..observe.statistics import counter, snapshot
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.messages import Raw
+from ..telling.statistics import counter, snapshot
 
 __all__ = ["ArgumentLimit", "ArgumentSize", "ArgumentStatistics"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..loggers import get_logger
-from ..observe.statistics import counter, snapshot, state
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, snapshot, state
 from .settings import BreakerSettings
 from .window import CountWindow, TimeWindow
 

@@ -11,8 +11,8 @@ from math import floor
 import attrs
 import trio
 
-from ..observe.statistics import counter, gauge, snapshot
 from ..protocol.calls import Call, Handler, Reply
+from ..telling.statistics import counter, gauge, snapshot
 
 __all__ = ["Budget", "BudgetStatistics", "Budgeted"]
 

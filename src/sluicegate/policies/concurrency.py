@@ -10,9 +10,9 @@ from collections import deque
 import attrs
 import trio
 
-from ..observe.statistics import counter, gauge, snapshot
 from ..protocol import faults
 from ..protocol.calls import WORK, Call, Reply
+from ..telling.statistics import counter, gauge, snapshot
 from .remembering import Remembering
 from .settings import ConcurrencySettings
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from ..loggers import get_logger
-from ..observe.statistics import counter, snapshot
 from ..protocol.calls import SILENT, Call, Handler, Reply
 from ..protocol.fault import Cause
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, snapshot
 from .hedge_timer import HedgeTimer
 from .latencies import Latencies
 from .repeatable import Repeatable

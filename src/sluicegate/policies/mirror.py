@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from ..loggers import get_logger
-from ..observe.statistics import counter, snapshot
 from ..protocol.calls import WORK, Call, Handler, Reply, without_task
 from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 from ..settings.stand_ins import MirrorSettings
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, snapshot
 
 __all__ = ["Mirror", "MirrorStatistics", "Shadow"]
 

@@ -12,8 +12,8 @@ import math
 import attrs
 import trio
 
-from ..loggers import get_logger
-from ..observe.statistics import counter, gauge, snapshot
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, gauge, snapshot
 from .settings import OutlierSettings
 
 __all__ = ["Group", "Outlier", "OutlierStatistics"]

@@ -11,9 +11,9 @@ from collections import deque
 import attrs
 import trio
 
-from ..observe.statistics import counter, snapshot
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
+from ..telling.statistics import counter, snapshot
 from .settings import RateLimitSettings
 
 __all__ = ["Bucket", "RateLimit", "RateStatistics"]

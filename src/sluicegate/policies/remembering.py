@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..observe.statistics import Value
 from ..protocol.calls import Call, Handler, Reply
+from ..telling.statistics import Value
 
 __all__ = ["Remembering", "remembering"]
 

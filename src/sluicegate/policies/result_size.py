@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import attrs
 
-from ..observe.statistics import counter, snapshot
 from ..protocol import faults
 from ..protocol.calls import WORK, Call, Reply
 from ..protocol.why import Why
+from ..telling.statistics import counter, snapshot
 from .remembering import Remembering
 from .settings import ResultSizeSettings
 

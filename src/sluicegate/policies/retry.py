@@ -15,9 +15,9 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..observe.statistics import counter, snapshot
 from ..protocol.calls import Call, Handler, Reply
 from ..protocol.faults import Fault
+from ..telling.statistics import counter, snapshot
 from .repeatable import Repeatable
 from .settings import RetrySettings
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from ..loggers import get_logger
 from ..protocol import faults
 from ..protocol.calls import Caller, Handler, Reply
 from ..protocol.messages import Params, Raw, encode, read_text
 from ..protocol.names import Names, fitting, shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
 from ..protocol.sizes import LONGEST_TOOL_NAME, WHOLE_LIST
+from ..telling.loggers import get_logger
 from .inventory import Inventory
 from .lengths import longest, too_long
 from .pages import Pages, paged

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from ..loggers import get_logger
 from ..protocol.calls import Caller
 from ..protocol.offers import ListKind
+from ..telling.loggers import get_logger
 from .catalogue import Catalogue, build
 
 __all__ = ["Directory", "ListChange"]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from ..loggers import get_logger
 from ..protocol.calls import NAMED_BY, Call, Handler, Reply
 from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.faults import Cause, Fault
+from ..telling.loggers import get_logger
 
 __all__ = ["Candidate", "Failover"]
 

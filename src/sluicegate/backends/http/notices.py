@@ -9,7 +9,7 @@ import trio
 
 from ...http1.client.failures import Broken, TooLarge
 from ...http1.client.response import ClientResponse
-from ...loggers import get_logger
+from ...telling.loggers import get_logger
 from .session_headers import Conversation
 from .wire import Wire
 

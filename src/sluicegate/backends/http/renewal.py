@@ -9,7 +9,6 @@ from functools import partial
 import attrs
 import trio
 
-from ...loggers import get_logger
 from ...protocol import eras, faults
 from ...protocol.calls import Call, Reply
 from ...protocol.eras import HANDSHAKE
@@ -17,6 +16,7 @@ from ...protocol.faults import Fault
 from ...protocol.headers import is_session_id
 from ...protocol.messages import EMPTY, Malformed, Params, decode_object, encode_notification, read_text
 from ...protocol.why import Why
+from ...telling.loggers import get_logger
 from ..incoming import doubt_lists
 from .notices import Notices
 from .post import HttpExchange, PostingSession

@@ -10,7 +10,6 @@ import attrs
 import trio
 
 from ...http1.client.response import ClientResponse
-from ...loggers import get_logger
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.duplex import CANCELLED, Duplex, Incoming
@@ -18,6 +17,7 @@ from ...protocol.eras import OPENS
 from ...protocol.faults import Fault
 from ...protocol.messages import Notification, Params, Raw, encode_notification
 from ...protocol.why import Why
+from ...telling.loggers import get_logger
 from ..questions import MOST_OPEN, OpenQuestion, Questions
 from ..session import CLOSED, Inbox
 from ..unasked import Unasked, tally_of

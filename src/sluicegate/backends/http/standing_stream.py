@@ -8,12 +8,12 @@ import attrs
 import trio
 
 from ...http1.client.response import ClientResponse
-from ...loggers import get_logger
 from ...protocol.duplex import receive
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
 from ...protocol.sse import EventParser, OversizedEvent
 from ...protocol.tokens import NOBODY
+from ...telling.loggers import get_logger
 from ..doubling import doubled
 from ..incoming import Desk, doubt_lists, messages_in
 from .post import HttpExchange

@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from ...loggers import get_logger
 from ...protocol import eras
 from ...protocol.calls import Call
 from ...protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_VERSION
@@ -14,6 +13,7 @@ from ...protocol.introduction import SERVER, own_introduction
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.offers import Hello
 from ...protocol.why import Why
+from ...telling.loggers import get_logger
 from ..handshake import Handshake, HandshakeFailed
 from ..session import BackendSession
 from .introduced import Introduced

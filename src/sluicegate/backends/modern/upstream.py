@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import trio
 
-from ...loggers import get_logger
 from ...protocol.calls import Call
 from ...protocol.errors import METHOD_NOT_FOUND
 from ...protocol.faults import Cause
 from ...protocol.messages import Raw, decode_object, encode
 from ...protocol.offers import KINDS, Hello
+from ...telling.loggers import get_logger
 from ..doubling import doubled
 from ..link import Link
 from ..session import BackendSession

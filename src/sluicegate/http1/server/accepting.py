@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from ...loggers import get_logger
+from ...telling.loggers import get_logger
 from ..fair_turns import FairTurns
 
 __all__ = ["accept_all", "accept_waiting", "newcomers"]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
-from ...loggers import Seldom, get_logger
-from ...observe.statistics import counter, gauge, snapshot
+from ...telling.loggers import Seldom, get_logger
+from ...telling.statistics import counter, gauge, snapshot
 from .forwarded import PeerAddress
 
 __all__ = ["ConnectionLimit", "ConnectionStatistics"]

@@ -14,7 +14,7 @@ from errno import EPIPE
 import attrs
 import trio
 
-from ...loggers import get_logger
+from ...telling.loggers import get_logger
 from ..asgi import ON_DISCONNECT, TAKES_VIEWS, Message, Scope
 from ..carrier import Carrier
 from ..timekeeper import NEVER

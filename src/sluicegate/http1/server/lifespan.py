@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import trio
 
-from ...loggers import get_logger
+from ...telling.loggers import get_logger
 from ..asgi import ASGIApp, Message, Scope
 
 __all__ = ["Lifespan", "StartUpFailed"]

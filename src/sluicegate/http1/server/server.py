@@ -9,7 +9,7 @@ from contextlib import suppress
 import attrs
 import trio
 
-from ...loggers import get_logger
+from ...telling.loggers import get_logger
 from ..asgi import ON_DISCONNECT, ASGIApp
 from ..sockets import hold_little_back, quicken
 from .accepting import accept_all, accept_waiting

@@ -20,11 +20,11 @@ from ...backends.http.connector import HttpConnector
 from ...backends.inprocess import InProcessConnector
 from ...backends.session import BackendSession, Connector, Inbox
 from ...backends.stdio import StdioConnector
-from ...loggers import get_logger
 from ...outside import Child, OpenProcess, ProcessSpec
 from ...protocol.calls import SILENT, Call, Reply
 from ...protocol.messages import Params
 from ...protocol.why import Why
+from ...telling.loggers import get_logger
 from ..answers import unfold
 from ..peer import ScriptedConnector
 from ..script import ROUTED, InjectionSchedule, Script
