@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
 __all__ = ["main"]
 
+WHILE_LOADING = 1_000_000
+"""When the garbage collector looks at what is new while the program is loaded, which makes no garbage: a gateway takes half as many objects.
+At every 700 it looked 150 times, for 50 of the 400 ms that the start takes."""
+
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    gc.set_threshold(WHILE_LOADING)
     if sys.argv[1:2] in (["run"], ["connect"]):
         from .cli.first_signals import FirstSignals
 

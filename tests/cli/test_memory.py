@@ -33,6 +33,27 @@ def test_a_large_block_is_had_again_without_the_system_and_what_is_loaded_is_no_
         assert faults < 1000, "a hundred blocks of 256 pages each"
 
 
+LOADED = """
+import gc, sys
+from sluicegate.__main__ import main
+sys.argv[1:] = ["run", "--help"]
+gc.collect()
+before = [generation["collections"] for generation in gc.get_stats()]
+try:
+    main()
+finally:
+    import sluicegate.cli.serving, sluicegate.gateway.engine
+    print([generation["collections"] for generation in gc.get_stats()] == before)
+"""
+
+
+def test_the_collector_does_not_look_while_the_program_is_loaded() -> None:
+    """Nothing that is loaded is garbage, and there is more and more of it to be looked at."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 HOLES = """
 import json, sys, trio, trio.testing
 from pathlib import Path

@@ -144,6 +144,7 @@ def connect(url: str, headers: Mapping[str, str]) -> None:
     """Bridge stdin and stdout to a running gateway until stdin ends or a signal comes."""
 
     async def main() -> None:
+        settle_memory()
         async with listen_to_signals() as signals, trio.open_nursery() as nursery:
 
             async def bridge_until_end() -> None:
