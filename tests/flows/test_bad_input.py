@@ -14,6 +14,7 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.answers import message_in
 from tests.kit.asgi import AsgiTransport
 from tests.kit.messages import HELLO
 
@@ -52,7 +53,7 @@ class Client:
 
     async def works(self, tool: str = "ok_echo", id: object = "still") -> bool:
         """Whether a call is answered as it should be."""
-        answer = (await self.post(a_request("tools/call", {"name": tool, "arguments": {}}, id))).json()
+        answer = message_in(await self.post(a_request("tools/call", {"name": tool, "arguments": {}}, id)))
         return bool(answer["id"] == id and answer["result"]["content"][0]["text"].startswith("echo {} #"))
 
 
@@ -188,7 +189,7 @@ async def test_a_request_with_the_wrong_parameters_is_answered_under_its_id(what
 )
 async def test_of_a_key_that_came_twice_the_last_counts_for_us_and_for_the_backend(params: bytes, autojump_clock: Clock) -> None:
     async with desk() as here:
-        message = (await here.client.post(CALL % params)).json()
+        message = message_in(await here.client.post(CALL % params))
         assert message["result"]["content"][0]["text"] == "echo {} #1"
         sent = here.bad.received[-1]
         assert {key: bytes(value) for key, value in sent.params.items()} == {"name": b'"echo"', "arguments": b"{}"}
@@ -230,7 +231,7 @@ async def test_every_depth_up_to_the_limit_is_served_or_refused_and_never_a_bug(
     async with desk() as here:
         for depth in NEAR_THE_LIMIT:
             params = b'{"name":"b_echo","arguments":{"a":' + b"[" * depth + b"]" * depth + b"}}"
-            message = (await here.client.post(CALL % params)).json()
+            message = message_in(await here.client.post(CALL % params))
             assert message.get("error", {"code": -32700})["code"] == -32700
             refused += "error" in message
         assert 0 < refused < len(NEAR_THE_LIMIT)
@@ -348,7 +349,7 @@ def own_id(here: Desk) -> bytes:
 
 
 async def ask(here: Desk, answers: list[Any]) -> None:
-    answers.append((await here.client.post(a_request("tools/call", {"name": "b_echo", "arguments": {}}, "mine"))).json())
+    answers.append(message_in(await here.client.post(a_request("tools/call", {"name": "b_echo", "arguments": {}}, "mine"))))
 
 
 @pytest.mark.parametrize("noise", NOISE, ids=lambda line: line[:50].decode("latin-1"))

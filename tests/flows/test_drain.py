@@ -19,7 +19,7 @@ def post(body: bytes, session: bytes = b"") -> bytes:
 
 
 async def answer(stream: trio.abc.Stream) -> bytes:
-    """One response with a Content-Length."""
+    """One response, whole, with a Content-Length or in chunks."""
     data = b""
     while b"\r\n\r\n" not in data:
         part = await stream.receive_some()
@@ -27,6 +27,8 @@ async def answer(stream: trio.abc.Stream) -> bytes:
             return data
         data += part
     head, _, body = data.partition(b"\r\n\r\n")
+    while b"transfer-encoding: chunked" in head.lower() and not body.endswith(b"0\r\n\r\n"):
+        body += await stream.receive_some()
     length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
     while len(body) < length:
         body += await stream.receive_some()

@@ -14,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
+from tests.kit.answers import message_of
 from tests.kit.front import Answer, HandClient
 from tests.kit.messages import HELLO
 from tests.kit.tools import SAFE
@@ -65,7 +66,7 @@ class Web:
         await client.say(f"{head}{session}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         answer = await client.answer("POST")
         await client.close()
-        told: dict[str, Any] = json.loads(answer.body or b"{}")
+        told: dict[str, Any] = message_of(answer.headers.get("content-type", ""), answer.body or b"{}")
         if "result" in told:
             self.session = answer.headers.get("mcp-session-id", self.session)
         return told

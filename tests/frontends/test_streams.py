@@ -16,7 +16,7 @@ from sluicegate.protocol.principal import NOBODY
 from sluicegate.routing.directory import ListChange
 
 # The numbers that are promised. Taken from the source they would move with it.
-KEEP_ALIVE_SECONDS = 30.0
+KEEP_ALIVE_SECONDS_OF_NEWS = 30.0
 MOST_NOTES = 256
 
 TOOLS_CHANGED = "notifications/tools/list_changed"
@@ -243,7 +243,7 @@ async def test_a_quiet_stream_shows_signs_of_life(gate: Any, autojump_clock: obj
     async with gate.stream("GET", session) as stream:
         await anext(stream.chunks)
         assert (await anext(stream.chunks)).startswith(b":")
-        assert trio.current_time() == KEEP_ALIVE_SECONDS
+        assert trio.current_time() == KEEP_ALIVE_SECONDS_OF_NEWS
 
 
 async def test_a_session_with_an_open_stream_is_not_idle(gate: Any, nursery: trio.Nursery, autojump_clock: object) -> None:

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+from tests.kit.answers import message_in
 from tests.kit.asgi import AsgiTransport
 from tests.kit.messages import HELLO, READY
 
@@ -44,7 +45,7 @@ class Client:
 
     async def call(self, fault: str | None = None) -> str:
         """The text of the answer, or the reason or code of its error."""
-        answer = (await self.post("tools/call", {"name": "b_echo"}, fault)).json()
+        answer = message_in(await self.post("tools/call", {"name": "b_echo"}, fault))
         if "error" in answer:
             return str(answer["error"].get("data", {}).get("reason") or answer["error"]["message"])
         return str(answer["result"]["content"][0]["text"])

@@ -8,27 +8,20 @@ from functools import partial
 import attrs
 import trio
 
-from ..protocol.eras import PRIMED
 from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from ..protocol.principal import Principal
-from ..protocol.sse import format_comment, format_event
 from .endpoint import Endpoint
+from .event_stream import send_news, start_events, wait_for_news
 from .exchange import Exchange
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
 from .sessions import Session, version_header
 from .stream import Downlink, EventLog
 
-__all__ = ["DEBOUNCE_SECONDS", "KEEP_ALIVE_SECONDS", "STREAM_HEADERS", "PostAnswer", "listen"]
+__all__ = ["PostAnswer"]
 
-KEEP_ALIVE_SECONDS = 30.0
-"""A silent stream gets a comment that often, so that nobody between us and the client takes it for dead."""
-RETRY_MS = 1000
-DEBOUNCE_SECONDS = 0.1
-"""Several backends that come up together make one ``list_changed`` of each kind."""
 _ANSWERED = (Request, Malformed)
-STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
 @attrs.define(eq=False)
@@ -77,6 +70,7 @@ class PostAnswer:
             self.table.large_events.look(len(message), self._exchanges)
             self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
+            self.endpoint.slow_answers.forget(self)
             if self.held:
                 self.table.let_go(self.session.owner, self.held)
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
@@ -87,8 +81,14 @@ class PostAnswer:
             if self._downlink is not None:
                 self._downlink.ring()
 
+    def begin_stream(self) -> None:
+        """It takes long (implements `Unanswered`): begin, so that its client can come back for the rest."""
+        if not any(exchange.call.trail.whole for exchange in self._exchanges):
+            self._become_stream()
+
     def _become_stream(self) -> EventLog:
         if self.log is None:
+            self.endpoint.slow_answers.forget(self)
             self.log = self.session.open_stream(self)
             for message in self._replies:
                 self.log.put(bytes(message), is_note=False)
@@ -138,6 +138,8 @@ class PostAnswer:
                 self.begin(message)
             else:
                 self.session.receive(message, self)  # in its turn: it may cancel what stands before it
+        if self.may_stream and self._waiting and self.log is None:
+            self.endpoint.slow_answers.expect(self)
 
     def begin(self, request: Request) -> None:
         """Start one call."""
@@ -167,6 +169,7 @@ class PostAnswer:
                 return
             self.log.reader = None
         self._left = True
+        self.endpoint.slow_answers.forget(self)  # whoever comes back knows of a stream
         if self._waiting:
             self._orphan()
         elif self.log is not None:
@@ -187,61 +190,3 @@ class PostAnswer:
                 seconds = self.table.limits.orphan_seconds if self.table.has_room_for_orphan(self.session) else 0
                 self.session.orphans[exchange] = self.session.owner
                 exchange.expire(now + seconds, why)
-
-
-async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None) -> None:
-    """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
-    log, downlink = session.news, http.downlink
-    table.begin_stream(session, downlink)
-    session.listeners.append(downlink)
-    log.reader = downlink
-    try:
-        told = session.told if after is None else min(after, log.last)
-        await start_events(http, session, log.event_id(told))
-        while downlink.is_open:
-            if session.listeners[-1] is downlink:
-                told = await _tell_news(http, session, told)
-            await wait_for_news(http)
-            told = max(told, session.told)  # what another connection was told meanwhile is not told again
-        await http.send_part(b"", more=False)
-    finally:
-        table.end_stream(session, downlink)
-        session.listeners.remove(downlink)
-        session.touch()
-        log.reader = session.listeners[-1] if session.listeners else None
-        if log.reader is not None:
-            log.reader.ring()
-
-
-async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
-    while session.changed:
-        await trio.sleep(DEBOUNCE_SECONDS)
-        if session.listeners[-1] is not http.downlink:
-            return after  # a newer stream tells it
-        for message in session.take_changes():
-            session.news.put(message)
-    told = await send_news(http, session.news, after)
-    if http.downlink.is_open:  # else the next stream tells it
-        session.told = max(session.told, told)
-    return told
-
-
-async def start_events(http: HttpRequest, session: Session, event_id: str, extra: Headers = ()) -> None:
-    """Begin a stream; clients that know how get an id to come back with before anything has happened (P-63)."""
-    await http.start(200, (*STREAM_HEADERS, *version_header(session.version), *extra))
-    await http.send_part(format_event(b"", id=event_id, retry=RETRY_MS) if session.version in PRIMED else format_comment("stream"))
-
-
-async def send_news(http: HttpRequest, log: EventLog, after: int) -> int:
-    """Send what came after that event; the number of the last one sent."""
-    events = log.after(after)
-    if not events:
-        return after
-    await http.send_part(b"".join(format_event(data, id=log.event_id(number)) for number, data in events))
-    return events[-1][0]
-
-
-async def wait_for_news(http: HttpRequest) -> None:
-    """Wait for news, with a sign of life now and then."""
-    while not await http.downlink.wait(KEEP_ALIVE_SECONDS):
-        await http.send_part(format_comment("still here"))

@@ -74,6 +74,7 @@ class App:
         """Start what goes on beside the requests."""
         nursery.start_soon(self.sessions.sweep)
         nursery.start_soon(self.turns.run)
+        nursery.start_soon(self.endpoint.slow_answers.run)
 
     def drain(self) -> None:
         """Take no new requests and end the GET streams; what is running may finish."""

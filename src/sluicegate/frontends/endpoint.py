@@ -22,6 +22,7 @@ from ..settings.composing import own_first, values_of
 from ..settings.connections import ConnectionSettings
 from ..sources import Sources
 from .client_home import ClientHome
+from .slow_answers import SlowAnswers
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
@@ -77,6 +78,8 @@ class Endpoint:
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
     """Who the clients are, as backends are told."""
+    slow_answers: SlowAnswers = attrs.field(factory=SlowAnswers, init=False)
+    """Answers of all frontends that are not there yet; begun when they take long, once it runs."""
     own: Mapping[str, Handler] = attrs.field(init=False)
     """By method, for those that we answer ourselves; every other one is the `handler`'s."""
     _alone: Mapping[str, Handler] = attrs.field(init=False)

@@ -15,11 +15,12 @@ from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from ..protocol.principal import Principal
 from ..routing.catalogue import Catalogue
-from .answer import PostAnswer, listen
+from .answer import PostAnswer
 from .endpoint import Endpoint, read_opening
 from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
 from .modern.sessionless import NO_ROOM, Sessionless
+from .news_stream import listen
 from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 from .session_table import LARGE, NoPlace, SessionTable

@@ -41,6 +41,7 @@ class Quiet:
         """Run the call, which is this backend's alone, without a progress token."""
         call.params = _without_token(call.params)
         call.back = _Deaf(call.back)
+        call.trail.whole = True
         return await self.inner(call)
 
 

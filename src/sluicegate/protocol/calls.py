@@ -118,6 +118,8 @@ class Trail:
     """How many seconds that were."""
     cut: str = ""
     """Why somebody ended the call early, if its scope was not ended by the deadline."""
+    whole: bool = False
+    """Its answer is to be one document, however long it takes."""
     last_resort: bool = False
     """Everybody else has been asked: those who are ejected from their group may be asked now, too."""
     elsewhere: Elsewhere | None = None

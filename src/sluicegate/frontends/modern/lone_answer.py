@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from ...protocol import faults
-from ...protocol.calls import Call, Reply
+from ...protocol.calls import Call, Reply, Trail
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
 from ...protocol.log_levels import LEVELS, is_log_line, severity
@@ -14,8 +14,8 @@ from ...protocol.messages import Request
 from ...protocol.parts import Parts
 from ...protocol.question import Question
 from ...protocol.sse import format_comment, format_event
-from ..answer import KEEP_ALIVE_SECONDS, STREAM_HEADERS
 from ..endpoint import Endpoint
+from ..event_stream import KEEP_ALIVE_SECONDS, STREAM_HEADERS
 from ..exchange import Exchange, Outlet
 from ..request import HttpRequest
 from ..stream import EventLog
@@ -50,18 +50,21 @@ class LoneAnswer:
     used_at: float = attrs.field(factory=trio.current_time, init=False)
     is_busy: bool = attrs.field(default=True, init=False)
     _http: HttpRequest | None = attrs.field(default=None, init=False)
+    _trail: Trail | None = attrs.field(default=None, init=False)
     _log: EventLog | None = attrs.field(default=None, init=False)
     _reply: bytes | Parts | None = attrs.field(default=None, init=False)
     _status: int = attrs.field(default=200, init=False)
 
     async def run(self, http: HttpRequest, request: Request, call: Call) -> None:
         """Start the call and answer it; the HTTP request's own task. Who does not wait for the answer takes the call back (P-52)."""
-        self._http = http
+        self._http, self._trail = http, call.trail
         exchange = Exchange(request.id, call, _MUTE, self, lambda: None, answers_cancelled=True)
         call.back = exchange
         if not self.may_be_json:
             self._log = EventLog(0)
         self.endpoint.calls.start_soon(exchange.run, self._handle)
+        if self.may_stream and self.may_be_json:
+            self.endpoint.slow_answers.expect(self)
         try:
             while self._reply is None and self._log is None and http.downlink.is_open:
                 await http.downlink.wait()
@@ -71,6 +74,7 @@ class LoneAnswer:
                 await http.respond(self._status, self._reply)
         finally:
             self._http = None
+            self.endpoint.slow_answers.forget(self)
             exchange.cancel()
 
     async def _handle(self, call: Call) -> Reply:
@@ -102,10 +106,18 @@ class LoneAnswer:
         """Progress, or a log line if the request has asked for such."""
         if not self.may_stream or self._reply is not None or not self._hears(message):
             return
+        self._become_stream().put(message)
+
+    def begin_stream(self) -> None:
+        """It takes long (implements `Unanswered`)."""
+        if self._reply is None and self._trail is not None and not self._trail.whole:
+            self._become_stream()
+
+    def _become_stream(self) -> EventLog:
         if self._log is None:
             self._log = EventLog(0)
             self._ring()
-        self._log.put(message)
+        return self._log
 
     def _hears(self, message: bytes) -> bool:
         level = self.introduction.level

@@ -14,8 +14,9 @@ from ...protocol.messages import EMPTY, encode
 from ...protocol.offers import KINDS
 from ...protocol.sse import format_comment, format_event
 from ...routing.catalogue import Catalogue
-from ..answer import DEBOUNCE_SECONDS, KEEP_ALIVE_SECONDS, STREAM_HEADERS
+from ..event_stream import STREAM_HEADERS
 from ..listeners import Listener
+from ..news_stream import DEBOUNCE_SECONDS, KEEP_ALIVE_SECONDS
 from ..owners import Owner
 from ..request import HttpRequest
 from ..session_table import SessionTable

@@ -1,0 +1,54 @@
+"""The GET stream: what belongs to no request, until the client goes or the session ends."""
+
+from __future__ import annotations
+
+import trio
+
+from .event_stream import send_news, start_events, wait_for_news
+from .request import HttpRequest
+from .session_table import SessionTable
+from .sessions import Session
+
+__all__ = ["DEBOUNCE_SECONDS", "KEEP_ALIVE_SECONDS", "listen"]
+
+DEBOUNCE_SECONDS = 0.1
+"""Several backends that come up together make one ``list_changed`` of each kind."""
+KEEP_ALIVE_SECONDS = 30.0
+"""As for an answer, but there may be very many of these, and each sign wakes a task."""
+
+
+async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None) -> None:
+    """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
+    log, downlink = session.news, http.downlink
+    table.begin_stream(session, downlink)
+    session.listeners.append(downlink)
+    log.reader = downlink
+    try:
+        told = session.told if after is None else min(after, log.last)
+        await start_events(http, session, log.event_id(told))
+        while downlink.is_open:
+            if session.listeners[-1] is downlink:
+                told = await _tell_news(http, session, told)
+            await wait_for_news(http, KEEP_ALIVE_SECONDS)
+            told = max(told, session.told)  # what another connection was told meanwhile is not told again
+        await http.send_part(b"", more=False)
+    finally:
+        table.end_stream(session, downlink)
+        session.listeners.remove(downlink)
+        session.touch()
+        log.reader = session.listeners[-1] if session.listeners else None
+        if log.reader is not None:
+            log.reader.ring()
+
+
+async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
+    while session.changed:
+        await trio.sleep(DEBOUNCE_SECONDS)
+        if session.listeners[-1] is not http.downlink:
+            return after  # a newer stream tells it
+        for message in session.take_changes():
+            session.news.put(message)
+    told = await send_news(http, session.news, after)
+    if http.downlink.is_open:  # else the next stream tells it
+        session.told = max(session.told, told)
+    return told
