@@ -56,6 +56,8 @@ OTHERWISE: dict[str, Any] = {
     "hide_resources": ("t",),
     "expose_prompts": ("t",),
     "hide_prompts": ("t",),
+    "hide_destructive": True,
+    "read_only_only": True,
 }
 """Of each setting another value than it has in `BASE`."""
 

@@ -108,6 +108,10 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     """The same for prompts; ``re:`` starts a regular expression (RE2)."""
     hide_prompts: tuple[str, ...] = ()
     """The same for prompts."""
+    hide_destructive: bool = False
+    """Hides tools whose annotations allow that they destroy something: neither readOnlyHint = true nor destructiveHint = false."""
+    read_only_only: bool = False
+    """Shows only tools whose annotations say readOnlyHint = true; what has no annotations is hidden, too."""
     aliases: tuple[AliasConfig, ...] = ()
     """Names that clients see instead of its own."""
     progress: Literal["auto", "off"] = "auto"

@@ -42,8 +42,6 @@ _BACKEND: Mapping[str, Kind] = {
     "default_args": "table",
     "inject_args": [{"tool!": "text", "args!": "table", "overwrite": "flag"}],
     "param_overrides": [{"tool!": "text", "hide": ["text"], "defaults": "table", "rename": "table"}],
-    "hide_destructive": "flag",
-    "read_only_only": "flag",
 }
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {

@@ -7,6 +7,7 @@ import attrs
 from ..backends.backend import Backend
 from ..backends.link import State
 from ..config.model import BackendConfig
+from ..routing.annotations import Annotated
 from ..routing.catalogue import Entry
 from ..routing.visibility import Filter, Visibility
 from .handles import Policies
@@ -77,6 +78,7 @@ def _visibility(config: BackendConfig) -> Visibility:
         tools=Filter.parse(config.expose_tools, config.hide_tools),
         resources=Filter.parse(config.expose_resources, config.hide_resources),
         prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
+        annotated=Annotated(config.hide_destructive, config.read_only_only),
         aliases={alias.from_: alias.to for alias in config.aliases},
         hidden=config.stands_for is not None or (config.mirror_of is not None and config.mirror_hidden),
     )

@@ -160,7 +160,8 @@ class _Merge:
         offer = self.offers.get(namespace.backend)
         if offer is None or not any(map(namespace.visibility.filters, KINDS)):
             return namespace
-        return attrs.evolve(namespace, inventory=Inventory.of(offer, {kind: self.shown[namespace.backend, kind] for kind in KINDS}))
+        shown = {kind: self.shown[namespace.backend, kind] for kind in KINDS}
+        return attrs.evolve(namespace, inventory=Inventory.of(offer, shown, namespace.visibility))
 
     def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
         """Every visible item of a kind under its client-facing name."""
@@ -168,7 +169,10 @@ class _Merge:
         for name, offer in self.offers.items():
             namespace = self.namespaces[name]
             self.remarks |= {Remark(flaw.what, flaw.kind, flaw.name, name) for flaw in offer.flaws.get(kind, ())}
+            banned = namespace.visibility.banned(kind, offer.lists[kind])
             for item in offer.lists[kind]:
+                if item.key in banned:
+                    continue
                 client = None if self._is_too_long(kind, item.key, name) else namespace.visibility.client_name(kind, item.key)
                 if client is None:
                     continue

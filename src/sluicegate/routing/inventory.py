@@ -9,6 +9,7 @@ import attrs
 
 from ..protocol.offers import RESOURCES, TEMPLATES, ListKind, Offer
 from .spellings import normal
+from .visibility import Visibility
 
 __all__ = ["Inventory"]
 
@@ -63,10 +64,10 @@ class Inventory:
     _templates: tuple[_Template, ...]
 
     @classmethod
-    def of(cls, offer: Offer, shown: Mapping[ListKind, Collection[str]]) -> Inventory:
-        """Take down what is offered, and what of it clients see."""
+    def of(cls, offer: Offer, shown: Mapping[ListKind, Collection[str]], visibility: Visibility) -> Inventory:
+        """Take down what is offered but for what nobody may use, and what of it clients see."""
         return cls(
-            {kind: frozenset(item.key for item in items) for kind, items in offer.lists.items()},
+            {kind: frozenset(item.key for item in items) - visibility.banned(kind, items) for kind, items in offer.lists.items()},
             frozenset(map(normal, shown[RESOURCES])),
             tuple(_Template.parse(item.key, shown=item.key in shown[TEMPLATES]) for item in offer.lists[TEMPLATES]),
         )

@@ -29,8 +29,10 @@ class Namespace:
     def local_name(self, kind: ListKind, client: str) -> str | None:
         """The backend's name of what a client names, without prefix, and in no list; None if it is not for clients."""
         local = self.visibility.local_name(kind, client)
-        if local is None or self.inventory is None or not self.visibility.filters(kind):
+        if local is None or not self.visibility.filters(kind):
             return local
+        if self.inventory is None:
+            return None if self.visibility.judges(kind) else local
         return local if self.inventory.holds(kind, local) else None
 
     @property

@@ -1,4 +1,4 @@
-"""What clients may see of one backend, and under which names: expose and hide lists, aliases (CFG-130…133, ALIAS-1, FLT-1, FLT-2, FLT-4, FLT-5)."""
+"""What clients may see of one backend, and under which names: expose and hide lists, aliases (CFG-130…133, ALIAS-1, FLT-1…FLT-5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..protocol.offers import PROMPTS, RESOURCES, TOOLS, ListKind
+from ..protocol.offers import PROMPTS, RESOURCES, TOOLS, Item, ListKind
+from .annotations import NO_RULES, Annotated
 from .filter_rules import NameRules, Rules, UriRules
 from .patterns import Pattern
 from .spellings import normal
@@ -37,6 +38,8 @@ class Visibility:
     tools: Filter = Filter()
     resources: Filter = Filter()
     prompts: Filter = Filter()
+    annotated: Annotated = NO_RULES
+    """What tools must say of themselves."""
     aliases: dict[str, str] = attrs.field(factory=dict)
     """From the backend's name to the one that clients see."""
     hidden: bool = False
@@ -82,7 +85,15 @@ class Visibility:
 
     def filters(self, kind: ListKind) -> bool:
         """Whether there are rules for a kind: what the backend does not list is then not for clients."""
-        return bool(self._rules[kind.capability])
+        return bool(self._rules[kind.capability]) or self.judges(kind)
+
+    def judges(self, kind: ListKind) -> bool:
+        """Whether it takes a backend's list to say what is for clients."""
+        return kind is TOOLS and bool(self.annotated)
+
+    def banned(self, kind: ListKind, items: Iterable[Item]) -> frozenset[str]:
+        """The backend's own names that are not for clients by what their items say, whatever they are called."""
+        return self.annotated.hidden(items) if kind is TOOLS else frozenset()
 
     def renamed(self, local: str) -> str:
         """The alias of a name, or the name itself; says nothing about whether it may be seen."""
