@@ -28,11 +28,12 @@ __all__ = ["HttpExchange", "PostingSession"]
 LINGER_SECONDS = 0.05
 """How long, after the answer, the end of its stream may take for the connection to be kept."""
 MOST_RESUMES = 5
-"""Attempts in a row to resume a broken stream without hearing anything new (CORE-62)."""
+"""Attempts in a row to resume a broken stream without hearing anything new (CORE-62). Whoever says when to come again is asked until the call's end."""
 RESUME_SECONDS = 1.0
 """The pause before one, unless the server says another."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Whatever the server says."""
+TOO_MANY = 429
 
 _SESSION_ID = SESSION_ID.encode()
 
@@ -99,7 +100,7 @@ class HttpExchange:
                     return None
         finally:
             answer.close()
-        if self._reply is None and self._parser is not None and self._parser.last_id:
+        if self._reply is None and self._parser is not None and self._parser.last_id and not self.conversation.is_modern:
             broken = await self._resume(self._parser)
         return self._reply or Reply.failed(self._cut or broken or self._unanswered())
 
@@ -178,25 +179,25 @@ class HttpExchange:
         silent = 0
         while silent < MOST_RESUMES and self._reply is None and self._cut is None:
             await self._rest(RESUME_SECONDS if parser.retry_seconds is None else parser.retry_seconds)
-            heard = parser.last_id
+            heard, is_polled = parser.last_id, False
             answer = await self._reopen(heard)
             if isinstance(answer, ClientResponse):
                 parser = self._parser = EventParser(self.wire.limit, heard, parser.retry_seconds)
-                try:
-                    refused = await self._read_on(answer)
-                finally:
-                    answer.close()
-                if refused is not None:
-                    return refused
-            silent = 0 if parser.last_id != heard else silent + 1
+                is_polled = await self._read_on(answer, parser)
+            silent = 0 if is_polled or parser.last_id != heard else silent + 1
         return self._unanswered()
 
-    async def _read_on(self, answer: ClientResponse) -> Fault | None:
-        """Read the rest of a stream; why there is none to be had, or None."""
-        if answer.status != 200 or media_type(answer.header(b"content-type")) != EVENT_STREAM:
-            return faults.lost(self.wire.backend, Why(f"its answer broke off, and HTTP {answer.status} refused the rest"))
-        await self.wire.pump(answer, self._take)
-        return None
+    async def _read_on(self, answer: ClientResponse, parser: EventParser) -> bool:
+        """Read the rest of a stream, as far as it comes; whether it ended in order, and its server has said when to come again."""
+        try:
+            status = answer.status
+            if status == 200 and media_type(answer.header(b"content-type")) == EVENT_STREAM:
+                return await self.wire.pump(answer, self._take) is None and parser.retry_seconds is not None
+            if status < 500 and status != TOO_MANY:
+                self._cut = faults.lost(self.wire.backend, Why(f"its answer broke off, and HTTP {status} refused the rest"))
+            return False
+        finally:
+            answer.close()
 
     async def _rest(self, seconds: float) -> None:
         with trio.CancelScope() as self._pause:

@@ -93,6 +93,9 @@ class Listening:
             self._was_open = True
             await self._pump(answer)
             return True
+        if status == 400 and self._last_id:  # it may keep nothing of what was said; without an id it speaks of the session alone
+            self._last_id = ""
+            return True
         if status in {400, 404, 410, 422} and may_be_gone:  # at the first try it means that there is no such stream
             self.on_gone()
             return False
