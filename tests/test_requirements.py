@@ -22,7 +22,7 @@ NO_REQUIREMENTS = {"UTF", "SHA", "AES", "SSH", "SG"}
 SOURCES = re.compile(
     r"own"
     r"|MCP 20\d\d-\d\d-\d\d, (?:basic|server|client)(?:/[a-z-]+)*"
-    r"|MCP security best practices"
+    r"|MCP extension, [a-z]+|MCP security best practices"
     r"|RFC \d+, section [\d.]+"
     r"|JSON-RPC 2\.0, section [\d.]+"
 )

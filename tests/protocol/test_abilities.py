@@ -31,6 +31,8 @@ def params(capabilities: Mapping[str, object]) -> Params:
         ({"sampling": {"tools": {}, "context": {}}}, "sampling sampling.context sampling.tools"),
         ({"sampling": [1], "roots": "x"}, "roots sampling"),
         ({"sampling": {"tools": {}}, "elicitation": {}, "roots": {}}, "elicitation.form roots sampling sampling.tools"),
+        ({"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["x"]}}, "roots": {}}, "roots views"),
+        ({"extensions": {"com.example/x": {}}}, NONE),
     ],
 )
 def test_what_a_client_declares_has_one_word_for_each_thing_it_can_be_asked(capabilities: dict[str, object], abilities: str) -> None:
@@ -53,10 +55,13 @@ MEMBERS: tuple[object, ...] = (
 """What may stand in any of them."""
 
 
-def test_there_are_40_kinds_of_clients_whatever_they_declare() -> None:
+VIEWS: tuple[object, ...] = ({"io.modelcontextprotocol/ui": {}}, {"io.modelcontextprotocol/ui": 5, "x/y": {}}, {"x/y": {}}, [], None)
+
+
+def test_there_are_80_kinds_of_clients_whatever_they_declare() -> None:
     """Clients must not be able to multiply catalogues."""
     kinds = set()
-    for chosen in product((*MEMBERS, ...), repeat=3):
-        declared = zip(("elicitation", "sampling", "roots"), chosen, strict=True)
+    for chosen in product((*MEMBERS, ...), (*MEMBERS, ...), (*MEMBERS, ...), (*VIEWS, ...)):
+        declared = zip(("elicitation", "sampling", "roots", "extensions"), chosen, strict=True)
         kinds.add(abilities_of(params({name: value for name, value in declared if value is not ...} | {"tasks": {}})))
-    assert len(kinds) == 40
+    assert len(kinds) == 80

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from sluicegate.protocol.calls import OURSELVES, Call, Reply
+from sluicegate.protocol.eras import NEWEST
 from sluicegate.protocol.messages import EMPTY, Raw, decode_object, encode
 from sluicegate.protocol.offers import KINDS, PROMPTS, RESOURCES, TEMPLATES, TOOLS, Hello, Item, ListKind, Offer
 from sluicegate.routing.catalogue import Catalogue, Entry, build
@@ -176,7 +177,7 @@ def test_replicas_with_equal_lists_take_each_others_cursors() -> None:
 def test_only_what_is_offered_is_declared() -> None:
     catalogue = merged(entry_of("a", offer("logging", resources=["a:1"])), entry_of("b", offer("completions", prompts=[])))
 
-    assert json.loads(catalogue.capabilities) == {
+    assert json.loads(catalogue.capabilities(NEWEST)) == {
         "resources": {"listChanged": True},
         "prompts": {"listChanged": True},
         "completions": {},
@@ -190,7 +191,7 @@ def test_only_what_is_offered_is_declared() -> None:
 def test_tools_are_declared_while_more_may_come(entries: tuple[Entry, ...]) -> None:
     catalogue = merged(*entries)
 
-    assert "tools" in json.loads(catalogue.capabilities)
+    assert "tools" in json.loads(catalogue.capabilities(NEWEST))
     assert listed(catalogue, TOOLS) == {"tools": []}
 
 
@@ -250,7 +251,7 @@ def test_what_was_declared_once_stays_declared() -> None:
     directory.replace(merged(entry_of("b", offer(tools=["t"]))))
 
     assert listed(directory.current, PROMPTS) == {"prompts": []}
-    assert {"tools", "prompts"} == json.loads(directory.current.capabilities).keys()
+    assert {"tools", "prompts"} == json.loads(directory.current.capabilities(NEWEST)).keys()
 
 
 def test_remarks_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:

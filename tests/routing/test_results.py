@@ -30,6 +30,11 @@ def mapped(method: str, result: str) -> str:
         ),
         (
             "tools/call",
+            '{"content":[],"_meta":{"ui":{"resourceUri":"ui://w/a.html","x":1.50},"ui/resourceUri":"ui://w/b.html","uri":"k"},"y":null}',
+            '{"content":[],"_meta":{"ui":{"resourceUri":"files_ui://w/a.html","x":1.50},"ui/resourceUri":"files_ui://w/b.html","uri":"k"},"y":null}',
+        ),
+        (
+            "tools/call",
             '{"content":[{"type":"text","text":"\\"uri\\""},{"type":"resource","resource":{"uri":"a:1","blob":""},"z":[ ]}]}',
             '{"content":[{"type":"text","text":"\\"uri\\""},{"type":"resource","resource":{"uri":"files_a:1","blob":""},"z":[ ]}]}',
         ),
@@ -64,6 +69,7 @@ def test_the_uris_of_a_result_are_mapped_and_nothing_else(method: str, before: s
     [
         ("tools/call", '{ "content" : [ {"type":"text", "text":"hi"} ] }'),
         ("tools/call", '{ "content" : [ {"type":"text", "text":"hi", "uri":"a:1"} ] }'),
+        ("tools/call", '{ "content" : [], "_meta" : {"ui": {"csp": {"connectDomains": ["https://x.example"]}}, "resourceUri": "a:1"} }'),
         ("tools/call", '{ "content" : [ {"type":["resource"], "uri":"a:1"}, "resource", {"uri":"a:1"} ] }'),
         ("tools/call", '{ "content" : {"type":"resource_link", "uri":"a:1"} }'),
         ("tools/call", '[ {"type":"resource_link", "uri":"a:1"} ]'),

@@ -122,7 +122,7 @@ class Endpoint:
         catalogue = self.directory.seen_by(call.caller)
         answer: dict[str, object] = {
             "protocolVersion": version,
-            "capabilities": Raw(catalogue.capabilities),
+            "capabilities": Raw(catalogue.capabilities(version)),
             "serverInfo": {"name": self.name, "version": self.version},
         }
         if catalogue.instructions:
@@ -136,7 +136,7 @@ class Endpoint:
             return Reply.failed(faults.unknown_method(call.method))
         await self.settled()
         catalogue = self.directory.seen_by(call.caller)
-        answer: dict[str, object] = {"supportedVersions": MODERN, "capabilities": Raw(catalogue.capabilities)}
+        answer: dict[str, object] = {"supportedVersions": MODERN, "capabilities": Raw(catalogue.capabilities(call.caller.era))}
         if catalogue.instructions:
             answer["instructions"] = catalogue.instructions
         return Reply(Raw(encode(answer)))

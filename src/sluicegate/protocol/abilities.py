@@ -1,10 +1,11 @@
-"""What a client can be asked, as far as a server may offer other things for it."""
+"""What a client can be asked, and whether it shows views, as far as a server may offer other things for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .extensions import APPS, declared_by
 from .messages import Malformed, Params, decode_object
 
 __all__ = ["NONE", "abilities_of"]
@@ -17,8 +18,9 @@ _PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType({"elicitation": ("form"
 
 
 def abilities_of(capabilities: Params) -> str:
-    """In words, the same for all clients that can be asked the same: ``elicitation.form roots``. There are 40 of them in all."""
-    return " ".join(word for name, parts in _PARTS.items() if name in capabilities for word in _words(name, parts, capabilities))
+    """In words, the same for all clients that can be asked the same: ``elicitation.form roots``. There are 80 of them in all."""
+    words = [word for name, parts in _PARTS.items() if name in capabilities for word in _words(name, parts, capabilities)]
+    return " ".join([*words, "views"] if APPS in declared_by(capabilities, "extensions") else words)
 
 
 def _words(name: str, parts: tuple[str, ...], capabilities: Params) -> list[str]:

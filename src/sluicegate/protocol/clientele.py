@@ -8,12 +8,14 @@ import attrs
 import trio
 
 from .back import SILENT, Back
+from .eras import NEWEST
+from .extensions import crossing
 from .messages import EMPTY, Params, Raw, encode
 
 __all__ = ["MANY", "Clientele"]
 
 _CARRIED = ("elicitation", "sampling", "roots")
-"""Capabilities of a client that a gateway can stand for."""
+"""Capabilities of a client that a gateway can stand for; of extensions those that cross."""
 
 
 @attrs.define(eq=False)
@@ -47,7 +49,9 @@ class Clientele:
 
     def declare(self, capabilities: Mapping[str, object]) -> None:
         """This is what the client can do; backends that are opened from now on are told, as far as it can be carried."""
-        self.declared = {name: _carried(name, Raw(encode(capabilities[name]))) for name in _CARRIED if name in capabilities}
+        declared: Params = {name: Raw(encode(value)) for name, value in capabilities.items()}
+        asked = {name: _carried(name, declared[name]) for name in _CARRIED if name in declared}
+        self.declared = asked | crossing(declared, NEWEST)
         if self.known_at is None:
             self.known_at = trio.current_time()
         self._known.set()

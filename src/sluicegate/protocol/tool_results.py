@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from .members import MOST_ENTRIES, SMALL, Bound, Raw, TooMany
@@ -15,16 +17,20 @@ class ToolResult(msgspec.Struct, frozen=True):
     is_error: bool = False
     """The tool says that it failed. A text that speaks of ``"isError"`` says nothing."""
     may_hold_uris: bool = False
-    """One of its blocks is a resource or a link to one, or nobody can tell."""
+    """One of its blocks is a resource or a link to one, its ``_meta`` may name a view, or nobody can tell."""
+
+
+NO_META = Raw(b"")
 
 
 class _Block(msgspec.Struct):
     type: str = ""
 
 
-class _Result(msgspec.Struct):
+class _Result(msgspec.Struct, rename={"meta": "_meta"}):
     isError: bool | None = None  # noqa: N815  as the protocol writes it
     content: list[_Block] = []
+    meta: Raw = NO_META
 
 
 class _CountedBlock(msgspec.Struct):
@@ -34,9 +40,10 @@ class _CountedBlock(msgspec.Struct):
         _bound.take()
 
 
-class _LargeResult(msgspec.Struct):
+class _LargeResult(msgspec.Struct, rename={"meta": "_meta"}):
     isError: bool | None = None  # noqa: N815
     content: list[_CountedBlock] = []
+    meta: Raw = NO_META
 
 
 class _Flag(msgspec.Struct):
@@ -49,6 +56,8 @@ _large = msgspec.json.Decoder(_LargeResult)
 _flag = msgspec.json.Decoder(_Flag)
 _HOLDERS = ("resource", "resource_link")
 """Types of content blocks that hold a URI."""
+_VIEW = re.compile(rb"resourceUri|outputTemplate")
+"""With what members end that name a view."""
 _PLAIN, _PLAIN_ERROR = ToolResult(), ToolResult(is_error=True)
 
 
@@ -67,6 +76,8 @@ def read_tool_result(result: Raw) -> ToolResult:
     for block in found.content:
         if block.type in _HOLDERS:
             return ToolResult(bool(found.isError), may_hold_uris=True)
+    if found.meta is not NO_META and _VIEW.search(found.meta) is not None:
+        return ToolResult(bool(found.isError), may_hold_uris=True)
     return _PLAIN_ERROR if found.isError else _PLAIN
 
 

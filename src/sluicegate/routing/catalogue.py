@@ -18,12 +18,14 @@ from ..protocol.names import Names, fitting, shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
 from ..protocol.sizes import LONGEST_TOOL_NAME, WHOLE_LIST
 from ..telling.loggers import get_logger
+from .announced import NOTHING, Announced, announced, has_own_methods
 from .inventory import Inventory
 from .lengths import longest, too_long
 from .pages import Pages, paged
 from .remarks import Remark
 from .results import with_mapped_links
 from .routes import Namespace, Route, Table
+from .views import views_of
 from .visibility import Visibility
 
 __all__ = ["Catalogue", "Entry", "build"]
@@ -63,13 +65,17 @@ class Catalogue:
     expecting: bool
     """More may come: a backend is starting, or nothing is known about any."""
     remarks: frozenset[Remark] = frozenset()
-    capabilities: bytes = attrs.field(init=False)
-    """Encoded; only what is offered, and tools while more may come, since hardly a client gets along without them (LIM-9, P-86)."""
+    announced: Announced = NOTHING
+    """What is declared beside the lists."""
 
-    @capabilities.default
-    def _encoded(self) -> bytes:
-        declared: dict[str, dict[str, bool]] = {name: {"listChanged": True} for name in _LISTED if self.declares(name)}
-        return encode(declared | {name: {} for name in ("completions", "logging") if self.declares(name)})
+    def capabilities(self, era: str) -> bytes:
+        """As clients of a revision are told, encoded; only what is offered.
+
+        Tools are declared while more may come, since hardly a client gets along without them (LIM-9, P-86).
+        """
+        lists: dict[str, dict[str, bool]] = {name: {"listChanged": True} for name in _LISTED if self.declares(name)}
+        others: dict[str, dict[str, bool]] = {name: {} for name in ("completions", "logging") if self.declares(name)}
+        return encode(lists | others | self.announced.told_in(era))
 
     def declares(self, capability: str) -> bool:
         """Whether clients are told that there is such a thing."""
@@ -117,16 +123,16 @@ def build(
     offers = _offers(entries)
     merge = _Merge(namespaces, offers, max_tool_name, portable)
     pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
+    told, remarks = announced((name, offer.hello) for name, offer in offers.items())
     shown = [entry for entry in entries if not entry.visibility.hidden]
     return Catalogue(
         pages,
-        Table(
-            merge.listed, tuple(sorted(map(merge.with_inventory, namespaces.values()), key=lambda namespace: -len(namespace.names.prefix)))
-        ),
+        merge.table(),
         _instructions(shown, offers) if instructions is None else instructions,
         frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
         not offers or any(entry.starting for entry in shown),
-        frozenset(merge.remarks),
+        remarks | merge.remarks,
+        told,
     )
 
 
@@ -155,13 +161,26 @@ class _Merge:
     shown: dict[tuple[str, ListKind], set[str]] = attrs.field(factory=lambda: defaultdict(set))
     """What of a backend's items clients see, under its own names."""
 
-    def with_inventory(self, namespace: Namespace) -> Namespace:
+    def table(self) -> Table:
+        """All routes, once all lists were merged."""
+        namespaces = map(self._with_inventory, self.namespaces.values())
+        others = [name for name, offer in self.offers.items() if has_own_methods(offer.hello)]
+        return Table(
+            self.listed,
+            tuple(sorted(namespaces, key=lambda namespace: -len(namespace.names.prefix))),
+            tuple(view for name, offer in self.offers.items() if (view := views_of(self.namespaces[name], offer, self._shown(name)))),
+            self.namespaces[others[0]] if len(others) == 1 else None,
+        )
+
+    def _shown(self, name: str) -> dict[ListKind, set[str]]:
+        return {kind: self.shown[name, kind] for kind in KINDS}
+
+    def _with_inventory(self, namespace: Namespace) -> Namespace:
         """A namespace that knows what its backend lists, where that matters."""
         offer = self.offers.get(namespace.backend)
         if offer is None or not any(map(namespace.visibility.filters, KINDS)):
             return namespace
-        shown = {kind: self.shown[namespace.backend, kind] for kind in KINDS}
-        return attrs.evolve(namespace, inventory=Inventory.of(offer, shown, namespace.visibility))
+        return attrs.evolve(namespace, inventory=Inventory.of(offer, self._shown(namespace.backend), namespace.visibility))
 
     def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
         """Every visible item of a kind under its client-facing name."""

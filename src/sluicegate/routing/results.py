@@ -16,7 +16,7 @@ from ..protocol.faults import Fault
 from ..protocol.members import MOST_ENTRIES, decode_array
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 
-__all__ = ["Mapping", "with_mapped_links", "with_mapped_uris"]
+__all__ = ["Mapping", "names_view", "with_mapped_links", "with_mapped_uris"]
 
 Mapping = Callable[[str], str]
 """From a backend's URI to the one that clients use."""
@@ -31,6 +31,8 @@ def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
     if place is None or (method == "tools/call" and not reply.tool_result.may_hold_uris):
         return reply
     result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
+    if method == "tools/call" and (shown := _member(result or reply.result, "_meta", lambda raw: with_mapped_links(raw, mapping))):
+        result = shown
     return reply if result is None else Reply(result)
 
 
@@ -87,11 +89,16 @@ def _block(raw: Raw, mapping: Mapping) -> Raw | None:
 
 
 _LINKS = ("ui/resourceUri", "openai/outputTemplate")
-"""Members of a tool's ``_meta`` that name the resource in which its results are shown, beside ``ui.resourceUri``."""
+"""Members of a ``_meta`` that name the resource in which a tool's results are shown, beside ``ui.resourceUri``."""
+
+
+def names_view(meta: Raw) -> bool:
+    """Whether a ``_meta`` names a resource in which something is shown."""
+    return with_mapped_links(meta, str) is not None
 
 
 def with_mapped_links(meta: Raw | None, mapping: Mapping) -> Raw | None:
-    """A tool's ``_meta`` with the resources mapped that it is shown in (MCP Apps); None where it names none."""
+    """The ``_meta`` of a tool, or of its result, with the resources mapped that it is shown in (MCP Apps); None where it names none."""
     members = None if meta is None else decode_object(meta)
     if members is None or isinstance(members, Malformed):
         return None

@@ -7,12 +7,12 @@ import attrs
 from ..protocol.calls import Handler
 from ..protocol.messages import Raw, encode
 from ..protocol.names import Names
-from ..protocol.offers import ListKind
+from ..protocol.offers import TOOLS, ListKind
 from .inventory import Inventory
 from .results import Mapping
 from .visibility import Visibility
 
-__all__ = ["Hidden", "Namespace", "Route", "Table"]
+__all__ = ["Ambiguous", "Hidden", "Namespace", "Route", "Table", "Views"]
 
 
 @attrs.frozen(eq=False)
@@ -68,6 +68,31 @@ class Hidden:
 HIDDEN = Hidden()
 
 
+@attrs.frozen
+class Ambiguous:
+    """A name that views of several backends may mean."""
+
+    backends: tuple[str, ...]
+
+
+@attrs.frozen(eq=False)
+class Views:
+    """A backend that shows views (MCP Apps). These know it alone, and so name what it has as it does."""
+
+    namespace: Namespace
+    inventory: Inventory
+    """What it has that clients see."""
+    not_theirs: frozenset[str]
+    """Tools that are for the model alone."""
+
+    def local_name(self, kind: ListKind, name: str) -> str | None:
+        """What a view means, if it is one of this backend's."""
+        if kind is TOOLS and name in self.not_theirs:
+            return None
+        shown = self.inventory.holds(kind, name) and self.namespace.visibility.client_name(kind, name) is not None
+        return name if shown else None
+
+
 @attrs.frozen(eq=False)
 class Table:
     """All routes at one moment."""
@@ -76,16 +101,31 @@ class Table:
     """Client-facing name to route, per list method."""
     namespaces: tuple[Namespace, ...]
     """Every backend, the one without a prefix last."""
+    views: tuple[Views, ...] = ()
+    """The backends that show views."""
+    others: Namespace | None = None
+    """The one backend that may have methods which the protocol does not know."""
 
-    def find(self, kind: ListKind, name: str) -> Route | Hidden | None:
-        """What is listed under the name; else what its prefix leads to, since a backend's lists may be older than the backend."""
+    def find(self, kind: ListKind, name: str) -> Route | Hidden | Ambiguous | None:
+        """What is listed under the name; else what its prefix leads to, since a backend's lists may be older than the backend.
+
+        What has no prefix may come from a view, which knows none.
+        """
         route = self.listed[kind.method].get(name)
         return route if route is not None else self._by_prefix(kind, name)
 
-    def _by_prefix(self, kind: ListKind, name: str) -> Route | Hidden | None:
+    def _by_prefix(self, kind: ListKind, name: str) -> Route | Hidden | Ambiguous | None:
         for namespace in self.namespaces:
+            if not namespace.names.prefix and (route := self._by_view(kind, name)) is not None:
+                return route
             client = namespace.names.key_back(kind, name)
             if client is not None:
                 local = namespace.local_name(kind, client)
                 return HIDDEN if local is None else Route.through(namespace, local)
-        return None
+        return self._by_view(kind, name)
+
+    def _by_view(self, kind: ListKind, name: str) -> Route | Ambiguous | None:
+        found = [(views.namespace, local) for views in self.views if (local := views.local_name(kind, name)) is not None]
+        if len(found) > 1:
+            return Ambiguous(tuple(namespace.backend for namespace, _local in found))
+        return Route.through(*found[0]) if found else None

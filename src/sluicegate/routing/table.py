@@ -16,7 +16,7 @@ from .catalogue import Catalogue
 from .directory import Directory
 from .lengths import longest, too_long
 from .results import with_mapped_uris
-from .routes import Hidden, Route
+from .routes import Ambiguous, Hidden, Route
 
 __all__ = ["Router"]
 
@@ -61,7 +61,7 @@ def _place(catalogue: Catalogue, call: Call) -> Placed:
             return _place_without(catalogue, call, key)
     kind = _KINDS.get(call.method)
     if kind is None:
-        return _place_completion(catalogue, call.params) if call.method == "completion/complete" else faults.unknown_method(call.method)
+        return _place_completion(catalogue, call.params) if call.method == "completion/complete" else _place_other(catalogue, call)
     name = read_text(call.params, kind.key)
     route: Route | faults.Fault | None = None if name is None else catalogue.table.listed[kind.method].get(name)
     if route is None:
@@ -88,6 +88,31 @@ def _place_without(catalogue: Catalogue, call: Call, key: str) -> Placed:
 _KINDS = {"tools/call": TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
 
 
+_OWN = (
+    "completion/",
+    "elicitation/",
+    "logging/",
+    "prompts/",
+    "resources/",
+    "roots/",
+    "sampling/",
+    "server/",
+    "skills/",
+    "subscriptions/",
+    "tasks/",
+    "tools/",
+)
+"""How methods begin that the protocol and its extensions define."""
+
+
+def _place_other(catalogue: Catalogue, call: Call) -> Placed:
+    """A method that the protocol does not know goes as it is to the backend that declares something of its own, if only one does (P-94)."""
+    namespace = catalogue.table.others
+    if namespace is None or "/" not in call.method or call.method.startswith(_OWN):
+        return faults.unknown_method(call.method)
+    return Route(namespace.handler, EMPTY, None), call.params
+
+
 def _find(catalogue: Catalogue, kind: ListKind, name: str, called: str = "") -> Route | faults.Fault:
     if too_long(kind, name):
         key = "name" if kind.key == "name" else "uri"
@@ -97,6 +122,9 @@ def _find(catalogue: Catalogue, kind: ListKind, name: str, called: str = "") -> 
         return route
     if isinstance(route, Hidden):
         return faults.not_available(called or kind.name, name)
+    if isinstance(route, Ambiguous):
+        several = ", ".join(route.backends)
+        return faults.client_mistake(f"views of several backends have a {kind.name} '{name}' ({several}); name it as the list does")
     return faults.unknown_name(called or kind.name, name)
 
 

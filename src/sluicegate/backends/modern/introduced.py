@@ -9,6 +9,7 @@ import msgspec
 
 from ...protocol.calls import Call, Caller, Reply
 from ...protocol.eras import DISCOVER, MODERN
+from ...protocol.extensions import crossing
 from ...protocol.introduction import SERVER, own_introduction
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
 from ...protocol.offers import TOOLS, Offer
@@ -21,7 +22,7 @@ from .rounds import MOST_ROUNDS, answers_to, is_question, too_many
 __all__ = ["Introduced"]
 
 _CARRIED = frozenset(CAPABILITY.values())
-"""What a client can be asked through the gateway; all else is between it and us."""
+"""What a client can be asked through the gateway; of all else what belongs to an extension is carried."""
 _OURS = frozenset({"resultType", "ttlMs", "cacheScope"})
 """Members of a result that earlier revisions do not know."""
 
@@ -90,7 +91,7 @@ class Introduced:
     def _introduced(self, call: Call, more: Params) -> Call:
         caller = call.caller
         meta = decode_object(call.params.get("_meta", EMPTY))
-        said = own_introduction(self.version, _carried(caller), self.client, _level(caller))
+        said = own_introduction(self.version, _carried(caller, self.version), self.client, _level(caller))
         own = {} if isinstance(meta, Malformed) else meta
         copy = call.copy(params=call.params | more | {"_meta": Raw(encode(own | said))})
         if call.method == "ping":  # which there is no more: this is the least that can be asked
@@ -108,8 +109,10 @@ def _read_value(raw: Raw) -> object:
         return None
 
 
-def _carried(caller: Caller) -> Params:
-    return {name: raw for name, raw in caller.capabilities.items() if name in _CARRIED}
+def _carried(caller: Caller, version: str) -> Params:
+    declared = caller.capabilities
+    asked = {name: raw for name, raw in declared.items() if name in _CARRIED}
+    return asked | crossing(declared, caller.era or version, version)
 
 
 def _level(caller: Caller) -> str | None:
