@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 import trio
 
+from ..protocol.eras import PRIMED
 from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from ..protocol.principal import Principal
@@ -55,11 +56,16 @@ class PostAnswer:
 
     def ask(self, message: bytes) -> Callable[[], None] | None:
         """Ask the client, unless it takes JSON alone, has its answer, or went before it knew how to come back for the question."""
-        if not self.may_stream or self._waiting == 0 or (self._left and self.log is None):
+        if not self.may_stream or self._waiting == 0 or (self._left and not self._has_ids):
             return None
         log = self._become_stream()
         log.put(message, is_note=False)
         return partial(log.make_note, log.last)
+
+    @property
+    def _has_ids(self) -> bool:
+        """Whether its client knows an event that it can come back after."""
+        return self.log is not None and (self.log.last > 0 or self.session.version in PRIMED)
 
     def reply(self, message: bytes | Parts | None) -> None:
         """One call is over."""
