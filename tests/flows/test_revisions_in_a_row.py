@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from sluicegate import Builder, Gateway
+from sluicegate import Builder, Call, Gateway
 from sluicegate.outside import Outside
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
@@ -81,3 +81,15 @@ async def test_one_that_speaks_both_is_spoken_to_with_a_handshake_unless_told_ot
 ) -> None:
     async with row(Note(0.5, Delay(1, Echo())), revision=revision) as gates:
         assert (await gates.near.call_tool("far_deep_echo", {"text": "x"})).fault is None
+
+
+async def test_what_one_backend_has_said_never_reaches_another(autojump_clock: trio.testing.MockClock) -> None:
+    """P-102: also where the name has gone to another backend since."""
+    scripted = ScriptedBackend(Echo(), name="b", tools=["echo"])
+    async with Builder("x").backend("b", scripted.connector).open(strict=True) as gateway:
+        call = Call.tool("b_echo")
+        call.trail.bound_to = "another"
+        fault = (await gateway.handler(call)).fault
+        assert fault is not None
+        assert fault.reason == "stale_request_state"
+        assert "tools/call" not in [message.method for message in scripted.received]

@@ -414,3 +414,16 @@ async def test_an_ejected_one_that_went_down_meanwhile_is_passed_over() -> None:
 
     assert backends[2].replies[0] is reply
     assert backends[1].asked == []
+
+
+@pytest.mark.parametrize(("bound", "answered"), [("backup", "backup"), ("time", "time"), ("stranger", "time")])
+async def test_a_call_that_carries_what_one_has_said_goes_to_that_one_alone(bound: str, answered: str) -> None:
+    """P-101: also where it is down; one that is none of them is refused by the primary itself."""
+    backends = {name: failing(name, faults.lost(name, "gone")) for name in ("time", "backup", "third")}
+    call = a_call("time_now")
+    call.trail.bound_to = bound
+
+    reply = await failover(*backends.values(), down=("time", "backup"), listing=("time",))(call)
+
+    assert reply.fault is not None
+    assert {name: len(one.asked) for name, one in backends.items() if one.asked} == {answered: 1}

@@ -315,3 +315,15 @@ async def test_a_new_split_goes_on_with_the_old_ones_schedule() -> None:
 def test_whoever_walks_the_chain_comes_to_the_primary() -> None:
     primary = Counting("time")
     assert primary is split(primary).inner
+
+
+@pytest.mark.parametrize(("bound", "answered"), [("canary", "canary"), ("time", "time"), ("stranger", "time")])
+async def test_a_call_that_carries_what_one_has_said_goes_to_that_one_whose_ever_turn_it_is(bound: str, answered: str) -> None:
+    """P-101: and it uses up no slot."""
+    primary, canary = Counting("time"), Counting("canary")
+    policy = split(primary, Canary(Candidate("canary", canary), 50))
+    for _ in range(10):
+        call = call_by()
+        call.trail.bound_to = bound
+        assert bytes((await policy(call)).result) == b'"%b"' % answered.encode()
+    assert policy.schedule.next(Caller("")) == Schedule(((50, False),)).next(Caller(""))

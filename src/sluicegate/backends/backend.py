@@ -185,7 +185,10 @@ class Backend:
         self.in_flight += 1
         try:
             session = link.session
-            if self.clients is not None and self.clients.serves(call.caller):
+            if call.trail.bound_to not in ("", self.name):
+                await trio.lowlevel.checkpoint()
+                reply = Reply.failed(faults.stale_state())
+            elif self.clients is not None and self.clients.serves(call.caller):
                 reply = await self.clients.request(call)
                 session = None if call.sent_at is None else session
             elif session is None:

@@ -112,6 +112,8 @@ class Trail:
     """A mirror fires at most once per client call."""
     asked: bool = False
     """A person was asked: no retry, hedge or failover from here on."""
+    bound_to: str = ""
+    """The one backend that may get it, because it carries what that one has said; empty where it carries nothing."""
     ends_at: float = float("inf")
     """The deadline of the whole call, on Trio's clock."""
     allowed: float = float("inf")

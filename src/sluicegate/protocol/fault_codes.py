@@ -117,6 +117,12 @@ CODES = (
         "Use one of `data.supported`, or open a session with `initialize`.", _NOTHING, "use one of data.supported",
     ),
     Code(
+        "SG-113", "stale_request_state", Cause.CLIENT, INVALID_PARAMS, "The requestState does not hold",
+        "A request brings back a `requestState` that the gateway did not give for it: it is another principal's or another request's, was changed, was used, "
+        "is too old, or is of a gateway that has been restarted since; or its backend is not there under this name any more. No backend has seen the call.",
+        "Send the request anew, without `requestState` and `inputResponses`.", _NOTHING, "send the request anew, without requestState",
+    ),
+    Code(
         "SG-201", "backend_unavailable", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend is not there",
         "There is no live session with it: it is starting, restarting, stopped, or cannot be reached. The call was not sent.",
         "Try again in a while; the gateway connects anew by itself.", _LOG + " `failover_for` gives it a stand-in.",

@@ -38,6 +38,7 @@ __all__ = [
     "queue_full",
     "queue_timed_out",
     "rate_limited",
+    "stale_state",
     "timed_out",
     "unavailable",
     "unknown_method",
@@ -167,6 +168,14 @@ def unknown_method(method: str) -> Fault:
 def client_mistake(message: str, *, code: int = INVALID_PARAMS, reason: str = "invalid_params") -> Fault:
     """The request itself is wrong."""
     return Fault(Cause.CLIENT, code, message, reason, started=False)
+
+
+def stale_state() -> Fault:
+    """What a request brings back of an earlier round is none of ours, somebody else's, another request's or backend's, or holds no more (P-102).
+
+    The same is said of all of it: who did not get it from us learns nothing.
+    """
+    return client_mistake('"requestState" does not hold for this request, or not any more', reason="stale_request_state")
 
 
 def cancelled(why: str = "the caller cancelled it") -> Fault:

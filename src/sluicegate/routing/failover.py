@@ -63,6 +63,8 @@ class Failover:
     async def __call__(self, call: Call) -> Reply:
         """Try one after the other; if none is available, the primary says why."""
         primary = self.primary
+        if call.trail.bound_to:
+            return await self._bound(call.trail.bound_to).handler(call.copy())
         call.trail.elsewhere = self
         if not primary.available():
             return await self._go_on(call, None, f"{primary.name} is not available")
@@ -94,6 +96,10 @@ class Failover:
             other.name != other_than and other.available() and not other.is_ejected() and _may_have(other, call)
             for other in (self.primary, *self.members)
         )
+
+    def _bound(self, name: str) -> Candidate:
+        """The one of that name; who is none of them is refused by whichever is asked."""
+        return next((one for one in self.members if one.name == name), self.primary)
 
     def _left(self, call: Call, asked: Candidate | None) -> Iterator[Candidate]:
         """Who is next, each looked at when its turn comes: while one is asked, others come and go. The gates of the ejected open for the last resort."""

@@ -113,6 +113,8 @@ class Split:
 
     async def __call__(self, call: Call) -> Reply:
         """Pass it on; with one backend or another, it is the same call."""
+        if call.trail.bound_to:
+            return await self._way_of(call.trail.bound_to)(call)
         if call.method in METHODS:
             number = self.schedule.next(call.caller)
             if number is not None:
@@ -120,3 +122,7 @@ class Split:
                 if canary.takes(call):
                     return await way(call)
         return await self.primary_way(call)
+
+    def _way_of(self, name: str) -> Handler:
+        """The way of a canary of that name; who has none is on the primary's, if anywhere."""
+        return next((way for canary, way in self.canaries if canary.candidate.name == name), self.primary_way)

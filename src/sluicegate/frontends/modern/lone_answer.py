@@ -14,12 +14,12 @@ from ...protocol.messages import Request
 from ...protocol.parts import Parts
 from ...protocol.question import Question
 from ...protocol.sse import format_comment, format_event
-from ..endpoint import Endpoint
 from ..event_stream import KEEP_ALIVE_SECONDS, STREAM_HEADERS
 from ..exchange import Exchange, Outlet
 from ..request import HttpRequest
 from ..stream import EventLog
-from .stamp import Stamp, status_of
+from .lone_calls import LoneCalls
+from .stamp import status_of
 
 __all__ = ["LoneAnswer"]
 
@@ -41,8 +41,7 @@ _MUTE = _Mute()
 class LoneAnswer:
     """Runs one call and answers it (implements `Outlet`, and `Place` among what its owner has open)."""
 
-    endpoint: Endpoint
-    stamp: Stamp
+    calls: LoneCalls
     introduction: Introduction
     may_be_json: bool
     may_stream: bool
@@ -62,9 +61,9 @@ class LoneAnswer:
         call.back = exchange
         if not self.may_be_json:
             self._log = EventLog(0)
-        self.endpoint.calls.start_soon(exchange.run, self._handle)
+        self.calls.endpoint.calls.start_soon(exchange.run, self._handle)
         if self.may_stream and self.may_be_json:
-            self.endpoint.slow_answers.expect(self)
+            self.calls.endpoint.slow_answers.expect(self)
         try:
             while self._reply is None and self._log is None and http.downlink.is_open:
                 await http.downlink.wait()
@@ -74,11 +73,11 @@ class LoneAnswer:
                 await http.respond(self._status, self._reply)
         finally:
             self._http = None
-            self.endpoint.slow_answers.forget(self)
+            self.calls.endpoint.slow_answers.forget(self)
             exchange.cancel()
 
     async def _handle(self, call: Call) -> Reply:
-        reply = self.stamp.on(call, await self.endpoint.handle_alone(call))
+        reply = await self.calls.handle(call)
         self._status = status_of(reply.fault)
         return reply
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import attrs
 
 from ...protocol import faults
-from ...protocol.calls import NAMED_BY, Call, Caller, without_task
+from ...protocol.calls import Call, Caller
 from ...protocol.eras import MODERN
 from ...protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED
 from ...protocol.faults import Fault
 from ...protocol.introduction import VERSION, Introduction, read_introduction, unsupported
-from ...protocol.messages import Message, Notification, Request, encode_error, read_text
+from ...protocol.messages import Message, Notification, Request, encode_error
 from ...protocol.principal import Principal
 from ...protocol.request_headers import RequestHeaders
 from ..endpoint import Endpoint
@@ -19,7 +19,8 @@ from ..mirrored_headers import contradiction
 from ..request import Headers, HttpRequest
 from ..session_table import LARGE, SessionTable
 from .lone_answer import LoneAnswer
-from .stamp import Stamp, status_of
+from .lone_calls import LoneCalls
+from .stamp import status_of
 from .subscriptions import LISTEN, counted, honoured, serve
 
 __all__ = ["NO_ROOM", "Sessionless"]
@@ -34,11 +35,7 @@ class Sessionless:
     endpoint: Endpoint
     table: SessionTable
     """Of the sessions of all others, with whom these share what there is."""
-    _stamp: Stamp = attrs.field(init=False)
-
-    @_stamp.default
-    def _make_stamp(self) -> Stamp:
-        return Stamp(self.endpoint.name, self.endpoint.version)
+    calls: LoneCalls = attrs.field(default=attrs.Factory(lambda self: LoneCalls(self.endpoint), takes_self=True), init=False)
 
     async def refuse_verb(self, http: HttpRequest) -> None:
         """There is nothing to GET or to DELETE (P-40)."""
@@ -58,15 +55,11 @@ class Sessionless:
         elif message.method == LISTEN:
             await self._listen(http, principal, message, introduction, may_stream=may_stream)
         else:
-            answer = LoneAnswer(self.endpoint, self._stamp, introduction, may_be_json, may_stream)
-            target = read_text(message.params, NAMED_BY.get(message.method, "")) or message.method
-            call = Call(
-                message.method,
-                target,
-                without_task(introduction.params),
-                Caller(introduction.version, introduction.capabilities, principal, log_level=introduction.level),
-            )
-            if size < LARGE:
+            answer = LoneAnswer(self.calls, introduction, may_be_json, may_stream)
+            call = self.calls.call_of(message, introduction, principal)
+            if isinstance(call, Fault):
+                await self._fail(http, message, call)
+            elif size < LARGE:
                 await answer.run(http, message, call)
             else:
                 await self._run_large(http, message, call, answer, size)

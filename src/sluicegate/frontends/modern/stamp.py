@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.eras import DISCOVER
 from ...protocol.errors import (
@@ -20,8 +21,10 @@ from ...protocol.errors import (
 )
 from ...protocol.fault import Fault
 from ...protocol.introduction import SERVER
-from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
+from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.offers import KINDS
+from ...protocol.why import Why
+from .states import LARGEST_STATE, STATE, Kind, RequestState, RequestStates
 
 __all__ = ["Stamp", "modern_fault", "status_of"]
 
@@ -49,6 +52,7 @@ class Stamp:
 
     name: str
     version: str
+    states: RequestStates
     _server: Raw = attrs.field(init=False)
     _opening: bytes = attrs.field(init=False)
     """What stands at the beginning of most results."""
@@ -74,21 +78,34 @@ class Stamp:
         cached = call.method in _CACHED
         first = result.find(b'"')  # of its first member; there may be blanks around, and nothing else
         if first < 0 or b'"resultType"' in result or b'"_meta"' in result or (cached and b'"ttlMs"' in result):
-            return Reply(self._with_care(reply.result, cached=cached))
+            return self._with_care(call, reply.result, cached=cached)
         # the beginning of a result of which it is certain that it holds none of these
         return Reply(Raw((self._opening_with_hints if cached else self._opening) + result[first:]))
 
-    def _with_care(self, result: Raw, *, cached: bool) -> Raw:
+    def _with_care(self, call: Call, result: Raw, *, cached: bool) -> Reply:
         members = decode_object(result)
         if isinstance(members, Malformed):
-            return result
+            return Reply(result)
+        if STATE in members and read_text(members, _KIND) == "input_required":
+            sealed = self._sealed(call, members)
+            if isinstance(sealed, Fault):
+                return Reply.failed(sealed)
+            members = members | {STATE: sealed}
         meta = decode_object(members.get("_meta", EMPTY))
         added: Params = {_KIND: Raw(b'"complete"')}
         if not isinstance(meta, Malformed):
             members = members | {"_meta": Raw(encode({SERVER: self._server} | meta))}  # whose backend names itself is named
         if cached and bytes(members.get(_KIND, b'"complete"')) == b'"complete"':
             added = added | _HINTS
-        return Raw(encode(added | members))
+        return Reply(Raw(encode(added | members)))
+
+    def _sealed(self, call: Call, members: Params) -> Raw | Fault:
+        """A backend's state as its client may have it: good for that backend, and for nobody else's request."""
+        backend = call.trail.hops[-1].backend if call.trail.hops else ""
+        text = read_text(members, STATE)
+        if text is None or len(text) > LARGEST_STATE:
+            return faults.unreadable(backend, Why(f'its "{STATE}" is no string, or has more than {LARGEST_STATE} characters'))
+        return self.states.give(RequestState(Kind.BACKEND, backend, inner=text), call)
 
 
 def modern_fault(fault: Fault, call: Call) -> Fault:

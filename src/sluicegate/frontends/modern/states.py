@@ -1,0 +1,102 @@
+"""What a client is given to bring back when it is asked something: sealed, for one principal, one request and some time (P-101, P-102)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from enum import Enum
+
+import attrs
+import msgspec
+
+from ...identity.sealing import Seal
+from ...protocol import faults
+from ...protocol.calls import Call
+from ...protocol.fault import Fault
+from ...protocol.messages import Params, Raw, encode, read_text
+
+__all__ = ["ANSWERS", "LARGEST_STATE", "STATE", "Kind", "RequestState", "RequestStates"]
+
+STATE, ANSWERS = "requestState", "inputResponses"
+"""With these two a client brings back what it was given, and what it was asked."""
+LARGEST_STATE = 64 * 1024
+"""Bytes of a backend's own state."""
+HOLDS_SECONDS = 24 * 3600.0
+"""A person may sleep on a question."""
+_PURPOSE = "requestState"
+_MOST_SEALED = LARGEST_STATE * 4 // 3 + 4096
+_ASIDE = frozenset({"_meta", STATE, ANSWERS})
+"""Members in which two requests may differ that are the same request."""
+
+
+class Kind(Enum):
+    """Whose state it is."""
+
+    BACKEND = "b"
+    """A backend's own, which goes back to that one alone."""
+    PARKED = "p"
+    """Of a call that waits here for its client."""
+    AGAIN = "a"
+    """Of nobody: the same call is to be sent once more."""
+
+
+class RequestState(msgspec.Struct, frozen=True, array_like=True):
+    """One of them."""
+
+    kind: Kind
+    about: str
+    """The name of the backend, or what the call is known by."""
+    number: int = 0
+    """Of how many rounds of questions it is the last."""
+    inner: str = ""
+    """The backend's own."""
+
+
+class _Sealed(msgspec.Struct, frozen=True, array_like=True):
+    state: RequestState
+    principal: str
+    request: bytes
+    """What tells it from other requests."""
+    until: float
+    """By the time of day."""
+
+
+_decoder = msgspec.msgpack.Decoder(_Sealed)
+
+
+@attrs.define(eq=False)
+class RequestStates:
+    """Seals and reads them."""
+
+    seal: Seal
+    wall: Callable[[], float]
+
+    def give(self, state: RequestState, call: Call) -> Raw:
+        """The member for the client of that call."""
+        sealed = _Sealed(state, call.caller.principal.key, _digest(call), self.wall() + HOLDS_SECONDS)
+        return Raw(encode(self.seal.close(_PURPOSE, msgspec.msgpack.encode(sealed))))
+
+    def take(self, call: Call) -> RequestState | Fault:
+        """The state that a call brings back. Whatever is wrong with it, the same is said of it."""
+        text = read_text(call.params, STATE)
+        content = None if text is None or len(text) > _MOST_SEALED else self.seal.open(_PURPOSE, text)
+        if content is None:
+            return faults.stale_state()
+        sealed = _decoder.decode(content)
+        whose = (sealed.principal, sealed.request)
+        if whose != (call.caller.principal.key, _digest(call)) or self.wall() >= sealed.until:
+            return faults.stale_state()
+        return sealed.state
+
+
+def _digest(call: Call) -> bytes:
+    """The same for a request and its repetition, also where a client writes it in another order."""
+    own: Params = {name: raw for name, raw in call.params.items() if name not in _ASIDE}
+    return hashlib.sha256(encode([call.method, sorted((name, _canonical(raw)) for name, raw in own.items())])).digest()
+
+
+def _canonical(raw: Raw) -> bytes:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return bytes(raw)
