@@ -150,7 +150,7 @@ def test_the_table_of_faults_has_each_with_its_settings_and_where_there_is_such_
             told[fault] = {name for name in names if name not in FAULTS}, where
     words_of = {
         frozenset(Transport): "everywhere",
-        CHANNELS: "stdio, in-process",
+        CHANNELS: "all but HTTP",
         CHILD: "stdio",
         HTTP: "HTTP",
         CHILD | HTTP: "stdio, HTTP",

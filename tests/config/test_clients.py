@@ -54,6 +54,15 @@ def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
     assert (False, str(tmp_path / "work")) == (files.enabled, files.cwd)
 
 
+def test_a_server_over_a_websocket_is_taken_by_its_type_or_by_its_address(tmp_path: Path) -> None:
+    text = '{"mcpServers": {"a": {"type": "ws", "url": "ws://h/x", "headers": {"A": "b"}}, "b": {"url": "wss://h/y"}}}'
+
+    a, b = imported(tmp_path, text).config.backends
+
+    assert (a.transport, a.url, a.headers) == ("websocket", "ws://h/x", {"A": "b"})
+    assert (b.transport, b.url) == ("websocket", "wss://h/y")
+
+
 def test_what_was_changed_or_left_out_is_said(tmp_path: Path) -> None:
     path = tmp_path / ".mcp.json"
 

@@ -26,7 +26,6 @@ PLANS = [
     (HEAD + BACKEND + "[performance]\ncoalesce_requests = true\n", "performance", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
     (HEAD + BACKEND + "[[composite_tools]]\nname = 'x'\ndescription = 'd'\ntools = ['t']\n", "composite_tools", 7),
-    (HEAD + "[[backends]]\nname = 'w'\ntransport = 'websocket'\nurl = 'ws://h'\n", "backends[0].transport", 5),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A gateway with one client, which can be asked: the client on stdio, over HTTP or in the program, the backend on three transports."""
+"""A gateway with one client, which can be asked: the client on stdio, over HTTP or in the program, the backend on any transport."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.scripted_program import program_of
+from sluicegate.testing.scripted_socket import serve_websocket
 from sluicegate.testing.transports import Transport
 
 EVERYTHING = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {"listChanged": True}}
@@ -348,6 +349,10 @@ async def _reached(
     if back is Transport.CHILD:
         world.processes.add("b", program_of(scripted))
         return BackendConfig("b", "stdio", command="b", **settings)
+    if back is Transport.SOCKET:
+        (listener,) = await world.network.listen("127.0.0.1", FAR)
+        await nursery.start(serve_websocket, scripted, listener)
+        return BackendConfig("b", "websocket", url=f"ws://127.0.0.1:{FAR}/mcp", **settings)
     own = {key: settings[key] for key in ("sessions", "max_sessions") if key in settings}
     await nursery.start(_serve_far, scripted, world, own)
     return BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)

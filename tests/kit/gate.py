@@ -1,4 +1,4 @@
-"""A gateway in front of one scripted backend that is reached in any of three ways, and what goes wrong between them."""
+"""A gateway in front of one scripted backend that is reached in any way that there is, and what goes wrong between them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.script import Rule, Script
 from sluicegate.testing.scripted_program import program_of
+from sluicegate.testing.scripted_socket import serve_websocket
 
 __all__ = ["Gate", "open_gate"]
 
@@ -69,6 +70,10 @@ async def open_gate(
         elif transport is Transport.CHILD:
             world.processes.add("b", program_of(scripted))
             config = BackendConfig("b", "stdio", command="b", **settings)
+        elif transport is Transport.SOCKET:
+            (listener,) = await world.network.listen("127.0.0.1", FAR)
+            await nursery.start(serve_websocket, scripted, listener)
+            config = BackendConfig("b", "websocket", url=f"ws://127.0.0.1:{FAR}/mcp", **settings)
         else:
             await nursery.start(_serve, scripted, world, seed)
             config = BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)

@@ -1,7 +1,6 @@
-"""A session over anything that carries whole messages one after the other: pipes, memory streams, later sockets.
+"""A session over anything that carries whole messages one after the other: pipes, memory streams, WebSockets.
 
-The transport hands every message that arrives to `ChannelSession.receive` and sends what `ChannelSession.next_frame` returns; this class
-knows ids, progress, cancellation and faults, and never touches a stream.
+The transport hands what arrives to `receive` and sends what `next_frame` returns; ids, progress, cancellation and faults are known here, streams not.
 """
 
 from __future__ import annotations
@@ -80,9 +79,8 @@ class ChannelSession(Desk):
 
     def __attrs_post_init__(self) -> None:
         self._unasked = Unasked(tally_of(self.inbox))
-        self.questions = Questions(
-            self.duplex.theirs, self.inbox.clientele, self._in_flight, self.respond, self._send_answer, self._pass_back
-        )
+        ways = self._in_flight, self.respond, self._send_answer, self._pass_back
+        self.questions = Questions(self.duplex.theirs, self.inbox.clientele, *ways)
 
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer."""
@@ -125,7 +123,7 @@ class ChannelSession(Desk):
     def tell(self, method: str, params: Params) -> None:
         """Enqueue a notification; one more than a full house can hold is dropped, with a warning."""
         if not self._closed.is_set():
-            self._send(encode_notification(method, params), method)
+            self._send(self.framed(encode_notification(method, params)), method)
 
     async def wait_closed(self) -> Why:
         """Wait until the session has ended, and say why."""
@@ -179,28 +177,33 @@ class ChannelSession(Desk):
         self.inbox.notification(method, params)
 
     def _in_flight(self) -> list[_Pending]:
-        return [pending for pending in self.duplex.ours.asked.values() if pending.reply is None and pending.frame.left]
+        return [one for one in self.duplex.ours.asked.values() if one.reply is None and one.frame.left]
 
     def _send_answer(self, frame: bytes, what: str) -> None:
         """Pass a client's answer on; each is waited for, and there are never many."""
-        if not self._closed.is_set():
-            self._send(frame, what)
+        if self.is_open:
+            self._send(self.framed(frame), what)
 
     def _pass_back(self, note: Notification) -> None:
         self.tell(note.method, note.params)
 
     def respond(self, frame: bytes, what: str) -> None:
         """Answer what the backend asks, within reason."""
+        self.heard_below(self.framed(frame), what)
+
+    def heard_below(self, answer: bytes, what: str) -> None:
+        """The backend has asked the transport itself, as with a ping of a WebSocket; ``answer`` is in its form, and may be empty."""
         if self._closed.is_set():
             return
-        self._send(frame, what)
+        if answer:
+            self._send(answer, what)
         if (why := self._unasked.request()) is not None:
             self.close(why)
 
     def _send(self, frame: bytes, what: str) -> None:
         """What nobody waits for must not pile up in front of a backend that does not read, and calls leave it some room."""
         if not self.outbox.is_bursting:
-            self.outbox.put(Frame(self.framed(frame)))
+            self.outbox.put(Frame(frame))
         else:
             log.warning("backend does not read; a message to it is dropped", backend=self.backend, what=what)
 

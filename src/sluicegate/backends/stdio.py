@@ -25,6 +25,7 @@ from ..telling.loggers import get_logger
 from .channel import ChannelSession
 from .complaints import Complaints
 from .diagnosis import how_it_ended, why_not_started
+from .oversized_answers import settle
 from .session import CLOSED, BackendSession, ConnectFailed, Inbox
 from .unasked import tally_of
 from .unreadable import parted, shown
@@ -173,7 +174,7 @@ class _Pipes:
 
     def _take(self, line: bytes | Oversized) -> None:
         if isinstance(line, Oversized):
-            self._refuse(line)
+            settle(self.session, line, f"a line of {line.size} bytes", self.limit)
         elif line and not line.isspace():
             self.session.receive(line if line[:1] == b"{" else self._without_text(line))
 
@@ -184,15 +185,6 @@ class _Pipes:
             self._told_of_text = True
             log.warning("backend writes something before a message on its line; it is skipped", backend=self.backend, text=shown(text))
         return message
-
-    def _refuse(self, line: Oversized) -> None:
-        what = f"a line of {line.size} bytes; the limit is {self.limit}"
-        if line.is_answer and self.session.settle_oversized(line.number, self.limit):
-            return
-        if line.is_answer and line.number is None and self.session.in_flight:
-            self.session.close(Why(f"it sent {what}, and nothing tells whose answer it is"))
-        else:
-            self.session.complain(what)
 
     async def _listen(self) -> None:
         await self.complaints.hear(self.child.stderr, lambda: self.session.is_open and not self.ending.is_set())

@@ -13,10 +13,10 @@ import attrs
 
 from ..protocol.messages import compact
 
-__all__ = ["LineSplitter", "Oversized", "as_line", "number_at_ends"]
+__all__ = ["Gathered", "LineSplitter", "Oversized", "as_line", "number_at_ends"]
 
 KEPT = 2048
-"""Bytes kept of each end of a line that is too long."""
+"""Bytes kept of each end of a message that is too long."""
 
 _STRING = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'
 _MEMBER = rb"\s*+(%b)\s*+:\s*+(%b|-?[0-9][0-9.eE+-]*+|true|false|null)\s*+" % (_STRING, _STRING)
@@ -71,36 +71,23 @@ def as_line(message: bytes) -> bytes:
 
 
 @attrs.define(eq=False)
-class LineSplitter:
-    """Splits chunks into lines without their line ends."""
+class Gathered:
+    """Messages of which parts come one after the other."""
 
     limit: int
-    """The longest line in bytes."""
+    """The longest message in bytes."""
     _part: bytearray = attrs.field(factory=bytearray, init=False)
     _skipped: int = attrs.field(default=0, init=False)
-    """How much of the line that is being skipped has gone by; 0 while none is."""
+    """How much of the message that is being skipped has gone by; 0 while none is."""
     _head: bytes = attrs.field(default=b"", init=False)
 
-    def feed(self, chunk: bytes) -> list[bytes | Oversized]:
-        """The lines that this chunk completes, in order."""
-        *whole, part = chunk.split(b"\n")
-        done: list[bytes | Oversized] = []
-        if whole and (self._part or self._skipped):
-            self._add(whole.pop(0))
-            done.append(self._take())
-        if len(chunk) <= self.limit:
-            done += whole
-        else:
-            done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
-        if part:
-            self._add(part)
-        return done
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has come of the next one."""
+        return not (self._part or self._skipped)
 
-    def end(self) -> list[bytes | Oversized]:
-        """What is left when the stream has ended: at most one line without its end."""
-        return [self._take()] if self._part or self._skipped else []
-
-    def _add(self, piece: bytes) -> None:
+    def add(self, piece: bytes) -> None:
+        """One more part."""
         self._part += piece
         if self._skipped:
             self._skipped += len(piece)
@@ -110,7 +97,8 @@ class LineSplitter:
             self._head = bytes(self._part[:KEPT])
             self._part = self._part[-KEPT:]
 
-    def _take(self) -> bytes | Oversized:
+    def take(self) -> bytes | Oversized:
+        """That was the last part: here is the whole."""
         if not self._skipped:
             line = bytes(self._part)
             self._part.clear()
@@ -119,3 +107,27 @@ class LineSplitter:
         self._skipped, self._head = 0, b""
         self._part.clear()
         return oversized
+
+
+@attrs.define(eq=False)
+class LineSplitter(Gathered):
+    """Splits chunks into lines without their line ends."""
+
+    def feed(self, chunk: bytes) -> list[bytes | Oversized]:
+        """The lines that this chunk completes, in order."""
+        *whole, part = chunk.split(b"\n")
+        done: list[bytes | Oversized] = []
+        if whole and (self._part or self._skipped):
+            self.add(whole.pop(0))
+            done.append(self.take())
+        if len(chunk) <= self.limit:
+            done += whole
+        else:
+            done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
+        if part:
+            self.add(part)
+        return done
+
+    def end(self) -> list[bytes | Oversized]:
+        """What is left when the stream has ended: at most one line without its end."""
+        return [] if self.is_empty else [self.take()]

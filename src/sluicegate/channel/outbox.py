@@ -59,6 +59,8 @@ class Outbox:
     """Bytes that the writer has in its hands."""
     _rest: bytes = attrs.field(default=b"", init=False)
     """The end of a message whose beginning has left."""
+    is_cut: bool = attrs.field(default=False, init=False)
+    """It was closed in the middle of a message, so nothing can follow."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -113,6 +115,7 @@ class Outbox:
         """Send nothing more."""
         self._closed = True
         self._waiting.clear()
+        self.is_cut = self.is_cut or bool(self._rest)
         self._rest = b""
         self._bytes = 0
         self._bell.ring()

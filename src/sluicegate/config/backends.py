@@ -55,7 +55,7 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     name: str
     """One of a kind."""
     transport: Literal["stdio", "http", "inprocess", "websocket"]
-    """How it is reached: stdio or http."""
+    """How it is reached: stdio, http or websocket."""
     command: str | None = None
     """The program, found through PATH; for stdio."""
     args: tuple[str, ...] = attrs.field(default=(), repr=False)
@@ -64,7 +64,7 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     Not shown where the object is printed, as `env` is not: programs are given keys in both.
     """
     url: str | None = attrs.field(default=None, repr=_shown_address)
-    """Where it is; for http."""
+    """Where it is; for http and websocket."""
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     """Variables added to its environment."""
     cwd: str | None = None
@@ -73,7 +73,7 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     """What it gets of the gateway's environment beside HOME, PATH, LANG and the like: names, or beginnings ("AWS_*"); true: everything that no
     other part of the file names; false: PATH alone."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """Sent with every request."""
+    """Sent with every request, and with the handshake of a WebSocket."""
     bearer_token: str | None = attrs.field(default=None, repr=False)
     """Sent as ``Authorization: Bearer …``."""
     tls: BackendTlsConfig | None = None

@@ -185,8 +185,7 @@ class _Draft:
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
-        plans = (*planned, *self.placed(check.planned_values(config)))
-        return Loaded(config, warnings, plans, tuple(self.notes), self.document.lines, self.origins)
+        return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins)
 
     def _explains(self, problem: Problem) -> bool:
         """Whether backends are missing only because a client's file could not be read."""

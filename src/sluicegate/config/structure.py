@@ -27,8 +27,8 @@ from .problem import KeyPath
 
 __all__ = ["Rejected", "settings_of", "structure"]
 
-_UNOFFERED = frozenset({"inprocess", "websocket"})
-"""Values that a file cannot have, or not yet."""
+_UNOFFERED = frozenset({"inprocess"})
+"""Values that a file cannot have."""
 _LARGEST = 10**12
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 

@@ -81,7 +81,9 @@ class Builder:
         if wrong := _no_source(source):
             raise TypeError(f"backend '{name}': {wrong}")
         if isinstance(source, str):
-            config = BackendConfig(name=name, transport="http", url=source, **settings)
+            config = BackendConfig(
+                name=name, transport="websocket" if source.startswith(("ws://", "wss://")) else "http", url=source, **settings
+            )
         elif isinstance(source, Sequence):
             command, *args = source
             config = BackendConfig(name=name, transport="stdio", command=command, args=tuple(args), **settings)

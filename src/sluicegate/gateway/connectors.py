@@ -13,6 +13,7 @@ from ..config.inheritance import inherited
 from ..config.model import BackendConfig, Config
 from ..outside import Outside
 from ..protocol.blot import Blot, unblotted
+from ..tls.client import TlsFiles
 
 __all__ = ["connector_for", "no_server"]
 
@@ -35,6 +36,7 @@ def connector_for(
     make: Callable[[], Connector] = {
         "stdio": lambda: _stdio(config, whole, outside, blot),
         "http": lambda: _http(config, whole, outside, wall),
+        "websocket": lambda: _websocket(config, whole, outside),
     }[config.transport]
     return make()
 
@@ -81,20 +83,42 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -
 
 def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
     from ..backends.http.connector import HttpConnector
-    from ..tls.client import TlsFiles
 
     assert config.url is not None
-    headers = dict(config.headers)
-    if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
-        headers["Authorization"] = f"Bearer {config.bearer_token}"  # an explicit header wins (V05-1)
-    tls = None if config.tls is None else TlsFiles(config.tls.ca, config.tls.certificate, config.tls.key)
     return HttpConnector(
         config.name,
         config.url,
-        headers=headers,
+        headers=_headers(config),
         open_stream=outside.open_stream,
-        tls=tls,
+        tls=_tls(config),
         proxy=config.proxy,
         wall=wall,
         max_message_size=whole.security.max_message_size,
     )
+
+
+def _websocket(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+    from ..backends.websocket.websocket_connector import WebSocketConnector
+
+    assert config.url is not None
+    return WebSocketConnector(
+        config.name,
+        config.url,
+        headers=_headers(config),
+        open_stream=outside.open_stream,
+        tls=_tls(config),
+        proxy=config.proxy,
+        max_message_size=whole.security.max_message_size,
+    )
+
+
+def _headers(config: BackendConfig) -> Mapping[str, str]:
+    """Those of the configuration, credentials among them."""
+    headers = dict(config.headers)
+    if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
+        headers["Authorization"] = f"Bearer {config.bearer_token}"  # an explicit header wins (V05-1)
+    return headers
+
+
+def _tls(config: BackendConfig) -> TlsFiles | None:
+    return None if config.tls is None else TlsFiles(config.tls.ca, config.tls.certificate, config.tls.key)

@@ -63,5 +63,6 @@ from .script import Rule as Rule
 from .script import Script as Script
 from .script import Step as Step
 from .scripted_program import program_of as program_of
+from .scripted_socket import serve_websocket as serve_websocket
 from .transcript import Transcript as Transcript
 from .transcript import assert_transcript as assert_transcript

@@ -18,7 +18,7 @@ from ..protocol.why import Why
 from .backend import ScriptedBackend
 from .processes import Program
 
-__all__ = ["program_of"]
+__all__ = ["FarSession", "program_of"]
 
 LONGEST_LINE = 1 << 24
 
@@ -32,8 +32,8 @@ class _NoInbox:
         del method, params
 
 
-class _Session(ChannelSession):
-    """What the backend says goes to stdout."""
+class FarSession(ChannelSession):
+    """A session seen from the far end: what the backend says is `heard` there."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, _NoInbox())
@@ -43,7 +43,7 @@ class _Session(ChannelSession):
         """The backend says something."""
         del about
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            self.said.send_nowait(data + b"\n")
+            self.said.send_nowait(data)
 
     def close(self, given: Why | str) -> None:
         """End the conversation; what was said before is still written."""
@@ -59,7 +59,7 @@ def program_of(backend: ScriptedBackend) -> Program:
         if backend.refuse:
             await stderr.send_all(backend.refuse.encode() + b"\n")
             return 1
-        session = _Session(backend.name)
+        session = FarSession(backend.name)
         backend.sessions.append(session)
         try:
             async with trio.open_nursery() as nursery:
@@ -75,7 +75,7 @@ def program_of(backend: ScriptedBackend) -> Program:
     return program
 
 
-async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
+async def _read(stdin: trio.abc.ReceiveStream, session: FarSession) -> None:
 
     def take(line: bytes | Oversized) -> None:
         if not isinstance(line, Oversized) and line.strip():
@@ -85,7 +85,7 @@ async def _read(stdin: trio.abc.ReceiveStream, session: _Session) -> None:
     session.close("its input has ended")
 
 
-async def _write(session: _Session, stdout: trio.abc.SendStream) -> None:
+async def _write(session: FarSession, stdout: trio.abc.SendStream) -> None:
     with suppress(trio.BrokenResourceError):
         async for line in session.heard:
-            await stdout.send_all(line)
+            await stdout.send_all(line + b"\n")

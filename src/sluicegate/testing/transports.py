@@ -12,10 +12,11 @@ class Transport(enum.Enum):
 
     FRAMES = "messages in memory"
     CHILD = "a child process"
+    SOCKET = "a WebSocket"
     HTTP = "HTTP"
 
 
 ANYWHERE = frozenset(Transport)
-CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD})
+CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD, Transport.SOCKET})
 HTTP = frozenset({Transport.HTTP})
 CHILD = frozenset({Transport.CHILD})

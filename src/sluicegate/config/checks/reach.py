@@ -24,6 +24,8 @@ _OWN_HEADERS = frozenset(
         *("last-event-id", "mcp-protocol-version", "mcp-session-id", "transfer-encoding"),
     }
 )
+_SOCKETS_OWN = "sec-websocket-"
+"""How the headers begin that a WebSocket's handshake sets."""
 _ONLY_STDIO = ("command", "args", "env", "cwd", "inherit_env")
 _ONLY_HTTP = ("url", "bearer_token", "tls", "proxy")
 _DEFAULTS = BackendConfig(name="", transport="stdio")
@@ -69,7 +71,10 @@ class _Way:
     def _url(self, url: str) -> Iterator[Problem]:
         schemes = ("http", "https") if self.backend.transport == "http" else ("ws", "wss")
         if url and not is_address(url, schemes):
-            yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"')
+            others = {"http": ("ws", "wss"), "websocket": ("http", "https")}[self.backend.transport]
+            other = "websocket" if self.backend.transport == "http" else "http"
+            instead = f', or transport = "{other}"' if is_address(url, others) else ""
+            yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"{instead}')
 
     def headers(self) -> Iterator[Problem]:
         headers = self.backend.headers
@@ -82,7 +87,7 @@ class _Way:
                 yield self._at(key, "invalid header name", "use letters, digits and '-'")
             elif lower[name.lower()] > 1:
                 yield self._at(key, f"duplicate header name '{name}'", "keep one of them; upper and lower case are the same")
-            elif name.lower() in _OWN_HEADERS:
+            elif name.lower() in _OWN_HEADERS or name.lower().startswith(_SOCKETS_OWN):
                 yield self._at(key, f"the gateway sets the header '{name}' itself", "leave it out")
             elif not is_header_value(value):
                 yield self._at(key, f"invalid value for header '{name}'", "use one line of Latin text without spaces around it")

@@ -17,7 +17,7 @@ from ..problem import Problem
 from .backends import backend_rules, backend_warnings
 from .listen import listen_rules, listen_warnings
 
-__all__ = ["file_rules", "is_host", "planned_values", "problems", "refuse_open_bind", "rules", "warnings"]
+__all__ = ["file_rules", "is_host", "problems", "refuse_open_bind", "rules", "warnings"]
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
@@ -27,7 +27,7 @@ _SHORT = 16
 
 def problems(config: Config) -> list[Problem]:
     """Everything that keeps a gateway from running with it, what is only planned included."""
-    return [*rules(config), *config.planned, *planned_values(config)]
+    return [*rules(config), *config.planned]
 
 
 def rules(config: Config) -> list[Problem]:
@@ -43,17 +43,6 @@ def file_rules(config: Config) -> list[Problem]:
     if not config.backends:
         instead = "add a [[backends]] table, or import a client's .mcp.json that has servers"
         found.append(_at("backends", "at least one backend is required", instead))
-    return found
-
-
-def planned_values(config: Config) -> list[Problem]:
-    """Values of built keys that are understood but not built."""
-    found = []
-    for index, backend in enumerate(config.backends):
-        if backend.transport == "websocket":
-            found.append(
-                _at(f"backends[{index}].transport", "transport 'websocket' is planned, not built yet", 'use "http" or "stdio" until then')
-            )
     return found
 
 

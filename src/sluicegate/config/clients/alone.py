@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 
 from ..checks.backends import backend_rules
-from ..checks.whole import planned_values
 from ..problem import Problem, dotted
 from ..structure import Rejected, structure
 
@@ -18,11 +17,10 @@ _PLACE = "backends[0]"
 
 
 def problems_alone(table: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a table of ``[[backends]]``, what is only planned included; the paths begin inside of it."""
+    """What is wrong with a table of ``[[backends]]``; the paths begin inside of it."""
     beside = {"namespace": "alone"}  # which one it gets follows from the others
     try:
         config = structure({"proxy": {"name": "alone"}, "backends": [{**table, **beside}]})
     except Rejected as error:
         return [Problem(None, None, dotted(finding.path[2:]), finding.what, finding.instead) for finding in error.findings]
-    found = [*backend_rules(config), *planned_values(config)]
-    return [attrs.evolve(problem, path=problem.path.removeprefix(_PLACE).removeprefix(".")) for problem in found]
+    return [attrs.evolve(problem, path=problem.path.removeprefix(_PLACE).removeprefix(".")) for problem in backend_rules(config)]

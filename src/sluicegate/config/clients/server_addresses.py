@@ -27,6 +27,7 @@ _TRANSPORTS = {
 _INSIDE = frozenset({"sdk", "builtin", "platform", "frontend", "inlinepython"})
 """What is no server that somebody else could reach."""
 _ADDRESS = re.compile(r"https?://\S+")
+_SOCKET = re.compile(r"wss?://", re.IGNORECASE)
 
 
 def reach_of(said: Said, client: ClientFormat, path: KeyPath, name: str, imported: Imported) -> dict[str, Any]:
@@ -69,10 +70,6 @@ def _transport(said: Said, client: ClientFormat, path: KeyPath, name: str) -> st
     if transport == "sse":
         what = "it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet"
         raise LeftOut(at, what, 'if it has Streamable HTTP, too, write that address and "type": "http"')
-    if transport == "websocket":
-        raise LeftOut(
-            at, "transport 'websocket' is planned, not built yet", 'if it has Streamable HTTP, too, write that address and "type": "http"'
-        )
     if not transport:
         raise LeftOut(at, "this transport is not known", 'write "stdio" or "http"')
     return transport
@@ -84,6 +81,6 @@ def _untold(said: Said, client: ClientFormat, path: KeyPath, name: str) -> str:
         return "stdio"
     if said.value("stream_url") is not None:
         return "http"
-    if said.value("url") is not None:
-        return client.bare_url
+    if (url := said.value("url")) is not None:
+        return "websocket" if isinstance(url, str) and _SOCKET.match(url) else client.bare_url
     raise LeftOut(path, f"server '{name}' must have either 'command' (stdio) or 'url' (http)", "add one of the two")

@@ -32,11 +32,17 @@ class Dialer:
     proxy: Proxy | None = None
     finish: Finish = quicken
     """What becomes of a stream that stands, above TLS; the test kit puts faults there."""
+    tunnels: bool = False
+    """Ask the proxy for a tunnel also without TLS, for what does not stay HTTP (RFC 6455, 4.1)."""
 
     @property
     def forwarder(self) -> Proxy | None:
         """The proxy, if it reads our requests itself instead of opening a tunnel."""
-        return self.proxy if self.origin.scheme == "http" else None
+        return None if self._has_tunnel else self.proxy
+
+    @property
+    def _has_tunnel(self) -> bool:
+        return self.tunnels or self.origin.scheme == "https"
 
     async def dial(self) -> trio.abc.Stream:
         """A stream on which requests can be sent; raises `Unreachable`. The caller bounds it in time."""
@@ -47,7 +53,7 @@ class Dialer:
             raise Unreachable(("" if self.proxy is None else f"proxy {first}: ") + _told(error)) from error
         try:
             stream = await self._secured(stream, first)
-            if self.proxy is not None and self.origin.scheme == "https":
+            if self.proxy is not None and self._has_tunnel:
                 await open_tunnel(stream, self.proxy, self.origin)
                 stream = await self._secured(stream, self.origin)
         except BaseException:  # cancelled, too: nobody else has the stream yet
@@ -67,11 +73,13 @@ class Dialer:
         return secured
 
 
-def dialer_to(origin: Origin, open_stream: OpenStream, tls: TlsFiles | None, proxy: str | None, finish: Finish = quicken) -> Dialer:
+def dialer_to(
+    origin: Origin, open_stream: OpenStream, tls: TlsFiles | None, proxy: str | None, finish: Finish = quicken, *, tunnels: bool = False
+) -> Dialer:
     """A dialer for these settings; raises `ValueError` for files or a proxy that cannot be used."""
     through = None if proxy is None else _proxy(proxy)
     needed = origin.scheme == "https" or (through is not None and through.origin.scheme == "https")
-    return Dialer(origin, open_stream, client_context(tls or TlsFiles()) if needed else None, through, finish)
+    return Dialer(origin, open_stream, client_context(tls or TlsFiles()) if needed else None, through, finish, tunnels)
 
 
 def _proxy(url: str) -> Proxy:

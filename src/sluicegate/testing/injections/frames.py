@@ -67,10 +67,13 @@ class FaultyChannel(ChannelSession):
     """By the id of their request."""
     _next: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Set when an answer has passed."""
+    _message: bytes = attrs.field(default=b"", init=False)
+    """The last message, before it was put into the form in which it travels."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         self.outbox = _Tap(send_now=self.outbox.send_now, stops=self._stops)
+        self.framed = self._noted(self.framed)
 
     async def request(self, call: Call) -> Reply:
         """Send the call and wait for its answer, as far as its injection lets it."""
@@ -90,12 +93,19 @@ class FaultyChannel(ChannelSession):
             del self._plays[play.number]
         return reply
 
+    def _noted(self, framed: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+        def noting(message: bytes) -> bytes:
+            self._message = message
+            return framed(message)
+
+        return noting
+
     def _stops(self, frame: Frame) -> bool:
         """Called by the outbox while `request` runs; whether the frame is kept."""
         play = self._plays.get(self.duplex.ours.last)
         if play is None or frame.call is not play.call:
             return False
-        request = decode(frame.data)
+        request = decode(self._message)
         assert isinstance(request, Request)
         play.request = request
         play.sent.set()

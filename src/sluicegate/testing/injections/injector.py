@@ -20,6 +20,7 @@ from ...backends.http.connector import HttpConnector
 from ...backends.inprocess import InProcessConnector
 from ...backends.session import BackendSession, Connector, Inbox
 from ...backends.stdio import StdioConnector
+from ...backends.websocket.websocket_connector import WebSocketConnector
 from ...outside import Child, OpenProcess, ProcessSpec
 from ...protocol.calls import SILENT, Call, Reply
 from ...protocol.messages import Params
@@ -220,6 +221,8 @@ def _on_bad_wire(connector: Connector) -> tuple[Connector | None, Transport]:
     make = faulty_channel(children)
     if isinstance(connector, StdioConnector):
         return attrs.evolve(connector, open_process=_watched(connector.open_process, children), make_session=make), Transport.CHILD
+    if isinstance(connector, WebSocketConnector):
+        return attrs.evolve(connector, make_session=make), Transport.SOCKET
     if isinstance(connector, InProcessConnector | ScriptedConnector):
         return attrs.evolve(connector, make_session=make), Transport.FRAMES
     return None, Transport.FRAMES
