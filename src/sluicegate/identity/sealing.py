@@ -5,29 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Protocol
 
 import attrs
 
 __all__ = ["KEY_BYTES", "Seal"]
 
 KEY_BYTES = 32
-"""Of a key: AES-256 in Galois/Counter Mode, which takes 0.5 µs for 200 bytes."""
-_NONCE_BYTES = 12
-"""Drawn by chance for each text, so one key is good for 2^32 texts (NIST SP 800-38D, 8.3)."""
+"""Of a key: XChaCha20-Poly1305 of libsodium, which takes 9 µs for 200 bytes, and 1 MiB of memory once it is loaded. The *cryptography* library
+would take 0.7 µs and 8 MiB."""
+_NONCE_BYTES = 24
+"""Drawn by chance for each text: long enough for any number of them."""
 _TAG_BYTES = 16
-
-
-class _Cipher(Protocol):
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes: ...
-
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes: ...
-
-
-def _cipher(key: bytes) -> _Cipher:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 9 MiB, which nobody pays who seals nothing
-
-    return AESGCM(key)
 
 
 @attrs.define(eq=False)
@@ -38,13 +26,13 @@ class Seal:
     """Newest first, `KEY_BYTES` each."""
     secret: Callable[[int], bytes] = attrs.field(repr=False)
     """That many unguessable bytes."""
-    _ciphers: tuple[_Cipher, ...] = attrs.field(default=(), init=False, repr=False)
-    """One for each key, once somebody needs them."""
 
     def close(self, purpose: str, content: bytes) -> str:
-        """Seal some bytes. The text has four thirds of their number, and 38 more; what was sealed for one purpose opens for no other."""
+        """Seal some bytes. The text has four thirds of their number, and 54 more; what was sealed for one purpose opens for no other."""
+        from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt as encrypt  # 4 ms, which nobody pays who seals nothing
+
         nonce = self.secret(_NONCE_BYTES)
-        sealed = nonce + self._ready()[0].encrypt(nonce, content, purpose.encode())
+        sealed = nonce + encrypt(content, purpose.encode(), nonce, self.keys[0])
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def open(self, purpose: str, text: str) -> bytes | None:
@@ -52,19 +40,15 @@ class Seal:
         sealed = _decoded(text)
         if len(sealed) < _NONCE_BYTES + _TAG_BYTES:
             return None
-        from cryptography.exceptions import InvalidTag
+        from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as decrypt
+        from nacl.exceptions import CryptoError
 
-        for cipher in self._ready():
+        for key in self.keys:
             try:
-                return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
-            except InvalidTag:
+                return decrypt(sealed[_NONCE_BYTES:], purpose.encode(), sealed[:_NONCE_BYTES], key)
+            except CryptoError:
                 continue
         return None
-
-    def _ready(self) -> tuple[_Cipher, ...]:
-        if not self._ciphers:
-            self._ciphers = tuple(map(_cipher, self.keys))
-        return self._ciphers
 
 
 def _decoded(text: str) -> bytes:
