@@ -47,9 +47,10 @@ def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
 
     assert tmp_path.name == loaded.config.proxy.name
     assert tmp_path / ".mcp.json" == loaded.config.source
-    time, hub, files = loaded.config.backends
+    time, hub, wind, files = loaded.config.backends
     assert (time.transport, time.command, time.args, time.env) == ("stdio", "uvx", ("mcp-server-time",), {"TZ": "UTC", "DEBUG": "1"})
     assert (hub.transport, hub.url, hub.headers) == ("http", "https://api.example/mcp", {"Authorization": "Bearer tok"})
+    assert (wind.transport, wind.url) == ("sse", "http://127.0.0.1:1/sse")
     assert (hub.name, hub.effective_namespace) == ("Git Hub!", "Git-Hub")
     assert (False, str(tmp_path / "work")) == (files.enabled, files.cwd)
 
@@ -69,10 +70,6 @@ def test_what_was_changed_or_left_out_is_said(tmp_path: Path) -> None:
     assert (
         f"'Git Hub!' from {path} gets the namespace 'Git-Hub'",
         f'{path}:9: mcpServers."Git Hub!".alwaysAllow: the gateway does not know this member and leaves it out',
-        (
-            f"{path}:12: mcpServers.wind.type: it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet; "
-            'the server is left out; if it has Streamable HTTP, too, write that address and "type": "http"'
-        ),
     ) == imported(tmp_path, AS_WRITTEN).warnings
 
 
@@ -263,8 +260,9 @@ def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Pat
 
     loaded = imported(tmp_path, f'{{"mcpServers": {{\n{text}}}}}')
 
-    off, time = loaded.config.backends
+    off, time, old = loaded.config.backends
     assert (off.name, off.enabled, off.env) == ("off", False, {})
+    assert (old.transport, old.url) == ("sse", "http://h/sse")
     assert (time.args, time.env) == (("--port", "80", "true"), {"B": "1"})
     told = [warning.removeprefix(f"{tmp_path}/.mcp.json:") for warning in loaded.warnings]
     assert told == [
@@ -275,10 +273,6 @@ def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Pat
         (
             "8: mcpServers.line.command: backend 'line': 'command' holds arguments, too, and no shell takes it apart; the server is left out; "
             'write the program alone, and args = ["…"] beside it'
-        ),
-        (
-            "9: mcpServers.old.transportType: it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet; the server is left out; "
-            'if it has Streamable HTTP, too, write that address and "type": "http"'
         ),
         '10: mcpServers.shape.url: this is no http address; the server is left out; write "http://host:port/path"',
         '11: mcpServers.hidden.includeTools: this is no list of tools; the server is left out; write ["look", "find"]',

@@ -24,6 +24,10 @@ def http(name: str, url: str | None = None, **settings: Any) -> BackendConfig:
     return BackendConfig(name, "http", url=url or f"https://{name}.example/mcp", **settings)
 
 
+def sse(name: str) -> BackendConfig:
+    return BackendConfig(name, "sse", url=f"https://{name}.example/sse")
+
+
 def seconds(both: float) -> dict[str, Any]:
     return {"timeout": TimeoutSettings(both), "connect_timeout_seconds": max(both, 30.0)}
 
@@ -62,9 +66,11 @@ CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
         [
             stdio("st", "npx", "-y", "srv", cwd="/srv", env={"A": "b"}, **seconds(90)),
             http("far", headers={"X-Key": "k"}),
+            sse("old"),
             stdio("legacy", "legacy"),
+            sse("bare"),
         ],
-        ["mcpServers.legacy.autoApprove", "mcpServers.old.transport.type", "mcpServers.bare.url"],
+        ["mcpServers.legacy.autoApprove"],
     ),
     "gemini.json": (
         ".gemini/settings.json",
@@ -81,14 +87,15 @@ CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
             ),
             http("less", hide_tools=("rm",)),
             http("typed"),
+            sse("bare"),
             stdio("off", "${NOT_SET}", enabled=False),
         ],
-        ["mcpServers.less.trust", "mcpServers.bare.url"],
+        ["mcpServers.less.trust"],
     ),
     "qwen.json": (
         ".qwen/settings.json",
-        [http("some", headers={"X-Key": "tok"}, **seconds(45)), stdio("other", "other", enabled=False)],
-        ["mcpServers.bare.url"],
+        [http("some", headers={"X-Key": "tok"}, **seconds(45)), sse("bare"), stdio("other", "other", enabled=False)],
+        [],
     ),
     "codex.toml": (
         "config.toml",
@@ -142,8 +149,9 @@ CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
         [
             stdio("files", "files-server", "/srv", env={"KEY": "tok"}, cwd="/srv", connect_timeout_seconds=40),
             http("far", bearer_token="k1", headers={"X-Key": "k2"}),
+            sse("old"),
         ],
-        ["mcpServers[2].type"],
+        [],
     ),
     "copilot.json": (
         "mcp-config.json",
@@ -154,7 +162,7 @@ CASES: dict[str, tuple[str, list[BackendConfig], list[str]]] = {
         ],
         [],
     ),
-    "bare.json": ("servers.json", [stdio("a", "a", "x"), http("c")], ["b.transportType"]),
+    "bare.json": ("servers.json", [stdio("a", "a", "x"), sse("b"), http("c")], []),
 }
 
 

@@ -68,7 +68,7 @@ def test_all_errors_come_at_once_with_line_key_and_remedy() -> None:
         "f:20: backends[2].failover_for: backend 'c': failover_for references unknown backend 'aa'; did you mean 'a'?",
         "f:22: backends[2].timeout.seconds: timeout.seconds must be > 0; write a positive number, or leave the key out for its default",
         "f:23: backends[3].name: the key 'name' is missing; add name = \"…\"",
-        'f:24: backends[3].transport: this is none of the values that are known; write "stdio" or "http" or "websocket"',
+        'f:24: backends[3].transport: this is none of the values that are known; write "stdio" or "http" or "websocket" or "sse"',
         'f:26: auth.tokens: bearer auth requires at least one token; write tokens = ["${GATE_TOKEN}"]',
         "f:28: security.max_body_size: true or false stands where a whole number is expected; write a whole number without quotes",
     ]

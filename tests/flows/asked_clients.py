@@ -25,6 +25,7 @@ from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.line_client import LineClient, open_line_client
 from sluicegate.testing.network import MemoryOutside, open_outside
+from sluicegate.testing.scripted_events import serve_sse
 from sluicegate.testing.scripted_program import program_of
 from sluicegate.testing.scripted_socket import serve_websocket
 from sluicegate.testing.transports import Transport
@@ -353,6 +354,10 @@ async def _reached(
         (listener,) = await world.network.listen("127.0.0.1", FAR)
         await nursery.start(serve_websocket, scripted, listener)
         return BackendConfig("b", "websocket", url=f"ws://127.0.0.1:{FAR}/mcp", **settings)
+    if back is Transport.EVENTS:
+        (listener,) = await world.network.listen("127.0.0.1", FAR)
+        await nursery.start(serve_sse, scripted, listener)
+        return BackendConfig("b", "sse", url=f"http://127.0.0.1:{FAR}/sse", **settings)
     own = {key: settings[key] for key in ("sessions", "max_sessions") if key in settings}
     await nursery.start(_serve_far, scripted, world, own)
     return BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)

@@ -18,6 +18,7 @@ from sluicegate.testing.injections.injector import Injections
 from sluicegate.testing.injections.kinds import Transport
 from sluicegate.testing.network import MemoryOutside, open_outside
 from sluicegate.testing.script import Rule, Script
+from sluicegate.testing.scripted_events import serve_sse
 from sluicegate.testing.scripted_program import program_of
 from sluicegate.testing.scripted_socket import serve_websocket
 
@@ -74,6 +75,10 @@ async def open_gate(
             (listener,) = await world.network.listen("127.0.0.1", FAR)
             await nursery.start(serve_websocket, scripted, listener)
             config = BackendConfig("b", "websocket", url=f"ws://127.0.0.1:{FAR}/mcp", **settings)
+        elif transport is Transport.EVENTS:
+            (listener,) = await world.network.listen("127.0.0.1", FAR)
+            await nursery.start(serve_sse, scripted, listener)
+            config = BackendConfig("b", "sse", url=f"http://127.0.0.1:{FAR}/sse", **settings)
         else:
             await nursery.start(_serve, scripted, world, seed)
             config = BackendConfig("b", "http", url=f"http://127.0.0.1:{FAR}/mcp", **settings)

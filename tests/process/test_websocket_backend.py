@@ -10,50 +10,22 @@ from typing import Any
 
 import hypercorn.config
 import hypercorn.trio
-import msgspec
 import pytest
 import trio
 import trustme
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import MCPServer
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 from starlette.websockets import WebSocket
 from tests.kit.heard import Heard
+from tests.kit.road_server import greet, road_server, tool
 
 from sluicegate import Builder
-from sluicegate.backends.handshake import read_offer, shake_hands
 from sluicegate.backends.session import BackendSession
 from sluicegate.backends.websocket.websocket_connector import WebSocketConnector
-from sluicegate.protocol.calls import Call
-from sluicegate.protocol.messages import Raw
-from sluicegate.protocol.offers import TOOLS
 from sluicegate.tls.client import TlsFiles
 
 pytestmark = pytest.mark.slow
-
-
-def sdk_server(cancelled: list[str]) -> MCPServer:
-    server = MCPServer("real")
-
-    @server.tool()
-    async def echo(text: str) -> str:
-        return text
-
-    @server.tool()
-    async def count(ctx: Context) -> str:
-        for step in range(3):
-            await ctx.report_progress(step, 3)
-        return "counted"
-
-    @server.tool()
-    async def hang() -> str:
-        try:
-            await trio.sleep_forever()
-        except trio.Cancelled:
-            cancelled.append("hang")
-            raise
-
-    return server
 
 
 def over_websockets(server: MCPServer, handshakes: list[dict[bytes, bytes]]) -> Any:
@@ -102,16 +74,9 @@ async def served(app: Any, certificate: tuple[Path, Path] | None = None) -> Asyn
 @asynccontextmanager
 async def connected(cancelled: list[str], heard: Heard) -> AsyncGenerator[BackendSession]:
     with trio.fail_after(30):
-        async with served(over_websockets(sdk_server(cancelled), [])) as url, WebSocketConnector("real", url)(heard) as session:
-            hello = await shake_hands(session, name="test", version="1")
-            offer = await read_offer(session, hello, backend="real")
-            assert [item.key for item in offer.lists[TOOLS]] == ["echo", "count", "hang"]
+        async with served(over_websockets(road_server(cancelled), [])) as url, WebSocketConnector("real", url)(heard) as session:
+            await greet(session)
             yield session
-
-
-def tool(name: str, heard: Heard, **arguments: object) -> Call:
-    params = {"name": name, "arguments": arguments, "_meta": {"progressToken": "t"}}
-    return Call("tools/call", name, {key: Raw(msgspec.json.encode(value)) for key, value in params.items()}, back=heard)
 
 
 async def test_many_calls_at_once_each_get_their_own_answer_small_and_large() -> None:
@@ -153,7 +118,7 @@ async def test_over_tls_the_authority_of_the_settings_is_believed_and_no_other(t
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     handshakes: list[dict[bytes, bytes]] = []
     with trio.fail_after(30):
-        async with served(over_websockets(sdk_server([]), handshakes), files) as bound:
+        async with served(over_websockets(road_server([]), handshakes), files) as bound:
             url = bound.replace("127.0.0.1", "localhost")
             builder = Builder("gate", "1.0").backend("b", url, tls={"ca": str(tmp_path / "ca.pem")}, bearer_token="s3cret")
             async with builder.open(strict=True) as gateway:

@@ -56,8 +56,8 @@ def open_gate(transport: Transport, *rules: Rule, backend: ScriptedBackend | Non
     return open_any_gate(transport, *rules, backend=backend, timeout=TimeoutSettings(10.0))
 
 
-FRAMES, CHILD, SOCKET, HTTP = Transport.FRAMES, Transport.CHILD, Transport.SOCKET, Transport.HTTP
-CHANNELS = (FRAMES, CHILD, SOCKET)
+FRAMES, CHILD, HTTP = Transport.FRAMES, Transport.CHILD, Transport.HTTP
+CHANNELS = (FRAMES, CHILD, Transport.SOCKET, Transport.EVENTS)
 WELL = 'echo {"n":1} #1'
 
 CASES: list[tuple[Injection, tuple[Transport, ...], str, float, int]] = [

@@ -54,8 +54,8 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
 
     name: str
     """One of a kind."""
-    transport: Literal["stdio", "http", "inprocess", "websocket"]
-    """How it is reached: stdio, http or websocket."""
+    transport: Literal["stdio", "http", "inprocess", "websocket", "sse"]
+    """How it is reached: stdio, http, websocket, or sse for what knows only HTTP+SSE, the transport of 2024."""
     command: str | None = None
     """The program, found through PATH; for stdio."""
     args: tuple[str, ...] = attrs.field(default=(), repr=False)
@@ -64,7 +64,7 @@ class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSetti
     Not shown where the object is printed, as `env` is not: programs are given keys in both.
     """
     url: str | None = attrs.field(default=None, repr=_shown_address)
-    """Where it is; for http and websocket."""
+    """Where it is; for all but stdio."""
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     """Variables added to its environment."""
     cwd: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -73,17 +73,23 @@ class Builder:
     def backend(self, name: str, source: Source, **settings: Any) -> Builder:
         """Add a backend; ``settings`` are keys of a ``[[backends]]`` table, each an object of the model or written as in a file.
 
+        The transport follows from the source, but that an address is one of HTTP+SSE: ``transport="sse"`` says so.
+
         Raises:
             ConfigError: a key is not known, or a value is of another kind.
             TypeError: the source is nothing that could be a backend.
         """
-        settings = _plain(settings, BackendConfig, "backends", len(self._backends))
+        is_old = isinstance(source, str) and settings.get("transport") == "sse"  # which no address tells
+        settings = _plain(
+            {key: settings[key] for key in settings if not (is_old and key == "transport")}, BackendConfig, "backends", len(self._backends)
+        )
         if wrong := _no_source(source):
             raise TypeError(f"backend '{name}': {wrong}")
         if isinstance(source, str):
-            config = BackendConfig(
-                name=name, transport="websocket" if source.startswith(("ws://", "wss://")) else "http", url=source, **settings
+            transport: Literal["http", "websocket", "sse"] = (
+                "sse" if is_old else "websocket" if source.startswith(("ws://", "wss://")) else "http"
             )
+            config = BackendConfig(name=name, transport=transport, url=source, **settings)
         elif isinstance(source, Sequence):
             command, *args = source
             config = BackendConfig(name=name, transport="stdio", command=command, args=tuple(args), **settings)

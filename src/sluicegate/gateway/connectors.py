@@ -37,6 +37,7 @@ def connector_for(
         "stdio": lambda: _stdio(config, whole, outside, blot),
         "http": lambda: _http(config, whole, outside, wall),
         "websocket": lambda: _websocket(config, whole, outside),
+        "sse": lambda: _sse(config, whole, outside, wall),
     }[config.transport]
     return make()
 
@@ -108,6 +109,22 @@ def _websocket(config: BackendConfig, whole: Config, outside: Outside) -> Connec
         open_stream=outside.open_stream,
         tls=_tls(config),
         proxy=config.proxy,
+        max_message_size=whole.security.max_message_size,
+    )
+
+
+def _sse(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
+    from ..backends.sse.sse_connector import SseConnector
+
+    assert config.url is not None
+    return SseConnector(
+        config.name,
+        config.url,
+        headers=_headers(config),
+        open_stream=outside.open_stream,
+        tls=_tls(config),
+        proxy=config.proxy,
+        wall=wall,
         max_message_size=whole.security.max_message_size,
     )
 

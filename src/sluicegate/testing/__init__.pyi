@@ -62,6 +62,7 @@ from .script import Result as Result
 from .script import Rule as Rule
 from .script import Script as Script
 from .script import Step as Step
+from .scripted_events import serve_sse as serve_sse
 from .scripted_program import program_of as program_of
 from .scripted_socket import serve_websocket as serve_websocket
 from .transcript import Transcript as Transcript

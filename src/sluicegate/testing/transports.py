@@ -13,10 +13,11 @@ class Transport(enum.Enum):
     FRAMES = "messages in memory"
     CHILD = "a child process"
     SOCKET = "a WebSocket"
+    EVENTS = "HTTP+SSE"
     HTTP = "HTTP"
 
 
 ANYWHERE = frozenset(Transport)
-CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD, Transport.SOCKET})
+CHANNELS = frozenset({Transport.FRAMES, Transport.CHILD, Transport.SOCKET, Transport.EVENTS})
 HTTP = frozenset({Transport.HTTP})
 CHILD = frozenset({Transport.CHILD})

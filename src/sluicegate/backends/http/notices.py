@@ -13,7 +13,7 @@ from ...telling.loggers import get_logger
 from .session_headers import Conversation
 from .wire import Wire
 
-__all__ = ["Notices"]
+__all__ = ["Notices", "put_away"]
 
 log = get_logger("sluicegate.backend")
 
@@ -55,14 +55,15 @@ class Notices:
         with trio.move_on_after(POST_SECONDS):
             answer = await self.wire.open(b"POST", conversation.posting, frame)
             if isinstance(answer, ClientResponse):
-                await self._put_away(answer)
+                await put_away(answer)
 
-    async def _put_away(self, answer: ClientResponse) -> None:
-        """Let the connection be used again if the body ends soon; many servers send none, and do not say so."""
-        try:
-            if answer.is_framed:
-                answer.hurry(LINGER_SECONDS)
-                with suppress(Broken, TooLarge):
-                    await answer.read(MOST_READ)
-        finally:
-            answer.close()
+
+async def put_away(answer: ClientResponse) -> None:
+    """Let the connection be used again if the body ends soon; many servers send none, and do not say so."""
+    try:
+        if answer.is_framed:
+            answer.hurry(LINGER_SECONDS)
+            with suppress(Broken, TooLarge):
+                await answer.read(MOST_READ)
+    finally:
+        answer.close()

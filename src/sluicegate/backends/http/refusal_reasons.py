@@ -14,7 +14,7 @@ _METADATA = re.compile(r'resource_metadata\s*=\s*"?(https?://[!#-~]{1,500}?)"?\s
 """RFC 9728, 5.1."""
 
 SSE_ONLY = Why(
-    "HTTP+SSE only: it takes no POST here, and the gateway speaks Streamable HTTP; look whether the server has an address for that, often /mcp"
+    'HTTP+SSE only: it takes no POST here; write transport = "sse", or look whether the server has an address for Streamable HTTP, often /mcp'
 )
 _CREDENTIALS = "check the backend's headers and bearer_token"
 _MEANT: Mapping[int, tuple[str, str]] = {

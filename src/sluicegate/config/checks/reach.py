@@ -24,6 +24,7 @@ _OWN_HEADERS = frozenset(
         *("last-event-id", "mcp-protocol-version", "mcp-session-id", "transfer-encoding"),
     }
 )
+_PLAIN, _SOCKETS = ("http", "https"), ("ws", "wss")
 _SOCKETS_OWN = "sec-websocket-"
 """How the headers begin that a WebSocket's handshake sets."""
 _ONLY_STDIO = ("command", "args", "env", "cwd", "inherit_env")
@@ -48,7 +49,7 @@ class _Way:
 
     def transport(self) -> Iterator[Problem]:
         backend, name = self.backend, self.backend.name
-        needs = {"stdio": "command", "http": "url", "websocket": "url"}.get(backend.transport)
+        needs = {"stdio": "command", "http": "url", "websocket": "url", "sse": "url"}.get(backend.transport)
         if needs and not getattr(backend, needs):
             yield self._at(needs, f"backend '{name}': {backend.transport} transport requires '{needs}'", f'add {needs} = "…"')
         unused = {"stdio": _ONLY_HTTP, "inprocess": (*_ONLY_HTTP, *_ONLY_STDIO)}.get(backend.transport, _ONLY_STDIO)
@@ -69,11 +70,10 @@ class _Way:
                 yield self._at("env", "a variable's name must not be empty or hold '='", "correct the name")
 
     def _url(self, url: str) -> Iterator[Problem]:
-        schemes = ("http", "https") if self.backend.transport == "http" else ("ws", "wss")
+        is_socket = self.backend.transport == "websocket"
+        schemes, others = (_SOCKETS, _PLAIN) if is_socket else (_PLAIN, _SOCKETS)
         if url and not is_address(url, schemes):
-            others = {"http": ("ws", "wss"), "websocket": ("http", "https")}[self.backend.transport]
-            other = "websocket" if self.backend.transport == "http" else "http"
-            instead = f', or transport = "{other}"' if is_address(url, others) else ""
+            instead = f', or transport = "{"http" if is_socket else "websocket"}"' if is_address(url, others) else ""
             yield self._at("url", f"this is no {self.backend.transport} address", f'write "{schemes[0]}://host:port/path"{instead}')
 
     def headers(self) -> Iterator[Problem]:

@@ -67,9 +67,6 @@ def _transport(said: Said, client: ClientFormat, path: KeyPath, name: str) -> st
         if plain in _INSIDE:
             raise LeftOut(at, f"a server of the type '{word}' lives inside of its client", "take it out, or leave it to that client")
         transport = _TRANSPORTS.get(plain, "")
-    if transport == "sse":
-        what = "it is asked over HTTP+SSE, the transport of 2024, which is planned, not built yet"
-        raise LeftOut(at, what, 'if it has Streamable HTTP, too, write that address and "type": "http"')
     if not transport:
         raise LeftOut(at, "this transport is not known", 'write "stdio" or "http"')
     return transport

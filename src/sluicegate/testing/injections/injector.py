@@ -19,6 +19,7 @@ import trio
 from ...backends.http.connector import HttpConnector
 from ...backends.inprocess import InProcessConnector
 from ...backends.session import BackendSession, Connector, Inbox
+from ...backends.sse.sse_connector import SseConnector
 from ...backends.stdio import StdioConnector
 from ...backends.websocket.websocket_connector import WebSocketConnector
 from ...outside import Child, OpenProcess, ProcessSpec
@@ -223,6 +224,8 @@ def _on_bad_wire(connector: Connector) -> tuple[Connector | None, Transport]:
         return attrs.evolve(connector, open_process=_watched(connector.open_process, children), make_session=make), Transport.CHILD
     if isinstance(connector, WebSocketConnector):
         return attrs.evolve(connector, make_session=make), Transport.SOCKET
+    if isinstance(connector, SseConnector):
+        return attrs.evolve(connector, make_session=make), Transport.EVENTS
     if isinstance(connector, InProcessConnector | ScriptedConnector):
         return attrs.evolve(connector, make_session=make), Transport.FRAMES
     return None, Transport.FRAMES

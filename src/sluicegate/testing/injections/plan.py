@@ -35,7 +35,13 @@ from .words import FAULTS, WrongFault, fault_from
 
 __all__ = ["load_plan", "read_plan"]
 
-_TRANSPORTS = {"stdio": Transport.CHILD, "http": Transport.HTTP, "inprocess": Transport.FRAMES, "websocket": Transport.SOCKET}
+_TRANSPORTS = {
+    "stdio": Transport.CHILD,
+    "http": Transport.HTTP,
+    "inprocess": Transport.FRAMES,
+    "websocket": Transport.SOCKET,
+    "sse": Transport.EVENTS,
+}
 _TOP = ("seed", "faults")
 _CONDITIONS = tuple(field.name for field in attrs.fields(Rule) if field.name != "fault")
 
