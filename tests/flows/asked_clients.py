@@ -16,6 +16,7 @@ from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyCo
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.calls import NAMED_BY, Call, Reply
 from sluicegate.protocol.clientele import Clientele
+from sluicegate.protocol.eras import MODERN
 from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import Raw, encode
@@ -33,6 +34,7 @@ from sluicegate.testing.transports import Transport
 EVERYTHING = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {"listChanged": True}}
 FRONTS = ("stdio", "http", "program")
 NEAR, FAR = 8080, 8081
+OWN = "io.modelcontextprotocol"
 Json = dict[str, Any]
 
 
@@ -129,9 +131,9 @@ class HttpClient:
         known = {"mcp-session-id": self.session} if self.session else {}
         return {"accept": self.accept, "content-type": "application/json"} | known
 
-    async def _post(self, content: bytes, task_status: trio.TaskStatus[None]) -> None:
+    async def _post(self, content: bytes, task_status: trio.TaskStatus[None], headers: dict[str, str] | None = None) -> None:
         task_status.started()
-        async with self.http.stream("POST", "/mcp", content=content, headers=self._headers()) as response:
+        async with self.http.stream("POST", "/mcp", content=content, headers=headers or self._headers()) as response:
             self.session = response.headers.get("mcp-session-id", self.session)
             if response.headers["content-type"] == "application/json":
                 self._take(await response.aread())
@@ -159,6 +161,30 @@ class HttpClient:
     def _take(self, data: bytes) -> None:
         self.heard.append(msgspec.json.decode(data))
         self.news.set()
+
+
+@attrs.define(eq=False)
+class ModernClient(HttpClient):
+    """Opens no session: each request says of itself what it needs, and whoever closes its answer takes it back."""
+
+    asked: dict[object, trio.CancelScope] = attrs.field(factory=dict)
+    """What waits for its answer."""
+
+    async def say(self, **members: Any) -> None:
+        if members.get("method") == "notifications/cancelled":
+            await trio.lowlevel.checkpoint()
+            self.asked[members["params"]["requestId"]].cancel()
+            return
+        own = members["params"].get("_meta", {})
+        meta = {f"{OWN}/protocolVersion": MODERN[-1], f"{OWN}/clientCapabilities": {}} | own
+        content = {"jsonrpc": "2.0", **members, "params": members["params"] | {"_meta": meta}}
+        said = {"mcp-method": members["method"], "mcp-name": members["params"].get("name", "")}
+        await self.nursery.start(self._post_alone, members["id"], msgspec.json.encode(content), said)
+
+    async def _post_alone(self, id: object, content: bytes, said: dict[str, str], task_status: trio.TaskStatus[None]) -> None:
+        headers = self._headers() | {"mcp-protocol-version": MODERN[-1]} | {name: value for name, value in said.items() if value}
+        with trio.CancelScope() as self.asked[id]:
+            await self._post(content, task_status, headers)
 
 
 @attrs.define(eq=False)
@@ -327,6 +353,8 @@ async def _be_there(front: str, gateway: Gateway, number: int, *, task_status: t
 
 
 async def _shake_hands(client: Client, clientele: Clientele | None, can: Mapping[str, object]) -> None:
+    if isinstance(client, ModernClient):
+        return
     if isinstance(client, _Program):
         if clientele is not None:
             clientele.declare(can)
@@ -386,6 +414,13 @@ async def _over_http(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -
 
 
 @asynccontextmanager
+async def _without_a_session(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
+    async with _over_http(gateway, nursery, number) as client:
+        assert isinstance(client, HttpClient)
+        yield ModernClient(client.http, nursery)
+
+
+@asynccontextmanager
 async def _in_the_program(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
     del number
     send, receive = trio.open_memory_channel[Json](100)
@@ -393,4 +428,4 @@ async def _in_the_program(gateway: Gateway, nursery: trio.Nursery, number: int =
         yield _Program(gateway, nursery, send, receive)
 
 
-_CLIENTS: dict[str, Callable[..., Any]] = {"stdio": _on_stdio, "http": _over_http, "program": _in_the_program}
+_CLIENTS: dict[str, Callable[..., Any]] = {"stdio": _on_stdio, "http": _over_http, "modern": _without_a_session, "program": _in_the_program}
