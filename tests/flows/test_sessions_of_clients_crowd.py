@@ -123,7 +123,7 @@ async def house(back: Transport) -> AsyncGenerator[tuple[Crowd, PersonalBackend]
 
 
 @fronts
-@pytest.mark.parametrize("back", [Transport.FRAMES, Transport.CHILD])
+@pytest.mark.parametrize("back", [Transport.FRAMES, Transport.CHILD, Transport.HTTP])
 async def test_a_client_may_vanish_at_every_point_of_the_exchange(front: str, back: Transport, autojump_clock: Clock) -> None:
     async with house(back) as (here, backend):
 
