@@ -110,3 +110,51 @@ def test_what_is_probably_not_meant_is_said_beside_what_was_asked_for(sluicegate
     code, out, err = sluicegate("check", "-c", str(gate))
     assert (code, err) == (0, "")
     assert f"    - {told}\n" in out
+
+
+CROSSED = """\
+[proxy]
+name = "gate"
+[[backends]]
+name = "all"
+transport = "stdio"
+command = "no-such-program"
+[[backends]]
+name = "each"
+transport = "stdio"
+command = "no-such-program"
+revision = "2025-11-25"
+sessions = "per_client"
+[[backends]]
+name = "off"
+transport = "stdio"
+command = "no-such-program"
+enabled = false
+"""
+
+
+def test_what_crosses_is_shown_for_each_revision_that_client_and_backend_may_speak(sluicegate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text(CROSSED)
+    code, out, err = sluicegate("show", "crossing", "-c", str(file), "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    pairs = list(dict.fromkeys((cell["backend"], cell["revision"], cell["client"]) for cell in found))
+    eras = ("2025-11-25", "2026-07-28")
+    assert pairs == [*(("all", revision, client) for revision in eras for client in eras), *(("each", eras[0], client) for client in eras)]
+    questions = {(cell["backend"], cell["revision"], cell["client"]): cell["way"] for cell in found if "sampling" in cell["part"]}
+    assert questions["all", eras[0], eras[0]] == "refused"
+    assert questions["each", eras[0], eras[0]] == "carried"
+    assert questions["all", eras[1], eras[0]] == "translated"
+    assert {cell["way"] for cell in found} == {"carried", "translated", "refused"}
+    assert all(cell["why"] for cell in found if cell["way"] != "carried")
+    assert any(cell["part"] == "io.modelcontextprotocol/ui" for cell in found)
+
+
+def test_a_person_reads_what_crosses_pair_by_pair(sluicegate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text(CROSSED)
+    code, out, err = sluicegate("show", "crossing", "-c", str(file))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "all, spoken to in 2025-11-25, with a client of 2025-11-25"
+    assert "elicitation, sampling, roots\trefused\tall clients share one session, so none can be declared" in out

@@ -11,6 +11,8 @@ import trio
 import trio.testing
 from tests.flows.asked_clients import EVERYTHING, FRONTS, AskedClient, HttpClient, asked_client
 
+from sluicegate.protocol.crossings import CROSSINGS, Between, Part
+from sluicegate.protocol.extensions import Way
 from sluicegate.protocol.messages import Request
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Answer, Ask, Delay
@@ -18,6 +20,7 @@ from sluicegate.testing.transports import Transport
 
 # The numbers that are promised. Taken from the source they would move with it.
 MOST_OPEN = 32
+SHARED = CROSSINGS[Part.QUESTIONS][Between.ONE_SESSION]
 
 Clock = trio.testing.MockClock
 fronts = pytest.mark.parametrize("front", FRONTS)
@@ -53,6 +56,8 @@ async def test_a_backend_of_many_clients_is_told_of_nobody_and_may_ask_nobody(ba
         code, message = await refusal(here)
         assert code == -32601
         assert "sampling/createMessage" in message
+        assert back is Transport.HTTP or message.endswith(f": {SHARED.why}")
+        assert SHARED.way is Way.REFUSED
 
 
 @pytest.mark.parametrize("front", ["stdio", "http"])

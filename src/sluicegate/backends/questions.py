@@ -11,6 +11,7 @@ from ..protocol import faults
 from ..protocol.back import SILENT
 from ..protocol.calls import OURSELVES, Reply
 from ..protocol.clientele import Clientele
+from ..protocol.crossings import CROSSINGS, Between, Part
 from ..protocol.duplex import Incoming
 from ..protocol.faults import Fault
 from ..protocol.messages import Notification, Request, encode_error, encode_result
@@ -18,6 +19,8 @@ from ..protocol.question import CAPABILITY, Question
 from .waiting import Waiting
 
 __all__ = ["MOST_OPEN", "OpenQuestion", "Questions"]
+
+_SHARED = CROSSINGS[Part.QUESTIONS][Between.ONE_SESSION]
 
 MOST_OPEN = 32
 """Questions of one backend that may be open; each may be as large as a message."""
@@ -66,7 +69,8 @@ class Questions:
 
     def _refusal(self, request: Request) -> Fault | None:
         if request.method not in CAPABILITY or not self.clientele.is_one:
-            return faults.cannot_ask(f"the gateway declared no capability for {request.method}")
+            why = "" if self.clientele.is_one else f": {_SHARED.why}"
+            return faults.cannot_ask(f"the gateway declared no capability for {request.method}{why}")
         return self.incoming.refusal(request.key, request.method, "questions")
 
     def _pass_on(self, request: Request, call: Waiting | None) -> Fault | None:

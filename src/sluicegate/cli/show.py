@@ -10,7 +10,7 @@ from .json_text import print_json
 __all__ = ["command"]
 
 
-@click.group("show", short_help="Show the pipeline or the backends.")
+@click.group("show", short_help="Show the pipeline, the backends or what crosses.")
 def command() -> None:
     """Show how a gateway is put together, and how its backends are."""
 
@@ -41,3 +41,17 @@ def backends(choice: Choice, *, as_json: bool) -> None:
         print_json(entries)
     else:
         print_backends(entries)
+
+
+@command.command("crossing")
+@choose_configuration
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+def crossing(choice: Choice, *, as_json: bool) -> None:
+    """Show what passes between each kind of client and each backend, what is translated and what is refused. Starts nothing."""
+    from .crossing import cells, print_cells
+
+    found = cells(choice.load_runnable().config)
+    if as_json:
+        print_json(found)
+    else:
+        print_cells(found)
