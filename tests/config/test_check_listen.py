@@ -10,7 +10,7 @@ import trustme
 
 from sluicegate.config.checks.whole import problems, refuse_open_bind, warnings
 from sluicegate.config.dump import dump
-from sluicegate.config.load import ConfigError, load, parse
+from sluicegate.config.load import ConfigError, from_mcp_json, load, parse
 from sluicegate.config.model import BackendConfig, BackendTlsConfig, BearerAuth, Config, ListenConfig, ListenTlsConfig, ProxyConfig
 from sluicegate.config.summary import summary
 
@@ -41,6 +41,9 @@ WRONG = [
     (listen(unix="/" + "x" * 107), "unix", "at most"),
     (listen(unix="/x", unix_mode="rw"), "unix_mode", "no permissions"),
     (listen(unix="/x", unix_mode="888"), "unix_mode", "no permissions"),
+    (listen(session_keys=""), "session_keys", "no path of a folder"),
+    (listen(session_keys="a\0b"), "session_keys", "no path of a folder"),
+    (listen(session_ticket_seconds=0), "session_ticket_seconds", "session_ticket_seconds must be > 0"),
     (listen(head_seconds=0), "head_seconds", "head_seconds must be > 0"),
     (listen(body_seconds=-1), "body_seconds", "body_seconds must be > 0"),
     (listen(write_seconds=0), "write_seconds", "write_seconds must be > 0"),
@@ -112,6 +115,8 @@ def test_what_has_no_effect_is_a_warning() -> None:
     assert [warning.path for warning in warnings(listen(max_connections=9, max_connections_per_peer=9))] == [
         "proxy.listen.max_connections_per_peer"
     ]
+    useless = listen(session_tickets=False, session_keys="keys", session_ticket_seconds=60)
+    assert [warning.path for warning in warnings(useless)] == ["proxy.listen.session_keys", "proxy.listen.session_ticket_seconds"]
     assert [warning.path for warning in warnings(listen(trusted_proxies=("10.0.0.0/8", "::/0")))] == ["proxy.listen.trusted_proxies[1]"]
 
 
@@ -194,6 +199,19 @@ def test_a_relative_socket_lies_beside_the_configuration_too(tmp_path: Path) -> 
 
     assert str(tmp_path / "run/gate.sock") == config.proxy.listen.unix
     assert f"Listen:   {tmp_path}/run/gate.sock" in summary(config)
+
+
+def test_the_keys_of_sessions_lie_beside_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "gate.toml"
+    rest = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
+    path.write_text(f'[proxy]\nname = "p"\n{rest}')
+    assert load(path).config.session_keys == tmp_path / "gate.toml.sessions"
+    path.write_text(f'[proxy]\nname = "p"\n[proxy.listen]\nsession_keys = "keys"\n{rest}')
+    assert load(path).config.session_keys == tmp_path / "keys"
+    assert listen().session_keys is None
+    servers = tmp_path / "mcp.json"
+    servers.write_text('{"mcpServers": {"a": {"command": "x"}}}')
+    assert from_mcp_json(servers).config.session_keys is None  # the file is a client's, and so is its folder
 
 
 def test_every_mistake_of_the_table_is_told_with_its_line() -> None:

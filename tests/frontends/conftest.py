@@ -16,6 +16,7 @@ from tests.kit.asgi import AsgiTransport
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
 from sluicegate.frontends.endpoint import Endpoint, Limits
+from sluicegate.frontends.ticket_office import TicketOffice
 from sluicegate.frontends.wishes import Wishes
 from sluicegate.identity.bearer import BearerTokens
 from sluicegate.policies.lifetime import Lifetime
@@ -57,11 +58,12 @@ class Gate:
         admission: Admission | None = None,
         limits: Limits | None = None,
         wishes: Wishes | None = None,
+        tickets: TicketOffice | None = None,
     ) -> None:
         """Another application on the same endpoint."""
         self.endpoint.limits = limits or self.endpoint.limits
         identity = BearerTokens(tokens) if tokens else None
-        self.app = App(self.endpoint, identity=identity, admission=admission or Admission(), wishes=wishes)
+        self.app = App(self.endpoint, identity=identity, admission=admission or Admission(), tickets=tickets, wishes=wishes)
         self.transport = AsgiTransport(self.app, self.connections)
         self.http = httpx2.AsyncClient(transport=self.transport, base_url="http://127.0.0.1:8080", timeout=None)
 

@@ -17,9 +17,9 @@ from tests.kit.messages import PING
 from tests.kit.unresumed import Unresumed
 
 from sluicegate.frontends.endpoint import Limits, Opening
-from sluicegate.frontends.owners import Owner
+from sluicegate.frontends.owners import NoPlace, Owner
 from sluicegate.frontends.request import HttpRequest
-from sluicegate.frontends.session_table import NoPlace, SessionTable
+from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink
 from sluicegate.protocol.calls import Call, Reply

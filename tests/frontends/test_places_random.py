@@ -11,7 +11,8 @@ import trio
 from tests.kit.unresumed import Unresumed
 
 from sluicegate.frontends.endpoint import Limits, Opening
-from sluicegate.frontends.session_table import NoPlace, SessionTable
+from sluicegate.frontends.owners import NoPlace
+from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.sessions import Session
 from sluicegate.frontends.stream import Downlink, EventLog
 from sluicegate.protocol.messages import Notification

@@ -81,6 +81,11 @@ SINCE = {
     "connections_accepted": "counter",
     "connections_made_room": "counter",
     "results_refused": "counter backend",
+    "session_ticket_keys": "gauge",
+    "session_tickets_ended": "counter",
+    "session_tickets_issued": "counter",
+    "session_tickets_refused": "counter",
+    "sessions_resumed": "counter",
 }
 """Those that came later."""
 
@@ -163,6 +168,7 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
         {
             "requests": [""],
             "sessions": [""],
+            "session_tickets": [""],
             "connections": [""],
             "access_log": [""],
             "backend": ["a", "m"],

@@ -27,7 +27,7 @@ def settle_folders(tree: dict[str, Any], folder: Path) -> None:
 
 def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     listen = _inner(tree.get("proxy"), "listen")
-    yield listen, ("unix",)
+    yield listen, ("unix", "session_keys")
     yield _inner(listen, "tls"), _TLS
     backends = tree.get("backends")
     for entry in backends if isinstance(backends, list) else []:

@@ -8,6 +8,7 @@ import attrs
 
 from ..settings.composing import own_first
 from ..settings.connections import ConnectionSettings
+from ..settings.ranges import POSITIVE, within
 
 __all__ = ["ListenConfig", "ListenTlsConfig"]
 
@@ -45,6 +46,12 @@ class ListenConfig(ConnectionSettings):
     server: Literal["auto", "native", "hypercorn"] = "auto"
     """What speaks HTTP: "native", "hypercorn"; auto is native, and hypercorn where there is TLS."""
     tls: ListenTlsConfig | None = None
+    session_tickets: bool = True
+    """Whether sessions of clients outlive a restart: their ids are sealed tickets."""
+    session_keys: str | None = attrs.field(default=None, metadata={"example": "sessions"})
+    """The folder of their keys, relative to this file; this file with ".sessions" behind its name unless given."""
+    session_ticket_seconds: float = attrs.field(default=7 * 86400.0, metadata=within(POSITIVE))
+    """How long after it was opened a session can go on so; also one that was unused for longer than session_idle_seconds."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed: ["10.0.0.0/8"]; if there are any, those who come over a Unix
     socket are believed, too."""

@@ -152,6 +152,14 @@ class Config:
     inserted: frozenset[str] = attrs.field(default=frozenset(), repr=False, eq=False)
     """What was put in for ``${…}`` and may be secret."""
 
+    @property
+    def session_keys(self) -> Path | None:
+        """The folder where the keys of session tickets are kept; None where there is none: a client's file, or a pipe, has nothing of ours beside it."""
+        if self.proxy.listen.session_keys is not None:
+            return Path(self.proxy.listen.session_keys)
+        source = self.source
+        return source.with_name(f"{source.name}.sessions").absolute() if source and source.suffix != ".json" and source.is_file() else None
+
     def withheld_from(self, backend: str) -> frozenset[str]:
         """Variables that are named elsewhere in the files and not in this backend's table: they are not its business."""
         return frozenset(name for name, users in self.variables.items() if backend not in users)

@@ -115,7 +115,8 @@ class PostAnswer:
                 await self._send_events(http, self.log, 0)
             elif not self._waiting:
                 body = b"[" + b",".join(map(bytes, self._replies)) + b"]" if self.is_batch else self._replies[0]
-                await http.respond(200, body, headers=(*version_header(self.session.caller.era), *self.extra))
+                extra = self.extra if self.session.opened else ()  # of a session that has not begun nobody learns the id
+                await http.respond(200, body, headers=(*version_header(self.session.caller.era), *extra))
         finally:
             self._leave(downlink)
 

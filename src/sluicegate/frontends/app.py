@@ -19,8 +19,10 @@ from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
 from .paths import Answer, Guard, HttpRoute, Paths, read_only
 from .request import Headers, HttpRequest
+from .resuming import Resuming
 from .session_table import SessionTable
 from .streamable_http import StreamableHttp
+from .ticket_office import TicketOffice
 from .wishes import WISH, Wishes, may_wish
 
 __all__ = ["App"]
@@ -38,6 +40,8 @@ class App:
     identity: Identity | None = None
     """None lets everybody in."""
     admission: Admission = attrs.field(factory=Admission)
+    tickets: TicketOffice | None = None
+    """Gives sessions ids by which they outlive the process; None gives them any."""
     wishes: Wishes | None = None
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
@@ -50,8 +54,10 @@ class App:
     _mcp: StreamableHttp = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.sessions = SessionTable(self.endpoint.limits, self.endpoint.sources, self.endpoint.declares, self.endpoint.home)
-        self._mcp = StreamableHttp(self.endpoint, self.sessions, self.turns)
+        endpoint, tickets = self.endpoint, self.tickets
+        issue = None if tickets is None else tickets.issue
+        self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue)
+        self._mcp = StreamableHttp(endpoint, self.sessions, self.turns, Resuming(endpoint, self.sessions, tickets))
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
         mcp = HttpRoute({method: self._wishing(answer) for method, answer in self._mcp.answers.items()}, speaks_rpc=True)
@@ -74,7 +80,14 @@ class App:
         """Start what goes on beside the requests."""
         nursery.start_soon(self.sessions.sweep)
         nursery.start_soon(self.turns.run)
+        if self.tickets is not None:
+            nursery.start_soon(self.tickets.keep_open)
         nursery.start_soon(self.endpoint.slow_answers.run)
+
+    async def prepare(self) -> None:
+        """Do what the first client would wait for, and say what is wrong with it."""
+        if self.tickets is not None:
+            await self.tickets.open()
 
     def drain(self) -> None:
         """Take no new requests and end the GET streams; what is running may finish."""

@@ -15,12 +15,20 @@ import attrs
 
 from .stream import EventLog
 
-__all__ = ["HANDSHAKE_SECONDS", "Owner", "Owners", "Place"]
+__all__ = ["HANDSHAKE_SECONDS", "NoPlace", "Owner", "Owners", "Place"]
 
 HANDSHAKE_SECONDS = 10.0
 """Who did not go on after the handshake for so long is the first to go, when one must."""
 LOOKED_AT = 64
 """Sessions of one owner, and owners, that are looked at when one must make room: it may not take longer the more there are."""
+
+
+@attrs.frozen
+class NoPlace:
+    """Why there is no room for one more, and what to answer."""
+
+    status: int
+    message: str
 
 
 class Place(Protocol):

@@ -22,12 +22,12 @@ from .exchange import Exchange
 from .large_events import LargeEvents
 from .listeners import Listeners
 from .news import News
-from .owners import Owner, Owners
+from .owners import NoPlace, Owner, Owners
 from .session_statistics import SessionStatistics
 from .sessions import Session
 from .stream import Downlink, EventLog
 
-__all__ = ["LARGE", "NoPlace", "SessionTable"]
+__all__ = ["LARGE", "SessionTable"]
 
 log = get_logger("sluicegate.frontend")
 
@@ -46,14 +46,6 @@ SHORTEST_PERIOD = 0.1
 """Seconds between two sweeps at least, whatever is configured: there may be nothing to wait for at all."""
 
 
-@attrs.frozen
-class NoPlace:
-    """Why there is no room for one more, and what to answer."""
-
-    status: int
-    message: str
-
-
 @attrs.define(eq=False)
 class SessionTable:
     """All sessions of one HTTP frontend."""
@@ -64,6 +56,8 @@ class SessionTable:
     """Whether clients are told of a capability."""
     home: Callable[[tuple[str, str]], ClientHome] | None = attrs.field(default=None, repr=False)
     """Where what is kept for one client alone lives, by whose session it is; None where nothing can be."""
+    issue: Callable[[Opening, Principal], str] | None = attrs.field(default=None, repr=False)
+    """Gives a new session its id; None is any that nobody can guess."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""
     streams: int = attrs.field(default=0, init=False)
@@ -103,12 +97,15 @@ class SessionTable:
         session.owner.streams -= 1
         self.streams -= 1
 
-    def open(self, opening: Opening, principal: Principal, network: str = "") -> Session | NoPlace:
-        """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end."""
+    def open(self, opening: Opening, principal: Principal, network: str = "", id: str = "") -> Session | NoPlace:
+        """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end.
+
+        One that goes on has its ``id`` already.
+        """
         owner, now = self.owners.of(principal.key, network), trio.current_time()
         is_at_share = any(owner.key) and len(owner) >= self.limits.share_of_sessions
         if not is_at_share and len(self._sessions) < self.limits.max_sessions:
-            return self._begin(opening, principal, owner)
+            return self._begin(opening, principal, owner, id)
         gives_way = owner.first_to_go(now) if is_at_share else self.owners.who_gives_way(owner, self.limits.max_sessions, now)
         if gives_way is None and is_at_share:
             return NoPlace(429, f"you have {len(owner)} sessions, and all of them are in use; end some with DELETE")
@@ -117,10 +114,10 @@ class SessionTable:
         ended = cast("Session", gives_way)
         log.warning("a session has made room for another", session=ended.id[:8], owner=ended.owner.name, sessions=len(ended.owner))
         self.end(ended)
-        return self._begin(opening, principal, self.owners.of(principal.key, network))
+        return self._begin(opening, principal, self.owners.of(principal.key, network), id)
 
-    def _begin(self, opening: Opening, principal: Principal, owner: Owner) -> Session:
-        session_id = base64.urlsafe_b64encode(self.sources.secret(24)).decode()
+    def _begin(self, opening: Opening, principal: Principal, owner: Owner, id: str) -> Session:
+        session_id = id or (self._random_id() if self.issue is None else self.issue(opening, principal))
         home = None if self.home is None else self.home(owner.key)
         caller = Caller(opening.version, opening.capabilities, principal, session_id, home)
         session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, home=home)
@@ -129,6 +126,9 @@ class SessionTable:
         self._sessions[session_id] = session
         self.owners.add(owner, session)
         return session
+
+    def _random_id(self) -> str:
+        return base64.urlsafe_b64encode(self.sources.secret(24)).decode()
 
     def caller_of(self, session_id: str | None, principal: Principal) -> Caller:
         """Who calls in the session with that id, if it is that principal's; looking is no use of it."""
@@ -146,7 +146,7 @@ class SessionTable:
         return session
 
     def end(self, session: Session) -> None:
-        """End a session; its id is never valid again."""
+        """End a session."""
         self._chores.do(self._take_out(session))
 
     def end_all(self) -> None:

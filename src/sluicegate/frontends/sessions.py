@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from typing import Protocol
 
@@ -13,14 +13,8 @@ from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply, without_task
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
-from ..protocol.errors import INVALID_REQUEST
 from ..protocol.log_levels import LEVELS, is_log_line, severity
-from ..protocol.messages import (
-    Request,
-    encode_error,
-    encode_notification,
-    read_text,
-)
+from ..protocol.messages import Request, encode_error, encode_notification, read_text
 from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
@@ -97,9 +91,12 @@ class Session(ClientSide):
     changed: set[str] = attrs.field(factory=set, init=False)
     """``list_changed`` notifications that wait for a stream to be told on."""
     _opening: trio.Event | None = attrs.field(default=None, init=False)
-    """While its ``initialize`` has no answer yet: what waits for that."""
+    """While its ``initialize`` has no answer yet."""
+    _until: Callable[[], Awaitable[None]] | None = attrs.field(default=None, init=False)
+    """What its calls wait for, as long as there is such a thing: that answer, or what it would have waited for."""
     _news: EventLog | None = attrs.field(default=None, init=False)
     _streams: int = attrs.field(default=0, init=False)
+    _above: int = attrs.field(default=0, init=False)
 
     @property
     def id(self) -> str:
@@ -116,6 +113,7 @@ class Session(ClientSide):
         """What belongs to no request; the GET stream reads it. Made for those who have one."""
         if self._news is None:
             self._news = EventLog(0)
+            self._news.last = self._above
         return self._news
 
     @property
@@ -138,7 +136,7 @@ class Session(ClientSide):
         if self.opened or request.method in _BEFORE_READY:
             fault = self.duplex.theirs.refusal(request.key, request.method, "calls")
         else:
-            fault = _not_opened()
+            fault = faults.not_initialized()
         if fault is not None:
             outlet.reply(encode_error(request.id, fault.encode()))
             return None
@@ -154,7 +152,7 @@ class Session(ClientSide):
         exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
-        early = not self.ready or self._opening is not None
+        early = not self.ready or self._until is not None
         handler = endpoint.own.get(request.method, endpoint.handler)
         endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, handler) if early else handler)
         return exchange
@@ -163,14 +161,17 @@ class Session(ClientSide):
         """The handler of a request that comes early: a client that sends everything at once still reads the answer to ``initialize`` first."""
         if method in OPENS:
             self._opening = trio.Event()
+            self._until = self._opening.wait
         if method in _BEFORE_READY:
             return handler
         self.settle()
-        return handler if self._opening is None else partial(self._once_opened, self._opening, handler)
+        return handler if self._until is None else partial(self._once_opened, self._until, handler)
 
-    async def _once_opened(self, opening: trio.Event, handler: Handler, call: Call) -> Reply:
-        await opening.wait()
-        return await handler(call) if self.opened else Reply.failed(_not_opened())
+    async def _once_opened(self, until: Callable[[], Awaitable[None]], handler: Handler, call: Call) -> Reply:
+        await until()
+        if self._until is until:
+            self._until = None
+        return await handler(call) if self.opened else Reply.failed(faults.not_initialized())
 
     def _forget(self, key: int | str) -> None:
         exchange = self.calls.pop(key)
@@ -189,7 +190,7 @@ class Session(ClientSide):
             self.opened = not exchange.failed
             self.changed.clear()  # it has read no list yet
             self._opening.set()
-            self._opening = None
+            self._opening = self._until = None
 
     def touch(self, now: float | None = None) -> None:
         """It is in use now, which takes as long to find out as all the rest; so who knows may say it."""
@@ -200,6 +201,12 @@ class Session(ClientSide):
         """The client goes on after the handshake."""
         self.ready = True
         self.touch()
+
+    def go_on(self, *, above: int, settled: Callable[[], Awaitable[None]]) -> None:
+        """It began elsewhere: its streams and events get higher numbers than they had there, and its calls wait as ``initialize`` would."""
+        self._streams = self._above = above
+        self._until = settled
+        self.settle()
 
     def hears(self, note: bytes) -> bool:
         """Whether its client is to get a note: what servers log only if it was told that there is such a thing, and if it is loud enough."""
@@ -240,8 +247,3 @@ class Session(ClientSide):
 def version_header(era: str) -> Headers:
     """What each response in a session of that revision carries."""
     return ((b"mcp-protocol-version", era.encode()),)
-
-
-def _not_opened() -> faults.Fault:
-    message = "there is no session yet: send initialize first"
-    return faults.client_mistake(message, code=INVALID_REQUEST, reason="not_initialized")

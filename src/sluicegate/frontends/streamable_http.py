@@ -21,9 +21,11 @@ from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
 from .modern.sessionless import NO_ROOM, Sessionless
 from .news_stream import listen
+from .owners import NoPlace
 from .paths import Answer
 from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
-from .session_table import LARGE, NoPlace, SessionTable
+from .resuming import Resuming
+from .session_table import LARGE, SessionTable
 from .sessions import Session, version_header
 from .stream import read_event_id
 
@@ -37,13 +39,12 @@ class StreamableHttp:
     endpoint: Endpoint
     table: SessionTable
     turns: FairTurns
-    alone: Sessionless = attrs.field(init=False)
+    resuming: Resuming
+    alone: Sessionless = attrs.field(
+        default=attrs.Factory(lambda self: Sessionless(self.endpoint, self.table), takes_self=True), init=False
+    )
     draining: bool = attrs.field(default=False, init=False)
     """No new requests are taken. All else is: who cancels a call shortens the drain, and who answers a question, too."""
-
-    @alone.default
-    def _serve_alone(self) -> Sessionless:
-        return Sessionless(self.endpoint, self.table)
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -123,9 +124,10 @@ class StreamableHttp:
         if isinstance(opening, Fault):
             await self._refuse(http, 400, opening.code, opening.message, id=request.id)
             return
+        await self.resuming.begin()
         session = self.table.open(opening, principal, http.network)
         if isinstance(session, NoPlace):
-            await self._refuse(http, session.status, INVALID_REQUEST, session.message, id=request.id, headers=[(b"retry-after", b"30")])
+            await self._turn_away(http, session, request.id)
             return
         self.endpoint.opened(opening)
         extra = ((b"mcp-session-id", session.id.encode()),)
@@ -134,7 +136,10 @@ class StreamableHttp:
         if is_held:
             await answer.run(http, [request])
         if not (is_held and session.opened):  # else whoever exceeds the rate limit would fill the table
-            self.table.end(session)
+            await self.resuming.end(session, told=answer.log is not None)
+
+    async def _turn_away(self, http: HttpRequest, why: NoPlace, id: bytes) -> None:
+        await self._refuse(http, why.status, INVALID_REQUEST, why.message, id=id, headers=[(b"retry-after", b"30")])
 
     async def _post_batch(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
         if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self._seen(http, principal))) is not None:
@@ -201,7 +206,7 @@ class StreamableHttp:
         if http.headers.protocol_version in MODERN:
             await self.alone.refuse_verb(http)
         elif (session := await self._session(http, principal)) is not None:
-            self.table.end(session)
+            await self.resuming.end(session)
             await http.respond(200, headers=version_header(session.version))
 
     async def refuse_new(self, http: HttpRequest) -> None:
@@ -229,21 +234,17 @@ class StreamableHttp:
         if session_id is None:
             await self._refuse(http, 400, SESSION_REQUIRED, "Session required: send initialize first, then its Mcp-Session-Id", id=id)
             return None
-        session = self.table.find(session_id, principal)
+        session = self.table.find(session_id, principal) or await self.resuming.take_in(session_id, principal, http.network)
+        if isinstance(session, Session):
+            return session
         if session is None:
             await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found or expired: send initialize again", id=id)
-        return session
+        else:
+            await self._turn_away(http, session, id)
+        return None
 
     async def _refuse(
-        self,
-        http: HttpRequest,
-        status: int,
-        code: int,
-        message: str,
-        *,
-        id: bytes = b"null",
-        data: object = None,
-        headers: Headers = (),
+        self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers = ()
     ) -> None:
         self.endpoint.refused(status, message)
         await http.refuse(status, code, message, id=id, data=data, headers=headers)

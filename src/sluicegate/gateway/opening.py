@@ -18,12 +18,14 @@ from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint, Limits
 from ..frontends.paths import page
+from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
 from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import KIND, Exposition
 from ..observe.refusals import Refusals
 from ..outside import Outside
+from ..outside.key_folder import KeyFolder
 from ..protocol.addresses import is_loopback
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
@@ -165,8 +167,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         homes=nurseries.sessions,
         acquaint=fleet.readiness.acquaint,
     )
-    app = _app(config, endpoint, fleet.readiness.is_any_available, faults)
-    readings = Readings(fleet, app.sessions, _connection_limit(config), lines, at_edge.counts)
+    app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
+    readings = Readings(fleet, app.sessions, _connection_limit(config), lines, at_edge.counts, app.tickets)
     if at_edge.counts is not None:
         app.paths.add("/metrics", page(Exposition(at_edge.counts, partial(families_of, readings)).render, KIND))
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet
@@ -194,10 +196,17 @@ def _limits(config: Config, clientele: Clientele) -> Limits:
     return attrs.evolve(limits, max_sessions=1) if clientele.is_one else limits
 
 
-def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], faults: FaultKit | None) -> App:
+def _tickets(config: Config, sources: Sources, outside: Outside) -> TicketOffice | None:
+    listen, folder = config.proxy.listen, config.session_keys
+    if not listen.session_tickets:
+        return None
+    return TicketOffice(sources, listen.session_ticket_seconds, None if folder is None else KeyFolder(folder, outside.run_blocking))
+
+
+def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], tickets: TicketOffice | None, faults: FaultKit | None) -> App:
     security = config.security
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
     identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
-    return App(endpoint, is_ready, identity, admission, wishes=faults)
+    return App(endpoint, is_ready, identity, admission, tickets, wishes=faults)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from ..frontends.session_table import SessionTable
+from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
 from ..observe.exposition import MetricFamily, families
@@ -37,11 +38,14 @@ class Readings:
     """None where there is no access log."""
     counts: Counts | None = None
     """None where requests are not counted."""
+    tickets: TicketOffice | None = None
+    """None where the ids of sessions are none."""
 
     def __iter__(self) -> Iterator[Part]:
         alone: Mapping[str, Counting | None] = {
             "requests": self.counts,
             "sessions": self.sessions,
+            "session_tickets": self.tickets,
             "connections": self.connection_limit,
             "access_log": self.lines,
         }

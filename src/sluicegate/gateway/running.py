@@ -121,6 +121,7 @@ class Gateway:
         listen = self.config.proxy.listen
         serve = server_for(listen)
         with self._accepting():
+            await self._app.prepare()
             listeners = await open_listeners(listen, self._outside)
             if listen.systemd:  # only now it is known who can connect
                 self._app.admission = attrs.evolve(self._app.admission, on_loopback=is_local(listeners))

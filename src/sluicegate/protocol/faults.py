@@ -12,6 +12,7 @@ from .errors import (
     EJECTED,
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     OVERLOADED,
     RATE_LIMITED,
@@ -34,6 +35,7 @@ __all__ = [
     "ejected",
     "lost",
     "not_available",
+    "not_initialized",
     "overloaded",
     "queue_full",
     "queue_timed_out",
@@ -168,6 +170,11 @@ def unknown_method(method: str) -> Fault:
 def client_mistake(message: str, *, code: int = INVALID_PARAMS, reason: str = "invalid_params") -> Fault:
     """The request itself is wrong."""
     return Fault(Cause.CLIENT, code, message, reason, started=False)
+
+
+def not_initialized() -> Fault:
+    """There is no session, or its ``initialize`` failed."""
+    return client_mistake("there is no session yet: send initialize first", code=INVALID_REQUEST, reason="not_initialized")
 
 
 def stale_state() -> Fault:

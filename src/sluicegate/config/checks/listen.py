@@ -29,6 +29,8 @@ def listen_rules(listen: ListenConfig) -> Iterator[Problem]:
     yield from _numbers(listen)
     if not re.fullmatch(r"0?[0-7]{3}", listen.unix_mode):
         yield _at("unix_mode", "these are no permissions", 'write them in octal, such as "660"')
+    if listen.session_keys is not None and (not listen.session_keys or "\0" in listen.session_keys):
+        yield _at("session_keys", "this is no path of a folder", 'write session_keys = "/var/lib/sluicegate/sessions"')
     for index, address in enumerate(listen.trusted_proxies):
         if not _is_network(address):
             yield _at(
@@ -56,6 +58,9 @@ def listen_warnings(listen: ListenConfig) -> Iterator[Problem]:
     """What has no effect."""
     if listen.unix is None and listen.unix_mode != _DEFAULTS.unix_mode:
         yield _at("unix_mode", "unix_mode has no effect without unix", "leave it out")
+    for key in ("session_keys", "session_ticket_seconds"):
+        if not listen.session_tickets and getattr(listen, key) != getattr(_DEFAULTS, key):
+            yield _at(key, f"{key} has no effect where session_tickets is false", "leave it out")
     if listen.max_connections_per_peer >= listen.max_connections > 0:
         yield _at(
             "max_connections_per_peer", "one address may have no more than max_connections anyway", "make it smaller, or leave it out"

@@ -1,0 +1,139 @@
+"""Which session tickets have ended before their time: what must never be taken in again.
+
+How many there are is bounded for each key. Where that many have ended, all tickets of that key are taken for ended: one that is refused costs
+its client a handshake, one that is taken in would open a session that its client has closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..protocol.sealing_key import SealingKey
+from ..telling.loggers import Seldom, get_logger
+from .ticket_keys import SealedTicket
+
+__all__ = ["MOST_ENDED", "EndedTickets", "KeyStore"]
+
+log = get_logger("sluicegate.frontend")
+
+MOST_ENDED = 16_384
+"""Ended tickets of one key. There is another key long before."""
+RECORD = 16
+"""Bytes by which one is known: a digest."""
+
+
+class KeyStore(Protocol):
+    """Where keys, and what has ended, outlive the process (`sluicegate.outside.key_folder.KeyFolder`)."""
+
+    @property
+    def place(self) -> str:
+        """Where that is, for people."""
+        ...
+
+    async def load(self) -> list[SealingKey]:
+        """All keys; raises `OSError`."""
+        ...
+
+    async def add(self, key: SealingKey) -> None:
+        """One more; raises `OSError`."""
+        ...
+
+    async def drop(self, key: SealingKey) -> None:
+        """One less; raises `OSError`."""
+        ...
+
+    async def ends(self, after: Mapping[SealingKey, int]) -> dict[SealingKey, bytes]:
+        """What was appended for each key beyond so many bytes; raises `OSError`."""
+        ...
+
+    async def end(self, key: SealingKey, record: bytes) -> None:
+        """Append what has ended; raises `OSError`."""
+        ...
+
+
+@attrs.define(eq=False)
+class _Ends:
+    """Of one key."""
+
+    records: set[bytes] = attrs.field(factory=set)
+    read: int = 0
+    """Bytes of the file that were read. A part of a record at its end would shift all that follow, so then nothing can be told any more."""
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.records) >= MOST_ENDED or self.read >= MOST_ENDED * RECORD or bool(self.read % RECORD)
+
+    def take(self, data: bytes) -> None:
+        self.records.update(data[start : start + RECORD] for start in range(0, min(len(data), MOST_ENDED * RECORD), RECORD))
+        self.read += len(data)
+
+
+def _record(ticket: SealedTicket) -> bytes:
+    return hashlib.blake2b(ticket.text.encode(), digest_size=RECORD).digest()
+
+
+@attrs.define(eq=False)
+class EndedTickets:
+    """Those that this process knows of, and where there is a store, those that others have told there."""
+
+    store: KeyStore | None = None
+    """None where nothing outlives the process."""
+    _of: dict[SealingKey, _Ends] = attrs.field(factory=dict, init=False)
+    _kept: list[SealingKey] = attrs.field(factory=list, init=False)
+    """The keys that are in the store."""
+    _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _asked: int = attrs.field(default=0, init=False)
+    _answered: int = attrs.field(default=0, init=False)
+    _seldom: Seldom = attrs.field(factory=Seldom, init=False)
+
+    def hold(self, own: list[SealingKey], kept: list[SealingKey]) -> None:
+        """These are the keys, and no others: of this process alone, and those that are in the store."""
+        self._of = {key: self._of.get(key) or _Ends() for key in (*own, *kept)}
+        self._kept = kept
+
+    def count(self, key: SealingKey) -> int:
+        """How many are known to have ended."""
+        ends = self._of.get(key)
+        return 0 if ends is None else len(ends.records)
+
+    def has(self, ticket: SealedTicket) -> bool:
+        """Whether it is known to have ended, or cannot be told from those that have."""
+        ends = self._of.get(ticket.key)
+        return ends is not None and (_record(ticket) in ends.records or ends.is_full)
+
+    async def look(self) -> None:
+        """Learn what others have ended until now; raises `OSError`. Many who ask at once are answered by one look."""
+        self._asked += 1
+        number = self._asked
+        async with self._turn:
+            if self.store is None or self._answered >= number:
+                return
+            asked = self._asked
+            known = {key: ends.read for key in self._kept if not (ends := self._of[key]).is_full}
+            for key, data in (await self.store.ends(known)).items():
+                found = self._of.get(key)
+                if found is not None and found.read == known[key]:
+                    found.take(data)
+            self._answered = asked
+
+    async def add(self, ticket: SealedTicket) -> None:
+        """It has ended: from the first moment on for this process, and after that for all."""
+        ends = self._of.setdefault(ticket.key, _Ends())
+        if ends.is_full:
+            return
+        record = _record(ticket)
+        ends.records.add(record)
+        if self.store is None or ticket.key not in self._kept:
+            return
+        try:
+            await self.store.end(ticket.key, record)
+        except OSError as error:
+            if (more := self._seldom.turn("end", trio.current_time())) is not None:
+                log.warning(
+                    "that a session has ended could not be written, and will be forgotten with the process", error=str(error), not_told=more
+                )

@@ -1,0 +1,96 @@
+"""Keys that outlive the process: who can read them, what several processes do to each other, and what is in the folder that is none of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sluicegate.outside.key_folder import KeyFolder
+from sluicegate.protocol.sealing_key import SealingKey
+from sluicegate.testing import run_inline
+
+
+def folder(path: Path) -> KeyFolder:
+    return KeyFolder(path, run_inline)
+
+
+def names(path: Path) -> list[str]:
+    return sorted(file.name for file in path.iterdir())
+
+
+def key(made: int) -> SealingKey:
+    return SealingKey.new(made, os.urandom)
+
+
+async def test_keys_come_back_as_they_were(tmp_path: Path) -> None:
+    keys = [key(1), key(2)]
+    for one in keys:
+        await folder(tmp_path / "keys").add(one)
+    found = await folder(tmp_path / "keys").load()
+    assert sorted(found) == keys
+    assert {one.id for one in found} == {one.id for one in keys}
+
+
+async def test_nobody_else_can_read_them_and_no_repository_takes_them(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "keys"
+    one = key(1)
+    await folder(path).add(one)
+    await folder(path).end(one, b"x" * 16)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert {file.suffix: stat.S_IMODE(file.stat().st_mode) for file in path.iterdir() if file.suffix} == {".key": 0o600, ".ended": 0o600}
+    assert (path / ".gitignore").read_text() == "*\n"
+    assert one.secret.hex() not in repr(one)
+
+
+async def test_where_there_is_no_folder_there_are_no_keys(tmp_path: Path) -> None:
+    assert await folder(tmp_path / "none").load() == []
+    assert await folder(tmp_path / "none").ends({key(1): 0}) == {}
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"1 5 short\n", b"2 5 " + b"A" * 43 + b"=\n", b"\xff" * 4000, b"1 5 " + b"A" * 43 + b"=\nmore"])
+async def test_a_file_that_holds_no_key_is_left_alone(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "x.key").write_bytes(content)
+    one = key(1)
+    await folder(tmp_path).add(one)
+    assert await folder(tmp_path).load() == [one]
+    assert (tmp_path / "x.key").read_bytes() == content
+    assert "holds no key" in caplog.text
+
+
+async def test_a_key_that_others_can_read_is_used_and_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = key(1)
+    await folder(tmp_path).add(one)
+    (tmp_path / f"{one.id}.key").chmod(0o640)
+    with caplog.at_level(logging.WARNING):
+        assert await folder(tmp_path).load() == [one]
+    assert "can be read by others" in caplog.text
+
+
+async def test_what_ended_is_read_from_where_it_was_read_before(tmp_path: Path) -> None:
+    one, other = key(1), key(2)
+    for record in (b"a" * 16, b"b" * 16):
+        await folder(tmp_path).end(one, record)
+    assert await folder(tmp_path).ends({one: 0, other: 0}) == {one: b"a" * 16 + b"b" * 16}
+    assert await folder(tmp_path).ends({one: 16}) == {one: b"b" * 16}
+    assert await folder(tmp_path).ends({one: 32}) == {}
+
+
+async def test_a_key_goes_with_what_ended_of_it(tmp_path: Path) -> None:
+    one = key(1)
+    await folder(tmp_path).add(one)
+    await folder(tmp_path).end(one, b"a" * 16)
+    for _ in range(2):  # another process may have been quicker
+        await folder(tmp_path).drop(one)
+    assert names(tmp_path) == [".gitignore"]
+
+
+async def test_a_folder_that_is_a_file_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for attempt in (folder(tmp_path / "file").load, lambda: folder(tmp_path / "file").add(key(1))):
+        with pytest.raises(OSError, match=r"directory|exists"):
+            await attempt()
