@@ -31,6 +31,7 @@ from sluicegate.config.model import (
 )
 from sluicegate.config.schema import schema
 from sluicegate.config.sentences import purpose_of, sentences_of
+from sluicegate.frontends.modern.parking import Parking
 from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.ticket_office import TicketOffice
 from sluicegate.gateway.handles import Policies
@@ -50,7 +51,7 @@ STUB = ROOT / "src" / "sluicegate" / "__init__.pyi"
 
 METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
 
-ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, ConnectionLimit, Sink)
+ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, Parking, ConnectionLimit, Sink)
 """What a gateway has one of."""
 OF_BACKENDS: tuple[type[Counting], ...] = (Backend, ClientLinks, Shadow)
 """What each backend has, beside its policies."""

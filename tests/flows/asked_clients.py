@@ -289,7 +289,7 @@ async def _in_front_of(
     """A gateway with the backend, and a nursery for what its clients do."""
     async with open_outside() as world, trio.open_nursery() as nursery:
         config = Config(
-            ProxyConfig("near", listen=_at(NEAR), page_size=page_size), (await _reached(back, scripted, world, nursery, settings),)
+            ProxyConfig("near", listen=at(NEAR), page_size=page_size), (await reached(back, scripted, world, nursery, settings),)
         )
         servers = {"b": scripted.connector}
         async with open_gateway(
@@ -317,7 +317,7 @@ async def crowd(
     """One client for each of these capabilities, from a network of its own, at a backend ``b`` that has a session for each of them."""
     settings = {"sessions": "per_client", "max_sessions": 4 * len(can) + 1} | settings
     async with open_outside() as world, trio.open_nursery() as nursery:
-        config = Config(ProxyConfig("near", listen=_at(NEAR)), (await _reached(back, scripted, world, nursery, settings),))
+        config = Config(ProxyConfig("near", listen=at(NEAR)), (await reached(back, scripted, world, nursery, settings),))
         servers, sources = {"b": scripted.connector}, Sources.virtual(1)
         async with (
             open_gateway(config, servers=servers, outside=world.outside, sources=sources) as gateway,
@@ -365,11 +365,11 @@ async def _shake_hands(client: Client, clientele: Clientele | None, can: Mapping
     await client.say(method="notifications/initialized")
 
 
-def _at(port: int) -> ListenConfig:
+def at(port: int) -> ListenConfig:
     return ListenConfig(host="127.0.0.1", port=port)
 
 
-async def _reached(
+async def reached(
     back: Transport, scripted: ScriptedBackend, world: MemoryOutside, nursery: trio.Nursery, settings: Mapping[str, Any]
 ) -> BackendConfig:
     """The backend's settings; over HTTP another gateway is in between, of one client or with a session for each."""
@@ -392,7 +392,7 @@ async def _reached(
 
 
 async def _serve_far(scripted: ScriptedBackend, world: MemoryOutside, own: dict[str, Any], task_status: trio.TaskStatus[list[str]]) -> None:
-    config = Config(ProxyConfig("far", listen=_at(FAR)), (BackendConfig("b", "inprocess", namespace="", **own),))
+    config = Config(ProxyConfig("far", listen=at(FAR)), (BackendConfig("b", "inprocess", namespace="", **own),))
     servers, sources = {"b": scripted.connector}, Sources.virtual("far")
     clientele = None if own else Clientele()
     async with open_gateway(config, servers=servers, outside=world.outside, sources=sources, one_client=clientele) as gateway:

@@ -129,6 +129,7 @@ async def test_a_state_that_was_cut_or_changed_anywhere_is_refused(gate: Any, fo
 
 async def test_a_state_of_another_process_is_refused(gate: Any, form: Form) -> None:
     state = await state_of(gate)
+    gate.endpoint.states = RequestStates(Seal((b"k" * KEY_BYTES,), bytes), gate.endpoint.sources.wall)
     gate.rebuild()
     assert is_refused(await post(gate, body(id=2, inputResponses=ANSWERED, requestState=state)))
 

@@ -68,6 +68,7 @@ PROMISED = {
     "SG-502": "rate_limited",
     "SG-503": "queue_full",
     "SG-504": "queue_timeout",
+    "SG-505": "no_place_to_wait",
     "SG-601": "circuit_open",
     "SG-602": "ejected",
     "SG-701": "not_available",
@@ -94,7 +95,7 @@ ON_THE_WIRE = {
     -32010: ("timeout",),
     -32011: ("rate_limited",),
     -32012: ("circuit_open",),
-    -32013: ("overloaded", "queue_full", "queue_timeout"),
+    -32013: ("overloaded", "queue_full", "queue_timeout", "no_place_to_wait"),
     -32800: ("cancelled",),
 }
 """What programs compare: clients of the gateway go by these numbers, so they stay, too."""

@@ -17,6 +17,7 @@ from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
 from .endpoint import Endpoint
+from .exchange import GOING_DOWN
 from .paths import Answer, Guard, HttpRoute, Paths, read_only
 from .request import Headers, HttpRequest
 from .resuming import Resuming
@@ -93,6 +94,7 @@ class App:
         """Take no new requests and end the GET streams; what is running may finish."""
         self._mcp.draining = True
         self.sessions.hang_up()
+        self.endpoint.parking.end_all(GOING_DOWN)  # nobody could come back to them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of an ASGI server."""

@@ -14,6 +14,7 @@ from .exchange import Asker, Outlet
 
 __all__ = ["ClientHome"]
 
+LINGER_SECONDS = 0.1
 Resident = Callable[[], Awaitable[None]]
 
 
@@ -58,6 +59,17 @@ class ClientHome:
         self._asker = self._outlet = None  # opens a circle: the session leads here, too
         if self._scope is not None:
             self._scope.cancel(reason="the client's session has ended")
+
+    def end_soon(self) -> None:
+        """The same, once what is on its way to a backend has had the time to leave; sync."""
+        if self._nursery is None:
+            self.end()
+        else:
+            self.keep(self._linger)
+
+    async def _linger(self) -> None:
+        await trio.sleep(LINGER_SECONDS)
+        self.end()
 
     async def _run(self, scope: trio.CancelScope) -> None:
         with scope:

@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 import trio
 
+from ..identity.sealing import KEY_BYTES, Seal
 from ..protocol import faults
 from ..protocol.calls import Call, Caller, Handler, Layer, Reply
 from ..protocol.capabilities import read_capabilities
@@ -22,6 +23,8 @@ from ..settings.composing import own_first, values_of
 from ..settings.connections import ConnectionSettings
 from ..sources import Sources
 from .client_home import ClientHome
+from .modern.parking import Parking
+from .modern.states import RequestStates
 from .slow_answers import SlowAnswers
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
@@ -80,12 +83,19 @@ class Endpoint:
     """Who the clients are, as backends are told."""
     slow_answers: SlowAnswers = attrs.field(factory=SlowAnswers, init=False)
     """Answers of all frontends that are not there yet; begun when they take long, once it runs."""
+    states: RequestStates = attrs.field(init=False)
+    """What clients of revisions without a session bring back; it holds as long as this process."""
+    parking: Parking = attrs.field(init=False)
+    """Calls that wait for such clients to come back."""
     own: Mapping[str, Handler] = attrs.field(init=False)
     """By method, for those that we answer ourselves; every other one is the `handler`'s."""
     _alone: Mapping[str, Handler] = attrs.field(init=False)
     """The same for requests that belong to no session, in which there are fewer methods (P-6)."""
 
     def __attrs_post_init__(self) -> None:
+        secret = self.sources.secret
+        self.states = RequestStates(Seal((secret(KEY_BYTES),), secret), self.sources.wall)
+        self.parking = Parking(self.limits.max_parked_calls, self.limits.parked_seconds, secret)
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
 

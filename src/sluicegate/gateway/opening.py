@@ -168,7 +168,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         acquaint=fleet.readiness.acquaint,
     )
     app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
-    readings = Readings(fleet, app.sessions, _connection_limit(config), lines, at_edge.counts, app.tickets)
+    limit = _connection_limit(config)
+    readings = Readings(fleet, app.sessions, limit, endpoint.parking, lines, at_edge.counts, app.tickets)
     if at_edge.counts is not None:
         app.paths.add("/metrics", page(Exposition(at_edge.counts, partial(families_of, readings)).render, KIND))
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from ..frontends.modern.parking import Parking
 from ..frontends.session_table import SessionTable
 from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
@@ -34,6 +35,7 @@ class Readings:
     fleet: Fleet
     sessions: SessionTable
     connection_limit: ConnectionLimit
+    parking: Parking
     lines: Sink | None = None
     """None where there is no access log."""
     counts: Counts | None = None
@@ -46,6 +48,7 @@ class Readings:
             "requests": self.counts,
             "sessions": self.sessions,
             "session_tickets": self.tickets,
+            "parking": self.parking,
             "connections": self.connection_limit,
             "access_log": self.lines,
         }

@@ -192,6 +192,13 @@ CODES = (
         "Raise `max_concurrent` or `queue_timeout_seconds`.", "it was not sent; try again with fewer calls at a time",
     ),
     Code(
+        "SG-505", "no_place_to_wait", Cause.OVERLOAD, OVERLOADED, "Too many calls wait for answers",
+        "A backend has asked the client something in the middle of the call. Such calls wait in the gateway until their clients come back, and "
+        "`security.max_parked_calls` of them do already, or as many of yours as there is room for. The backend was told to stop.",
+        "Answer the questions that are open, then send it again.", "Raise `max_parked_calls`, or lower `parked_seconds`.",
+        "answer the questions that are open, then send it again", True,
+    ),
+    Code(
         "SG-601", "circuit_open", Cause.BARRED, CIRCUIT_OPEN, "Too many calls to the backend have failed",
         "Its circuit breaker is open, so the call was not sent. After `wait_duration_seconds` a few calls are let through to see.",
         "Wait for `retryAfterMs` milliseconds; without it, somebody must let the backend in again.",

@@ -34,6 +34,7 @@ __all__ = [
     "client_mistake",
     "ejected",
     "lost",
+    "no_place_to_wait",
     "not_available",
     "not_initialized",
     "overloaded",
@@ -111,6 +112,12 @@ def timed_out(target: str, seconds: float, *, backend: str = "") -> Fault:
 def overloaded(target: str, why: str, *, backend: str = "") -> Fault:
     """The call never left our queues; it says nothing about the backend."""
     return Fault(Cause.OVERLOAD, OVERLOADED, f"'{target}' was not sent: {why}", "overloaded", backend, started=False)
+
+
+def no_place_to_wait(target: str, why: str) -> Fault:
+    """A backend has a question in the middle of a call, and there is no room for one more call that waits for its client (P-105)."""
+    message = f"'{target}' has a question, and was ended: {why}"
+    return Fault(Cause.OVERLOAD, OVERLOADED, message, "no_place_to_wait")
 
 
 def rate_limited(seconds: float, *, backend: str = "") -> Fault:

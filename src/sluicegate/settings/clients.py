@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from .ranges import POSITIVE, Range, within
+from .ranges import NOT_NEGATIVE, POSITIVE, Range, within
 
 __all__ = ["ClientLimits"]
 
@@ -27,3 +27,7 @@ class ClientLimits:
     """Open streams of one session."""
     orphan_seconds: float = attrs.field(default=60.0, metadata=within(_AFTERWARDS))
     """How long a call goes on after its client's connection was lost."""
+    max_parked_calls: int = attrs.field(default=0, metadata=within(NOT_NEGATIVE))
+    """Calls of clients without a session that may wait for answers to what backends with ``per_client`` ask them; 0 lets none be asked."""
+    parked_seconds: float = attrs.field(default=300.0, metadata=within(POSITIVE))
+    """How long such a call waits for its client to come back with the answers."""

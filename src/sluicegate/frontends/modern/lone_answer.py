@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import trio
 
-from ...protocol import faults
-from ...protocol.calls import Call, Reply, Trail
+from ...protocol.calls import Call, Trail
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
 from ...protocol.log_levels import LEVELS, is_log_line, severity
 from ...protocol.messages import Request
 from ...protocol.parts import Parts
-from ...protocol.question import Question
 from ...protocol.sse import format_comment, format_event
 from ..event_stream import KEEP_ALIVE_SECONDS, STREAM_HEADERS
-from ..exchange import Exchange, Outlet
 from ..request import HttpRequest
 from ..stream import EventLog
 from .lone_calls import LoneCalls
+from .parking import Comeback
 from .stamp import status_of
 
 __all__ = ["LoneAnswer"]
 
 
-@attrs.frozen
-class _Mute:
-    """A client that takes no questions during a call (implements `Asker`): it is asked by an answer."""
-
-    def ask(self, question: Question, outlet: Outlet) -> Fault:
-        """Refuse."""
-        del question, outlet
-        return faults.cannot_ask("a client of this revision takes no questions during a call")
-
-
-_MUTE = _Mute()
+def _nothing() -> None:
+    pass
 
 
 @attrs.define(eq=False)
 class LoneAnswer:
-    """Runs one call and answers it (implements `Outlet`, and `Place` among what its owner has open)."""
+    """Runs one call and answers it (implements `LoneOutlet`, and `Place` among what its owner has open)."""
 
     calls: LoneCalls
     introduction: Introduction
@@ -53,33 +44,34 @@ class LoneAnswer:
     _log: EventLog | None = attrs.field(default=None, init=False)
     _reply: bytes | Parts | None = attrs.field(default=None, init=False)
     _status: int = attrs.field(default=200, init=False)
+    _has_it: bool = attrs.field(default=False, init=False)
+    """Its client was there when its end was sent."""
 
-    async def run(self, http: HttpRequest, request: Request, call: Call) -> None:
+    async def run(self, http: HttpRequest, request: Request, call: Call | Comeback, when_over: Callable[[], None] = _nothing) -> None:
         """Start the call and answer it; the HTTP request's own task. Who does not wait for the answer takes the call back (P-52)."""
         self._http, self._trail = http, call.trail
-        exchange = Exchange(request.id, call, _MUTE, self, lambda: None, answers_cancelled=True)
-        call.back = exchange
         if not self.may_be_json:
             self._log = EventLog(0)
-        self.calls.endpoint.calls.start_soon(exchange.run, self._handle)
+        leave = self.calls.start(request, call, self, when_over=when_over)
+        slow_answers = self.calls.endpoint.slow_answers
         if self.may_stream and self.may_be_json:
-            self.calls.endpoint.slow_answers.expect(self)
+            slow_answers.expect(self)
         try:
             while self._reply is None and self._log is None and http.downlink.is_open:
                 await http.downlink.wait()
             if self._log is not None:
                 await self._stream(http, self._log)
             elif self._reply is not None:
+                self._has_it = http.downlink.is_open
                 await http.respond(self._status, self._reply)
         finally:
             self._http = None
-            self.calls.endpoint.slow_answers.forget(self)
-            exchange.cancel()
+            slow_answers.forget(self)
+            leave(has_it=self._has_it)
 
-    async def _handle(self, call: Call) -> Reply:
-        reply = await self.calls.handle(call)
-        self._status = status_of(reply.fault)
-        return reply
+    def ends_with(self, fault: Fault | None) -> None:
+        """The reply is about to come, and is one of this kind."""
+        self._status = status_of(fault)
 
     async def _stream(self, http: HttpRequest, log: EventLog) -> None:
         """No event has an id: there is nothing to come back for."""
@@ -94,6 +86,7 @@ class LoneAnswer:
                 await http.send_part(b"".join(format_event(data) for _number, data in events))
             elif not await http.downlink.wait(KEEP_ALIVE_SECONDS):
                 await http.send_part(format_comment("still here"))
+        self._has_it = log.ended and told == log.last
         await http.send_part(b"", more=False)
 
     # -- what is told about the call

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
 import attrs
 
-from ...identity.sealing import KEY_BYTES, Seal
 from ...protocol import faults
-from ...protocol.calls import NAMED_BY, Call, Caller, Reply, Trail, without_task
+from ...protocol.abilities import NONE
+from ...protocol.calls import NAMED_BY, WORK, Call, Caller, Reply, Trail, without_task
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
-from ...protocol.messages import Raw, Request, encode, read_text
+from ...protocol.messages import Raw, Request, encode, encode_error, read_text
+from ...protocol.offers import KINDS
 from ...protocol.principal import NOBODY, Principal
+from ...protocol.question import Question
+from ..client_home import ClientHome
 from ..endpoint import Endpoint
+from ..exchange import Exchange, Outlet
+from .inputs import STATE
+from .parked_call import ParkedCall, ParkedWay
+from .parking import Comeback, LoneOutlet
 from .stamp import Stamp
-from .states import STATE, Kind, RequestState, RequestStates
+from .states import Kind, RequestState
 
-__all__ = ["LoneCalls"]
+__all__ = ["Leave", "LoneCalls"]
+
+_MAY_NEED_A_HOME = WORK | {kind.method for kind in KINDS}
+"""Methods for which a backend may be spoken to in a session of the client's own: to use something, or to see what there is."""
+
+
+class Leave(Protocol):
+    """To be called when nobody waits for an answer any more, and whether whoever did has got it; sync."""
+
+    def __call__(self, *, has_it: bool) -> None:
+        """Leave."""
+        ...
+
+
+@attrs.frozen
+class _Mute:
+    """A client that cannot be asked (implements `Asker`)."""
+
+    def ask(self, question: Question, outlet: Outlet) -> Fault:
+        """Refuse."""
+        del question, outlet
+        return faults.cannot_ask("a client of this revision takes no questions during a call")
+
+
+_MUTE = _Mute()
+
+
+def _nothing() -> None:
+    pass
 
 
 @attrs.define(eq=False)
@@ -23,38 +62,89 @@ class LoneCalls:
     """Makes calls of such requests, and runs them."""
 
     endpoint: Endpoint
-    states: RequestStates = attrs.field(init=False)
     stamp: Stamp = attrs.field(init=False)
-
-    @states.default
-    def _make_states(self) -> RequestStates:
-        """What was given to a client holds as long as the process."""
-        sources = self.endpoint.sources
-        return RequestStates(Seal((sources.secret(KEY_BYTES),), sources.secret), sources.wall)
 
     @stamp.default
     def _make_stamp(self) -> Stamp:
-        return Stamp(self.endpoint.name, self.endpoint.version, self.states)
+        return Stamp(self.endpoint.name, self.endpoint.version, self.endpoint.states)
 
-    def call_of(self, request: Request, said: Introduction, principal: Principal = NOBODY) -> Call | Fault:
-        """The call, with what it brings back of an earlier round in its place; or what is wrong with that."""
+    def read(self, request: Request, said: Introduction, principal: Principal = NOBODY, network: str = "") -> Call | Comeback | Fault:
+        """The call that a request is, or the one that it comes back to; or what is wrong with what it brings back."""
         params = without_task(said.params)
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
-        call = Call(request.method, target, params, Caller(said.version, said.capabilities, principal, log_level=said.level))
+        clientele = self.endpoint.clientele
+        if clientele.is_one and not clientele.is_known:  # which is said once, in `initialize`
+            clientele.declare(said.capabilities if self.endpoint.parking.most else {})
+        caller = Caller(said.version, said.capabilities, principal, log_level=said.level)
+        if self.endpoint.parking.most and request.method in _MAY_NEED_A_HOME and caller.abilities != NONE:
+            home = self.endpoint.home((principal.key, "" if principal.key else network))
+            caller = attrs.evolve(caller, home=home)
+        call = Call(request.method, target, params, caller)
         if STATE not in params:
             return call
-        state = self.states.take(call)
-        return state if isinstance(state, Fault) else _taken_up(call, state)
+        state = self.endpoint.states.take(call)
+        return state if isinstance(state, Fault) else self._taken_up(call, state)
 
-    async def handle(self, call: Call) -> Reply:
-        """Answer a call as its client may have it."""
+    def _taken_up(self, call: Call, state: RequestState) -> Call | Comeback | Fault:
+        if state.kind is Kind.PARKED:
+            occupant = self.endpoint.parking.find(state.about)
+            return faults.stale_state() if occupant is None else Comeback(occupant, state.number, call.params)
+        call.params = call.params | {STATE: Raw(encode(state.inner))}
+        call.trail = Trail(asked=True, mirrored=True, bound_to=state.about)
+        return call
+
+    def start(
+        self,
+        request: Request,
+        call: Call | Comeback,
+        answer: LoneOutlet,
+        *,
+        when_over: Callable[[], None] = _nothing,
+        answers_cancelled: bool = True,
+    ) -> Leave:
+        """Run it in a task of its own, or go on with it; its reply goes to that answer.
+
+        Args:
+            request: as it came.
+            call: what it is.
+            answer: where its client waits.
+            when_over: called when nothing is kept of the request any more.
+            answers_cancelled: whether a call that its caller cancelled gets an answer.
+        """
+        if isinstance(call, Comeback):
+            return self._go_on(request, call, answer, when_over)
+        home = call.caller.home
+        if home is None:
+            exchange = Exchange(request.id, call, _MUTE, answer, when_over, answers_cancelled)
+            call.back = exchange
+            self.endpoint.calls.start_soon(exchange.run, partial(self._run, answer))
+            return partial(_cancel, exchange)
+        assert isinstance(home, ClientHome)
+        parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer)
+        parked.endings.append(when_over)
+        call.back = exchange = Exchange(request.id, call, parked, ParkedWay(parked), parked.over, answers_cancelled)
+        parked.begin(exchange)
+        self.endpoint.calls.start_soon(exchange.run, partial(parked.run, self._handle))
+        return partial(parked.leave, answer)
+
+    def _go_on(self, request: Request, back: Comeback, answer: LoneOutlet, when_over: Callable[[], None]) -> Leave:
+        when_over()
+        fault = back.occupant.go_on(back, request.id, answer)
+        if fault is not None:
+            answer.ends_with(fault)
+            answer.reply(encode_error(request.id, fault.encode()))
+        return partial(back.occupant.leave, answer)
+
+    async def _run(self, answer: LoneOutlet, call: Call) -> Reply:
+        reply = await self._handle(call)
+        answer.ends_with(reply.fault)
+        return reply
+
+    async def _handle(self, call: Call) -> Reply:
         return self.stamp.on(call, await self.endpoint.handle_alone(call))
 
 
-def _taken_up(call: Call, state: RequestState) -> Call | Fault:
-    """The call with the state of its backend, to which it has to come; a person was asked for its sake."""
-    if state.kind is not Kind.BACKEND:
-        return faults.stale_state()
-    call.params = call.params | {STATE: Raw(encode(state.inner))}
-    call.trail = Trail(asked=True, mirrored=True, bound_to=state.about)
-    return call
+def _cancel(exchange: Exchange, *, has_it: bool) -> None:
+    """Who has the answer takes back what has ended already."""
+    del has_it
+    exchange.cancel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 
 from ...protocol import faults
@@ -16,10 +18,12 @@ from ...protocol.request_headers import RequestHeaders
 from ..endpoint import Endpoint
 from ..listeners import Listener
 from ..mirrored_headers import contradiction
+from ..owners import Owner
 from ..request import Headers, HttpRequest
 from ..session_table import LARGE, SessionTable
 from .lone_answer import LoneAnswer
 from .lone_calls import LoneCalls
+from .parking import Comeback
 from .stamp import status_of
 from .subscriptions import LISTEN, counted, honoured, serve
 
@@ -56,13 +60,13 @@ class Sessionless:
             await self._listen(http, principal, message, introduction, may_stream=may_stream)
         else:
             answer = LoneAnswer(self.calls, introduction, may_be_json, may_stream)
-            call = self.calls.call_of(message, introduction, principal)
+            call = self.calls.read(message, introduction, principal, http.network)
             if isinstance(call, Fault):
                 await self._fail(http, message, call)
             elif size < LARGE:
                 await answer.run(http, message, call)
             else:
-                await self._run_large(http, message, call, answer, size)
+                await self._run_large(http, message, call, answer, self.table.owners.of(principal.key, http.network), size)
 
     def _judged(self, headers: RequestHeaders, request: Request) -> Introduction | Fault:
         """What a request says of itself, if all of it is right."""
@@ -78,18 +82,19 @@ class Sessionless:
         wrong = contradiction(headers, request, self.endpoint.directory.current, required=True)
         return introduction if wrong is None else _mismatch(wrong)
 
-    async def _run_large(self, http: HttpRequest, request: Request, call: Call, answer: LoneAnswer, size: int) -> None:
+    async def _run_large(
+        self, http: HttpRequest, request: Request, call: Call | Comeback, answer: LoneAnswer, owner: Owner, size: int
+    ) -> None:
         """A request that takes room until it has its answer; its owner's share is what sessions share, too."""
-        owner = self.table.owners.of(call.caller.principal.key, http.network)
         if not self.table.may_hold(owner, size):
             await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=request.id, headers=[(b"retry-after", b"1")])
             return
         self.table.owners.add(owner, answer)
-        try:
-            await answer.run(http, request, call)
-        finally:
-            self.table.let_go(owner, size)
-            self.table.owners.remove(owner, answer)
+        await answer.run(http, request, call, partial(self._let_go, owner, answer, size))
+
+    def _let_go(self, owner: Owner, answer: LoneAnswer, size: int) -> None:
+        self.table.let_go(owner, size)
+        self.table.owners.remove(owner, answer)
 
     async def _listen(
         self, http: HttpRequest, principal: Principal, request: Request, introduction: Introduction, *, may_stream: bool

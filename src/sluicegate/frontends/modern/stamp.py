@@ -24,7 +24,8 @@ from ...protocol.introduction import SERVER
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.offers import KINDS
 from ...protocol.why import Why
-from .states import LARGEST_STATE, STATE, Kind, RequestState, RequestStates
+from .inputs import STATE
+from .states import LARGEST_STATE, Kind, RequestState, RequestStates
 
 __all__ = ["Stamp", "modern_fault", "status_of"]
 

@@ -14,11 +14,10 @@ from ...protocol import faults
 from ...protocol.calls import Call
 from ...protocol.fault import Fault
 from ...protocol.messages import Params, Raw, encode, read_text
+from .inputs import ANSWERS, STATE
 
-__all__ = ["ANSWERS", "LARGEST_STATE", "STATE", "Kind", "RequestState", "RequestStates"]
+__all__ = ["LARGEST_STATE", "Kind", "RequestState", "RequestStates"]
 
-STATE, ANSWERS = "requestState", "inputResponses"
-"""With these two a client brings back what it was given, and what it was asked."""
 LARGEST_STATE = 64 * 1024
 """Bytes of a backend's own state."""
 HOLDS_SECONDS = 24 * 3600.0
