@@ -17,8 +17,6 @@ PLANS = [
     (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
     (HEAD + BACKEND + "[backends.cache]\ntool_ttl_seconds = 3\n", "backends[0].cache", 7),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
-    (HEAD + BACKEND + "default_args = { x = [1] }\n", "backends[0].default_args", 7),
-    (HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nrename = { a = 'b' }\n", "backends[0].param_overrides", 7),
     (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
@@ -67,8 +65,6 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
             "f:7: backends[0].cache.max_entris: unknown key 'max_entris'; did you mean 'max_entries'?",
         ),
         (HEAD + BACKEND + "cache = 3\n", "f:7: backends[0].cache: the value is no table"),
-        (HEAD + BACKEND + "param_overrides = [{}]\n", "f:7: backends[0].param_overrides[0]: 'tool' is missing"),
-        (HEAD + BACKEND + "inject_args = 3\n", "f:7: backends[0].inject_args: the value is no list"),
         (
             HEAD + BACKEND + "cache = { max_entries = true }\n",
             "f:7: backends[0].cache.max_entries: the value has the wrong type; write a whole number",
@@ -93,8 +89,6 @@ def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> 
     [
         (HEAD + BACKEND + "[cache]\nbackend = 'sqlite'\nurl = 'x'\n", "cache"),
         (HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0.5\n", "backends[0].cache"),
-        (HEAD + BACKEND + "inject_args = [{ tool = 't', args = {} }, { tool = 'u', args = { a = 0 } }]\n", "backends[0].inject_args"),
-        (HEAD + BACKEND + "param_overrides = [{ tool = 't', hide = ['a'] }]\n", "backends[0].param_overrides"),
     ],
 )
 def test_a_key_that_says_something_asks_for_it(text: str, plan: str) -> None:

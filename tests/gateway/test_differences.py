@@ -10,6 +10,7 @@ import pytest
 from sluicegate.config.backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from sluicegate.gateway.differences import CLASSES, Change, differences, told
 from sluicegate.policies import settings
+from sluicegate.settings.parameters import ArgumentsConfig, ParametersConfig
 
 BASE = BackendConfig("a", "stdio", command="serve")
 OTHERWISE: dict[str, Any] = {
@@ -57,6 +58,9 @@ OTHERWISE: dict[str, Any] = {
     "expose_prompts": ("t",),
     "hide_prompts": ("t",),
     "hide_destructive": True,
+    "default_args": {"a": 1},
+    "inject_args": (ArgumentsConfig("t", {"a": 1}),),
+    "param_overrides": (ParametersConfig("t", ("a",)),),
     "read_only_only": True,
 }
 """Of each setting another value than it has in `BASE`."""

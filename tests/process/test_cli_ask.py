@@ -238,3 +238,13 @@ def test_stdio_ends_with_its_client(gate: Path) -> None:
 def test_connect_ends_with_its_client(gate: Path) -> None:
     del gate
     assert sluicegate("connect", "http://127.0.0.1:9/mcp")[:2] == (0, "")
+
+
+def test_a_check_that_connects_tells_of_rules_that_cannot_be_met(write_gate: Callable[[str], Path]) -> None:
+    rules = 'param_overrides = [{ tool = "gone", hide = ["x"] }]\n'
+    path = write_gate('[proxy]\nname = "gate"\n')
+    path.write_text(path.read_text() + rules)
+    code, out, _ = sluicegate("check", "--connect", "-c", str(path))
+    assert (code, "Not as the configuration wants it:" in out, "there are rules for a tool that is not listed" in out) == (1, True, True)
+    code, out, _ = sluicegate("check", "--connect", "--json", "-c", str(path))
+    assert (code, [mistake["name"] for mistake in json.loads(out)["backends"][0]["mistakes"]]) == (1, ["gone"])

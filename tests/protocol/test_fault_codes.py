@@ -72,6 +72,7 @@ PROMISED = {
     "SG-601": "circuit_open",
     "SG-602": "ejected",
     "SG-701": "not_available",
+    "SG-702": "unknown_caller",
     "SG-801": "cancelled",
     "SG-901": "bug",
 }
@@ -89,6 +90,7 @@ ON_THE_WIRE = {
         "name_too_long",
         "stale_request_state",
         "not_available",
+        "unknown_caller",
     ),
     -32603: ("backend_unavailable", "redirected", "connection_lost", "bad_answer", "http_status", "backend_unreachable", "bug"),
     -32000: ("ejected",),

@@ -39,7 +39,7 @@ def command(choice: Choice, *, connect: bool, as_json: bool) -> int:
         warnings.append(str(loaded.placed(refused)))
     warnings += (str(loaded.placed(problem)) for problem in missing_programs(loaded.config))
     backends = _connect(loaded) if connect else None
-    ok = backends is None or all(entry["state"] == "ready" for entry in backends)
+    ok = backends is None or all(entry["state"] == "ready" and not entry["mistakes"] for entry in backends)
     if as_json:
         known: dict[str, Any] = {"ok": ok, "problems": [], "warnings": warnings, "name": loaded.config.proxy.name}
         known["environment"] = environments(loaded.config, os.environ)

@@ -29,7 +29,13 @@ def look_at_backends(config: Config) -> list[dict[str, Any]]:
             for backend in gateway.backends.values():
                 await backend.wait_for(lambda backend: backend.state is not State.STARTING)
             statistics = gateway.statistics()
-            return [describe(backend) | counted(name, statistics) for name, backend in gateway.backends.items()]
+            mistakes = [remark for remark in sorted(gateway.catalogue.remarks, key=attrs.astuple) if remark.is_mistake]
+            return [
+                describe(backend)
+                | counted(name, statistics)
+                | {"mistakes": [attrs.asdict(mistake) for mistake in mistakes if mistake.backend == name]}
+                for name, backend in gateway.backends.items()
+            ]
 
     return trio.run(main)
 
@@ -60,6 +66,10 @@ def print_backends(backends: list[dict[str, Any]]) -> None:
     if flaws:
         print("\n  Not as clients can read it:")
         print_table(("BACKEND", "KIND", "NAME", "WHAT IS WRONG"), flaws)
+    mistakes = [(entry["name"], mistake["kind"], mistake["name"], mistake["what"]) for entry in backends for mistake in entry["mistakes"]]
+    if mistakes:
+        print("\n  Not as the configuration wants it:")
+        print_table(("BACKEND", "KIND", "NAME", "WHAT IS WRONG"), mistakes)
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

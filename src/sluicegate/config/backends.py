@@ -10,6 +10,7 @@ import attrs
 from ..policies.settings import PolicySettings, RestartSettings, TimeoutSettings
 from ..protocol.addresses import public_part
 from ..settings.composing import own_first
+from ..settings.parameters import ParameterSettings
 from ..settings.ranges import POSITIVE, within
 from ..settings.stand_ins import CanarySettings, MirrorSettings, StandInSettings
 from .inheritance import Inherit
@@ -49,7 +50,7 @@ class BackendTlsConfig:
 
 
 @attrs.frozen(field_transformer=own_first)
-class BackendConfig(PolicySettings, MirrorSettings, CanarySettings, StandInSettings):
+class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySettings, StandInSettings):
     """One MCP server behind the gateway."""
 
     name: str

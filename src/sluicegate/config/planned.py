@@ -39,9 +39,6 @@ AUTH: Mapping[str, Mapping[str, Kind]] = {
 _BACKEND: Mapping[str, Kind] = {
     "cache": {"resource_ttl_seconds": "number", "tool_ttl_seconds": "number", "max_entries": "integer"},
     "forward_auth": "flag",
-    "default_args": "table",
-    "inject_args": [{"tool!": "text", "args!": "table", "overwrite": "flag"}],
-    "param_overrides": [{"tool!": "text", "hide": ["text"], "defaults": "table", "rename": "table"}],
 }
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
@@ -75,8 +72,6 @@ _SWITCHES: Mapping[str, frozenset[str]] = {
     "cache": frozenset({"backend", "resource_ttl_seconds", "tool_ttl_seconds"}),
 }
 """By table, the keys that turn it on; the others only say how."""
-_ACTS: Mapping[str, frozenset[str]] = {"inject_args": frozenset({"args"}), "param_overrides": frozenset({"hide", "defaults", "rename"})}
-"""By list of tables, the keys without which an entry does nothing."""
 
 
 @attrs.frozen
@@ -133,8 +128,6 @@ def _asks(key: str, value: Any) -> bool:
         return False
     if key in _SWITCHES:
         return any(_asks(inner, item) for inner, item in value.items() if inner in _SWITCHES[key])
-    if key in _ACTS:
-        return any(entry.get(inner) for entry in value for inner in _ACTS[key])
     return True
 
 

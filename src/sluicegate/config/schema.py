@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 import attrs
 
 from ..policies.settings import Only
+from ..settings.parameters import Json as JsonTable
 from ..settings.ranges import Range, range_of
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
@@ -35,6 +36,13 @@ _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
 _TEXT: Json = {"type": "string"}
 _VARIABLE: Json = {"type": "string", "pattern": r"\$\{"}
 """A text that names a variable, and becomes a value of the kind that is wanted."""
+_VALUE: Json = {
+    "description": "What a tool may be given: whatever JSON has.",
+    "properties": {},
+    "type": ["string", "number", "boolean", "null", "array", "object"],
+    "items": {"$ref": "#/$defs/Value"},
+    "additionalProperties": {"$ref": "#/$defs/Value"},
+}
 _SIMPLE: Mapping[Any, Json] = {
     str: _TEXT,
     int: {**_VARIABLE, "type": ["integer", "string"]},
@@ -42,6 +50,7 @@ _SIMPLE: Mapping[Any, Json] = {
     bool: {**_VARIABLE, "type": ["boolean", "string"]},
     tuple[str, ...]: {"type": "array", "items": _TEXT},
     Mapping[str, str]: {"type": "object", "additionalProperties": _TEXT},
+    JsonTable: {"type": "object", "additionalProperties": {"$ref": "#/$defs/Value"}},
     Inherit: {**_VARIABLE, "type": ["boolean", "array", "string"], "items": _TEXT},
     Only: {"anyOf": [{"enum": ["safe", "all"]}, {"type": "array", "items": _TEXT}, _VARIABLE]},
 }
@@ -61,7 +70,7 @@ def schema() -> Json:
     tables: Json = {}
     top = _table(Config, tables)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Configuration of Sluicegate"}
-    return {**head, **top, "$defs": dict(sorted(tables.items()))}
+    return {**head, **top, "$defs": dict(sorted((tables | {"Value": _VALUE}).items()))}
 
 
 def _table(cls: type[Any], tables: Json) -> Json:

@@ -16,10 +16,12 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from ..policies.settings import Only
+from ..settings.parameters import Json
 from ..settings.ranges import OutOfRange, Range
 from .homes import NOT_FROM_FILES, keys_of
 from .inheritance import Inherit
 from .interpolate import Inserted
+from .json_values import json_table
 from .misfits import Wrong, findings_in
 from .model import OTHER_WORDS, AliasConfig, Config
 from .planned import Finding
@@ -86,6 +88,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind == Inherit, lambda value, _: _inherit(value))
     converter.register_structure_hook_func(lambda kind: kind == Only, lambda value, _: _only(value))
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
+    converter.register_structure_hook_func(lambda kind: kind == Json, lambda value, _: json_table(value))
     converter.register_structure_hook_factory(attrs.has, functools.partial(_class_hook, converter))
     converter.register_structure_hook_factory(_is_list_of_tables, functools.partial(_list_hook, converter))
     return converter

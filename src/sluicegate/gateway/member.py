@@ -12,6 +12,7 @@ from ..routing.catalogue import Entry
 from ..routing.visibility import Filter, Visibility
 from .handles import Policies
 from .pipeline import Pipeline
+from .shaping_making import shaping_of
 from .supervised import Supervised
 
 __all__ = ["Member"]
@@ -79,6 +80,7 @@ def _visibility(config: BackendConfig) -> Visibility:
         resources=Filter.parse(config.expose_resources, config.hide_resources),
         prompts=Filter.parse(config.expose_prompts, config.hide_prompts),
         annotated=Annotated(config.hide_destructive, config.read_only_only),
+        shaping=shaping_of(config),
         aliases={alias.from_: alias.to for alias in config.aliases},
         hidden=config.stands_for is not None or (config.mirror_of is not None and config.mirror_hidden),
     )

@@ -1,7 +1,4 @@
-"""THE order of policies. Start-up, dynamic changes, the embedding program and ``sluicegate show pipeline`` all read it here.
-
-Top sees a call first. A policy that is not configured is not in the chain.
-"""
+"""THE order of policies, which everybody reads here. Top sees a call first. A policy that is not configured is not in the chain."""
 
 from __future__ import annotations
 
@@ -25,10 +22,13 @@ from ..policies.quiet import Quiet
 from ..policies.result_size import ResultSize
 from ..protocol.calls import Handler, Layer
 from ..routing.failover import Candidate, Failover
+from ..routing.shaping.reshaped import Reshaped
+from ..routing.shaping.shape import Shaping
 from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
 from .policy_making import PolicyContext, limit_layer
+from .shaping_making import shaping_of
 
 __all__ = ["Edge", "Pipeline", "blueprint", "canaries", "describe", "stand_ins"]
 
@@ -84,9 +84,10 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     )
 
 
-def _target(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
+def _target(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], shaping: Shaping, background: trio.Nursery) -> Handler:
     """For every backend that may answer: what sees a call once, however many attempts it takes."""
     return stack(
+        (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
         *reversed(layers),  # the program's own: the one added last is outermost
         around=handler,
@@ -162,14 +163,15 @@ def blueprint(
     olds = {name: old for name, old in (before or {}).items() if backends.get(name) is old.backend}
     made = {config.name: _made(config, backends[config.name], around, olds.get(config.name)) for config in configs}
     shadows = {config.name: shadow for config in configs if (shadow := _shadow(config, backends[config.name], olds.get(config.name)))}
-    drafts: dict[str, Pipeline] = {}
+    named, drafts = {config.name: config for config in configs}, dict[str, Pipeline]()
     for config in configs:
         name, source = config.name, config.stands_for or config.name  # a mirror is attached to every member that may answer for its source
         handles, policies = made[name]
         copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
-        parts = copied, tuple((layers or {}).get(name, ())), policies.handler
+        shaping = shaping_of(config, None if source == name else named.get(source))
+        parts = copied, tuple((layers or {}).get(name, ())), shaping, policies.handler
         old = olds.get(name)
-        target = _target(policies.handler, *parts[:2], around.background) if old is None or old.parts != parts else old.target
+        target = _target(policies.handler, *parts[:3], around.background) if old is None or old.parts != parts else old.target
         drafts[name] = Pipeline(config, backends[name], handles, policies, shadows.get(name), target, parts)
     candidates = {name: draft.candidate for name, draft in drafts.items()}
     return {name: _whole(draft, configs, candidates, olds.get(name)) for name, draft in drafts.items()}

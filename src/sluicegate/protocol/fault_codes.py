@@ -218,6 +218,11 @@ CODES = (
         "Change the filter if it is to be called.", "use a name from the list",
     ),
     Code(
+        "SG-702", "unknown_caller", Cause.POLICY, INVALID_PARAMS, "The tool is given the name of its caller",
+        "An argument of the tool is `${principal.…}`, and whoever calls has shown no name.", "Call with a token of your own.",
+        "Have callers identify themselves with an [auth] table, or take the argument out.", "show who you are, and call again",
+    ),
+    Code(
         "SG-801", "cancelled", Cause.CANCELLED, REQUEST_CANCELLED, "The call was cancelled",
         "The caller cancelled it, its connection or session ended, or the gateway is going down. The backend was told to stop, but "
         "may have done the work.",

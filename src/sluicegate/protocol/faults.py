@@ -44,6 +44,7 @@ __all__ = [
     "stale_state",
     "timed_out",
     "unavailable",
+    "unknown_caller",
     "unknown_method",
     "unknown_name",
     "unreachable",
@@ -167,6 +168,12 @@ def not_available(kind: str, name: str) -> Fault:
     """The configuration hides it (FLT-2)."""
     message = f"{kind.capitalize()} not available: {name}"
     return Fault(Cause.POLICY, INVALID_PARAMS, message, "not_available", started=False)
+
+
+def unknown_caller() -> Fault:
+    """An argument is about the caller, and nobody knows him (INJ-1)."""
+    message = "this tool is given the name of its caller, and nobody knows yours; show who you are"
+    return Fault(Cause.POLICY, INVALID_PARAMS, message, "unknown_caller", started=False)
 
 
 def unknown_method(method: str) -> Fault:

@@ -15,3 +15,5 @@ class Remark:
     kind: str
     name: str
     backend: str
+    is_mistake: bool = False
+    """The configuration asks for what cannot be."""

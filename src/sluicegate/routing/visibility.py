@@ -10,6 +10,7 @@ from ..protocol.offers import PROMPTS, RESOURCES, TOOLS, Item, ListKind
 from .annotations import NO_RULES, Annotated
 from .filter_rules import NameRules, Rules, UriRules
 from .patterns import Pattern
+from .shaping.shape import NO_SHAPING, Shaping
 from .spellings import normal
 
 __all__ = ["Filter", "Visibility"]
@@ -40,6 +41,8 @@ class Visibility:
     prompts: Filter = Filter()
     annotated: Annotated = NO_RULES
     """What tools must say of themselves."""
+    shaping: Shaping = NO_SHAPING
+    """How the parameters of tools look."""
     aliases: dict[str, str] = attrs.field(factory=dict)
     """From the backend's name to the one that clients see."""
     hidden: bool = False

@@ -18,6 +18,7 @@ from .idle_policies import policy_warnings
 from .policies import policy_rules
 from .reach import reach_rules
 from .roles import role_rules, role_warnings
+from .supplied import parameter_rules
 
 __all__ = ["backend_rules", "backend_warnings"]
 
@@ -45,6 +46,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
         yield from check.visibility()
         yield from of_its_role
         yield from policy_rules(index, backend)
+        yield from parameter_rules(index, backend)
 
 
 def backend_warnings(config: Config) -> Iterator[Problem]:

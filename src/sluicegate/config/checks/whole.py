@@ -16,6 +16,7 @@ from ..model import Config
 from ..problem import Problem
 from .backends import backend_rules, backend_warnings
 from .listen import listen_rules, listen_warnings
+from .supplied import nameless_callers
 
 __all__ = ["file_rules", "is_host", "problems", "refuse_open_bind", "rules", "warnings"]
 
@@ -39,7 +40,7 @@ def rules(config: Config) -> list[Problem]:
 
 def file_rules(config: Config) -> list[Problem]:
     """What is wrong with a file. One that names no backend is a mistake; a program may open a gateway first and add them later."""
-    found = rules(config)
+    found = [*rules(config), *nameless_callers(config)]
     if not config.backends:
         instead = "add a [[backends]] table, or import a client's .mcp.json that has servers"
         found.append(_at("backends", "at least one backend is required", instead))

@@ -1,0 +1,68 @@
+"""Whether the rules for the parameters of tools make sense, as far as can be said without the tools (CFG-72 … CFG-74)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from ...settings.parameters import ParametersConfig
+from ..model import BackendConfig, Config
+from ..problem import Problem
+
+__all__ = ["nameless_callers", "parameter_rules"]
+
+_PLACE = re.compile(r"\$\{principal\.[^}]*\}?")
+_PLACES = frozenset({"${principal.subject}", "${principal.issuer}", "${principal.key}"})
+
+
+def parameter_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
+    """What is wrong with those of one backend."""
+    where = f"backends[{index}]"
+    for number, entry in enumerate(backend.inject_args):
+        if not entry.tool:
+            yield Problem(None, None, f"{where}.inject_args[{number}].tool", "no tool is named", "write the backend's own name of one")
+    counts = Counter(entry.tool for entry in backend.param_overrides)
+    for number, shown in enumerate(backend.param_overrides):
+        path = f"{where}.param_overrides[{number}]"
+        if not shown.tool:
+            yield Problem(None, None, f"{path}.tool", "no tool is named", "write the backend's own name of one")
+        elif counts[shown.tool] > 1:
+            yield Problem(None, None, f"{path}.tool", f"'{shown.tool}' has {counts[shown.tool]} entries", "put them into one")
+        yield from _names(path, shown)
+    for path, values in _tables(where, backend):
+        if any(set(_PLACE.findall(text)) - _PLACES for text in _texts(values)):
+            yield Problem(None, None, path, "this is nothing that is known of a caller", f"write one of {', '.join(sorted(_PLACES))}")
+
+
+def nameless_callers(config: Config) -> Iterator[Problem]:
+    """Arguments about callers that nobody knows; a program may have its own ways to know them."""
+    for index, backend in enumerate(config.backends if config.auth is None else ()):
+        for path, values in _tables(f"backends[{index}]", backend):
+            if any(map(_PLACE.search, _texts(values))):
+                yield Problem(None, None, path, "callers have no names without an [auth] table", "add one, or leave this argument out")
+
+
+def _tables(where: str, backend: BackendConfig) -> Iterator[tuple[str, object]]:
+    """What tools are given, with its place."""
+    yield f"{where}.default_args", backend.default_args
+    yield from ((f"{where}.inject_args[{number}].args", entry.args) for number, entry in enumerate(backend.inject_args))
+    yield from ((f"{where}.param_overrides[{number}].defaults", entry.defaults) for number, entry in enumerate(backend.param_overrides))
+
+
+def _names(path: str, shown: ParametersConfig) -> Iterator[Problem]:
+    """What contradicts itself in the rules for one tool."""
+    for old, new in shown.rename.items():
+        if not new:
+            yield Problem(None, None, f"{path}.rename.{old}", "a parameter needs a name", "write one, or put it into hide")
+        elif list(shown.rename.values()).count(new) > 1:
+            yield Problem(None, None, f"{path}.rename.{old}", f"two parameters are to be called '{new}'", "choose another name for one")
+        elif old in shown.hide:
+            yield Problem(None, None, f"{path}.rename.{old}", f"'{old}' is hidden and renamed", "do one of the two")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)

@@ -1,0 +1,175 @@
+"""Parameters of tools that are hidden, renamed and supplied, through the whole gateway (PAR-1, PAR-2, INJ-1, LIM-43, GMW-5)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+import trio.testing
+
+from sluicegate import Builder, Reply
+from sluicegate.config.load import parse
+from sluicegate.config.model import BackendConfig
+from sluicegate.protocol.calls import Call, Caller
+from sluicegate.protocol.messages import Request
+from sluicegate.protocol.principal import Principal
+from sluicegate.settings.parameters import ArgumentsConfig, ParametersConfig
+from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.script import RpcError
+
+Clock = trio.testing.MockClock
+SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}, "debug": {}, "limit": {"type": "integer"}}, "required": ["q", "limit"]}
+LOOKS = ParametersConfig("find", ("debug",), {"limit": 10, "debug": False}, {"q": "query"}, "Find", "Finds books.")
+RULES: dict[str, Any] = {"param_overrides": (LOOKS,)}
+
+
+def a_backend(*script: RpcError) -> ScriptedBackend:
+    return ScriptedBackend(*script, tools=[{"name": "find", "inputSchema": SCHEMA}, "other"])
+
+
+def arguments(backend: ScriptedBackend) -> list[Any]:
+    calls = [message for message in backend.received if isinstance(message, Request) and message.method == "tools/call"]
+    return [json.loads(bytes(call.params["arguments"])) for call in calls]
+
+
+def refused(reply: Reply) -> tuple[int, str]:
+    assert reply.fault is not None
+    return reply.fault.code, reply.fault.message
+
+
+async def test_clients_see_a_tool_under_its_rules_and_the_backend_its_own_parameters(autojump_clock: Clock) -> None:
+    backend = a_backend()
+    async with Builder("x").backend("b", backend.connector, **RULES).open() as gateway:
+        await gateway.ready()
+        shown, other = gateway.list_tools()
+        await gateway.call_tool("b_find", {"query": "trio", "limit": 3})
+        await gateway.call_tool("b_find")
+        await gateway.call_tool("b_other", {"q": 1})
+
+    properties = {"query": {"type": "string"}, "limit": {"type": "integer"}}
+    assert shown["inputSchema"] == {"type": "object", "properties": properties, "required": ["query"]}
+    assert (shown["title"], shown["description"], other["inputSchema"]) == ("Find", "Finds books.", {"type": "object"})
+    assert arguments(backend) == [{"q": "trio", "limit": 3, "debug": False}, {"limit": 10, "debug": False}, {"q": 1}]
+
+
+@pytest.mark.parametrize("name", ["debug", "DEBUG", "q", "Q"])
+async def test_what_is_hidden_or_has_another_name_cannot_be_given(name: str, autojump_clock: Clock) -> None:
+    """PAR-2: whatever case it is written in, since there are servers that take no notice of it."""
+    backend = a_backend()
+    async with Builder("x").backend("b", backend.connector, **RULES).open() as gateway:
+        await gateway.ready()
+        reply = await gateway.call_tool("b_find", {"query": "trio", name: 1})
+    assert (refused(reply), arguments(backend)) == ((-32602, f'this tool has no parameter "{name}"; leave it out'), [])
+
+
+async def test_what_is_said_nearer_to_a_tool_counts_more(autojump_clock: Clock) -> None:
+    """LIM-43: a rule of the tool beats what all tools are given, and what a client says beats both, unless it is overwritten."""
+    rules: dict[str, Any] = {
+        "default_args": {"limit": 1, "tenant": "all", "page": 1},
+        "inject_args": (
+            ArgumentsConfig("find", {"limit": 2, "page": 2}),
+            ArgumentsConfig("find", {"limit": 3}),
+            ArgumentsConfig("find", {"tenant": "acme"}, overwrite=True),
+        ),
+        "param_overrides": (ParametersConfig("find", defaults={"page": 4}),),
+    }
+    backend = a_backend()
+    async with Builder("x").backend("b", backend.connector, **rules).open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"q": "a", "page": 9, "Tenant": "other"})
+        await gateway.call_tool("b_find", {"q": "a"})
+        await gateway.call_tool("b_other")
+    assert arguments(backend) == [
+        {"q": "a", "page": 9, "limit": 3, "tenant": "acme"},
+        {"q": "a", "limit": 3, "tenant": "acme", "page": 4},
+        {"limit": 1, "tenant": "all", "page": 1},
+    ]
+
+
+async def test_a_tool_can_be_given_who_calls_and_nobody_without_a_name_may_call_it(autojump_clock: Clock) -> None:
+    """INJ-1. Whatever somebody is called, it stays within the text that it is put into."""
+    rules: dict[str, Any] = {"inject_args": (ArgumentsConfig("find", {"by": ["<${principal.subject}>"]}, overwrite=True),)}
+    backend = a_backend()
+    async with Builder("x").backend("b", backend.connector, **rules).open() as gateway:
+        await gateway.ready()
+        call = attrs.evolve(Call.tool("b_find", {"by": "me"}), caller=Caller("2025-11-25", {}, Principal('an"na\\', "https://i")))
+        await gateway.handler(call)
+        nobody = await gateway.call_tool("b_find", {"by": "me"})
+    assert arguments(backend) == [{"by": ['<an"na\\>']}]
+    assert nobody.fault is not None
+    assert (nobody.fault.reason, nobody.fault.code) == ("unknown_caller", -32602)
+
+
+@pytest.mark.parametrize("role", ["failover_for", "canary_of"])
+@pytest.mark.parametrize("own", [{}, {"default_args": {"own": True}}], ids=["the primary's rules", "its own"])
+async def test_who_stands_in_goes_by_its_own_rules_or_else_by_those_of_its_primary(
+    role: str, own: dict[str, Any], autojump_clock: Clock
+) -> None:
+    """GMW-5."""
+    primary, other = a_backend(*([RpcError(-32603)] * 9)), a_backend()
+    builder = Builder("x").backend("b", primary.connector, **RULES).backend("c", other.connector, **{role: "b"}, **own)
+    async with builder.open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"query": "trio"})
+    expected = {"query": "trio", "own": True} if own else {"q": "trio", "limit": 10, "debug": False}
+    assert arguments(other) == [expected]
+
+
+async def test_a_mirror_gets_what_its_source_gets(autojump_clock: Clock) -> None:
+    source, mirror = a_backend(), a_backend()
+    async with Builder("x").backend("b", source.connector, **RULES).backend("m", mirror.connector, mirror_of="b").open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"query": "trio"})
+        await gateway.call_tool("m_find", {"q": "its own"})
+    assert arguments(source) == [{"q": "trio", "limit": 10, "debug": False}]
+    assert arguments(mirror) == [*arguments(source), {"q": "its own"}]
+
+
+async def test_a_tool_that_cannot_be_shown_under_its_rules_is_left_out_and_told_of(autojump_clock: Clock) -> None:
+    rules = (ParametersConfig("find", ("limit",)), ParametersConfig("gone", ("a",)))
+    async with Builder("x").backend("b", a_backend().connector, param_overrides=rules).open() as gateway:
+        await gateway.ready()
+        assert [tool["name"] for tool in gateway.list_tools()] == ["b_other"]
+        assert {(remark.name, remark.what) for remark in gateway.catalogue.remarks if remark.is_mistake} == {
+            ("find", "a tool cannot be shown under its rules, and is left out: 'limit' is required and hidden, and nothing supplies it"),
+            ("gone", "there are rules for a tool that is not listed"),
+        }
+
+
+async def test_rules_change_without_another_connection(autojump_clock: Clock) -> None:
+    backend = a_backend()
+    async with Builder("x").backend("b", backend.connector, **RULES).open() as gateway:
+        await gateway.ready()
+        (config,) = gateway.config.backends
+        other = (attrs.evolve(LOOKS, rename={"q": "text"}),)
+        await gateway.apply([attrs.evolve(config, param_overrides=other)])
+        await gateway.call_tool("b_find", {"text": "trio"})
+    opened = [message for message in backend.received if isinstance(message, Request) and message.method == "initialize"]
+    assert (arguments(backend), len(opened)) == ([{"q": "trio", "limit": 10, "debug": False}], 1)
+
+
+HEAD = '[proxy]\nname = "p"\n[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
+
+
+def test_a_file_has_the_tables_of_the_reference() -> None:
+    """CFG-72, CFG-73, CFG-74."""
+    text = """
+default_args = { tenant = "acme", flags = [1, 2.5, true, { deep = "x" }] }
+inject_args = [{ tool = "find", args = { by = "${principal.subject}" }, overwrite = true }]
+[[backends.param_overrides]]
+tool = "find"
+hide = ["debug"]
+defaults = { limit = 10 }
+rename = { q = "query" }
+[auth]
+type = "bearer"
+tokens = ["0123456789abcdef0123"]
+"""
+    (backend,) = parse(HEAD + text).config.backends
+    assert isinstance(backend, BackendConfig)
+    assert backend.default_args == {"tenant": "acme", "flags": [1, 2.5, True, {"deep": "x"}]}
+    assert backend.inject_args == (ArgumentsConfig("find", {"by": "${principal.subject}"}, overwrite=True),)
+    assert backend.param_overrides == (ParametersConfig("find", ("debug",), {"limit": 10}, {"q": "query"}),)
+    assert "acme" not in repr(backend)
