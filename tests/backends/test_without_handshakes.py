@@ -334,3 +334,13 @@ async def test_arguments_that_a_tool_wants_repeated_are(arguments: dict[str, obj
     outer.know(Offer(Hello(NEW, {}, {}), {kind: (tool,) if kind is TOOLS else () for kind in KINDS}))
     await outer.request(call(arguments=arguments))
     assert session.calls[0].repeated == expected
+
+
+async def test_a_url_gets_the_id_that_earlier_revisions_demand() -> None:
+    url = {"method": "elicitation/create", "params": {"mode": "url", "url": "https://x.example", "message": "m"}}
+    first, second = ({"resultType": "input_required", "inputRequests": {"a": url, "b": url}, "requestState": state} for state in "xy")
+    _session, outer = introduced(first, second, DONE)
+    person = Person(accepting)
+    await outer.request(call(person=person))
+    ids = [bytes(question.params["elicitationId"]) for question in person.asked]
+    assert len(set(ids)) == len(ids) == 4

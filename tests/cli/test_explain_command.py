@@ -57,7 +57,7 @@ def test_what_is_like_nothing_is_told_where_the_list_is(sluicegate: Command) -> 
 def test_a_number_of_json_rpc_lists_those_that_have_it(sluicegate: Command) -> None:
     code, out, _ = sluicegate("explain", "-32013")
 
-    assert (code, [line.split()[1] for line in out.splitlines()]) == (0, ["overloaded", "queue_full", "queue_timeout"])
+    assert (code, [line.split()[1] for line in out.splitlines()]) == (0, ["overloaded", "queue_full", "queue_timeout", "no_place_to_wait"])
     assert [one["code"] for one in json.loads(sluicegate("explain", "--json", "-32010")[1])] == ["SG-401"]
     assert "there is no code '-32099'" in sluicegate("explain", "-32099")[2]
     assert "there is no code '--jsn'" in sluicegate("explain", "--jsn")[2]

@@ -220,3 +220,22 @@ async def test_what_a_client_declares_beyond_the_protocol_makes_it_no_client_of_
         for client in here.clients:
             await tools(client)
         assert [can for can, _ in backend.people] == [{}, {"sampling": {"x": [1]}}]
+
+
+@fronts
+@backs
+async def test_that_a_url_is_done_with_reaches_the_client_of_the_session_and_no_other(
+    front: str, back: Transport, autojump_clock: Clock
+) -> None:
+    backend = PersonalBackend(name="b")
+    done = b'{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"%b"}}'
+    async with crowd(front, back, backend, [EVERYTHING] * 2) as here, trio.open_nursery() as nursery:
+        await listening(here, nursery)
+        for client in here.clients:
+            await called(client)
+        shared, first, _second = backend.sessions
+        shared.receive(done % b"nobody's")
+        first.receive(done % b"one's")
+        said = [await heard(client) for client in here.clients]
+        assert [[message["params"] for message in messages] for messages in said] == [[{"elicitationId": "one's"}], []]
+        nursery.cancel_scope.cancel()

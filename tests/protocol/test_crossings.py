@@ -21,6 +21,7 @@ def test_only_between_two_with_a_handshake_it_matters_whose_the_session_is(legac
     assert between(legacy, legacy, per_client=False) is Between.ONE_SESSION
     for per_client in (True, False):
         assert between(modern, legacy, per_client=per_client) is Between.LONE_CLIENT
+        assert (between(modern, legacy, per_client=per_client, parks=True) is Between.PARKED) is per_client
         assert between(legacy, modern, per_client=per_client) is Between.LONE_BACKEND
         assert between(modern, modern, per_client=per_client) is Between.ALONE
 

@@ -102,9 +102,11 @@ class Desk:
         self.questions.incoming.cancel(key)
 
     def notified(self, note: Notification, asked: Requests[Waiting], way: int) -> None:
-        """A log line may be about a call; nothing else is. If it is about none, it goes to the one client that there is, or is not for clients."""
-        if note.method == "notifications/message":
-            one = self.questions.clientele.back
+        """A log line may be about a call; nothing else is. What is about none goes to the one client that there is, or is not for clients."""
+        one = self.questions.clientele.back
+        if note.method == "notifications/elicitation/complete":  # about what was opened in a browser, maybe after its call
+            one.note(encode_notification(note.method, note.params))
+        elif note.method == "notifications/message":
             if one is not SILENT and _is_about_none(note, asked, way):
                 one.note(encode_notification(note.method, note.params))
             else:

@@ -24,7 +24,9 @@ def cells(config: Config) -> list[dict[str, Any]]:
         if backend.enabled
         for revision in _revisions(backend)
         for client in (NEWEST, MODERN[-1])
-        for part, crossing in crossings(client, revision, per_client=backend.sessions == "per_client").items()
+        for part, crossing in crossings(
+            client, revision, per_client=backend.sessions == "per_client", parks=config.security.max_parked_calls > 0
+        ).items()
     ]
 
 

@@ -114,6 +114,8 @@ class Trail:
     """A person was asked: no retry, hedge or failover from here on."""
     bound_to: str = ""
     """The one backend that may get it, because it carries what that one has said; empty where it carries nothing."""
+    rounds: int = 0
+    """Of questions that its client has answered before, each with a request of its own."""
     ends_at: float = float("inf")
     """The deadline of the whole call, on Trio's clock."""
     allowed: float = float("inf")

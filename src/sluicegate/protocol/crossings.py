@@ -20,14 +20,22 @@ class Between(enum.Enum):
     OWN_SESSIONS = "both have a handshake, and each client a session of its own with the backend"
     ONE_SESSION = "both have a handshake, and all clients share one session with the backend"
     LONE_CLIENT = "the client has no handshake, the backend has one"
+    PARKED = "the client has no handshake, the backend has one, and a session for each call that may be asked something"
     LONE_BACKEND = "the client has a handshake, the backend has none"
     ALONE = "neither has a handshake"
 
 
-def between(client: str, backend: str, *, per_client: bool) -> Between:
-    """The case of a client and a backend of these revisions; ``per_client``: whether the backend has a session with each client that opens one."""
+def between(client: str, backend: str, *, per_client: bool, parks: bool = False) -> Between:
+    """The case of a client and a backend of these revisions.
+
+    Args:
+        client: its revision.
+        backend: its revision.
+        per_client: whether the backend has a session with each client that opens one.
+        parks: whether calls of clients that open none may be parked.
+    """
     if client in MODERN:
-        return Between.ALONE if backend in MODERN else Between.LONE_CLIENT
+        return Between.ALONE if backend in MODERN else Between.PARKED if per_client and parks else Between.LONE_CLIENT
     if backend in MODERN:
         return Between.LONE_BACKEND
     return Between.OWN_SESSIONS if per_client else Between.ONE_SESSION
@@ -67,7 +75,7 @@ _RESULTS = {
 _NAMED = Crossing(Way.TRANSLATED, "names and URIs get the backend's namespace, where it has one")
 _OFFERED = dict.fromkeys(Between, _NAMED) | {case: attrs.evolve(one, why=f"{one.why}; {_NAMED.why}") for case, one in _RESULTS.items()}
 
-CROSSINGS: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
+_TABLE: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
     {
         Part.TOOLS: _OFFERED,
         Part.RESOURCES: _OFFERED,
@@ -111,11 +119,20 @@ CROSSINGS: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
         ),
     }
 )
+CROSSINGS: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
+    {part: {**cases, Between.PARKED: cases[Between.LONE_CLIENT]} for part, cases in _TABLE.items()}
+    | {
+        Part.QUESTIONS: {
+            **_TABLE[Part.QUESTIONS],
+            Between.PARKED: Crossing(Way.TRANSLATED, "a question is the client's answer, and the call waits until it comes back"),
+        }
+    }
+)
 """Every part in every case."""
 
 
-def crossings(client: str, backend: str, *, per_client: bool) -> dict[str, Crossing]:
+def crossings(client: str, backend: str, *, per_client: bool, parks: bool = False) -> dict[str, Crossing]:
     """All of it for a client and a backend of these revisions, by name: parts of the protocol, then the extensions."""
-    case = between(client, backend, per_client=per_client)
+    case = between(client, backend, per_client=per_client, parks=parks)
     parts = {part.value: cases[case] for part, cases in CROSSINGS.items()}
     return parts | {name: Crossing(one.way if one.crosses(client, backend) else Way.REFUSED, one.why) for name, one in EXTENSIONS.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 
 import attrs
@@ -61,6 +62,13 @@ class _Round:
             self.over.set()
 
 
+def _with_id(params: Params, result: Raw, name: str) -> Params:
+    """What earlier revisions demand of a URL that is to be opened, and this one does not give: an id of its own (P-104)."""
+    if read_text(params, "mode") != "url" or "elicitationId" in params:
+        return params
+    return params | {"elicitationId": Raw(encode(hashlib.sha256(name.encode() + b"\0" + bytes(result)).hexdigest()[:32]))}
+
+
 async def answers_to(result: Raw, call: Call, backend: str) -> Params | Reply:
     """Ask the call's client all that the backend wants to know: what is to be added to the call, or why it ends here."""
     members = decode_object(result)
@@ -78,7 +86,7 @@ async def answers_to(result: Raw, call: Call, backend: str) -> Params | Reply:
             params = {} if isinstance(request, Malformed) else decode_object(request.get("params", EMPTY))
             if method is None or isinstance(params, Malformed):
                 return Reply.failed(faults.unreadable(backend, Why("one of its questions has no method")))
-            question = Question(method, params, partial(asked.take, name))
+            question = Question(method, _with_id(params, result, name), partial(asked.take, name))
             asked.open += 1
             fault = call.back.ask(question)
             if fault is not None:

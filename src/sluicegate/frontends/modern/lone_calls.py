@@ -25,6 +25,7 @@ from .parked_call import ParkedCall, ParkedWay
 from .parking import Comeback, LoneOutlet
 from .stamp import Stamp
 from .states import Kind, RequestState
+from .url_elicitation import once_more
 
 __all__ = ["Leave", "LoneCalls"]
 
@@ -89,6 +90,8 @@ class LoneCalls:
         if state.kind is Kind.PARKED:
             occupant = self.endpoint.parking.find(state.about)
             return faults.stale_state() if occupant is None else Comeback(occupant, state.number, call.params)
+        if state.kind is Kind.AGAIN:
+            return once_more(call, state)
         call.params = call.params | {STATE: Raw(encode(state.inner))}
         call.trail = Trail(asked=True, mirrored=True, bound_to=state.about)
         return call

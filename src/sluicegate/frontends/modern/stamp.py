@@ -26,6 +26,7 @@ from ...protocol.offers import KINDS
 from ...protocol.why import Why
 from .inputs import STATE
 from .states import LARGEST_STATE, Kind, RequestState, RequestStates
+from .url_elicitation import questions_of
 
 __all__ = ["Stamp", "modern_fault", "status_of"]
 
@@ -74,7 +75,7 @@ class Stamp:
     def on(self, call: Call, reply: Reply) -> Reply:
         """The reply to that call as its client may have it."""
         if reply.fault is not None:
-            return Reply.failed(modern_fault(reply.fault, call))
+            return self._on_fault(call, reply.fault)
         result = bytes(reply.result)
         cached = call.method in _CACHED
         first = result.find(b'"')  # of its first member; there may be blanks around, and nothing else
@@ -82,6 +83,13 @@ class Stamp:
             return self._with_care(call, reply.result, cached=cached)
         # the beginning of a result of which it is certain that it holds none of these
         return Reply(Raw((self._opening_with_hints if cached else self._opening) + result[first:]))
+
+    def _on_fault(self, call: Call, fault: Fault) -> Reply:
+        if fault.raw is not None and fault.code == URL_ELICITATION_REQUIRED:
+            asked = questions_of(fault, call, self.states)
+            if asked is not None:
+                return Reply(asked)
+        return Reply.failed(modern_fault(fault, call))
 
     def _with_care(self, call: Call, result: Raw, *, cached: bool) -> Reply:
         members = decode_object(result)
