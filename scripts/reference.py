@@ -26,6 +26,7 @@ from sluicegate.config.model import (
     ListenTlsConfig,
     MetricsConfig,
     ObservabilityConfig,
+    PerformanceConfig,
     ProxyConfig,
     SecurityConfig,
 )
@@ -61,6 +62,7 @@ GENERATED: Mapping[str, type[Any]] = {
     "[proxy.listen]": ListenConfig,
     "[security]": SecurityConfig,
     "[observability]": ObservabilityConfig,
+    "[performance]": PerformanceConfig,
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
     "[backends.timeout]": TimeoutSettings,

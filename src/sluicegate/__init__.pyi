@@ -28,6 +28,8 @@ from .policies.breaker import Breaker as Breaker
 from .policies.breaker import BreakerState as BreakerState
 from .policies.budget import Budget as Budget
 from .policies.budget import Budgeted as Budgeted
+from .policies.cache import Cache as Cache
+from .policies.coalesce import Coalesce as Coalesce
 from .policies.compose import chain as chain
 from .policies.compose import stack as stack
 from .policies.concurrency import Concurrency as Concurrency
@@ -74,4 +76,5 @@ from .routing.failover import Candidate as Candidate
 from .routing.failover import Failover as Failover
 from .routing.split import Canary as Canary
 from .routing.split import Split as Split
+from .settings.keeping import CacheSettings as CacheSettings
 from .sources import Sources as Sources

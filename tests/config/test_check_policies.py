@@ -14,6 +14,7 @@ from sluicegate.config.model import BackendConfig, Config, ProxyConfig, TimeoutS
 from sluicegate.policies import settings
 from sluicegate.policies.settings import (
     BreakerSettings,
+    CacheSettings,
     ConcurrencySettings,
     HedgeSettings,
     OutlierSettings,
@@ -62,6 +63,13 @@ WRONG = [
     ("rate_limit", "period_seconds", (0, -1), "rate_limit.period_seconds must be > 0"),  # CFG-51
     ("rate_limit", "burst", (0, -1), "must be > 0"),
     ("rate_limit", "max_wait_seconds", (-1,), "must be >= 0"),
+    ("cache", "resource_ttl_seconds", (-1,), "must be >= 0"),  # CFG-66
+    ("cache", "tool_ttl_seconds", (-1,), "must be >= 0"),  # CFG-67
+    ("cache", "prompt_ttl_seconds", (-1,), "must be >= 0"),
+    ("cache", "max_entries", (0, 100_001), "must be 1-100000"),  # CFG-68
+    ("cache", "max_bytes", (0,), "must be > 0"),
+    ("cache", "stale_while_revalidate_seconds", (-1,), "must be >= 0"),
+    ("cache", "stale_if_error_seconds", (-1,), "must be >= 0"),
     ("concurrency", "max_queue", (-1,), "must be >= 0"),
     ("concurrency", "queue_timeout_seconds", (0, -1), "must be > 0"),
     ("retry", "max_retries", (-1,), "must be >= 0"),  # CFG-53
@@ -156,7 +164,7 @@ def test_every_number_of_every_table_has_a_range() -> None:
     ruled, numbers = set(), set()
     for table, kind in settings.TABLES.items():
         for field in attrs.fields(kind):
-            if field.name not in {"only", "reconnect", "by_calls", "count_tool_errors"}:
+            if field.name not in {"only", "reconnect", "by_calls", "count_tool_errors", "tools", "except_tools", "clear_on_writes"}:
                 numbers.add((table, field.name))
             if isinstance(field.validator, Range):
                 ruled.add((table, field.name))
@@ -236,6 +244,9 @@ IDLE = [
         "a whole call may take, 2 s",
     ),
     ({"retry": RetrySettings(max_backoff_ms=6000), "timeout": TimeoutSettings(5)}, "retry.max_backoff_ms", "a whole call may take, 5 s"),
+    ({"cache": CacheSettings(max_entries=3)}, "cache", "no time is given"),
+    ({"cache": CacheSettings(resource_ttl_seconds=3, tools=("x",))}, "cache.tools", "without tool_ttl_seconds"),
+    ({"cache": CacheSettings(resource_ttl_seconds=3, except_tools=("x",))}, "cache.except_tools", "without tool_ttl_seconds"),
     ({"hedging": HedgeSettings(max_hedges=0)}, "hedging.max_hedges", "no copy is sent"),
     ({"hedging": HedgeSettings(3000), "timeout": TimeoutSettings(3)}, "hedging.delay_ms", "an attempt ends after 3 s"),
     ({"hedging": HedgeSettings(3000), "timeout": TimeoutSettings(9, 2)}, "hedging.delay_ms", "an attempt ends after 2 s"),

@@ -15,13 +15,11 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
-    (HEAD + BACKEND + "[backends.cache]\ntool_ttl_seconds = 3\n", "backends[0].cache", 7),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
     (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
-    (HEAD + BACKEND + "[performance]\ncoalesce_requests = true\n", "performance", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
     (HEAD + BACKEND + "[[composite_tools]]\nname = 'x'\ndescription = 'd'\ntools = ['t']\n", "composite_tools", 7),
 ]
@@ -41,11 +39,9 @@ def test_a_plan_is_named_with_its_line_and_refuses_to_run(text: str, path: str, 
     "text",
     [
         HEAD + "hot_reload = false\ntool_exposure = 'direct'\n" + BACKEND + "hide_destructive = false\nparam_overrides = []\n",
-        HEAD + BACKEND + "[performance]\ncoalesce_requests = false\n[observability.tracing]\nendpoint = 'x'\n",
-        HEAD + BACKEND + "[performance]\n[observability]\naudit = false\ntracing = {}\n[cache]\n",
+        HEAD + BACKEND + "[observability.tracing]\nendpoint = 'x'\n",
+        HEAD + BACKEND + "[observability]\naudit = false\ntracing = {}\n[cache]\n",
         HEAD + BACKEND + "[cache]\nbackend = 'memory'\nprefix = 'x:'\nurl = 'x'\n",
-        HEAD + BACKEND + "[backends.cache]\n",
-        HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0\ntool_ttl_seconds = 0\nmax_entries = 500\n",
         HEAD + BACKEND + "default_args = {}\ninject_args = [{ tool = 't', args = {}, overwrite = true }]\nforward_auth = false\n",
         HEAD + BACKEND + "[[backends.param_overrides]]\ntool = 't'\nhide = []\ndefaults = {}\nrename = {}\n",
         HEAD + "tool_discovery = false\n" + BACKEND + "read_only_only = false\nhide_destructive = false\n",
@@ -60,15 +56,6 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
     ("text", "error"),
     [
         (HEAD + "hot_reload = 'yes'\n" + BACKEND, "f:3: proxy.hot_reload: the value has the wrong type; write true or false"),
-        (
-            HEAD + BACKEND + "cache = { max_entris = 3 }\n",
-            "f:7: backends[0].cache.max_entris: unknown key 'max_entris'; did you mean 'max_entries'?",
-        ),
-        (HEAD + BACKEND + "cache = 3\n", "f:7: backends[0].cache: the value is no table"),
-        (
-            HEAD + BACKEND + "cache = { max_entries = true }\n",
-            "f:7: backends[0].cache.max_entries: the value has the wrong type; write a whole number",
-        ),
         (
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
             'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
@@ -88,7 +75,6 @@ def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> 
     ("text", "plan"),
     [
         (HEAD + BACKEND + "[cache]\nbackend = 'sqlite'\nurl = 'x'\n", "cache"),
-        (HEAD + BACKEND + "[backends.cache]\nresource_ttl_seconds = 0.5\n", "backends[0].cache"),
     ],
 )
 def test_a_key_that_says_something_asks_for_it(text: str, plan: str) -> None:

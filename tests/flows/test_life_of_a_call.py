@@ -12,7 +12,7 @@ import trio.testing
 from sluicegate import Builder, Call, Failover, Handler, Mirror, Reply, open_gateway
 from sluicegate.backends.backend import Backend
 from sluicegate.config.model import Config, TimeoutSettings
-from sluicegate.gateway.pipeline import describe
+from sluicegate.gateway.described import describe
 from sluicegate.observe.access import AccessLog
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline

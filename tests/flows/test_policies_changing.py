@@ -12,8 +12,8 @@ import trio.testing
 
 from sluicegate import BackendFailed, Builder
 from sluicegate.config.model import BackendConfig, TimeoutSettings
+from sluicegate.gateway.described import describe
 from sluicegate.gateway.opening import Gateway
-from sluicegate.gateway.pipeline import describe
 from sluicegate.policies.breaker import BreakerState
 from sluicegate.policies.settings import (
     BreakerSettings,

@@ -17,7 +17,7 @@ from sluicegate.backends.backend import Backend
 from sluicegate.cli.main import main as sluicegate
 from sluicegate.config.load import load
 from sluicegate.config.model import Config
-from sluicegate.gateway.pipeline import describe
+from sluicegate.gateway.described import describe
 from sluicegate.policies.compose import chain
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.routing.split import Split

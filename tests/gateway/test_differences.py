@@ -31,6 +31,7 @@ OTHERWISE: dict[str, Any] = {
     "sessions": "per_client",
     "revision": "2026-07-28",
     "fidelity": "strict",
+    "coalesce_requests": True,
     "connect_timeout_seconds": 3.0,
     "max_sessions": 3,
     "session_idle_seconds": 3.0,

@@ -19,7 +19,7 @@ from tests.kit.asgi import AsgiTransport
 import sluicegate
 from sluicegate import Builder, Call, Clientele, Fault, Gateway, Outside, Question, Reply, open_gateway
 from sluicegate.backends import backend as backend_file
-from sluicegate.backends.backend import BackendStatistics
+from sluicegate.backends.backend_statistics import BackendStatistics
 from sluicegate.cli.live import counted
 from sluicegate.config.model import AccessLogConfig, MetricsConfig, ObservabilityConfig, SecurityConfig
 from sluicegate.frontends.session_statistics import SessionStatistics
@@ -78,10 +78,17 @@ SINCE = {
     "backend_stderr_lines": "counter backend",
     "backend_stderr_lines_left_out": "counter backend",
     "backend_unusable_messages": "counter backend",
+    "cache_bytes": "gauge backend",
+    "cache_entries": "gauge backend",
+    "cache_hits": "counter backend",
+    "cache_misses": "counter backend",
+    "cache_stale": "counter backend",
     "connections_accepted": "counter",
     "connections_made_room": "counter",
     "parked_calls": "gauge",
     "parked_calls_refused": "counter",
+    "flights": "gauge backend",
+    "requests_coalesced": "counter backend",
     "results_refused": "counter backend",
     "session_ticket_keys": "gauge",
     "session_tickets_ended": "counter",
@@ -107,6 +114,8 @@ async def whole() -> AsyncGenerator[Gateway, None]:
         concurrency={"max_concurrent": 3},
         health={},
         result_size={"max_bytes": 1000},
+        cache={"tool_ttl_seconds": 60},
+        coalesce_requests=True,
         sessions="per_client",
     )
     builder.backend("m", copied.connector, mirror_of="a")
@@ -165,7 +174,7 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
     async with whole() as gateway:
         told = gateway.statistics()
         await gateway.call_tool("a_echo")
-    policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "concurrency", "result_size"]
+    policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "cache", "coalesce", "concurrency", "result_size"]
     assert {part: list(rows) for part, rows in told.items()} == (
         {
             "requests": [""],
@@ -228,6 +237,8 @@ async def test_one_field_more_of_a_part_is_everywhere_at_once(autojump_clock: ob
         "budget",
         "hedge",
         "rate",
+        "cache",
+        "coalesce",
         "concurrency",
         "result_size",
     ]

@@ -9,41 +9,22 @@ import attrs
 import trio
 
 from ..protocol import faults
+from ..protocol.abilities import NONE
 from ..protocol.blot import shown
-from ..protocol.calls import READS, Call, Hop, Reply
+from ..protocol.calls import READS, Call, Caller, Hop, Reply
+from ..protocol.changes import Changes
+from ..protocol.eras import MODERN
 from ..protocol.offers import Offer
 from ..telling.loggers import get_logger
-from ..telling.statistics import counter, gauge, snapshot, state
+from ..telling.statistics import snapshot
+from .backend_statistics import BackendStatistics
 from .client_links import ClientLinks
 from .health import Health
 from .link import Link, Phase, State
 
-__all__ = ["Backend", "BackendStatistics"]
+__all__ = ["Backend"]
 
 log = get_logger("sluicegate.backend")
-
-
-@attrs.frozen
-class BackendStatistics:
-    """How a `Backend` is, and what it has counted since it was configured."""
-
-    is_up: bool = attrs.field(metadata=gauge("backend_up", "Whether a request could be sent to it now."))
-    phase: Phase = attrs.field(metadata=state("backend_phase", "1 for how far the last attempt to reach it came.", "phase"))
-    state: State = attrs.field(metadata=state("backend_state", "1 for the state that it is in, 0 for the others."))
-    restarts: int = attrs.field(metadata=counter("backend_restarts", "Times it was started again."))
-    is_healthy: bool | None = attrs.field(metadata=gauge("backend_healthy", "Whether it answers when it is asked how it is."))
-    in_flight: int = attrs.field(metadata=gauge("backend_requests_in_flight", "Attempts that it is at."))
-    open_questions: int = attrs.field(metadata=gauge("backend_questions_open", "What it has asked clients, and has no answer to."))
-    unread: int | None = attrs.field(metadata=gauge("backend_messages_unread", "Messages for it that wait until it reads."))
-    unread_bytes: int | None = attrs.field(metadata=gauge("backend_bytes_unread", "Bytes of messages for it that wait until it reads."))
-    requests: int = attrs.field(
-        metadata=counter("backend_requests_answered", "Requests of its that no client saw: pings, and questions about no call.")
-    )
-    garbage: int = attrs.field(metadata=counter("backend_unusable_messages", "What it has sent that was no message, or no answer."))
-    stderr_lines: int = attrs.field(metadata=counter("backend_stderr_lines", "Lines that it has written to its stderr."))
-    stderr_left_out: int = attrs.field(
-        metadata=counter("backend_stderr_lines_left_out", "Lines of its stderr that were too many for the log.")
-    )
 
 
 @attrs.define(eq=False)
@@ -157,6 +138,35 @@ class Backend:
         if method == "tools/call":
             return any(local in offer.harmless_tools for offer in self._offers())
         return method in READS
+
+    def is_read_only(self, tool: str) -> bool:
+        """Whether a tool changes nothing, as far as the backend says."""
+        return any(tool in offer.read_only_tools for offer in self._offers())
+
+    def audience(self, caller: Caller) -> str | None:
+        """Whoever has the same would be answered the same, as far as it depends on the session and the client; None where nobody has."""
+        if self.clients is not None and self.clients.serves(caller):
+            assert caller.home is not None
+            return self.clients.life_of(caller.home)
+        if not self._is_modern:
+            return ""
+        return f"{caller.era in MODERN} {caller.abilities}"  # which it hears with each request
+
+    def may_share(self, caller: Caller) -> bool:
+        """Whether a call of his can be run for others, too: on the session that all share, and with no question to its client."""
+        if self.clients is not None and self.clients.serves(caller):
+            return False
+        return caller.abilities == NONE or not self._is_modern
+
+    @property
+    def _is_modern(self) -> bool:
+        offer = self.link.offer
+        return offer is not None and offer.hello.version in MODERN
+
+    @property
+    def changes(self) -> Changes:
+        """What holds no more of what it has answered."""
+        return self.link.changes
 
     def offer_to(self, abilities: str) -> Offer | None:
         """What it offers to clients that can be asked this, see `Caller.abilities`."""

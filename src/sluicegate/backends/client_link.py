@@ -35,6 +35,8 @@ class ClientLink:
     """Nothing of it runs any more."""
     after: ClientLink | None = None
     """The one whose place it gets: it begins when that one has ended."""
+    number: int = attrs.field(default=0, init=False)
+    """Of the links of its backend that were ever opened."""
     is_promised: bool = attrs.field(default=False, init=False)
     """Its place is another's already."""
     is_leaving: bool = attrs.field(default=False, init=False)

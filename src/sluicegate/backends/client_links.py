@@ -134,6 +134,7 @@ class ClientLinks:
             room.leave()
         link.link.on_change, link.link.on_lists = lambda _change: self._learn(link), lambda: self._learn(link)
         self.opened += 1
+        link.number = self.opened
         self._all[link] = None
         self._of[home] = link
         return link
@@ -144,6 +145,11 @@ class ClientLinks:
 
     def _ended(self, link: ClientLink) -> None:
         self._all.pop(link, None)
+
+    def life_of(self, home: Household) -> str | None:
+        """Which life of which link a client's calls are part of now; None where he has none that takes calls."""
+        link = self._of.get(home)
+        return None if link is None or not link.link.serves else f"{link.number}.{link.link.opened}"
 
     # -- how many there are
 

@@ -11,6 +11,7 @@ import trio
 from ..channel.outbox import Outbox
 from ..protocol import faults
 from ..protocol.blot import Blot, shown, unblotted
+from ..protocol.changes import Changes
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.duplex import Duplex
 from ..protocol.messages import Params
@@ -89,6 +90,8 @@ class Link:
     """What callers may know of that."""
     phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
     restarts: int = attrs.field(default=0, init=False)
+    opened: int = attrs.field(default=0, init=False)
+    """How often calls were let in."""
     lives: int = attrs.field(default=0, init=False)
     """How often it was lost, or could not be opened."""
     offer: Offer | None = attrs.field(default=None, init=False)
@@ -96,6 +99,8 @@ class Link:
     session: BackendSession | None = attrs.field(default=None, init=False)
     tally: Tally = attrs.field(factory=Tally, init=False)
     """What its sessions were sent that nobody had asked for."""
+    changes: Changes = attrs.field(factory=Changes, init=False)
+    """What holds no more of what was answered on it."""
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
     news: trio.Event | None = attrs.field(default=None, init=False)
@@ -163,6 +168,13 @@ class Link:
 
     # -- the supervisor's side
 
+    def begin(self, session: BackendSession) -> None:
+        """Calls go here from now on, to somebody who may know nothing of what was before; a client's own link says nothing about others."""
+        self.session = session
+        self.opened += 1
+        if not self.client and self.opened > 1:
+            self.changes.add()
+
     def enter(self, state: State, cause: Why) -> None:
         """Change the state and tell who listens."""
         cause = Why(cause.public, shown(cause.operator, self.blot))
@@ -179,7 +191,7 @@ class Link:
 
     def notification(self, method: str, params: Params) -> None:
         """What the backend says of its own accord (implements `Inbox`); a changed list is read again by the supervisor."""
-        del params
+        self.changes.heard(method, params)
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale

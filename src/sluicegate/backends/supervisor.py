@@ -176,7 +176,7 @@ class Supervisor:
 
     def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
         link = self.link
-        link.session = session
+        link.begin(session)
         self._offers(session, offer)
         if link.health is not None:
             link.health.begin(link.tick, living.cancel)

@@ -117,6 +117,8 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     """Names that clients see instead of its own."""
     progress: Literal["auto", "off"] = "auto"
     """Whether its progress and log lines reach callers; without any its answers over HTTP are plain JSON, which has no limit to its size."""
+    coalesce_requests: bool | None = attrs.field(default=None, metadata={"example": True})
+    """Whether requests that are the same, come at the same time and do no harm share one answer; as [performance] says unless given."""
     fidelity: Literal["mended", "strict"] = "mended"
     """Whether its lists are offered as clients can read them, or as they came."""
     restart: RestartSettings = attrs.field(factory=RestartSettings)

@@ -17,6 +17,7 @@ from .model import (
     ListenTlsConfig,
     MetricsConfig,
     ObservabilityConfig,
+    PerformanceConfig,
     ProxyConfig,
     SecurityConfig,
 )
@@ -38,6 +39,7 @@ _TABLES: dict[str, type[Any]] = {
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
     "[observability]": ObservabilityConfig,
+    "[performance]": PerformanceConfig,
     "[[backends]]": BackendConfig,
     "the top of the file, before any table": Config,
 }

@@ -33,6 +33,7 @@ __all__ = [
     "Loaded",
     "MetricsConfig",
     "ObservabilityConfig",
+    "PerformanceConfig",
     "ProxyConfig",
     "RestartSettings",
     "SecurityConfig",
@@ -133,6 +134,14 @@ class ObservabilityConfig:
 
 
 @attrs.frozen
+class PerformanceConfig:
+    """What holds for all backends that say nothing else."""
+
+    coalesce_requests: bool = False
+    """Whether requests that are the same, come at the same time and do no harm share one answer."""
+
+
+@attrs.frozen
 class Config:
     """Everything that one gateway is told."""
 
@@ -143,6 +152,7 @@ class Config:
     """Who may call; whoever can connect unless given."""
     security: SecurityConfig = attrs.field(factory=SecurityConfig)
     observability: ObservabilityConfig = attrs.field(factory=ObservabilityConfig)
+    performance: PerformanceConfig = attrs.field(factory=PerformanceConfig)
     source: Path | None = None
     """The file it came from; never written back."""
     planned: tuple[Problem, ...] = ()

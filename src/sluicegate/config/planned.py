@@ -37,12 +37,10 @@ AUTH: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 _BACKEND: Mapping[str, Kind] = {
-    "cache": {"resource_ttl_seconds": "number", "tool_ttl_seconds": "number", "max_entries": "integer"},
     "forward_auth": "flag",
 }
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
-        "performance": {"coalesce_requests": "flag"},
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
         "composite_tools": [{"name!": "text", "description!": "text", "tools!": ["text"], "strategy": ("parallel",)}],
     },
@@ -64,12 +62,11 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "table": (dict, "a table"),
 }
-_OFF: Mapping[str, object] = {"tool_exposure": "direct", "backend": "memory", "resource_ttl_seconds": 0, "tool_ttl_seconds": 0}
+_OFF: Mapping[str, object] = {"tool_exposure": "direct", "backend": "memory"}
 """Values of the seed that mean what the gateway does anyway."""
 _SWITCHES: Mapping[str, frozenset[str]] = {
-    "performance": frozenset({"coalesce_requests"}),
     "tracing": frozenset({"enabled"}),
-    "cache": frozenset({"backend", "resource_ttl_seconds", "tool_ttl_seconds"}),
+    "cache": frozenset({"backend"}),
 }
 """By table, the keys that turn it on; the others only say how."""
 

@@ -32,6 +32,7 @@ def features(backend: BackendConfig, left: int = 100) -> tuple[str, ...]:
         "hedging": backend.hedging is not None,
         "concurrency-limit": backend.concurrency is not None,
         "outlier-detection": backend.outlier_detection is not None,
+        "cache": backend.cache is not None,
         "health": backend.health is not None,
         "filter": any(getattr(backend, f"{verb}_{kind}") for verb in ("expose", "hide") for kind in ("tools", "resources", "prompts")),
         "alias": bool(backend.aliases),
@@ -59,6 +60,8 @@ def _lines(config: Config, warnings: tuple[str, ...], environ: Mapping[str, str]
         present = ", ".join(features(backend, 100 - taken[backend.name]))
         yield f"    - {backend.name} ({backend.transport})" + (f" [{present}]" if present else "")
     yield f"  Auth:     {_auth(config)}"
+    if config.performance.coalesce_requests:
+        yield "  Request coalescing: enabled"
     if config.observability.metrics.enabled:
         yield "  Metrics:  enabled"
     if environ is not None:

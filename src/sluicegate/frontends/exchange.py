@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -12,17 +12,19 @@ from ..protocol import faults
 from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
 from ..protocol.eras import OPENS
 from ..protocol.fault import Fault
-from ..protocol.messages import Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
+from ..protocol.messages import EMPTY, Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
 from ..protocol.parts import LARGE, Parts, in_parts
 from ..protocol.question import Question
 from ..telling.loggers import get_logger
 
-__all__ = ["GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
+__all__ = ["CACHE", "GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
 
 log = get_logger("sluicegate.frontend")
 
 ROUTE = "sluicegate/route"
 """The member of ``_meta`` with which a caller asks who answered, and under which it is told."""
+CACHE = "sluicegate/cache"
+"""The same for an answer that was kept: how old it is, and how old it may become, in seconds."""
 
 GOING_DOWN = "the gateway is going down"
 """Why a call ends that nobody withdrew."""
@@ -142,26 +144,42 @@ class Exchange:
             self.failed = True
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)))
         result = reply.result
-        if self._began is not None and _wants_route(self.call.params):
-            result = _with_route(result, trail, trio.current_time() - self._began)
+        if self._began is not None and (wanted := _wanted(self.call.params)):
+            told = {word: _TELLERS[word](trail, trio.current_time() - self._began) for word in wanted}
+            result = _with_meta(result, {word: value for word, value in told.items() if value is not None})
         return encode_result(self.id, result) if memoryview(result).nbytes < LARGE else in_parts(self.id, result)
 
 
-def _wants_route(params: Params) -> bool:
+def _wanted(params: Params) -> tuple[str, ...]:
+    """What the caller asks to be told."""
     raw = params.get("_meta")
-    if raw is None or ROUTE.encode() not in bytes(raw):
-        return False
-    meta = decode_object(raw)
-    return not isinstance(meta, Malformed) and bytes(meta.get(ROUTE, b"")) == b"true"
+    data = b"" if raw is None else bytes(raw)
+    if b'"sluicegate/' not in data:
+        return ()
+    meta = decode_object(Raw(data))
+    return () if isinstance(meta, Malformed) else tuple(word for word in _TELLERS if bytes(meta.get(word, b"")) == b"true")
 
 
-def _with_route(result: Raw, trail: Trail, seconds: float) -> Raw:
-    """The result with a word about who answered in its ``_meta``."""
+def _route(trail: Trail, seconds: float) -> Mapping[str, object] | None:
+    return {"backend": trail.answerer, "attempts": len(trail.hops), "ms": round(seconds * 1000, 3)}
+
+
+def _cache(trail: Trail, seconds: float) -> Mapping[str, object] | None:
+    del seconds
+    kept = trail.kept
+    return None if kept is None else {"age": round(kept.age, 3), "ttl": round(kept.ttl, 3)}
+
+
+_TELLERS: Mapping[str, Callable[[Trail, float], Mapping[str, object] | None]] = {ROUTE: _route, CACHE: _cache}
+"""By the word with which it is asked for, what is told of a call's way and of the time that it took; None is nothing."""
+
+
+def _with_meta(result: Raw, told: Mapping[str, object]) -> Raw:
+    """The result with this in its ``_meta``."""
     members = decode_object(result)
-    if isinstance(members, Malformed):
+    if isinstance(members, Malformed) or not told:
         return result
-    meta = decode_object(members.get("_meta", Raw(b"{}")))
+    meta = decode_object(members.get("_meta", EMPTY))
     if isinstance(meta, Malformed):
         return result
-    route = {"backend": trail.hops[-1].backend if trail.hops else "", "attempts": len(trail.hops), "ms": round(seconds * 1000, 3)}
-    return Raw(encode(members | {"_meta": Raw(encode(meta | {ROUTE: Raw(encode(route))}))}))
+    return Raw(encode(members | {"_meta": Raw(encode(meta | {word: Raw(encode(value)) for word, value in told.items()}))}))

@@ -35,7 +35,7 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     | dict.fromkeys(("url", "headers", "bearer_token", "tls", "proxy"), Change.LINK)
     | dict.fromkeys(("sessions", "revision", "fidelity"), Change.LINK)  # their lists are read on the connection
     | dict.fromkeys(("connect_timeout_seconds", "restart", "max_sessions", "session_idle_seconds"), Change.SUPERVISION)
-    | dict.fromkeys(("timeout", "progress", *TABLES), Change.POLICIES)
+    | dict.fromkeys(("timeout", "progress", "coalesce_requests", *TABLES), Change.POLICIES)
     | {"health": Change.LINK}  # which is watched there
     | dict.fromkeys(("failover_for", "priority", "canary_of", "weight", "canary_sticky"), Change.ROLE)
     | dict.fromkeys(("mirror_of", "mirror_percent", "mirror_hidden"), Change.ROLE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -17,12 +17,15 @@ from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
+from ..policies.cache import Cache
+from ..policies.coalesce import Coalesce
 from ..policies.concurrency import Concurrency
 from ..policies.gate import Gate
 from ..policies.hedge import Hedge
 from ..policies.outlier import Group, Outlier
 from ..policies.rate import RateLimit
 from ..policies.remembering import Remembering
+from ..policies.request_keys import RequestKeys
 from ..policies.retry import Retry
 from ..protocol.calls import Handler, Layer
 from ..telling.statistics import Counting, Value
@@ -32,18 +35,19 @@ from .policy_making import (
     attempts_of,
     breaker_of,
     budget_of,
+    cache_layer,
+    coalesce_layer,
     hedge_layer,
     limit_layer,
     may_hedge,
     outlier_of,
     retry_layer,
 )
+from .slots import Slot
 
-__all__ = ["Handles", "Policies", "Slot"]
+__all__ = ["Handles", "Policies"]
 
 
-L = TypeVar("L", bound="Retry | Hedge | RateLimit | Remembering[Any]")
-"""Those that remember something and stand in the chain."""
 R = TypeVar("R", bound="Remembering[Any]")
 S = TypeVar("S", bound=attrs.AttrsInstance)
 T = TypeVar("T")
@@ -62,6 +66,8 @@ class Policies:
     budget: Budget | None = None
     hedge: Hedge | None = None
     rate: RateLimit | None = None
+    cache: Cache | None = None
+    coalesce: Coalesce | None = None
     _others: Mapping[object, Slot[Remembering[Any]]] = attrs.field(factory=dict, repr=False)
     """Those that are made of their settings alone, by their class."""
 
@@ -102,8 +108,9 @@ class Policies:
     @property
     def holds_calls(self) -> bool:
         """Whether calls are on their way through them to the backend, and wait: for their next attempt, for a token or for a place."""
-        retry, rate, places = self.retry, self.rate, self.concurrency
-        return bool((retry and retry.waiting) or (rate and rate.bucket.waiting) or (places and places.running))
+        retry, rate, places, flights = self.retry, self.rate, self.concurrency, self.coalesce
+        waiting = (retry and retry.waiting) or (rate and rate.bucket.waiting) or (places and places.running)
+        return bool(waiting or (flights and flights.flying))
 
     def join(self, group: Group) -> None:
         """The backend serves from now on: it counts among those that stand in for each other."""
@@ -114,36 +121,6 @@ class Policies:
         """The backend is gone: it counts in its group no more."""
         if self.outlier is not None:
             self.outlier.leave()
-
-
-@attrs.define(eq=False)
-class Slot(Generic[L]):
-    """The place of one policy in a chain: for a new one, or for the one that was there before."""
-
-    make: Callable[[Handler], L] | None
-    """None where it is not configured."""
-    policy: L | None = None
-    _inner: Handler | None = attrs.field(default=None, init=False)
-
-    @property
-    def layer(self) -> Layer | None:
-        """What puts it around the rest of a chain; to one that works already nothing happens yet."""
-        make = self.make
-        if make is None:
-            return None
-
-        def layer(inner: Handler) -> Handler:
-            self._inner = inner
-            if self.policy is None:
-                self.policy = make(inner)
-            return self.policy
-
-        return layer
-
-    def begin(self) -> None:
-        """Let it lead on to what is behind it in the new chain."""
-        if self.policy is not None and self._inner is not None:
-            self.policy.inner = self._inner
 
 
 @attrs.frozen(eq=False)
@@ -157,6 +134,8 @@ class Handles:
     retry: Slot[Retry]
     hedge: Slot[Hedge]
     rate: Slot[RateLimit]
+    cache: Slot[Cache]
+    coalesce: Slot[Coalesce]
     backend: str
     before: Policies
     """Those that there were."""
@@ -166,6 +145,7 @@ class Handles:
     @classmethod
     def of(cls, config: BackendConfig, backend: Backend, around: PolicyContext, was: BackendConfig, old: Policies) -> Handles:
         """Made of these settings; of the ``old``, whoever's settings are what they ``was`` made of stays."""
+        keys = RequestKeys()
         breaker = _same(old.breaker, was.circuit_breaker, config.circuit_breaker) or breaker_of(config)
         return cls(
             old.arguments or around.argument_limit(),
@@ -175,6 +155,8 @@ class Handles:
             Slot(retry_layer(config, backend, around), _same(old.retry, attempts_of(was), attempts_of(config))),
             Slot(hedge_layer(config, backend, around, breaker), _same(old.hedge, was.hedging, config.hedging)),
             Slot(limit_layer(config.rate_limit, config.name), _same(old.rate, was.rate_limit, config.rate_limit)),
+            Slot(cache_layer(config, backend, around, keys), _same(old.cache, was.cache, config.cache)),
+            Slot(coalesce_layer(config, backend, around, keys), _same(old.coalesce, around.coalesces(was), around.coalesces(config))),
             config.name,
             old,
         )
@@ -208,12 +190,14 @@ class Handles:
             budget=self.budget,
             hedge=self.hedge.policy,
             rate=self.rate.policy,
+            cache=self.cache.policy,
+            coalesce=self.coalesce.policy,
             others=self.others,
         )
 
     def begin(self) -> None:
         """Join those that stay to those that are new: from now on calls pass the new chain, wherever they are in it."""
-        slots: tuple[Slot[Any], ...] = (self.retry, self.hedge, self.rate, *self.others.values())
+        slots: tuple[Slot[Any], ...] = (self.retry, self.hedge, self.rate, self.cache, self.coalesce, *self.others.values())
         for slot in slots:
             slot.begin()
         for other in self.others.values():

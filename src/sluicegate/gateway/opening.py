@@ -148,7 +148,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     """Put the parts together; nothing runs yet."""
     directory = Directory()
     at_edge = Edge.of(config, lines, sources.wall)
-    around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size)
+    around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size, config.performance.coalesce_requests)
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
     fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)

@@ -15,7 +15,8 @@ from ..routing.directory import Directory
 from ..routing.table import Router
 from ..sources import Sources
 from .connectors import connector_for
-from .pipeline import Edge, blueprint, describe
+from .described import describe
+from .pipeline import Edge, blueprint
 from .policy_making import PolicyContext
 
 __all__ = ["outline"]
@@ -30,7 +31,7 @@ async def outline(config: Config) -> dict[str, Any]:
     configs = [backend for backend in config.backends if backend.enabled]
     backends = {own.name: Backend(Link(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
     async with trio.open_nursery() as background:
-        context = PolicyContext(Sources().chance, background, config.security.max_argument_size)
+        context = PolicyContext(Sources().chance, background, config.security.max_argument_size, config.performance.coalesce_requests)
         pipelines = blueprint(configs, backends, context)
         return {
             "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time).around(Router(Directory()))),

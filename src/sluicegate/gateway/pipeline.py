@@ -13,7 +13,7 @@ from ..observe.access import AccessLog, Sink
 from ..observe.metrics import Counts, Metrics
 from ..policies.argument_size import ArgumentSize
 from ..policies.budget import Budgeted
-from ..policies.compose import chain, stack
+from ..policies.compose import stack
 from ..policies.concurrency import Concurrency
 from ..policies.deadline import AttemptDeadline
 from ..policies.lifetime import CallDeadline, Lifetime
@@ -30,7 +30,7 @@ from .handles import Handles, Policies
 from .policy_making import PolicyContext, limit_layer
 from .shaping_making import shaping_of
 
-__all__ = ["Edge", "Pipeline", "blueprint", "canaries", "describe", "stand_ins"]
+__all__ = ["Edge", "Pipeline", "blueprint", "canaries", "stand_ins"]
 
 
 @attrs.frozen(eq=False)
@@ -84,10 +84,19 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     )
 
 
-def _target(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], shaping: Shaping, background: trio.Nursery) -> Handler:
-    """For every backend that may answer: what sees a call once, however many attempts it takes."""
+def _target(once: Handler, shaping: Shaping, made: Handles) -> Handler:
+    """For every backend that may answer: what may do without asking it, or ask it for several."""
     return stack(
         (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
+        made.cache.layer,
+        made.coalesce.layer,  # inside of the cache, which would else be asked by each who waits
+        around=once,
+    )
+
+
+def _once(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
+    """Behind that, what sees a call once, however many attempts it takes."""
+    return stack(
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
         *reversed(layers),  # the program's own: the one added last is outermost
         around=handler,
@@ -120,8 +129,9 @@ class Pipeline:
     shadow: Shadow | None
     """It as a mirror of another one; copies pass none of its own policies."""
     target: Handler
+    once: Handler
+    """Of `target`, what stays as long as these parts do: the program's own may remember something."""
     parts: object
-    """What stands around its policies in `target`."""
     stand_ins: tuple[str, ...] = ()
     """Who answers for it when it cannot, in the order in which they are asked."""
     schedule: Schedule | None = None
@@ -166,23 +176,26 @@ def blueprint(
     named, drafts = {config.name: config for config in configs}, dict[str, Pipeline]()
     for config in configs:
         name, source = config.name, config.stands_for or config.name  # a mirror is attached to every member that may answer for its source
-        handles, policies = made[name]
+        handles, handler, policies = made[name]
         copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
         shaping = shaping_of(config, None if source == name else named.get(source))
-        parts = copied, tuple((layers or {}).get(name, ())), shaping, policies.handler
+        parts = copied, tuple((layers or {}).get(name, ())), handler
         old = olds.get(name)
-        target = _target(policies.handler, *parts[:3], around.background) if old is None or old.parts != parts else old.target
-        drafts[name] = Pipeline(config, backends[name], handles, policies, shadows.get(name), target, parts)
+        once = _once(handler, *parts[:2], around.background) if old is None or old.parts != parts else old.once
+        target = _target(once, shaping, handles)
+        known = policies or handles.through(handler)
+        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, once, parts)
     candidates = {name: draft.candidate for name, draft in drafts.items()}
     return {name: _whole(draft, configs, candidates, olds.get(name)) for name, draft in drafts.items()}
 
 
-def _made(config: BackendConfig, backend: Backend, around: PolicyContext, old: Pipeline | None) -> tuple[Handles, Policies]:
+def _made(config: BackendConfig, backend: Backend, around: PolicyContext, old: Pipeline | None) -> tuple[Handles, Handler, Policies | None]:
+    """Its policies, from where there is one attempt after the other, and what can be read of them where that is what it was."""
     if old is not None and Change.POLICIES not in differences(old.config, config):
-        return old.made, old.policies
+        return old.made, old.policies.handler, old.policies
     was = BackendConfig(config.name, config.transport) if old is None else old.config
     handles = Handles.of(config, backend, around, was, Policies(backend) if old is None else old.policies)
-    return handles, handles.through(_guarded(config, backend, handles))
+    return handles, _guarded(config, backend, handles), None
 
 
 def _shadow(config: BackendConfig, backend: Backend, old: Pipeline | None) -> Shadow | None:
@@ -220,29 +233,3 @@ def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[
 def canaries(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[BackendConfig, ...]:
     """Who gets a share of a backend's calls, as configured."""
     return tuple(other for other in configs if other.canary_of == config.name)
-
-
-def describe(handler: Handler) -> list[str]:
-    """The policies that a call passes, outermost first, in words: for ``sluicegate show pipeline``.
-
-    Failover and the canary split are the last steps, because from there the way parts; they show the way of each candidate:
-    ``Failover(a: Mirror(s) -> a | b: b)``, ``Split(c 10 %: Failover(…) | else: a)``.
-    """
-    steps = []
-    for step in chain(handler):
-        steps.append(_described(step))
-        if isinstance(step, Failover | Split):
-            break
-    return steps
-
-
-def _described(step: Handler) -> str:
-    if isinstance(step, Failover):
-        ways = (f"{candidate.name}: {' -> '.join(describe(candidate.handler))}" for candidate in (step.primary, *step.members))
-        return f"Failover({' | '.join(ways)})"
-    if isinstance(step, Split):
-        shares = (f"{canary.candidate.name} {canary.percent} %: {' -> '.join(describe(way))}" for canary, way in step.canaries)
-        return f"Split({' | '.join(shares)} | else: {' -> '.join(describe(step.inner))})"
-    if isinstance(step, Mirror):
-        return f"Mirror({', '.join(shadow.name for shadow in step.shadows)})"
-    return str(getattr(step, "__name__", type(step).__name__))

@@ -14,14 +14,20 @@ from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
+from ..policies.cache import Cache
+from ..policies.coalesce import Coalesce
 from ..policies.hedge import Hedge, HedgeTimer
+from ..policies.keepable import KeptTools
+from ..policies.memory_store import MemoryStore
 from ..policies.outlier import Group, Outlier
 from ..policies.rate import Bucket, RateLimit
 from ..policies.repeatable import repeatable
+from ..policies.request_keys import RequestKeys
 from ..policies.retry import Retry
 from ..policies.settings import RateLimitSettings, RetrySettings
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler
+from ..routing.patterns import Pattern, PatternList
 
 __all__ = [
     "PolicyContext",
@@ -29,6 +35,8 @@ __all__ = [
     "attempts_of",
     "breaker_of",
     "budget_of",
+    "cache_layer",
+    "coalesce_layer",
     "health_of",
     "hedge_layer",
     "limit_layer",
@@ -46,11 +54,17 @@ class PolicyContext:
     background: trio.Nursery
     max_argument_size: int | None = None
     """Bytes of the arguments of a tool's call; None is no limit."""
+    coalesce_requests: bool = False
+    """Whether requests that are the same are led together where a backend says nothing else."""
     timer: HedgeTimer = attrs.field(factory=HedgeTimer)
 
     def argument_limit(self) -> ArgumentLimit | None:
         """What counts how many were larger."""
         return None if self.max_argument_size is None else ArgumentLimit(self.max_argument_size)
+
+    def coalesces(self, config: BackendConfig) -> bool:
+        """Whether requests to a backend that are the same are led together."""
+        return self.coalesce_requests if config.coalesce_requests is None else config.coalesce_requests
 
 
 def allowance_of(config: BackendConfig) -> tuple[float, float] | None:
@@ -88,6 +102,28 @@ def hedge_layer(
         return None
     may_repeat = repeatable(settings.only, backend.is_safe)
     return lambda inner: Hedge(inner, settings, may_repeat, may_hedge(breaker), around.timer, around.background)
+
+
+def cache_layer(config: BackendConfig, backend: Backend, around: PolicyContext, keys: RequestKeys) -> Callable[[Handler], Cache] | None:
+    """Give answers again."""
+    settings = config.cache
+    if settings is None or not settings.ttls():
+        return None
+    stores = {method: MemoryStore(settings.max_entries, settings.max_bytes) for method in settings.ttls()}
+    tools = KeptTools(backend, _fits(settings.tools), _fits(settings.except_tools), settings.clear_on_writes)
+    return lambda inner: Cache(inner, settings, backend, stores, tools, keys, around.background)
+
+
+def _fits(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name fits one of these."""
+    return PatternList.of(list(map(Pattern.parse, patterns))).fits if patterns else lambda _name: False
+
+
+def coalesce_layer(
+    config: BackendConfig, backend: Backend, around: PolicyContext, keys: RequestKeys
+) -> Callable[[Handler], Coalesce] | None:
+    """Lead requests together that are the same."""
+    return (lambda inner: Coalesce(inner, backend, keys, around.background)) if around.coalesces(config) else None
 
 
 def may_hedge(breaker: Breaker | None) -> Callable[[], bool]:

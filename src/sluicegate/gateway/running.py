@@ -61,8 +61,6 @@ class Gateway:
         for scope in list(self._fronts):
             scope.cancel()
 
-    # -- calling
-
     @property
     def handler(self) -> Handler:
         """Runs any routed request, through every policy. A call is run once, as its scope is entered; to ask again, make another."""
@@ -87,8 +85,6 @@ class Gateway:
             log.exception("a bug cost one call", method=call.method, target=call.target)
             return Reply.failed(faults.bug(call.target))
 
-    # -- listing
-
     def list_tools(self) -> list[dict[str, object]]:
         """The tools that clients see now, decoded, in their order; so with the lists below."""
         return listed(self.catalogue, TOOLS)
@@ -104,8 +100,6 @@ class Gateway:
     def list_prompts(self) -> list[dict[str, object]]:
         """The prompts."""
         return listed(self.catalogue, PROMPTS)
-
-    # -- serving
 
     @property
     def asgi_app(self) -> ASGIApp:
@@ -166,6 +160,12 @@ class Gateway:
     def policies(self) -> Mapping[str, Policies]:
         """By backend, its breaker, outlier detector, budget and so on: to be read, and to be moved by hand."""
         return self._fleet.policies
+
+    def clear_caches(self, *names: str) -> None:
+        """Forget the answers that are kept of these backends, or of all, and what was counted of them."""
+        for name, policies in self.policies.items():
+            if policies.cache is not None and (not names or name in names):
+                policies.cache.clear()
 
     def statistics(self) -> dict[str, dict[str, attrs.AttrsInstance]]:
         """What all parts have counted: by what they are (``backend``, ``breaker``, ``sessions`` …) and whose, which is "" for what is none's."""

@@ -72,7 +72,7 @@ class Supervised:
 
         def for_client(clientele: Clientele, client: str) -> Supervisor:
             own = Link(link.name, link.connector, strict=link.strict, blot=link.blot, clientele=clientele, client=client)
-            own.tally = link.tally  # counted together
+            own.tally, own.changes = link.tally, link.changes  # counted together
             return _supervisor(made._goes_by, own, draws, proxy)
 
         if config.sessions == "per_client":

@@ -6,12 +6,12 @@ Labels come from the configuration and from our own words, never from what a cal
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 import trio
 
-from ..protocol.calls import NAMED_BY, Call, Handler, Hop, Reply
+from ..protocol.calls import NAMED_BY, Call, Handler, Reply, Trail
 from ..protocol.eras import OPENS
 from ..protocol.offers import KINDS
 from ..protocol.reply import TOOL_ERROR
@@ -83,9 +83,10 @@ class Counts:
         del reason
         self.refusals[status] = self.refusals.get(status, 0) + 1
 
-    def ended(self, method: str, hops: Sequence[Hop], outcome: str, seconds: float) -> None:
+    def ended(self, method: str, trail: Trail, outcome: str, seconds: float) -> None:
         """Count a call that has ended, and its attempts."""
-        key = (method if method in METHODS else "", hops[-1].backend if hops else "", outcome)
+        hops = trail.hops
+        key = (method if method in METHODS else "", hops[-1].backend if hops else trail.answerer, outcome)
         durations = self.calls.get(key) or self._durations(key)
         durations.seconds += seconds
         durations.buckets[bisect_left(BOUNDS, seconds)] += 1
@@ -131,4 +132,4 @@ class Metrics:
             return reply
         finally:
             counts.running -= 1
-            counts.ended(call.method, call.trail.hops, outcome, trio.current_time() - began)
+            counts.ended(call.method, call.trail, outcome, trio.current_time() - began)

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from ..protocol.calls import WORK, Call, Handler, Reply, without_task
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+from ..protocol.calls import WORK, Call, Handler, Reply
 from ..settings.stand_ins import MirrorSettings
 from ..telling.loggers import get_logger
 from ..telling.statistics import counter, snapshot
+from .detached import detached
 
 __all__ = ["Mirror", "MirrorStatistics", "Shadow"]
 
@@ -110,21 +110,5 @@ class Mirror:
             call.trail.mirrored = True  # decided by the first attempt, also where no copy was due
             for shadow in self.shadows:
                 if shadow.wants():
-                    shadow.send(_copy(call), self.background)
+                    shadow.send(detached(call), self.background)
         return await self.inner(call)
-
-
-def _copy(call: Call) -> Call:
-    """The same request with a life of its own: nobody to report to, no progress, no task."""
-    params = without_task(call.params)
-    meta = params.get("_meta")
-    if meta is not None:
-        params["_meta"] = _without_token(meta)
-    return Call(call.method, call.target, params, call.caller.abroad())
-
-
-def _without_token(meta: Raw) -> Raw:
-    members: Params | Malformed = decode_object(meta)
-    if isinstance(members, Malformed) or "progressToken" not in members:
-        return meta
-    return Raw(encode({key: raw for key, raw in members.items() if key != "progressToken"}))

@@ -11,11 +11,13 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 
 import attrs
 
+from ..settings.keeping import CacheSettings
 from ..settings.ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range, within
 
 __all__ = [
     "TABLES",
     "BreakerSettings",
+    "CacheSettings",
     "ConcurrencySettings",
     "HealthSettings",
     "HedgeSettings",
@@ -214,6 +216,7 @@ class PolicySettings:
     rate_limit: RateLimitSettings | None = None
     concurrency: ConcurrencySettings | None = None
     result_size: ResultSizeSettings | None = None
+    cache: CacheSettings | None = None
     health: HealthSettings | None = None
 
 

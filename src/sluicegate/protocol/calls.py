@@ -30,6 +30,7 @@ __all__ = [
     "Elsewhere",
     "Handler",
     "Hop",
+    "Kept",
     "Layer",
     "Reply",
     "Silent",
@@ -75,6 +76,15 @@ class Hop(msgspec.Struct, frozen=True):
     outcome: str
     """``ok``, or the reason of the fault."""
     seconds: float
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer that was given before."""
+
+    age: float
+    """Seconds since it was given."""
+    ttl: float
+    """How many it holds."""
 
 
 class Allowance(Protocol):
@@ -130,12 +140,21 @@ class Trail:
     """Those who stand in for each other, of whom one is asked; None if there is only one."""
     allowance: Allowance | None = None
     """Every attempt beyond the first is drawn from it; None is as many as the policies want."""
+    kept: Kept | None = None
+    """About the answer, if it was kept."""
+    given_by: str = ""
+    """The backend whose answer to another call this one gets; empty where it is its own."""
 
     @property
     def holder(self) -> str:
         """The backend that had the call when it was cut, or had it last; empty if none ever had it (RES-E10)."""
         cut = (hop.backend for hop in reversed(self.hops) if hop.outcome == "cancelled")
-        return next(cut, self.hops[-1].backend if self.hops else "")
+        return next(cut, self.answerer)
+
+    @property
+    def answerer(self) -> str:
+        """The backend that has answered; empty if none has."""
+        return self.hops[-1].backend if self.hops else self.given_by
 
 
 @attrs.define(eq=False)

@@ -82,17 +82,23 @@ def _beginnings(offer: Offer) -> tuple[str, ...]:
 
 
 def _harmless(offer: Offer) -> frozenset[str]:
-    """The tools that may be run twice; one that is listed twice only if both entries say so."""
+    """The tools that may be run twice. ``destructiveHint`` does not matter: what an idempotent one has destroyed it cannot destroy again."""
+    return _annotated(offer, "readOnlyHint", "idempotentHint")
+
+
+def _read_only(offer: Offer) -> frozenset[str]:
+    return _annotated(offer, "readOnlyHint")
+
+
+def _annotated(offer: Offer, *hints: str) -> frozenset[str]:
+    """The tools that say one of these of themselves; one that is listed twice only if both entries do."""
     tools = offer.lists.get(TOOLS, ())
-    return frozenset(item.key for item in tools) - {item.key for item in tools if not _is_harmless(item.raw.get("annotations"))}
+    return frozenset(item.key for item in tools) - {item.key for item in tools if not _says(item.raw.get("annotations"), hints)}
 
 
-def _is_harmless(annotations: Raw | None) -> bool:
-    """``destructiveHint`` does not matter: what an idempotent tool has destroyed it cannot destroy again."""
-    hints = {} if annotations is None else decode_object(annotations)
-    if isinstance(hints, Malformed):
-        return False
-    return any(bytes(hints.get(hint, b"")) == b"true" for hint in ("readOnlyHint", "idempotentHint"))
+def _says(annotations: Raw | None, hints: tuple[str, ...]) -> bool:
+    said = {} if annotations is None else decode_object(annotations)
+    return not isinstance(said, Malformed) and any(bytes(said.get(hint, b"")) == b"true" for hint in hints)
 
 
 @attrs.frozen
@@ -105,6 +111,8 @@ class Offer:
     """What was wrong with the lists as they came."""
     harmless_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_harmless, takes_self=True))
     """Tools whose annotations say that they are read-only or idempotent."""
+    read_only_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_read_only, takes_self=True))
+    """Those that say that they are read-only."""
     _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_names, takes_self=True))
     _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_beginnings, takes_self=True))
 

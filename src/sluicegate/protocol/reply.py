@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from .fault import Fault
+from .hints import Hints, read_hints
 from .messages import EMPTY, Raw, encode
 from .tool_results import ToolResult, read_tool_result
 from .values import read_object
@@ -31,6 +32,8 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     result: Raw = EMPTY
     fault: Fault | None = None
     _tool_result: ToolResult | None = None
+    said: Hints | None = None
+    """What the backend said about keeping it, where that was taken off."""
 
     @property
     def tool_result(self) -> ToolResult:
@@ -40,6 +43,11 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
             found = read_tool_result(self.result)
             msgspec.structs.force_setattr(self, "_tool_result", found)
         return found
+
+    @property
+    def hints(self) -> Hints:
+        """What a backend says about keeping its result."""
+        return self.said or read_hints(self.result)
 
     def outcome(self, method: str) -> str:
         """In one word: ``ok``, ``tool_error``, or the reason of the fault; ``error`` is a backend's own."""

@@ -74,7 +74,8 @@ class Introduced:
             if reply.fault is not None or call.caller.era in MODERN:
                 return reply
             if not is_question(reply.result):
-                return Reply(_as_before(reply.result))
+                plain = _as_before(reply.result)
+                return reply if plain is reply.result else Reply(plain, said=reply.hints)
             answers = await answers_to(reply.result, call, self.backend)
             if isinstance(answers, Reply):
                 return answers

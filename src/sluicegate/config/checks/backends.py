@@ -44,6 +44,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
         yield from reach_rules(index, backend)
         yield from check.numbers()
         yield from check.visibility()
+        yield from check.kept()
         yield from of_its_role
         yield from policy_rules(index, backend)
         yield from parameter_rules(index, backend)
@@ -134,6 +135,11 @@ class _Backend:
                 yield self._at(key, f"'{alias.from_}' has two aliases", "keep one of them")
             elif targets[alias.to] > 1:
                 yield self._at(key, f"duplicate alias '{alias.to}'", "give each name an alias of its own")
+
+    def kept(self) -> Iterator[Problem]:
+        for key, patterns in () if self.backend.cache is None else self.backend.cache.patterns():
+            for index, pattern in enumerate(patterns):
+                yield from self._pattern(f"{key}[{index}]", pattern)
 
     def _pattern(self, key: str, pattern: str) -> Iterator[Problem]:
         if len(pattern) > _LONGEST_PATTERN or pattern.count("{") > _DEEPEST_PATTERN:

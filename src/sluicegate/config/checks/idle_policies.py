@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...policies.settings import TABLES, BreakerSettings, HedgeSettings, OutlierSettings, RetrySettings
+from ...settings.keeping import CacheSettings
 from ..backends import BackendConfig
 from ..problem import Problem
 
@@ -15,7 +16,15 @@ _RETRY, _BREAKER, _OUTLIER = RetrySettings(), BreakerSettings(), OutlierSettings
 
 def policy_warnings(index: int, backend: BackendConfig) -> Iterator[Problem]:
     """What can run at the backend at that place, but does nothing, or less than was probably meant."""
-    found = [*_mirror(backend), *_retry(backend), *_hedging(backend), *_breaker(backend), *_outlier(backend), *_queue(backend)]
+    found = [
+        *_mirror(backend),
+        *_retry(backend),
+        *_hedging(backend),
+        *_breaker(backend),
+        *_outlier(backend),
+        *_queue(backend),
+        *_cache(backend),
+    ]
     yield from (Problem(None, None, f"backends[{index}].{key}", what, instead) for key, what, instead in found)
 
 
@@ -109,3 +118,16 @@ def _queue(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
     elif places.queue_timeout_seconds >= _attempt(backend):
         what = f"nobody waits that long: an attempt ends after {_attempt(backend):g} s"
         yield "concurrency.queue_timeout_seconds", what, "write less, or leave it out"
+
+
+def _cache(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
+    cache = backend.cache
+    if cache is None:
+        return
+    if not cache.ttls():
+        if cache != CacheSettings():  # who writes nothing but defaults has turned it off
+            yield "cache", "nothing is kept: no time is given for anything", "add tool_ttl_seconds = 60, or leave the table out"
+    elif not cache.tool_ttl_seconds:
+        for key, patterns in cache.patterns():
+            if patterns:
+                yield key, f"{key.partition('.')[2]} has no effect without tool_ttl_seconds", "add tool_ttl_seconds = 60, or leave it out"

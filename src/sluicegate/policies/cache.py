@@ -1,0 +1,244 @@
+"""Give answers again that were given not long ago, instead of asking for them.
+
+It stands outside of everything that makes attempts: what is kept costs a backend nothing, and is there while that restarts. What is given to
+whom follows from the key: a request, for whom the session makes a difference, and the principal where a backend says that an answer is private.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import attrs
+import trio
+
+from ..protocol.calls import Call, Handler, Kept, Reply
+from ..protocol.fault import Cause, Fault
+from ..protocol.hints import with_less_time
+from ..settings.keeping import CacheSettings
+from ..telling.loggers import get_logger
+from ..telling.statistics import counter, gauge, snapshot
+from .detached import detached
+from .keepable import TOOL, Answers, KeptTools
+from .request_keys import RequestKeys
+from .store import Store, Stored, is_about
+
+__all__ = ["Cache", "CacheStatistics"]
+
+log = get_logger("sluicegate.cache")
+
+MOST_REFRESHES = 16
+"""At the same time, of one backend; what is one too many stays stale until it is asked for again."""
+_MENDED_BY_STALE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD, Cause.BARRED})
+
+
+@attrs.frozen
+class CacheStatistics:
+    """What `Cache` has counted."""
+
+    hits: int = attrs.field(metadata=counter("cache_hits", "Requests that were answered with what was kept, stale answers included."))
+    misses: int = attrs.field(metadata=counter("cache_misses", "Requests that might have been answered so, and were not."))
+    stale: int = attrs.field(metadata=counter("cache_stale", "Requests that were answered with what was kept for longer than it holds."))
+    entries: int = attrs.field(metadata=gauge("cache_entries", "Answers that are kept."))
+    entry_bytes: int = attrs.field(metadata=gauge("cache_bytes", "Bytes of the answers that are kept."))
+    hit_rate: float
+    """Hits, of all requests that might have been; nothing where there were none."""
+
+
+@attrs.define(eq=False)
+class Cache:
+    """Keeps the answers of one backend. It stays as long as its settings and its backend do."""
+
+    inner: Handler
+    settings: CacheSettings
+    backend: Answers
+    stores: Mapping[str, Store]
+    """By method; what has none is not kept."""
+    tools: KeptTools
+    keys: RequestKeys
+    background: trio.Nursery
+    hits: int = attrs.field(default=0, init=False)
+    misses: int = attrs.field(default=0, init=False)
+    stale: int = attrs.field(default=0, init=False)
+    _ttls: Mapping[str, float] = attrs.field(init=False)
+    _seen: int = attrs.field(init=False)
+    """How many changes the stores have heard of."""
+    _has_private: bool = attrs.field(default=False, init=False)
+    _refreshing: set[bytes] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ttls, self._seen = self.settings.ttls(), self.backend.changes.count
+
+    # -- what is kept
+
+    @property
+    def entries(self) -> int:
+        """Answers that are kept."""
+        return sum(store.size[0] for store in self.stores.values())
+
+    @property
+    def entry_bytes(self) -> int:
+        """Bytes that they take."""
+        return sum(store.size[1] for store in self.stores.values())
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits, of all requests that might have been; nothing where there were none."""
+        return self.hits / (self.hits + self.misses) if self.hits else 0.0
+
+    def clear(self) -> None:
+        """Forget all that is kept, and the counts; what is being asked for now is not kept either."""
+        self.backend.changes.add()
+        self.hits = self.misses = self.stale = 0
+
+    def statistics(self) -> CacheStatistics:
+        """What it has counted until now."""
+        return snapshot(CacheStatistics, self)
+
+    async def _catch_up(self) -> None:
+        """Forget what holds no more. Where that waits and is cut, the next one does it again."""
+        changes = self.backend.changes
+        count = changes.count
+        for change in changes.since(self._seen):
+            for method, store in self.stores.items():
+                if method.startswith(change.kind):
+                    await store.clear(change.name)
+        self._seen = max(self._seen, count)
+
+    def _holds_since(self, count: int, method: str, local: str) -> bool:
+        """Whether nothing has changed since then that an answer might be about."""
+        changes = self.backend.changes
+        return changes.count == count or not any(
+            method.startswith(change.kind) and (not change.name or is_about(local, change.name)) for change in changes.since(count)
+        )
+
+    # -- calls
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer with what is kept, or keep the answer."""
+        method = call.method
+        store = self.stores.get(method)
+        if store is None:
+            return await (self._unkept(call, call.local) if method == TOOL else self.inner(call))
+        local = call.local
+        key = self._key(call) if method != TOOL or self.tools.keeps(local) else None
+        if key is None:
+            return await self._unkept(call, local)
+        if self._seen != self.backend.changes.count:
+            await self._catch_up()
+        now = trio.current_time()
+        found = await store.get(key, now)
+        if found is None and self._has_private:
+            found = await store.get(_private(key, call), now)
+        if found is None or not self._may_give(found, now - found.at, call):
+            self.misses += 1
+            return await self._ask(call, local, key, found)
+        if now - found.at >= found.seconds:
+            self._refresh(call, local, key)
+        await trio.lowlevel.checkpoint()
+        return self._given(found, call, now)
+
+    def _key(self, call: Call) -> bytes | None:
+        audience = None if call.trail.asked else self.backend.audience(call.caller)
+        return None if audience is None else self.keys.of(call, audience)
+
+    def _may_give(self, stored: Stored, age: float, call: Call) -> bool:
+        """Whether it is fresh, or stale for so short a time that it is given while it is asked for anew, which only a shared session can be."""
+        if age < stored.seconds:
+            return True
+        if age >= stored.seconds + self.settings.stale_while_revalidate_seconds:
+            return False
+        return self.backend.may_share(call.caller)
+
+    def _given(self, stored: Stored, call: Call, now: float) -> Reply:
+        age = now - stored.at
+        self.hits += 1
+        self.stale += age >= stored.seconds
+        trail = call.trail
+        trail.kept, trail.given_by = Kept(age, stored.seconds), self.backend.name
+        return Reply(with_less_time(stored.reply.result, age)) if stored.counts_down else stored.reply
+
+    async def _unkept(self, call: Call, local: str) -> Reply:
+        """Run a call whose answer is not kept; others are forgotten because of what it has changed."""
+        if call.method != TOOL or not self.tools.writes(local):
+            return await self.inner(call)
+        reply = None
+        try:
+            reply = await self.inner(call)
+            return reply
+        finally:
+            if _may_have_run(call, reply):
+                self.backend.changes.add()
+
+    async def _ask(self, call: Call, local: str, key: bytes, old: Stored | None = None) -> Reply:
+        """Run a call, and keep its answer if nothing has changed meanwhile that it might be about."""
+        begun = self.backend.changes.count
+        writes = call.method == TOOL and self.tools.writes(local)
+        reply, holds = None, False
+        try:
+            reply = await self.inner(call)
+            holds = self._holds_since(begun, call.method, local)
+        finally:
+            if writes and _may_have_run(call, reply):
+                self.backend.changes.add()
+        now = trio.current_time()
+        if reply.fault is None:
+            if holds:
+                await self._keep(call, local, key, reply, now)
+        elif old is not None and holds and self._is_mended(reply.fault, now - old.at - old.seconds):
+            return self._given(old, call, now)
+        return reply
+
+    def _is_mended(self, fault: Fault, over: float) -> bool:
+        """Whether an answer whose time has been over for so long is better than this."""
+        return over < self.settings.stale_if_error_seconds and fault.cause in _MENDED_BY_STALE and not fault.is_about_call
+
+    async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float) -> None:
+        if call.trail.asked or reply.outcome(call.method) != "ok":
+            return
+        hints = reply.hints
+        seconds = min(self._ttls[call.method], hints.seconds)
+        if seconds <= 0:
+            return
+        if self._seen != self.backend.changes.count:
+            await self._catch_up()
+        if hints.is_private:
+            key, self._has_private = _private(key, call), True
+        settings = self.settings
+        until = now + seconds + max(settings.stale_while_revalidate_seconds, settings.stale_if_error_seconds)
+        kept = Reply(reply.result.copy())  # else it would hold all that came with it
+        stored = Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf)
+        await self.stores[call.method].set(key, stored)
+
+    def _refresh(self, call: Call, local: str, key: bytes) -> None:
+        """Have it asked for anew behind, once at a time."""
+        if key not in self._refreshing and len(self._refreshing) < MOST_REFRESHES:
+            self._refreshing.add(key)
+            self.background.start_soon(
+                self._ask_anew, detached(call), local, key, call.trail.allowed, name="a kept answer is asked for anew"
+            )
+
+    async def _ask_anew(self, call: Call, local: str, key: bytes, seconds: float) -> None:
+        trail = call.trail
+        try:
+            trail.allowed, trail.ends_at = seconds, trio.current_time() + seconds
+            call.scope.deadline = trail.ends_at
+            with call.scope:
+                await self._ask(call, local, key)
+        except Exception as error:  # a bug in there costs this answer, not the nursery with all other background work
+            log.exception("bug while a kept answer was asked for anew", backend=self.backend.name, target=call.target, error=repr(error))
+        finally:
+            self._refreshing.discard(key)
+
+
+def _private(key: bytes, call: Call) -> bytes:
+    """The key under which its principal alone finds it."""
+    return blake2b(key + call.caller.principal.key.encode(errors="surrogatepass"), digest_size=32).digest()
+
+
+def _may_have_run(call: Call, reply: Reply | None) -> bool:
+    """Whether a backend may have done what it was asked for."""
+    if reply is None:
+        return call.trail.sent
+    return reply.fault is None or reply.fault.started

@@ -1,0 +1,96 @@
+"""Answer requests that are the same, and under way at the same time, with one call (single flight).
+
+A flight belongs to nobody who waits for it: it runs in the background, and ends when it has an answer, or nobody waits any more. Who comes while
+it runs waits for its answer; who comes late in it, when it may hang, begins one of his own.
+"""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from ..protocol.calls import WORK, Call, Handler, Reply
+from ..protocol.eras import MODERN
+from ..telling.statistics import counter, gauge, snapshot
+from .flight import Flight
+from .keepable import Answers
+from .request_keys import RequestKeys
+
+__all__ = ["Coalesce", "CoalesceStatistics"]
+
+
+@attrs.frozen
+class CoalesceStatistics:
+    """What `Coalesce` has counted."""
+
+    flying: int = attrs.field(metadata=gauge("flights", "Calls that are under way for all who have asked for the same."))
+    joined: int = attrs.field(metadata=counter("requests_coalesced", "Requests that were answered with the answer to another one."))
+
+
+@attrs.define(eq=False)
+class Coalesce:
+    """Leads requests to one backend together that are the same."""
+
+    inner: Handler
+    backend: Answers
+    keys: RequestKeys
+    background: trio.Nursery
+    joined: int = attrs.field(default=0, init=False)
+    """Requests that have waited for the flight of another one."""
+    _flights: dict[bytes, Flight] = attrs.field(factory=dict, init=False)
+    """Those that can be joined."""
+    _flying: int = attrs.field(default=0, init=False)
+
+    @property
+    def flying(self) -> int:
+        """Flights that have not ended."""
+        return self._flying
+
+    def statistics(self) -> CoalesceStatistics:
+        """What it has counted until now."""
+        return snapshot(CoalesceStatistics, self)
+
+    async def __call__(self, call: Call) -> Reply:
+        """Wait for the flight of this request, which begins now if there is none."""
+        key = self._key(call)
+        if key is None:
+            return await self.inner(call)
+        flight = self._flights.get(key)
+        if flight is None or not flight.is_open:
+            flight = self._flights[key] = Flight(key, self.backend.name, call)
+            self._flying += 1
+            self.background.start_soon(self._fly, flight, name="a call for all who have asked for the same")
+            return await flight.wait(call, self._left)
+        self.joined += 1
+        reply = await flight.wait(call, self._left)
+        is_answer = reply.fault is not None or call.caller.era not in MODERN or reply.hints.is_answer
+        return reply if is_answer else await self.inner(call)  # a question can be answered once
+
+    def _key(self, call: Call) -> bytes | None:
+        """What those have in common who can have one answer; None for a request that has to be made for itself."""
+        if call.method not in WORK or call.trail.asked or not self.backend.is_safe(call.method, call.local):
+            return None
+        caller = call.caller
+        audience = self.backend.audience(caller) if self.backend.may_share(caller) else None
+        if audience is None:
+            return None
+        token = "told" if _wants_progress(call) else ""
+        return self.keys.of(call, audience, caller.principal.key, caller.era, call.target, token)
+
+    async def _fly(self, flight: Flight) -> None:
+        try:
+            await flight.run(self.inner)
+        finally:
+            self._flying -= 1
+            self._left(flight)
+
+    def _left(self, flight: Flight) -> None:
+        """Nobody is to join it any more."""
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+
+
+def _wants_progress(call: Call) -> bool:
+    """Only those who do are told how far it is, and a backend is asked for it only for their sake."""
+    meta = call.params.get("_meta")
+    return meta is not None and b'"progressToken"' in bytes(meta)

@@ -1,0 +1,24 @@
+"""A request once more, on nobody's behalf: for the copies of a mirror, and for what is asked for anew."""
+
+from __future__ import annotations
+
+from ..protocol.calls import Call, without_task
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+
+__all__ = ["detached"]
+
+
+def detached(call: Call) -> Call:
+    """The same request with a life of its own: nobody to report to, no progress, no task."""
+    params = without_task(call.params)
+    meta = params.get("_meta")
+    if meta is not None:
+        params["_meta"] = _without_token(meta)
+    return Call(call.method, call.target, params, call.caller.abroad())
+
+
+def _without_token(meta: Raw) -> Raw:
+    members: Params | Malformed = decode_object(meta)
+    if isinstance(members, Malformed) or "progressToken" not in members:
+        return meta
+    return Raw(encode({key: raw for key, raw in members.items() if key != "progressToken"}))

@@ -1,0 +1,154 @@
+"""One call for all who have asked for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from ..protocol import faults
+from ..protocol.back import SILENT, Back
+from ..protocol.calls import Call, Handler, Reply, Trail
+from ..protocol.duplex import PROGRESS
+from ..protocol.fault import Fault
+from ..protocol.messages import Notification, Raw, decode, encode, encode_notification
+from ..protocol.question import Question
+from ..protocol.tokens import progress_token
+from ..telling.loggers import get_logger
+
+__all__ = ["Flight"]
+
+log = get_logger("sluicegate.coalesce")
+
+JOINABLE = 0.5
+"""Of the time that the first one has: who comes later would be given less than that of it, and nothing at all where the call hangs."""
+_ENDED = "the gateway is going down"
+
+
+@attrs.frozen(eq=False)
+class _Waiter:
+    back: Back
+    token: bytes
+    """Under which it wants to hear how far the call is; empty where it does not."""
+
+
+def _of_all(first: Call) -> Call:
+    """A call with a life and a trail of its own, at the expense of the one that began it."""
+    trail = first.trail
+    own = Trail(ends_at=trail.ends_at, allowed=trail.allowed, mirrored=trail.mirrored, last_resort=trail.last_resort)
+    own.elsewhere, own.allowance = trail.elsewhere, trail.allowance
+    return Call(first.method, first.target, first.params, first.caller, trail=own)
+
+
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # a converter is for what it begins with
+class Flight:
+    """A call that belongs to all who wait for it (implements `Back`, towards all of them)."""
+
+    key: bytes
+    """Of all requests that it is for."""
+    backend: str
+    call: Call = attrs.field(converter=_of_all)
+    _waiters: dict[_Waiter, None] = attrs.field(factory=dict, init=False)
+    _reply: Reply | None = attrs.field(default=None, init=False)
+    _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _closes_at: float = attrs.field(init=False)
+    _is_accounted_for: bool = attrs.field(default=False, init=False)
+    """Whether the attempts have been told to somebody's call: they are counted once."""
+    _token: bytes = attrs.field(init=False)
+
+    @_closes_at.default
+    def _close(self) -> float:
+        now = trio.current_time()
+        return now + JOINABLE * (self.call.trail.ends_at - now)
+
+    @_token.default
+    def _own_token(self) -> bytes:
+        return bytes(progress_token(self.call.params)[1])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody more can wait for it."""
+        return not self._ended.is_set() and not self.call.trail.asked and trio.current_time() < self._closes_at
+
+    async def run(self, handler: Handler) -> None:
+        """Fly; a task of its own, which nothing raises from."""
+        call, trail = self.call, self.call.trail
+        call.back = self
+        call.scope.deadline = trail.ends_at
+        try:
+            with call.scope:
+                self._reply = await handler(call)
+        except Exception as error:  # a bug costs those who wait, and not the nursery with all other background work
+            log.exception("a bug cost a call that several may wait for", method=call.method, target=call.target, error=repr(error))
+            self._reply = Reply.failed(faults.bug(call.target))
+        finally:
+            call.back = SILENT  # a circle, as in `Exchange`
+            self._ended.set()
+
+    async def wait(self, call: Call, on_empty: Callable[[Flight], None]) -> Reply:
+        """Its answer, for one more call; the last one who leaves before it is there ends it, and has nobody come any more."""
+        waiter = _Waiter(call.back, bytes(progress_token(call.params)[1]) if self._token else b"")
+        own, trail = self.call.trail, call.trail
+        self._waiters[waiter] = None
+        if trail.ends_at > own.ends_at:
+            own.ends_at, own.allowed = trail.ends_at, trail.allowed
+            self.call.scope.deadline = trail.ends_at
+        try:
+            await self._ended.wait()
+        finally:
+            del self._waiters[waiter]
+            is_over = self._ended.is_set()
+            if not self._waiters and not is_over:
+                on_empty(self)
+                self.call.scope.cancel(reason="nobody waits for it any more")
+            self._tell(trail, counts=is_over or not self._waiters)
+            call.sent_at = self.call.sent_at
+        return Reply.failed(faults.cancelled(_ENDED)) if self._reply is None else self._reply
+
+    def _tell(self, trail: Trail, *, counts: bool) -> None:
+        """What became of it, to the call of somebody who leaves; its attempts to one of those that count."""
+        own = self.call.trail
+        trail.sent |= own.sent
+        trail.mirrored |= own.mirrored
+        trail.asked |= own.asked
+        trail.given_by = self.backend
+        if counts and not self._is_accounted_for:
+            self._is_accounted_for = True
+            trail.hops += own.hops
+
+    # -- what is said about it
+
+    def note(self, message: bytes) -> None:
+        """Pass on progress or a log line, to each under its own token."""
+        for waiter in tuple(self._waiters):
+            waiter.back.note(message if waiter.token == self._token else _under(message, waiter.token))
+
+    def ask(self, question: Question) -> Fault | None:
+        """Ask one of them: only where all are the same client anything is asked on a session that is shared."""
+        for waiter in self._waiters:
+            fault = waiter.back.ask(question)
+            if fault is None:
+                self.call.trail.asked = True
+            return fault
+        return faults.cannot_ask()
+
+    def hold(self, question: Question) -> None:
+        """It may be about this call."""
+        self.call.trail.asked = True
+        for waiter in self._waiters:
+            waiter.back.hold(question)
+
+
+def _under(message: bytes, token: bytes) -> bytes:
+    """The same note under another progress token."""
+    note = decode(message)
+    if not isinstance(note, Notification):
+        return message
+    params, own = note.params, Raw(token)
+    if note.method == PROGRESS:
+        return encode_notification(note.method, params | {"progressToken": own})
+    meta, known = progress_token(params)
+    if not bytes(known):
+        return message
+    return encode_notification(note.method, params | {"_meta": Raw(encode(meta | {"progressToken": own}))})

@@ -1,0 +1,114 @@
+"""Answers in memory: a segmented LRU (Karedla, Love and Wherry, 1994), bounded in answers and in bytes.
+
+What is new is on probation, and what is asked for again is protected from it: one sweep over a thousand names throws nothing out that is in use.
+W-TinyLFU remembers more about what it has thrown away, for a few percent more hits; the libraries that have it keep the time themselves, where no
+test and no simulation can reach it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import attrs
+
+from .store import Stored, is_about
+
+__all__ = ["MemoryStore"]
+
+PROTECTED = 0.8
+"""Of the whole."""
+LARGEST = 0.25
+"""Of the whole; an answer that is larger is not kept."""
+
+
+@attrs.define(eq=False)
+class _Segment:
+    """Answers, those first that were not used for longest."""
+
+    entries: OrderedDict[bytes, Stored] = attrs.field(factory=OrderedDict, init=False)
+    room: int = attrs.field(default=0, init=False)
+    """Bytes that they take."""
+
+    def put(self, key: bytes, stored: Stored) -> None:
+        self.entries[key] = stored
+        self.room += stored.size
+
+    def take(self, key: bytes) -> Stored | None:
+        stored = self.entries.pop(key, None)
+        if stored is not None:
+            self.room -= stored.size
+        return stored
+
+    def oldest(self) -> bytes:
+        return next(iter(self.entries))
+
+    def empty(self) -> None:
+        self.entries.clear()
+        self.room = 0
+
+
+@attrs.define(eq=False)
+class MemoryStore:
+    """Implements `Store`; nothing of it ever waits."""
+
+    most: int
+    """Answers."""
+    most_bytes: int
+    evicted: int = attrs.field(default=0, init=False)
+    """Thrown out to make room."""
+    _probation: _Segment = attrs.field(factory=_Segment, init=False)
+    _protected: _Segment = attrs.field(factory=_Segment, init=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many answers it has, and their bytes."""
+        new, old = self._probation, self._protected
+        return len(new.entries) + len(old.entries), new.room + old.room
+
+    async def get(self, key: bytes, now: float) -> Stored | None:
+        """What is kept under a key, unless its time is over."""
+        stored = self._protected.entries.get(key)
+        if stored is not None and now < stored.until:
+            self._protected.entries.move_to_end(key)
+            return stored
+        stored = self._take(key)
+        if stored is None or now >= stored.until:
+            return None
+        self._protected.put(key, stored)
+        while self._is_full(self._protected, PROTECTED):
+            oldest = self._protected.oldest()
+            demoted = self._protected.take(oldest)
+            assert demoted is not None
+            self._probation.put(oldest, demoted)
+        return stored
+
+    async def set(self, key: bytes, stored: Stored) -> None:
+        """Keep it, if it is not too large; what was not used for longest makes room."""
+        segment = self._protected if key in self._protected.entries else self._probation
+        self._take(key)
+        if stored.size > self.most_bytes * LARGEST:
+            return
+        segment.put(key, stored)
+        while sum(size > most for size, most in zip(self.size, (self.most, self.most_bytes), strict=True)):
+            first = self._probation if self._probation.entries else self._protected
+            first.take(first.oldest())
+            self.evicted += 1
+
+    async def delete(self, key: bytes) -> None:
+        """Keep it no longer."""
+        self._take(key)
+
+    async def clear(self, changed: str = "") -> None:
+        """Forget all, or what is about one name."""
+        for segment in (self._probation, self._protected):
+            if not changed:
+                segment.empty()
+                continue
+            for key in [key for key, stored in segment.entries.items() if is_about(stored.name, changed)]:
+                segment.take(key)
+
+    def _take(self, key: bytes) -> Stored | None:
+        return self._probation.take(key) or self._protected.take(key)
+
+    def _is_full(self, segment: _Segment, share: float) -> bool:
+        return len(segment.entries) > max(1, self.most * share) or segment.room > self.most_bytes * share

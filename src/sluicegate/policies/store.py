@@ -1,0 +1,68 @@
+"""Where answers are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from urllib.parse import unquote
+
+import attrs
+
+from ..protocol.calls import Reply
+
+__all__ = ["Store", "Stored", "is_about"]
+
+OVERHEAD = 512
+"""Bytes that an answer takes beside its text."""
+
+
+@attrs.frozen(eq=False)
+class Stored:
+    """An answer, and how long it holds."""
+
+    reply: Reply
+    name: str
+    """The backend's own name of what was asked."""
+    at: float
+    """When it was given, in seconds of ``trio.current_time()``."""
+    seconds: float
+    """How long it is fresh."""
+    until: float
+    """When it is of no use any more, stale or not."""
+    counts_down: bool = attrs.field(default=False, kw_only=True)
+    """Whether the result says itself how long it holds, so that it has to say less with time."""
+    size: int = attrs.field(init=False)
+
+    @size.default
+    def _measured(self) -> int:
+        return memoryview(self.reply.result).nbytes + len(self.name) + OVERHEAD
+
+
+def is_about(name: str, changed: str) -> bool:
+    """Whether something may be other than it was because that has changed: itself, in whatever spelling, what it is in, or what is in it."""
+    mine, other = unquote(name).casefold(), unquote(changed).casefold()
+    return mine.startswith(other) or other.startswith(mine)
+
+
+class Store(Protocol):
+    """Holds answers of one kind of one backend. Whatever happens to it, nothing of it raises; what it does not have is asked for anew."""
+
+    async def get(self, key: bytes, now: float) -> Stored | None:
+        """What is kept under a key, unless its time is over. A checkpoint only where it waits."""
+        ...
+
+    async def set(self, key: bytes, stored: Stored) -> None:
+        """Keep it, if there is room."""
+        ...
+
+    async def delete(self, key: bytes) -> None:
+        """Keep it no longer."""
+        ...
+
+    async def clear(self, changed: str = "") -> None:
+        """Forget all, or what is about one name."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many answers it has, and their bytes."""
+        ...

@@ -1,0 +1,59 @@
+"""What has changed at a backend, as far as it says so itself or it follows from what happened: for who keeps its answers.
+
+It is asked, and tells nobody: who keeps answers comes and goes with settings, and would have to be taken off a list each time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+from .messages import Params, read_text
+from .offers import KINDS
+
+__all__ = ["ALL", "Changes", "Outdated"]
+
+MOST = 256
+"""That are remembered one by one; who missed more of them takes it that everything has changed."""
+_UPDATED = "notifications/resources/updated"
+_LISTS = {kind.changed: kind.capability for kind in KINDS}
+
+
+@attrs.frozen
+class Outdated:
+    """Something that holds no more."""
+
+    kind: str = ""
+    """``tools``, ``resources`` or ``prompts``; empty for all of them."""
+    name: str = ""
+    """The backend's own name of the one; empty for all of the kind."""
+
+
+ALL = Outdated()
+
+
+@attrs.define(eq=False)
+class Changes:
+    """All of one backend, counted."""
+
+    count: int = attrs.field(default=0, init=False)
+    """How many there were until now."""
+    _last: deque[Outdated] = attrs.field(factory=lambda: deque(maxlen=MOST), init=False)
+
+    def add(self, change: Outdated = ALL) -> None:
+        """From now on that is something else than it was."""
+        self.count += 1
+        self._last.append(change)
+
+    def heard(self, method: str, params: Params) -> None:
+        """Take it from what a backend says of its own accord."""
+        if method in _LISTS:
+            self.add(Outdated(_LISTS[method]))
+        elif method == _UPDATED:
+            self.add(Outdated("resources", read_text(params, "uri") or ""))
+
+    def since(self, count: int) -> tuple[Outdated, ...]:
+        """Those that came after the first so many."""
+        missed = self.count - count
+        return (ALL,) if missed > len(self._last) else tuple(self._last)[len(self._last) - missed :]
