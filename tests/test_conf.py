@@ -50,6 +50,12 @@ def test_every_file_in_conf_survives_being_written_back(path: Path) -> None:
     assert attrs.evolve(config, source=None) == parse(dump(config, secrets=True)).config
 
 
+def test_the_package_has_these_files_and_nothing_else_that_lies_beside_them() -> None:
+    """A gateway that was run here has left the keys of its sessions."""
+    packed = tomllib.loads((CONF.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert packed == {f"conf/{path.name}": f"sluicegate/examples/{path.name}" for path in CONF.iterdir() if path.is_file()}
+
+
 def test_the_demo_has_a_stand_in_and_a_shadow_for_its_first_server() -> None:
     backends = {backend.name: backend for backend in load(CONF / "demo.toml").config.backends}
 

@@ -37,6 +37,7 @@ BUGGY = {
     "repeatable": "which calls may run twice",
     "retry": "attempts one after the other",
     "split": "the share of a canary",
+    "tickets": "by which sessions go on elsewhere",
     "waking": "who waits, and is never or always woken",
     "window": "the outcomes that a breaker looks at",
 }

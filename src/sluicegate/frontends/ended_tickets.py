@@ -26,6 +26,9 @@ MOST_ENDED = 16_384
 RECORD = 16
 """Bytes by which one is known: a digest."""
 
+AT_ONCE = 1024 * RECORD
+"""Bytes of those of others that are looked at before somebody else has a turn."""
+
 
 class KeyStore(Protocol):
     """Where keys, and what has ended, outlive the process (`sluicegate.outside.key_folder.KeyFolder`)."""
@@ -69,7 +72,7 @@ class _Ends:
         return len(self.records) >= MOST_ENDED or self.read >= MOST_ENDED * RECORD or bool(self.read % RECORD)
 
     def take(self, data: bytes) -> None:
-        self.records.update(data[start : start + RECORD] for start in range(0, min(len(data), MOST_ENDED * RECORD), RECORD))
+        self.records.update(data[start : start + RECORD] for start in range(0, len(data), RECORD))
         self.read += len(data)
 
 
@@ -116,10 +119,14 @@ class EndedTickets:
             asked = self._asked
             known = {key: ends.read for key in self._kept if not (ends := self._of[key]).is_full}
             for key, data in (await self.store.ends(known)).items():
-                found = self._of.get(key)
-                if found is not None and found.read == known[key]:
-                    found.take(data)
+                await self._take(key, data)
             self._answered = asked
+
+    async def _take(self, key: SealingKey, data: bytes) -> None:
+        for start in range(0, len(data), AT_ONCE):
+            if key in self._of:
+                self._of[key].take(data[start : start + AT_ONCE])
+            await trio.lowlevel.checkpoint()
 
     async def add(self, ticket: SealedTicket) -> None:
         """It has ended: from the first moment on for this process, and after that for all."""

@@ -99,8 +99,11 @@ class TicketOffice:
                     await self._renew()
 
     def issue(self, opening: Opening, principal: Principal) -> str:
-        """The id of a session that begins; there is a key."""
-        assert self._newest is not None
+        """The id of a session that begins. Who does not `open` the office before gets one that holds as long as the process."""
+        if self._newest is None:
+            self._newest = SealingKey.new(self.sources.wall(), self.sources.secret)
+            self._own.append(self._newest)
+            self._hold(self._stored)
         self.issued += 1
         return self._keys.seal(self._newest, ticket_content(opening, principal, self.sources.wall(), self.lifetime))
 
