@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from sluicegate.frontends.endpoint import Endpoint
+from sluicegate.protocol.back import Silent
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.messages import EMPTY, Params, Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, ListKind, Offer
@@ -48,7 +49,24 @@ class Private(Directory):
 
 
 CAN = {"sampling": EMPTY}
-CAL, DAN, EVE = Caller("2025-11-25", CAN), Caller("2025-11-25", CAN), Caller("2025-11-25", {"roots": EMPTY})
+
+
+@attrs.frozen
+class Home(Silent):
+    """Where sessions of one client could live (implements `Household`)."""
+
+    owner: tuple[str, str] = ("", "")
+
+    def keep(self, resident: object) -> bool:
+        raise AssertionError(resident)
+
+
+def at_home(**can: Raw) -> Caller:
+    """Who may have sessions of his own."""
+    return Caller("2025-11-25", can, home=Home())
+
+
+CAL, DAN, EVE = at_home(**CAN), at_home(**CAN), at_home(roots=EMPTY)
 TOOLS_CHANGED = frozenset({"notifications/tools/list_changed"})
 
 

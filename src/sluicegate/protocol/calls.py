@@ -10,7 +10,7 @@ import attrs
 import msgspec
 import trio
 
-from .abilities import abilities_of
+from .abilities import NONE, abilities_of
 from .back import SILENT, Back, Household, Silent
 from .messages import EMPTY, Params, Raw, encode, read_text
 from .principal import NOBODY, Principal
@@ -57,8 +57,8 @@ class Caller:
 
     @cached_property
     def abilities(self) -> str:
-        """What its client can be asked: whoever can be asked the same is offered the same."""
-        return abilities_of(self.capabilities)
+        """What its client can be asked in a session of its own: whoever can be asked the same is offered the same. Nothing where all share one."""
+        return NONE if self.home is None else abilities_of(self.capabilities)
 
     def abroad(self) -> Caller:
         """The same, but nothing is used that is kept for it alone."""

@@ -9,8 +9,9 @@ from typing import Protocol
 import attrs
 
 from ...protocol import faults
-from ...protocol.abilities import NONE
+from ...protocol.abilities import NONE, abilities_of
 from ...protocol.calls import NAMED_BY, WORK, Call, Caller, Reply, Trail, without_task
+from ...protocol.crossings import CROSSINGS, Between, Part
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
 from ...protocol.messages import Raw, Request, encode, encode_error, read_text
@@ -29,6 +30,7 @@ from .url_elicitation import once_more
 
 __all__ = ["Leave", "LoneCalls"]
 
+_REFUSED = CROSSINGS[Part.QUESTIONS][Between.LONE_CLIENT]
 _MAY_NEED_A_HOME = WORK | {kind.method for kind in KINDS}
 """Methods for which a backend may be spoken to in a session of the client's own: to use something, or to see what there is."""
 
@@ -48,7 +50,7 @@ class _Mute:
     def ask(self, question: Question, outlet: Outlet) -> Fault:
         """Refuse."""
         del question, outlet
-        return faults.cannot_ask("a client of this revision takes no questions during a call")
+        return faults.cannot_ask(_REFUSED.why)
 
 
 _MUTE = _Mute()
@@ -76,15 +78,18 @@ class LoneCalls:
         clientele = self.endpoint.clientele
         if clientele.is_one and not clientele.is_known:  # which is said once, in `initialize`
             clientele.declare(said.capabilities if self.endpoint.parking.most else {})
-        caller = Caller(said.version, said.capabilities, principal, log_level=said.level)
-        if self.endpoint.parking.most and request.method in _MAY_NEED_A_HOME and caller.abilities != NONE:
-            home = self.endpoint.home((principal.key, "" if principal.key else network))
-            caller = attrs.evolve(caller, home=home)
-        call = Call(request.method, target, params, caller)
+        home = self.home_for(said, principal, network) if request.method in _MAY_NEED_A_HOME else None
+        call = Call(request.method, target, params, Caller(said.version, said.capabilities, principal, home=home, log_level=said.level))
         if STATE not in params:
             return call
         state = self.endpoint.states.take(call)
         return state if isinstance(state, Fault) else self._taken_up(call, state)
+
+    def home_for(self, said: Introduction, principal: Principal, network: str) -> ClientHome | None:
+        """Where a session of its client's own would live, if there may be one."""
+        if not self.endpoint.parking.most or abilities_of(said.capabilities) == NONE:
+            return None
+        return self.endpoint.home((principal.key, "" if principal.key else network))
 
     def _taken_up(self, call: Call, state: RequestState) -> Call | Comeback | Fault:
         if state.kind is Kind.PARKED:

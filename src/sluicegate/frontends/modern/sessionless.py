@@ -103,7 +103,8 @@ class Sessionless:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream", id=request.id)
             return
         await self.endpoint.settled()
-        caller = Caller(introduction.version, introduction.capabilities, principal)
+        home = self.calls.home_for(introduction, principal, http.network)
+        caller = Caller(introduction.version, introduction.capabilities, principal, home=home)
         granted = honoured(introduction.params, self.endpoint.directory.seen_by(caller))
         if isinstance(granted, Fault):
             await self._fail(http, request, granted)
