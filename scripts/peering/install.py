@@ -11,7 +11,7 @@ from .servers import NPM, Server
 
 __all__ = ["CACHE", "node_modules", "program", "python_for"]
 
-CACHE = Path(".cache/peers").absolute()
+CACHE = Path(".cache/peers").resolve()
 CLIENTS = {
     "@modelcontextprotocol/sdk": "1.32.2",
     "@modelcontextprotocol/client": "2.4.0",
