@@ -91,6 +91,7 @@ def test_backends_are_rows_and_what_is_wrong_with_their_lists_stands_below(capsy
         "offers": {"tools": 2, "prompts": 1},
         "error": "",
         "flaws": [],
+        "mistakes": [],
     }
     two = one | {"name": "two", "state": "restarting", "protocol": "", "offers": {}, "error": "Connect failed"}
     print_backends([one, two])
