@@ -72,7 +72,7 @@ SAME_ON_BOTH_SIDES = {
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 BANNED_WORDS = ("Upstream", "Middleware", "Manager", "Service")
 
-HEAVY = ("mcp", "pydantic", "starlette", "hypercorn", "httpx2", "jwt")
+HEAVY = ("mcp", "pydantic", "starlette", "hypercorn", "httpx2", "jwt", "nacl")
 EVENT_LOOP = ("trio", "structlog")
 
 

@@ -62,6 +62,17 @@ async def test_a_file_that_holds_no_key_is_left_alone(tmp_path: Path, content: b
     assert "holds no key" in caplog.text
 
 
+async def test_what_is_no_file_costs_the_other_keys_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = key(1)
+    await folder(tmp_path).add(one)
+    (tmp_path / "folder.key").mkdir()
+    os.mkfifo(tmp_path / "pipe.key")
+    (tmp_path / "gone.key").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "round.key").symlink_to("round.key")
+    assert await folder(tmp_path).load() == [one]
+    assert {record.file for record in caplog.records} == {str(tmp_path / f"{name}.key") for name in ("folder", "pipe", "round")}  # type: ignore[attr-defined]
+
+
 async def test_a_key_that_others_can_read_is_used_and_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     one = key(1)
     await folder(tmp_path).add(one)

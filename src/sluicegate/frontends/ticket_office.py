@@ -95,8 +95,7 @@ class TicketOffice:
         while True:
             await trio.sleep(max(min(CHECK_SECONDS, self.lifetime / KEYS_PER_LIFETIME), SHORTEST_SECONDS))
             if self.is_open and self._is_due(self._newest):
-                async with self._turning:
-                    await self._renew()
+                await self._renew_once()
 
     def issue(self, opening: Opening, principal: Principal) -> str:
         """The id of a session that begins. Who does not `open` the office before gets one that holds as long as the process."""
@@ -132,6 +131,8 @@ class TicketOffice:
         if not isinstance(found, str):
             self.ended += 1
             await self._ends.add(found)
+            if self.is_open and self._is_due(self._newest):
+                await self._renew_once()
 
     def _is_due(self, key: SealingKey | None) -> bool:
         """Whether another key is to take its place; also where its time lies far ahead."""
@@ -146,6 +147,11 @@ class TicketOffice:
                 return False
             await self._renew()
         return True
+
+    async def _renew_once(self) -> None:
+        async with self._turning:
+            if self._is_due(self._newest) and trio.current_time() - self._looked_at >= REFRESH_SECONDS:  # also where none can be made
+                await self._renew()
 
     async def _renew(self) -> None:
         """Have the keys of the store, and another one if it is time for that; at any await all is as it was, or as it will be."""

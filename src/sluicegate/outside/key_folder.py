@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import stat
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -115,9 +116,11 @@ class KeyFolder:
 
 def _read(path: Path) -> SealingKey | None:
     try:
-        with path.open("rb") as file:
-            line, mode = file.read(_LONGEST), os.fstat(file.fileno()).st_mode
+        line, mode = _beginning(path)
     except FileNotFoundError:  # another process has dropped it meanwhile
+        return None
+    except OSError as error:
+        log.warning("a key cannot be read", file=str(path), error=str(error))
         return None
     found = _LINE.fullmatch(line)
     if found is None:
@@ -126,3 +129,13 @@ def _read(path: Path) -> SealingKey | None:
     if mode & 0o077:
         log.warning("a key can be read by others", file=str(path), advice="chmod 600")
     return SealingKey(int(found[1]), base64.urlsafe_b64decode(found[2]))
+
+
+def _beginning(path: Path) -> tuple[bytes, int]:
+    """Of a regular file, and its mode: a pipe would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        return os.read(descriptor, _LONGEST) if stat.S_ISREG(mode) else b"", mode
+    finally:
+        os.close(descriptor)
