@@ -147,6 +147,9 @@ async def test_a_session_that_is_open_already_serves_and_is_left_open(autojump_c
         def notification(self, method: str, params: object) -> None:
             raise AssertionError
 
+        def renewed(self) -> None:
+            raise AssertionError
+
     async with math().connector(Ears()) as session:
         for _ in range(2):
             async with Builder("x").backend_client("math", session).open() as gateway:

@@ -140,7 +140,7 @@ async def test_lists_that_change_are_told_to_those_who_see_them(front: str, auto
         await trio.sleep(2)
         sessions = here.gateway._app.sessions._sessions.values()
         if front == "http":
-            assert [bool(session.changed) for session in sessions] == [False, True, True, False]
+            assert [bool(session.changes) for session in sessions] == [False, True, True, False]
         assert [await tools(client) for client in here.clients] == [
             ["b_echo"],
             ["b_echo", "b_think", "b_more"],
@@ -165,7 +165,7 @@ async def test_first_lists_bring_no_news(autojump_clock: Clock) -> None:
     backend = PersonalBackend(name="b", more={"sampling": ["think"]})
     async with crowd("http", Transport.FRAMES, backend, [{"sampling": {}}] * 2) as here:
         assert [len(await tools(client)) for client in here.clients] == [2, 2]
-        assert [session.changed for session in here.gateway._app.sessions._sessions.values()] == [set(), set()]
+        assert [bool(session.changes) for session in here.gateway._app.sessions._sessions.values()] == [False, False]
 
 
 async def test_who_saw_what_is_offered_to_all_hears_when_more_is_known(autojump_clock: Clock) -> None:
@@ -177,7 +177,7 @@ async def test_who_saw_what_is_offered_to_all_hears_when_more_is_known(autojump_
         backend.refuse = ""
         await trio.sleep(5)
         (session,) = here.gateway._app.sessions._sessions.values()
-        assert session.changed == {"notifications/tools/list_changed"}
+        assert session.changes.take() == [("notifications/tools/list_changed", {})]
         assert await tools(here.clients[0]) == ["b_echo", "b_think"]
 
 

@@ -11,7 +11,9 @@ import trio.lowlevel
 import trio.testing
 
 from sluicegate.frontends.client_home import ClientHome
+from sluicegate.frontends.subscribed import Subscriptions
 from sluicegate.protocol.question import Question
+from sluicegate.routing.directory import Directory
 
 Clock = trio.testing.MockClock
 
@@ -19,7 +21,7 @@ Clock = trio.testing.MockClock
 @asynccontextmanager
 async def a_home() -> AsyncGenerator[tuple[ClientHome, trio.Nursery], None]:
     async with trio.open_nursery() as nursery:
-        yield ClientHome(("ann", ""), nursery), nursery
+        yield ClientHome(("ann", ""), nursery, Subscriptions(Directory())), nursery
         nursery.cancel_scope.cancel()
 
 

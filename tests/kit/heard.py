@@ -32,6 +32,10 @@ class Heard:
         """The notes, decoded."""
         return [msgspec.json.decode(note) for note in self.notes]
 
+    def renewed(self) -> None:
+        """Remember it as if it had been said."""
+        self.methods.append("renewed")
+
     def notification(self, method: str, params: Params) -> None:
         """Remember its method."""
         del params

@@ -35,6 +35,9 @@ class _NoInbox:
 
     clientele = MANY
 
+    def renewed(self) -> None:
+        pass
+
     def notification(self, method: str, params: Params) -> None:
         del method, params
 

@@ -110,19 +110,20 @@ class Backend:
     @property
     def open_questions(self) -> int:
         """What it has asked on all of its links, and has no answer to."""
-        return sum(link.open_questions for link in self._links())
+        return sum(link.open_questions for link in self.links())
 
     @property
     def unread(self) -> int | None:
         """Messages that wait until it reads; None where each has a way of its own."""
-        return None if self.link.unread is None else sum(link.unread or 0 for link in self._links())
+        return None if self.link.unread is None else sum(link.unread or 0 for link in self.links())
 
     @property
     def unread_bytes(self) -> int | None:
         """Of all of them together."""
-        return None if self.link.unread_bytes is None else sum(link.unread_bytes or 0 for link in self._links())
+        return None if self.link.unread_bytes is None else sum(link.unread_bytes or 0 for link in self.links())
 
-    def _links(self) -> Iterator[Link]:
+    def links(self) -> Iterator[Link]:
+        """All that there are, the shared one first."""
         yield self.link
         if self.clients is not None:
             yield from self.clients

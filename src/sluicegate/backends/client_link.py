@@ -59,6 +59,11 @@ class ClientLink:
         """How it is."""
         return self.supervisor.link
 
+    @property
+    def is_used(self) -> bool:
+        """Whether its client needs it now: for a call, or to hear of resources."""
+        return bool(self.in_flight or len(self.link.watched))
+
     # -- its life
 
     async def run(self) -> None:
@@ -80,8 +85,8 @@ class ClientLink:
 
     async def _be_unused(self) -> None:
         """Return when nobody has used it for so long."""
-        while self.in_flight or trio.current_time() < self.used_at + self.idle_seconds():
-            if self.in_flight:
+        while self.is_used or trio.current_time() < self.used_at + self.idle_seconds():
+            if self.is_used:
                 self.used_at = trio.current_time()
             await trio.sleep_until(self.used_at + self.idle_seconds())
 

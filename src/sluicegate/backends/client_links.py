@@ -19,6 +19,7 @@ from ..protocol.calls import Call, Caller, Reply
 from ..protocol.clientele import Clientele
 from ..protocol.faults import Fault
 from ..protocol.offers import Offer
+from ..protocol.subscription import SUBSCRIBE, Subscription
 from ..telling.loggers import Seldom, get_logger
 from ..telling.statistics import counter, gauge, snapshot
 from .client_link import ClientLink
@@ -109,6 +110,14 @@ class ClientLinks:
         if isinstance(link, ClientLink) and link.link.state is State.STARTING:
             await link.come_up(call)
 
+    def watch(self, local: str, subscription: Subscription) -> None:
+        """Have a resource watched on the link of the subscription's caller; sync."""
+        link = self._link_of(Call(SUBSCRIBE, local, {}, subscription.caller))
+        if isinstance(link, Fault):
+            subscription.refuse(link)
+        else:
+            link.link.watched.add(local, subscription)
+
     def _link_of(self, call: Call) -> ClientLink | Fault:
         home = call.caller.home
         assert home is not None
@@ -172,7 +181,7 @@ class ClientLinks:
 
     def _gives_way(self, may_lose: Callable[[tuple[str, str]], bool]) -> ClientLink | None:
         """One that is leaving anyway, or the one that is unused for longest."""
-        found = [link for link in self._all if link.in_flight == 0 and not link.is_promised and may_lose(link.home.owner)]
+        found = [link for link in self._all if not link.is_used and not link.is_promised and may_lose(link.home.owner)]
         return min(found, key=lambda link: (not link.is_leaving, link.used_at), default=None)
 
     # -- what is offered

@@ -32,6 +32,7 @@ from ..protocol.messages import (
     read_id,
 )
 from ..protocol.offers import KINDS
+from ..protocol.subscription import UPDATED
 from ..protocol.tokens import own_number, progress_token
 from ..protocol.why import Why
 from ..telling.loggers import get_logger
@@ -40,7 +41,7 @@ from .questions import Questions
 from .unreadable import described
 from .waiting import Waiting
 
-__all__ = ["Desk", "answer_key", "doubt_lists", "messages_in", "reply_from"]
+__all__ = ["Desk", "answer_key", "doubt_all", "messages_in", "reply_from"]
 
 log = get_logger("sluicegate.backend")
 
@@ -198,7 +199,7 @@ def _is_about_none(note: Notification, asked: Requests[Waiting], about: int) -> 
     return asked.reporting(about) is None and not bytes(progress_token(note.params)[1])
 
 
-def doubt_lists(desk: Desk) -> None:
-    """Something may have been missed, so every list counts as changed."""
-    for method in dict.fromkeys(kind.changed for kind in KINDS):
+def doubt_all(desk: Desk) -> None:
+    """Something may have been missed, so every list counts as changed, and every resource that somebody wants to hear of."""
+    for method in dict.fromkeys((*(kind.changed for kind in KINDS), UPDATED)):
         desk.notification(method, {})

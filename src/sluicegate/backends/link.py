@@ -16,11 +16,13 @@ from ..protocol.clientele import MANY, Clientele
 from ..protocol.duplex import Duplex
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
+from ..protocol.subscription import UPDATED
 from ..protocol.why import Why
 from ..waiting.bell import Bell
 from .health import Health
 from .session import BackendSession, Connector
 from .unasked import Tally
+from .watched import WatchedResources
 
 __all__ = ["Link", "Phase", "State", "StateChange"]
 
@@ -101,6 +103,8 @@ class Link:
     """What its sessions were sent that nobody had asked for."""
     changes: Changes = attrs.field(factory=Changes, init=False)
     """What holds no more of what was answered on it."""
+    watched: WatchedResources = attrs.field(factory=WatchedResources, init=False)
+    """What of its resources clients want to hear, through however many sessions."""
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
     news: trio.Event | None = attrs.field(default=None, init=False)
@@ -186,16 +190,25 @@ class Link:
             self.down_since = change.at
         if state in GIVEN_UP:
             self.offer = None
+        if state is State.STOPPED:
+            self.watched.lose(self.absence())
         self.tick()
         self.on_change(change)
 
     def notification(self, method: str, params: Params) -> None:
         """What the backend says of its own accord (implements `Inbox`); a changed list is read again by the supervisor."""
         self.changes.heard(method, params)
+        if method == UPDATED:
+            self.watched.updated(params)
+            return
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale
             self._lists.ring()
+
+    def renewed(self) -> None:
+        """The backend has lost what it was told, and the session goes on."""
+        self.watched.forget()
 
     # -- waiting
 

@@ -68,6 +68,10 @@ class Inbox(Protocol):
         """A notification that belongs to no call, such as ``notifications/tools/list_changed``."""
         ...
 
+    def renewed(self) -> None:
+        """The backend has lost the session, which goes on anew: of what it was told it knows nothing any more."""
+        ...
+
 
 class Connector(Protocol):
     """Opens sessions with one backend, one after the other."""

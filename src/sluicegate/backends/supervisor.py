@@ -26,6 +26,7 @@ from .modern.introduced import Introduced
 from .modern.upstream import listen
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed, Opener
+from .subscribing import Subscribing
 
 __all__ = ["Supervisor", "pause_after"]
 
@@ -167,6 +168,8 @@ class Supervisor:
                 nursery.start_soon(self._keep_lists_fresh, session, offer)
                 if isinstance(session, Introduced):
                     nursery.start_soon(listen, session, self.link, offer.hello)
+                else:
+                    nursery.start_soon(Subscribing(session, self.link.name, self.link.watched).run, offer.hello)
                 if health is not None:
                     nursery.start_soon(health.watch, session)
                 why = await session.wait_closed()

@@ -11,6 +11,8 @@ from ..protocol import faults
 from ..protocol.fault import Fault
 from ..protocol.question import Question
 from .exchange import Asker, Outlet
+from .subscribed import Subscribed, Subscriptions
+from .untold import Untold
 
 __all__ = ["ClientHome"]
 
@@ -25,9 +27,15 @@ class ClientHome:
     owner: tuple[str, str]
     sessions: trio.Nursery
     """Where its own nursery lives."""
+    register: Subscriptions
+    """Where resources are that a client can subscribe to, and how many have."""
+    changes: Untold = attrs.field(factory=Untold, init=False)
+    """What the client is to be told."""
     _asker: Asker | None = attrs.field(default=None, init=False)
     _outlet: Outlet | None = attrs.field(default=None, init=False)
     """The way to the client for what is about none of its calls."""
+    _wake: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    """Has its client told of changes."""
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
     _scope: trio.CancelScope | None = attrs.field(default=None, init=False)
     _arriving: tuple[Resident, ...] = attrs.field(default=(), init=False)
@@ -35,9 +43,16 @@ class ClientHome:
     _residents: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
-    def lead(self, asker: Asker, outlet: Outlet) -> None:
+    def lead(self, asker: Asker, outlet: Outlet, wake: Callable[[], None]) -> None:
         """This is the way to the client."""
-        self._asker, self._outlet = asker, outlet
+        self._asker, self._outlet, self._wake = asker, outlet, wake
+
+    @property
+    def subscribed(self) -> Subscribed:
+        """What the client is subscribed to."""
+        if self.changes.subscribed is None:
+            self.changes.subscribed = Subscribed(self.register, self.owner, self._wake)
+        return self.changes.subscribed
 
     def keep(self, resident: Resident) -> bool:
         """Run something until it has ended or the session does."""
@@ -57,6 +72,9 @@ class ClientHome:
         """The session has ended: what lives here has to end, and nobody comes any more; sync."""
         self._ended = True
         self._asker = self._outlet = None  # opens a circle: the session leads here, too
+        self._wake = lambda: None
+        if self.changes.subscribed is not None:
+            self.changes.subscribed.end()
         if self._scope is not None:
             self._scope.cancel(reason="the client's session has ended")
 

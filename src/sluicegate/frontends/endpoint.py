@@ -17,7 +17,9 @@ from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN, negotiate
 from ..protocol.log_levels import LEVELS
 from ..protocol.messages import EMPTY, Params, Raw, encode, read_text
 from ..protocol.offers import KINDS, ListKind
+from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE
 from ..routing.directory import Directory
+from ..routing.results import with_mapped_uris
 from ..settings.clients import ClientLimits
 from ..settings.composing import own_first, values_of
 from ..settings.connections import ConnectionSettings
@@ -26,6 +28,7 @@ from .client_home import ClientHome
 from .modern.parking import Parking
 from .modern.states import RequestStates
 from .slow_answers import SlowAnswers
+from .subscribed import Subscriptions
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
@@ -87,6 +90,10 @@ class Endpoint:
     """What clients of revisions without a session bring back; it holds as long as this process."""
     parking: Parking = attrs.field(init=False)
     """Calls that wait for such clients to come back."""
+    subscriptions: Subscriptions = attrs.field(
+        default=attrs.Factory(lambda self: Subscriptions(self.directory), takes_self=True), init=False
+    )
+    """Those of all clients."""
     own: Mapping[str, Handler] = attrs.field(init=False)
     """By method, for those that we answer ourselves; every other one is the `handler`'s."""
     _alone: Mapping[str, Handler] = attrs.field(init=False)
@@ -105,7 +112,7 @@ class Endpoint:
 
     def home(self, owner: tuple[str, str] = ("", "")) -> ClientHome:
         """Where what is kept for one client alone lives; whose session it is, where that is known."""
-        return ClientHome(owner, self.homes)
+        return ClientHome(owner, self.homes, self.subscriptions)
 
     async def handle_alone(self, call: Call) -> Reply:
         """Answer a call that belongs to no session."""
@@ -164,6 +171,30 @@ class Endpoint:
             return Reply.failed(faults.client_mistake(f'"level" must be one of {", ".join(LEVELS)}'))
         return Reply(EMPTY)
 
+    async def _subscribe(self, call: Call) -> Reply:
+        """Have its client told when a resource changes; a client that is gone, or does not wait for the answer, is not subscribed."""
+        await self.settled()
+        home, placed = call.caller.home, self.subscriptions.place(call.caller, call.params)
+        if isinstance(placed, faults.Fault):
+            await self.acquaint(call)
+            placed = self.subscriptions.place(call.caller, call.params)
+        if isinstance(placed, faults.Fault) or not isinstance(home, ClientHome):
+            return Reply.failed(placed if isinstance(placed, faults.Fault) else faults.unknown_method(call.method))
+        fault = await home.subscribed.subscribe(call, placed)
+        if fault is None:
+            return Reply(EMPTY)
+        failed = Reply.failed(fault)
+        return failed if placed.mapping is None else with_mapped_uris(call.method, failed, placed.mapping)
+
+    async def _unsubscribe(self, call: Call) -> Reply:
+        """Tell it no more. Who was not subscribed is told whether there is such a resource."""
+        await trio.lowlevel.checkpoint()
+        home, uri = call.caller.home, read_text(call.params, "uri")
+        if isinstance(home, ClientHome) and uri is not None and home.subscribed.stop(uri):
+            return Reply(EMPTY)
+        placed = self.subscriptions.place(call.caller, call.params)
+        return Reply.failed(placed) if isinstance(placed, faults.Fault) else Reply(EMPTY)
+
     async def _list(self, call: Call, kind: ListKind) -> Reply:
         await self.settled()
         await self.acquaint(call)
@@ -179,9 +210,11 @@ _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
     DISCOVER: Endpoint._discover,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
     "logging/setLevel": Endpoint._set_level,  # noqa: SLF001
+    SUBSCRIBE: Endpoint._subscribe,  # noqa: SLF001
+    UNSUBSCRIBE: Endpoint._unsubscribe,  # noqa: SLF001
 } | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001
 """The methods that we answer ourselves."""
-_WITH_SESSIONS = frozenset({HANDSHAKE, "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+_WITH_SESSIONS = frozenset({HANDSHAKE, "ping", "logging/setLevel", SUBSCRIBE, UNSUBSCRIBE})
 """Methods that mean nothing without a session."""
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from ..protocol.messages import Request
 from ..protocol.parts import Parts
+from .chores import Chores
 from .sessions import Session
 
 __all__ = ["News"]
@@ -19,6 +20,11 @@ class News:
     """Goes nowhere while its client has no such stream (implements `Outlet`)."""
 
     session: Session
+    chores: Chores
+
+    def wake(self) -> None:
+        """Something has changed that the client is to be told."""
+        self.chores.do([downlink.ring for downlink in self.session.listeners[-1:]])
 
     def begin(self, request: Request) -> None:
         """No request comes on it."""

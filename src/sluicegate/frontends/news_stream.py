@@ -42,11 +42,11 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, after
 
 
 async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
-    while session.changed:
+    while session.changes:
         await trio.sleep(DEBOUNCE_SECONDS)
         if session.listeners[-1] is not http.downlink:
             return after  # a newer stream tells it
-        for message in session.take_changes():
+        for message in session.changes.messages():
             session.news.put(message)
     told = await send_news(http, session.news, after)
     if http.downlink.is_open:  # else the next stream tells it

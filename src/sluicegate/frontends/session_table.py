@@ -122,7 +122,7 @@ class SessionTable:
         caller = Caller(opening.version, opening.capabilities, principal, session_id, home)
         session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, home=home)
         if home is not None:
-            home.lead(session, News(session))
+            home.lead(session, news := News(session, self._chores), news.wake)
         self._sessions[session_id] = session
         self.owners.add(owner, session)
         return session

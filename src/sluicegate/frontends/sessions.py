@@ -14,7 +14,7 @@ from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply, without_tas
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
 from ..protocol.log_levels import LEVELS, is_log_line, severity
-from ..protocol.messages import Request, encode_error, encode_notification, read_text
+from ..protocol.messages import Request, encode_error, read_text
 from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
@@ -25,6 +25,7 @@ from .exchange import Exchange, Outlet
 from .owners import Owner
 from .request import Headers, HttpRequest
 from .stream import Downlink, EventLog
+from .untold import Untold
 
 __all__ = ["AnswerStream", "Session", "version_header"]
 
@@ -88,8 +89,10 @@ class Session(ClientSide):
     """The rank of the level from which on its client wants to hear what servers log; all until it says so."""
     told: int = attrs.field(default=0, init=False)
     """The number of the last of the news that was sent."""
-    changed: set[str] = attrs.field(factory=set, init=False)
-    """``list_changed`` notifications that wait for a stream to be told on."""
+    changes: Untold = attrs.field(
+        default=attrs.Factory(lambda self: Untold() if self.home is None else self.home.changes, takes_self=True), init=False
+    )
+    """What waits for a stream to be told on."""
     _opening: trio.Event | None = attrs.field(default=None, init=False)
     """While its ``initialize`` has no answer yet."""
     _until: Callable[[], Awaitable[None]] | None = attrs.field(default=None, init=False)
@@ -188,7 +191,7 @@ class Session(ClientSide):
                 self.quietest = LEVELS.get(read_text(exchange.call.params, "level") or "", 0)
         elif self._opening is not None:
             self.opened = not exchange.failed
-            self.changed.clear()  # it has read no list yet
+            self.changes.forget_lists()
             self._opening.set()
             self._opening = self._until = None
 
@@ -222,13 +225,8 @@ class Session(ClientSide):
 
     def tell(self, methods: frozenset[str]) -> bool:
         """Its client is to hear of these changes, when it can; whether there are any."""
-        self.changed |= methods
+        self.changes.add(methods)
         return bool(methods)
-
-    def take_changes(self) -> list[bytes]:
-        """What changed since it was last told, one notification for each kind of list."""
-        changed, self.changed = sorted(self.changed), set()
-        return [encode_notification(method, {}) for method in changed]
 
     def end(self) -> None:
         """End everything that is open."""

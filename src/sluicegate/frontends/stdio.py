@@ -114,7 +114,7 @@ class _Front:
 
     def announce(self, methods: frozenset[str]) -> None:
         """Lists changed."""
-        self.session.changed.update(methods)
+        self.session.changes.add(methods)
         self._look_for_changes()
 
     def _look_for_changes(self) -> None:
@@ -129,7 +129,7 @@ class _Front:
             await trio.sleep(DEBOUNCE_SECONDS)
             self._has_changed = False
             if self.session.may_be_told:
-                changes = self.session.take_changes()
+                changes = self.session.changes.messages()
                 for message in [change for change in changes if not self._outbox.holds(as_line(change))]:  # not twice before it is read
                     self._put(message)
 
@@ -166,7 +166,7 @@ class _Front:
 
     def _handle(self, message: Message, outlet: Outlet) -> None:
         self.session.receive(message, outlet)
-        if isinstance(message, Notification) and self.session.changed:
+        if isinstance(message, Notification) and self.session.changes:
             self._look_for_changes()
 
     def begin(self, request: Request) -> None:
@@ -189,7 +189,7 @@ class _Front:
         home = self.endpoint.home()
         caller = Caller(opening.version, opening.capabilities, home=home)
         self.session = Session(caller, self.endpoint.limits, declares=self.endpoint.declares, home=home)
-        home.lead(self.session, self)
+        home.lead(self.session, self, self._look_for_changes)
         self.session.duplex.ours.last = asked
         self.endpoint.opened(opening)
         return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 import trio
 
+from ..backends.attention import hand_over, reconsider
 from ..backends.backend import Backend
 from ..backends.link import Link, StateChange
 from ..backends.session import Connector
@@ -193,8 +194,11 @@ class Fleet:
         for name, supervised in leaving:
             if name in members:
                 supervised.hush()
+                hand_over(supervised.backend, members[name].backend)
         self._forget(before.keys() - {config.name for config in configs})
         self.directory.replace(*catalogues)
+        for backend in (*self.backends.values(), *(supervised.backend for _name, supervised in leaving)):
+            reconsider(backend)
         for supervised in taken:
             self.readiness.introduce(supervised.backend)
         became = told(_settings(before), _settings(members), {supervised.backend.name for supervised in taken})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 
+from ..backends.attention import watch
 from ..backends.backend import Backend
 from ..backends.link import State
 from ..config.model import BackendConfig
@@ -65,6 +68,7 @@ class Member:
             backend.offer_to(abilities),
             pipeline.stand_ins,
             is_starting,
+            partial(watch, backend),
         )
 
     def begin(self) -> None:

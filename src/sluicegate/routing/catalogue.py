@@ -16,6 +16,7 @@ from ..protocol.messages import encode
 from ..protocol.names import Names
 from ..protocol.offers import KINDS, TOOLS, ListKind, Offer
 from ..protocol.sizes import LONGEST_TOOL_NAME, WHOLE_LIST
+from ..protocol.subscription import SUBSCRIBE, Watch, declared_by
 from .announced import NOTHING, Announced, announced
 from .merging import Merge
 from .pages import Pages, paged
@@ -40,6 +41,8 @@ class Entry:
     stand_ins: tuple[str, ...] = ()
     """Who answers for it, in order; the first one with an offer lends it while the entry has none."""
     starting: bool = False
+    watch: Watch | None = None
+    """Has it say when a resource changes; None where nobody can."""
 
 
 @attrs.frozen(eq=False)
@@ -51,7 +54,7 @@ class Catalogue:
     table: Table
     instructions: str
     offered: frozenset[str]
-    """The capabilities that backends declare."""
+    """The capabilities that backends declare, and ``resources/subscribe`` where one of them says when a resource changes."""
     expecting: bool
     """More may come: a backend is starting, or nothing is known about any."""
     remarks: frozenset[Remark] = frozenset()
@@ -64,6 +67,8 @@ class Catalogue:
         Tools are declared while more may come, since hardly a client gets along without them (LIM-9, P-86).
         """
         lists: dict[str, dict[str, bool]] = {name: {"listChanged": True} for name in _LISTED if self.declares(name)}
+        if self.declares(SUBSCRIBE):
+            lists["resources"]["subscribe"] = True
         others: dict[str, dict[str, bool]] = {name: {} for name in ("completions", "logging") if self.declares(name)}
         return encode(lists | others | self.announced.told_in(era))
 
@@ -108,7 +113,8 @@ def build(
     ``portable`` makes names of tools and prompts of what every client takes.
     """
     namespaces = {
-        entry.name: Namespace(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler) for entry in entries
+        entry.name: Namespace(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler, entry.watch)
+        for entry in entries
     }
     offers = _offers(entries)
     merge = Merge(namespaces, offers, max_tool_name, portable)
@@ -119,7 +125,7 @@ def build(
         pages,
         merge.table(),
         _instructions(shown, offers) if instructions is None else instructions,
-        frozenset(name for offer in offers.values() for name in offer.hello.capabilities),
+        frozenset(name for offer in offers.values() for name in declared_by(offer.hello)),
         not offers or any(entry.starting for entry in shown),
         remarks | merge.remarks,
         told,

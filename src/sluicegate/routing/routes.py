@@ -8,6 +8,7 @@ from ..protocol.calls import Handler
 from ..protocol.messages import Raw, encode
 from ..protocol.names import Names
 from ..protocol.offers import TOOLS, ListKind
+from ..protocol.subscription import Watch
 from .inventory import Inventory
 from .results import Mapping
 from .visibility import Visibility
@@ -23,6 +24,8 @@ class Namespace:
     names: Names
     visibility: Visibility
     handler: Handler
+    watch: Watch | None = None
+    """Has it say when a resource changes; None where nobody can."""
     inventory: Inventory | None = None
     """What it lists, where that says what may be asked for: it is filtered, and its lists are known."""
 
@@ -53,11 +56,13 @@ class Route:
     local: Raw
     """The backend's own name, encoded."""
     mapping: Mapping | None
+    watch: Watch | None = None
+    """Has the backend say when what has a name there changes."""
 
     @classmethod
     def through(cls, namespace: Namespace, local: str) -> Route:
         """The route to something of a backend."""
-        return cls(namespace.handler, Raw(encode(local)), namespace.mapping)
+        return cls(namespace.handler, Raw(encode(local)), namespace.mapping, namespace.watch)
 
 
 @attrs.frozen

@@ -12,13 +12,14 @@ from ..protocol.calls import Call, Reply
 from ..protocol.members import is_null
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
+from ..protocol.subscription import SUBSCRIBE
 from .catalogue import Catalogue
 from .directory import Directory
 from .lengths import longest, too_long
 from .results import with_mapped_uris
 from .routes import Ambiguous, Hidden, Route
 
-__all__ = ["Router"]
+__all__ = ["Router", "find_resource"]
 
 
 @attrs.frozen
@@ -111,6 +112,14 @@ def _place_other(catalogue: Catalogue, call: Call) -> Placed:
     if namespace is None or "/" not in call.method or call.method.startswith(_OWN):
         return faults.unknown_method(call.method)
     return Route(namespace.handler, EMPTY, None), call.params
+
+
+def find_resource(catalogue: Catalogue, params: Params) -> Route | faults.Fault:
+    """Where the resource is that a request names, of which its client wants to hear."""
+    if not catalogue.declares(SUBSCRIBE) and not catalogue.expecting:
+        return faults.unknown_method(SUBSCRIBE)
+    name = read_text(params, RESOURCES.key)
+    return faults.client_mistake('"uri" must be there and a string') if name is None else _find(catalogue, RESOURCES, name)
 
 
 def _find(catalogue: Catalogue, kind: ListKind, name: str, called: str = "") -> Route | faults.Fault:

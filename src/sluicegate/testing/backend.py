@@ -21,7 +21,7 @@ from .asking import Asking
 from .injections.injector import Injections
 from .injections.kinds import Transport
 from .injections.noise import noise_of, token_of
-from .own_answers import administered, listed
+from .own_answers import administered, heed, listed
 from .peer import ScriptedConnector
 from .script import (
     ROUTED,
@@ -55,6 +55,9 @@ class ScriptedBackend:
 
     A ``script`` says which calls get a fault instead of that.
     """
+
+    subscribe = False
+    """While true: its resources can be subscribed to, and `notify` tells."""
 
     def __init__(
         self,
@@ -178,13 +181,17 @@ class ScriptedBackend:
                 if self.mute:
                     continue
                 if isinstance(message, Notification):
-                    _cancel(message, running)
+                    heed(message, running)
                 elif message.method in ROUTED:
                     running[message.key] = trio.CancelScope()
                     nursery.start_soon(self._perform, session, message, running)
-                else:
-                    session.receive(administered(self, message))
+                elif answer := self.administer(message, session):
+                    session.receive(answer)
             nursery.cancel_scope.cancel()
+
+    def administer(self, request: Request, session: ChannelSession) -> bytes:  # noqa: ARG002
+        """The answer to a request that is about the backend itself; empty where there is none yet."""
+        return administered(self, request)
 
     async def _perform(self, session: ChannelSession, request: Request, running: dict[int | str, trio.CancelScope]) -> None:
         number = self._count(request.method, request.params)
@@ -241,10 +248,3 @@ class ScriptedBackend:
 
     def _step(self, number: int) -> Step:
         return self.steps[min(number, len(self.steps)) - 1] if self.steps else Echo()
-
-
-def _cancel(message: Notification, running: dict[int | str, trio.CancelScope]) -> None:
-    if message.method == "notifications/cancelled":
-        scope = running.get(int(bytes(message.params["requestId"])))
-        if scope is not None:
-            scope.cancel()

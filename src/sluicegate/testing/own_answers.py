@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ..protocol.eras import OPENS
-from ..protocol.messages import Request, encode, encode_error, encode_result
+import trio
 
-__all__ = ["Offering", "administered", "listed"]
+from ..protocol.eras import OPENS
+from ..protocol.messages import Notification, Request, encode, encode_error, encode_result
+from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE
+
+__all__ = ["Offering", "administered", "heed", "listed"]
 
 LISTS = {
     "tools/list": "tools",
@@ -25,6 +28,8 @@ class Offering(Protocol):
     name: str
     version: str
     instructions: str
+    subscribe: bool
+    """It says when a resource changes."""
     lists: dict[str, list[Mapping[str, object]]]
 
 
@@ -33,7 +38,7 @@ def administered(offering: Offering, request: Request) -> bytes:
     if request.method in LISTS:
         member = LISTS[request.method]
         return encode_result(request.id, encode({member: offering.lists[member]}))
-    if request.method == "ping":
+    if request.method == "ping" or (offering.subscribe and request.method in {SUBSCRIBE, UNSUBSCRIBE}):
         return encode_result(request.id, b"{}")
     if request.method in OPENS:
         return encode_result(request.id, encode(_hello(offering)))
@@ -43,7 +48,7 @@ def administered(offering: Offering, request: Request) -> bytes:
 def _hello(offering: Offering) -> dict[str, object]:
     capabilities: dict[str, object] = {"tools": {"listChanged": True}}
     if offering.lists["resources"] or offering.lists["resourceTemplates"]:
-        capabilities["resources"] = {"listChanged": True}
+        capabilities["resources"] = {"listChanged": True} | ({"subscribe": True} if offering.subscribe else {})
     if offering.lists["prompts"]:
         capabilities["prompts"] = {"listChanged": True}
     hello: dict[str, object] = {
@@ -57,3 +62,11 @@ def _hello(offering: Offering) -> dict[str, object]:
 def listed(item: str | Mapping[str, object], key: str, rest: Mapping[str, object]) -> Mapping[str, object]:
     """An item of a list; a name alone gets what such an item must have."""
     return {key: item, **rest} if isinstance(item, str) else item
+
+
+def heed(message: Notification, running: Mapping[int | str, trio.CancelScope]) -> None:
+    """Give up what is taken back."""
+    if message.method == "notifications/cancelled":
+        scope = running.get(int(bytes(message.params["requestId"])))
+        if scope is not None:
+            scope.cancel()

@@ -31,6 +31,9 @@ class _NoInbox:
     def notification(self, method: str, params: Params) -> None:
         del method, params
 
+    def renewed(self) -> None:
+        pass
+
 
 class FarSession(ChannelSession):
     """A session seen from the far end: what the backend says is `heard` there."""

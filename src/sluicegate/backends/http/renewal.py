@@ -17,7 +17,7 @@ from ...protocol.headers import is_session_id
 from ...protocol.messages import EMPTY, Malformed, Params, decode_object, encode_notification, read_text
 from ...protocol.why import Why
 from ...telling.loggers import get_logger
-from ..incoming import doubt_lists
+from ..incoming import doubt_all
 from .notices import Notices
 from .post import HttpExchange, PostingSession
 from .session_headers import Conversation
@@ -54,6 +54,10 @@ class Host(PostingSession):
     @abstractmethod
     def close(self, why: Why) -> None:
         """It is over."""
+
+    @abstractmethod
+    def renewed(self) -> None:
+        """A conversation has taken the place of one that the backend has lost."""
 
     @abstractmethod
     def nothing_listens(self, fault: Fault) -> None:
@@ -146,7 +150,8 @@ class Renewal:
             self._let_go()
         if why is None:
             self._listen()
-            doubt_lists(self.host)
+            self.host.renewed()
+            doubt_all(self.host)
 
     async def _shake_hands(self) -> Why | None:
         """Why it failed, or None."""

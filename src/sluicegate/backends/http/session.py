@@ -182,6 +182,11 @@ class HttpSession(Host):
         """The backend answered over HTTP: it is there."""
         self._refused = None
 
+    def renewed(self) -> None:
+        """Whoever told the backend something has to tell it again."""
+        if not self._left:
+            self.inbox.renewed()
+
     def nothing_listens(self, fault: Fault) -> None:
         """The standing stream found nobody at the backend's address."""
         if not self.open:

@@ -15,7 +15,7 @@ from ...protocol.sse import EventParser, OversizedEvent
 from ...protocol.tokens import NOBODY
 from ...telling.loggers import get_logger
 from ..doubling import doubled
-from ..incoming import Desk, doubt_lists, messages_in
+from ..incoming import Desk, doubt_all, messages_in
 from .post import HttpExchange
 from .session_headers import Conversation
 from .wire import Wire
@@ -89,7 +89,7 @@ class Listening:
         status = answer.status
         if status == 200 and media_type(answer.header(b"content-type")) == EVENT_STREAM:
             if self._was_open and not self._last_id:
-                doubt_lists(self.desk)  # it is back, but what was said in between is lost
+                doubt_all(self.desk)  # it is back, but what was said in between is lost
             self._was_open = True
             await self._pump(answer)
             return True
