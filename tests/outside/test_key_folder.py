@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import trio
 
 from sluicegate.outside.key_folder import KeyFolder
 from sluicegate.protocol.sealing_key import SealingKey
 from sluicegate.testing import run_inline
+
+T = TypeVar("T")
 
 
 def folder(path: Path) -> KeyFolder:
@@ -98,6 +103,19 @@ async def test_a_key_goes_with_what_ended_of_it(tmp_path: Path) -> None:
     for _ in range(2):  # another process may have been quicker
         await folder(tmp_path).drop(one)
     assert names(tmp_path) == [".gitignore"]
+
+
+async def test_a_disk_that_hangs_is_not_waited_for(tmp_path: Path, autojump_clock: object) -> None:
+    async def hang(function: Callable[[], T], /, *, abandon: bool = False) -> T:
+        assert abandon
+        return await trio.sleep_forever()
+
+    hanging = KeyFolder(tmp_path, hang)
+    for attempt in (hanging.load, lambda: hanging.add(key(1)), lambda: hanging.end(key(1), b"x" * 16), lambda: hanging.ends({key(1): 0})):
+        began = trio.current_time()
+        with pytest.raises(TimeoutError, match="has not answered for 5 seconds"):
+            await attempt()
+        assert trio.current_time() - began == 5
 
 
 async def test_a_folder_that_is_a_file_is_told_of(tmp_path: Path) -> None:

@@ -179,6 +179,25 @@ async def test_the_key_is_for_its_owner_alone_and_a_session_that_was_ended_stays
         }
 
 
+async def test_two_gateways_that_share_a_folder_take_in_each_others_sessions(tmp_path: Path) -> None:
+    keys = f"session_keys = {json.dumps(str(tmp_path / 'keys'))}"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    async with site(tmp_path / "one", keys) as one, site(tmp_path / "other", keys) as other, httpx2.AsyncClient() as http:
+        http.headers["accept"] = "application/json, text/event-stream"
+
+        async def opened() -> dict[str, str]:
+            params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+            answer = await http.post(f"{one.url}/mcp", json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+            return {"mcp-session-id": answer.headers["mcp-session-id"]}
+
+        kept, ended = await opened(), await opened()
+        assert (await http.post(f"{other.url}/mcp", json=ping, headers=kept)).status_code == 200
+        assert (await http.delete(f"{one.url}/mcp", headers=ended)).status_code == 200
+        assert (await http.post(f"{other.url}/mcp", json=ping, headers=ended)).status_code == 404
+
+
 async def test_without_tickets_a_restart_ends_sessions_and_writes_nothing(tmp_path: Path) -> None:
     async with (
         site(tmp_path, "session_tickets = false") as gate,

@@ -10,11 +10,13 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
+import trio
 
 from ..protocol.sealing_key import SealingKey
 from ..telling.loggers import get_logger
@@ -24,6 +26,8 @@ __all__ = ["KeyFolder"]
 
 log = get_logger("sluicegate.keys")
 
+T = TypeVar("T")
+PATIENCE_SECONDS = 5.0
 _LINE = re.compile(rb"1 (\d{1,12}) ([A-Za-z0-9_-]{43}=)\n?")
 """The number of the format, when the key was made, and the key."""
 _LONGEST = 100
@@ -46,23 +50,29 @@ class KeyFolder:
 
     async def load(self) -> list[SealingKey]:
         """All keys; raises `OSError` where there is such a folder and it cannot be read."""
-        return await self.run_blocking(self._load)
+        return await self._within(self._load)
 
     async def add(self, key: SealingKey) -> None:
         """Keep one more key; raises `OSError`."""
-        await self.run_blocking(partial(self._add, key))
+        await self._within(partial(self._add, key))
 
     async def drop(self, key: SealingKey) -> None:
         """Keep a key, and what has ended of it, no longer; raises `OSError`."""
-        await self.run_blocking(partial(self._drop, key))
+        await self._within(partial(self._drop, key))
 
     async def ends(self, after: Mapping[SealingKey, int]) -> dict[SealingKey, bytes]:
         """For each key what was appended beyond so many bytes, where there is something; raises `OSError`."""
-        return await self.run_blocking(partial(self._ends, dict(after)))
+        return await self._within(partial(self._ends, dict(after)))
 
     async def end(self, key: SealingKey, record: bytes) -> None:
         """Append what has ended; raises `OSError`."""
-        await self.run_blocking(partial(self._end, key, record))
+        await self._within(partial(self._end, key, record))
+
+    async def _within(self, work: Callable[[], T]) -> T:
+        """Do it, or say that it takes too long: a disk that hangs must hold up neither clients nor the end of the process."""
+        with trio.move_on_after(PATIENCE_SECONDS):
+            return await self.run_blocking(work, abandon=True)
+        raise TimeoutError(f"'{self.path}' has not answered for {PATIENCE_SECONDS:g} seconds")
 
     def _load(self) -> list[SealingKey]:
         try:
