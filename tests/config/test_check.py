@@ -109,6 +109,7 @@ WRONG = [
     (config(stdio(), separator=".", tool_names="portable"), "proxy.separator", "'.' cannot stand in a portable name"),
     (config(stdio(), listen=ListenConfig(port=65536)), "proxy.listen.port", "port must be 0-65535, got 65536"),
     (config(stdio(), listen=ListenConfig(host="")), "proxy.listen.host", "must not be empty"),
+    (config(stdio(), listen=ListenConfig(server="native", websocket=True)), "proxy.listen.server", "does not speak WebSockets"),
     (config(stdio(), max_tool_name=5), "proxy.max_tool_name", "no room for a hash"),
     (config(stdio(), page_size=-1), "proxy.page_size", "page_size must be >= 0"),
     (config(stdio(), startup_wait_seconds=-1.0), "proxy.startup_wait_seconds", "must be >= 0"),

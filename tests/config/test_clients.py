@@ -47,7 +47,7 @@ def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
 
     assert tmp_path.name == loaded.config.proxy.name
     assert tmp_path / ".mcp.json" == loaded.config.source
-    time, hub, wind, files = loaded.config.backends
+    time, hub, files, wind = loaded.config.backends
     assert (time.transport, time.command, time.args, time.env) == ("stdio", "uvx", ("mcp-server-time",), {"TZ": "UTC", "DEBUG": "1"})
     assert (hub.transport, hub.url, hub.headers) == ("http", "https://api.example/mcp", {"Authorization": "Bearer tok"})
     assert (wind.transport, wind.url) == ("sse", "http://127.0.0.1:1/sse")

@@ -11,6 +11,7 @@ import httpx2
 import msgspec
 import trio
 from tests.kit.asgi import AsgiTransport
+from tests.kit.frames_client import open_frames
 
 from sluicegate.config.model import BackendConfig, Config, ListenConfig, ProxyConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
@@ -32,7 +33,7 @@ from sluicegate.testing.scripted_socket import serve_websocket
 from sluicegate.testing.transports import Transport
 
 EVERYTHING = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {"listChanged": True}}
-FRONTS = ("stdio", "http", "program")
+FRONTS = ("stdio", "http", "websocket", "program")
 NEAR, FAR = 8080, 8081
 OWN = "io.modelcontextprotocol"
 Json = dict[str, Any]
@@ -366,7 +367,7 @@ async def _shake_hands(client: Client, clientele: Clientele | None, can: Mapping
 
 
 def at(port: int) -> ListenConfig:
-    return ListenConfig(host="127.0.0.1", port=port)
+    return ListenConfig(host="127.0.0.1", port=port, websocket=port == NEAR)
 
 
 async def reached(
@@ -407,6 +408,13 @@ async def _on_stdio(gateway: Gateway, nursery: trio.Nursery, number: int = 0) ->
 
 
 @asynccontextmanager
+async def _over_websocket(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
+    async with open_frames(gateway.asgi_app, nursery, f"10.0.{number // 250}.{number % 250 + 1}") as client:
+        assert await client.event() == {"type": "websocket.accept", "subprotocol": "mcp"}
+        yield client
+
+
+@asynccontextmanager
 async def _over_http(gateway: Gateway, nursery: trio.Nursery, number: int = 0) -> AsyncGenerator[Client, None]:
     transport = AsgiTransport(gateway.asgi_app, nursery, client=(f"10.0.{number // 250}.{number % 250 + 1}", 50000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", timeout=None) as http:
@@ -428,4 +436,10 @@ async def _in_the_program(gateway: Gateway, nursery: trio.Nursery, number: int =
         yield _Program(gateway, nursery, send, receive)
 
 
-_CLIENTS: dict[str, Callable[..., Any]] = {"stdio": _on_stdio, "http": _over_http, "modern": _without_a_session, "program": _in_the_program}
+_CLIENTS: dict[str, Callable[..., Any]] = {
+    "stdio": _on_stdio,
+    "http": _over_http,
+    "websocket": _over_websocket,
+    "modern": _without_a_session,
+    "program": _in_the_program,
+}

@@ -44,7 +44,9 @@ class ListenConfig(ConnectionSettings):
     systemd: bool = False
     """Whether systemd has opened the sockets already, which take the place of host and port."""
     server: Literal["auto", "native", "hypercorn"] = "auto"
-    """What speaks HTTP: "native", "hypercorn"; auto is native, and hypercorn where there is TLS."""
+    """What speaks HTTP: "native", "hypercorn"; auto is native, and hypercorn where there is TLS, or WebSockets."""
+    websocket: bool = False
+    """Whether MCP over WebSockets is served under the same path, too; hypercorn speaks them."""
     tls: ListenTlsConfig | None = None
     session_tickets: bool = True
     """Whether sessions of clients outlive a restart: their ids are sealed tickets."""

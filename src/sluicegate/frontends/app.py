@@ -16,9 +16,11 @@ from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
+from .carried.carried_front import Carried
+from .carried.websocket_front import WebSockets, as_request
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN
-from .paths import Answer, Guard, HttpRoute, Paths, read_only
+from .paths import SOCKET, Answer, Guard, HttpRoute, Paths, read_only
 from .request import Headers, HttpRequest
 from .resuming import Resuming
 from .session_table import SessionTable
@@ -43,6 +45,8 @@ class App:
     admission: Admission = attrs.field(factory=Admission)
     tickets: TicketOffice | None = None
     """Gives sessions ids by which they outlive the process; None gives them any."""
+    takes_sockets: bool = False
+    """Whether MCP is spoken over WebSockets, too."""
     wishes: Wishes | None = None
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
@@ -53,15 +57,21 @@ class App:
     """What is served."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
+    _carried: Carried = attrs.field(init=False)
+    """Clients with a connection each."""
 
     def __attrs_post_init__(self) -> None:
         endpoint, tickets = self.endpoint, self.tickets
         issue = None if tickets is None else tickets.issue
         self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue)
         self._mcp = StreamableHttp(endpoint, self.sessions, self.turns, Resuming(endpoint, self.sessions, tickets))
+        self._carried = Carried(endpoint, self.sessions)
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
-        mcp = HttpRoute({method: self._wishing(answer) for method, answer in self._mcp.answers.items()}, speaks_rpc=True)
+        answers = dict(self._mcp.answers)
+        if self.takes_sockets:
+            answers[SOCKET] = WebSockets(self._carried, lambda: self.draining, self._mcp.refuse_new).answer
+        mcp = HttpRoute({method: self._wishing(answer) for method, answer in answers.items()}, speaks_rpc=True)
         for path, route in {
             "/": mcp,
             "/mcp": mcp,
@@ -95,11 +105,12 @@ class App:
         self._mcp.draining = True
         self.sessions.hang_up()
         self.endpoint.parking.end_all(GOING_DOWN)  # nobody could come back to them
+        self._carried.hang_up()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of an ASGI server."""
         if scope["type"] != "http":
-            await _without_a_request(scope, receive, send)
+            await self._take_other(scope, receive, send)
             return
         http = HttpRequest(scope, receive, send)
         route = self.paths.rows.get(http.path) or self.paths.below(http.path)
@@ -128,6 +139,15 @@ class App:
             await self._refuse_method(http, route)
         else:
             await answer(http, principal)
+
+    async def _take_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is no request. The offer of a WebSocket, where one is served, passes the guards of its path as any request does."""
+        if scope["type"] == "websocket" and self.takes_sockets:
+            request, answer = as_request(scope, send, SOCKET)
+            if SOCKET in self.paths.rows.get(HttpRequest(request, receive, answer).path, self.paths.nowhere).answers:
+                await self(request, receive, answer)
+                return
+        await _without_a_request(scope, receive, send)
 
     # -- refusals
 

@@ -12,10 +12,14 @@ from ..http1.asgi import ASGIApp, Message
 from ..protocol.principal import Principal
 from .request import HttpRequest
 
-__all__ = ["Answer", "Guard", "HttpRoute", "Paths", "mounted", "page", "read_only"]
+__all__ = ["SOCKET", "Answer", "Guard", "HttpRoute", "Paths", "mounted", "page", "read_only"]
 
 Answer = Callable[[HttpRequest, Principal], Awaitable[None]]
 """Answers one request that was let in."""
+
+
+SOCKET = "WEBSOCKET"
+"""The offer of a WebSocket, where others have a method."""
 
 
 class Guard(enum.Enum):
@@ -48,14 +52,18 @@ class HttpRoute:
         object.__setattr__(self, "looks_at_token", self.guard is Guard.TOKEN)
 
     @property
+    def _methods(self) -> list[str]:
+        return [method for method in self.answers if method != SOCKET]
+
+    @property
     def allow(self) -> tuple[bytes, bytes]:
         """The header ``Allow``."""
-        return b"allow", ", ".join([*self.answers, *(["OPTIONS"] if self.looks_at_host else [])]).encode()
+        return b"allow", ", ".join([*self._methods, *(["OPTIONS"] if self.looks_at_host else [])]).encode()
 
     @property
     def purpose(self) -> str:
         """What to say to who came by another method."""
-        *most, last = self.answers
+        *most, last = self._methods
         return f"this path is there for {', '.join(most)} and {last}" if most else f"this path is there for {last}"
 
 

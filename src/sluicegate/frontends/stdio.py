@@ -1,4 +1,4 @@
-"""The gateway as one stdio server: one client on a pair of streams, a message a line."""
+"""The gateway as one server on a pair of streams, a message a line: stdio, and what behaves as it does (`carried`)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, BATCHES, OPENS
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode_error
+from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode, encode_error
 from ..protocol.parts import Parts
 from ..waiting.bell import Bell
+from .batched import BatchAnswer
+from .carried.session_places import OwnPlace, SessionPlaces
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
+from .owners import NoPlace
 from .sessions import Session
 
 __all__ = ["serve_stdio"]
@@ -35,10 +38,15 @@ MOST_WAITING_BYTES = 4 * 1024 * 1024
 
 
 async def serve_stdio(
-    endpoint: Endpoint, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream, *, drain_seconds: float = DRAIN_SECONDS
+    endpoint: Endpoint,
+    stdin: trio.abc.ReceiveStream,
+    stdout: trio.abc.SendStream,
+    *,
+    drain_seconds: float = DRAIN_SECONDS,
+    places: SessionPlaces | None = None,
 ) -> None:
     """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
-    front = _Front(endpoint)
+    front = _Front(endpoint) if places is None else _Front(endpoint, places)
     unsubscribe = endpoint.directory.subscribe(lambda change: front.announce(change.told_to(front.session.caller)))
     try:
         async with trio.open_nursery() as nursery:
@@ -58,6 +66,7 @@ class _Front:
     """The one connection (implements `Outlet`)."""
 
     endpoint: Endpoint
+    places: SessionPlaces = attrs.field(default=attrs.Factory(lambda self: OwnPlace(self.endpoint), takes_self=True))
     session: Session = attrs.field(init=False)
     gone: bool = attrs.field(default=False, init=False)
     """The client reads no more."""
@@ -75,7 +84,11 @@ class _Front:
 
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(MOST_NOTES, MOST_WAITING_BYTES, on_written=self._written.ring)
-        self.session = Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
+        self.session = self._unopened()
+
+    def _unopened(self) -> Session:
+        """What is said outside of any session is said in this one."""
+        return Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
     # -- out
 
@@ -160,7 +173,7 @@ class _Front:
         if isinstance(messages, Malformed):
             self.session.receive(messages, self)
             return
-        batch = _Batch(self, sum(isinstance(message, Request | Malformed) for message in messages))
+        batch = BatchAnswer(self, sum(isinstance(message, Request | Malformed) for message in messages))
         for message in messages:
             self._handle(message, batch)
 
@@ -185,11 +198,15 @@ class _Front:
             outlet.reply(encode_error(request.id, opening.encode()))
             return False
         asked = self.session.duplex.ours.last  # an answer to what the last conversation has asked must not be one in this
-        self.session.end()
-        home = self.endpoint.home()
-        caller = Caller(opening.version, opening.capabilities, home=home)
-        self.session = Session(caller, self.endpoint.limits, declares=self.endpoint.declares, home=home)
-        home.lead(self.session, self, self._look_for_changes)
+        self.places.end(self.session)
+        session = self.places.open(opening)
+        if isinstance(session, NoPlace):
+            self.session = self._unopened()
+            outlet.reply(encode_error(request.id, encode({"code": INVALID_REQUEST, "message": session.message})))
+            return False
+        self.session = session
+        if session.home is not None:
+            session.home.lead(session, self, self._look_for_changes)
         self.session.duplex.ours.last = asked
         self.endpoint.opened(opening)
         return True
@@ -202,7 +219,7 @@ class _Front:
         self.session.go_deaf("the client says no more")
         with trio.move_on_after(drain_seconds, shield=True):
             await self._wait_until(lambda: not self.session.calls)
-        self.session.end()
+        self.places.end(self.session)
         with trio.move_on_after(FAREWELL_SECONDS, shield=True):
             await self._wait_until(lambda: not self.session.calls and self._outbox.is_empty)
         self._shelter.cancel(reason="everything is said")
@@ -210,32 +227,3 @@ class _Front:
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
         while not condition() and not self.gone:
             await self._written.wait()
-
-
-@attrs.define(eq=False)
-class _Batch:
-    """Gathers the replies to one batch (implements `Outlet`)."""
-
-    front: _Front
-    waiting: int
-    _replies: list[bytes] = attrs.field(factory=list, init=False)
-
-    def begin(self, request: Request) -> None:
-        """Start one call of it."""
-        self.front.start(request, self)
-
-    def note(self, message: bytes) -> None:
-        """Notes are no part of a batch."""
-        self.front.note(message)
-
-    def ask(self, message: bytes) -> Callable[[], None] | None:
-        """Nor are questions."""
-        return self.front.ask(message)
-
-    def reply(self, message: bytes | Parts | None) -> None:
-        """The last reply sends them all."""
-        self.waiting -= 1
-        if message is not None:
-            self._replies.append(bytes(message))
-        if self.waiting == 0:
-            self.front.reply(b"[" + b",".join(self._replies) + b"]" if self._replies else None)

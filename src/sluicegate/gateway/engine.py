@@ -50,7 +50,7 @@ async def open_listeners(listen: ListenConfig, outside: Outside) -> Listeners:
 
 def server_for(listen: ListenConfig) -> Serve:
     """What speaks HTTP; raises `BadCertificate` where its TLS cannot be had."""
-    if listen.server != "hypercorn" and listen.tls is None:
+    if listen.server != "hypercorn" and listen.tls is None and not listen.websocket:
         from ..http1.server.server import serve as serve_natively
 
         return serve_natively
@@ -58,7 +58,8 @@ def server_for(listen: ListenConfig) -> Serve:
     from ..tls.server import server_context
 
     tls = listen.tls
-    return partial(serve_with_hypercorn, tls=None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca))
+    context = None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca)
+    return partial(serve_with_hypercorn, tls=context)
 
 
 def settings_of(listen: ListenConfig) -> ServerSettings:
@@ -66,6 +67,7 @@ def settings_of(listen: ListenConfig) -> ServerSettings:
     return ServerSettings.of(
         listen,
         takes_waiting=not listen.systemd,
+        takes_sockets=listen.websocket,
         trusted=tuple(ipaddress.ip_network(address, strict=False) for address in listen.trusted_proxies),
     )
 

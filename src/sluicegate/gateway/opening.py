@@ -210,4 +210,4 @@ def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], ticke
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
     identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
-    return App(endpoint, is_ready, identity, admission, tickets, wishes=faults)
+    return App(endpoint, is_ready, identity, admission, tickets, listen.websocket, wishes=faults)

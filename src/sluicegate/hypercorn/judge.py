@@ -18,6 +18,7 @@ class Limited(Protocol):
 
     limits: HeadLimits
     on_refused: Callable[[int, str], None]
+    takes_sockets: bool
 
 
 def judge_http2(headers: Headers, limits: HeadLimits) -> None:

@@ -1,7 +1,7 @@
 """Which version of HTTP a client speaks, and HTTP/1.1 as Hypercorn has it, with what we must know about it or do otherwise.
 
-Otherwise: an ``Upgrade`` is ignored, to WebSockets, which nothing behind us speaks, and to ``h2c``, which HTTP/2 has given up; HTTP/2 without
-TLS is spoken to clients that begin with it.
+Otherwise: an ``Upgrade`` is ignored, to WebSockets unless they are asked for, and to ``h2c``, which HTTP/2 has given up; HTTP/2 without TLS is
+spoken to clients that begin with it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
+from hypercorn.protocol.events import Request, Response
+from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from ..http1.framing import RefusedMessage
 from .http2 import Http2
 from .judge import Limited
+from .socket_stream import SOCKETS_OWN, SocketStream, is_offered
 from .strict_h11 import StrictConnection
 from .tasks import Tasks
 
@@ -99,9 +100,21 @@ class Http1(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         """Begin a request, with the target as an application wants it."""
-        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]  # an offer, which nobody has to take
+        socket = cast("Limited", self.config).takes_sockets and is_offered(request)
+        left = SOCKETS_OWN if socket else {b"upgrade"}  # an offer, which nobody has to take
+        headers = [(name, value) for name, value in request.headers if name not in left]
         target, version = self.connection.target, request.http_version
-        await super()._create_stream(h11.Request(method=request.method, target=target, headers=headers, http_version=version))
+        plain = h11.Request(method=request.method, target=target, headers=headers, http_version=version)
+        await (self._create_socket(plain) if socket else super()._create_stream(plain))
+
+    async def _create_socket(self, request: h11.Request) -> None:
+        """From here on the connection carries frames."""
+        parts = (self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server)
+        self.stream = SocketStream(*parts, self.stream_send, STREAM_ID)
+        self.connection = cast("StrictConnection", H11WSConnection(self.connection))
+        version, state = request.http_version.decode(), self.connection_state
+        begin = Request(STREAM_ID, list(request.headers), version, "GET", request.target, state)
+        await self.stream.handle(begin)
 
     async def _send_error_response(self, status_code: int) -> None:
         """Refuse a request, and say why, as our own server does."""

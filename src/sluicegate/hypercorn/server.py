@@ -31,8 +31,10 @@ from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
 from ..http1.server.urls import url_of
 from ..http1.timekeeper import Timekeeper
+from ..protocol.sizes import LARGEST_MESSAGE
 from ..telling.loggers import get_logger
 from .connection import HypercornConnection
+from .socket_stream import SILENCE_SECONDS
 
 __all__ = ["serve"]
 
@@ -56,9 +58,8 @@ async def serve(
         StartUpFailed: The application says so in its lifespan.
     """
     settings = settings or ServerSettings()
-    server = _Server(
-        settings, Lifespan(app), wall, connection_limit or ConnectionLimit(settings.max_connections, settings.max_connections_per_peer)
-    )
+    limit = connection_limit or ConnectionLimit(settings.max_connections, settings.max_connections_per_peer)
+    server = _Server(settings, Lifespan(app), wall, limit)
 
     def welcome(stream: trio.abc.Stream) -> None:
         connections.start_soon(server.carry, stream)
@@ -155,6 +156,9 @@ class _Words(Config):
     def __init__(self, settings: ServerSettings, wall: Callable[[], float]) -> None:
         super().__init__()
         self._wall = wall
+        self.takes_sockets = settings.takes_sockets
+        self.websocket_ping_interval = SILENCE_SECONDS
+        self.websocket_max_message_size = LARGEST_MESSAGE
         self.limits = settings.head
         self.on_refused = settings.on_refused
         self.errorlog = logging.getLogger("hypercorn.error")

@@ -59,7 +59,7 @@ class Tasks(TaskGroup):
         plain["extensions"][ON_DISCONNECT] = going.register
 
         async def put(event: ASGIReceiveEvent) -> None:
-            if event["type"] == "http.disconnect":
+            if event["type"] in {"http.disconnect", "websocket.disconnect"}:
                 going.tell()
             with suppress(trio.BrokenResourceError):  # the application has ended
                 await events_in.send(event)

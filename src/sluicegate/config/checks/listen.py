@@ -36,6 +36,8 @@ def listen_rules(listen: ListenConfig) -> Iterator[Problem]:
             yield _at(
                 f"trusted_proxies[{index}]", f"'{address}' is no address and no network", 'write "10.0.0.7", "10.0.0.0/8" or "fd00::/8"'
             )
+    if listen.websocket and listen.server == "native":
+        yield _at("server", "our own server does not speak WebSockets", 'leave server out, or write server = "hypercorn"')
     if listen.tls is not None:
         if listen.server == "native":
             yield _at("server", "our own server does not speak TLS", 'leave server out, or write server = "hypercorn"')

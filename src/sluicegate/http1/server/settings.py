@@ -33,6 +33,8 @@ class ServerSettings(ConnectionSettings):
     So it is where one network has more than is left for all others."""
     takes_waiting: bool = True
     """Whether who is at the door when the accepting ends is let in. False where the sockets live on, and another process will let them in."""
+    takes_sockets: bool = False
+    """Whether the offer of a WebSocket is taken, by a server that can."""
     trusted: Networks = ()
     """Proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed. If there are any, so is who comes over a Unix socket."""
     linger_seconds: float = 2.0

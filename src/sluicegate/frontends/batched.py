@@ -1,0 +1,51 @@
+"""A batch of messages on one line or in one frame, whose replies go back as one (P-22)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+
+from ..protocol.messages import Request
+from ..protocol.parts import Parts
+from .exchange import Outlet
+
+__all__ = ["BatchAnswer", "Starting"]
+
+
+class Starting(Outlet, Protocol):
+    """Whoever starts the calls of a batch."""
+
+    def start(self, request: Request, outlet: Outlet) -> None:
+        """Start one call, whose answer goes there."""
+        ...
+
+
+@attrs.define(eq=False)
+class BatchAnswer:
+    """Gathers the replies to one batch (implements `Outlet`)."""
+
+    front: Starting
+    waiting: int
+    _replies: list[bytes] = attrs.field(factory=list, init=False)
+
+    def begin(self, request: Request) -> None:
+        """Start one call of it."""
+        self.front.start(request, self)
+
+    def note(self, message: bytes) -> None:
+        """Notes are no part of a batch."""
+        self.front.note(message)
+
+    def ask(self, message: bytes) -> Callable[[], None] | None:
+        """Nor are questions."""
+        return self.front.ask(message)
+
+    def reply(self, message: bytes | Parts | None) -> None:
+        """The last reply sends them all."""
+        self.waiting -= 1
+        if message is not None:
+            self._replies.append(bytes(message))
+        if self.waiting == 0:
+            self.front.reply(b"[" + b",".join(self._replies) + b"]" if self._replies else None)

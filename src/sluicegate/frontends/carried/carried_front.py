@@ -1,0 +1,71 @@
+"""Clients that have a connection each, whatever carries it: how they begin, and that they end with the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from ...protocol.principal import Principal
+from ..endpoint import Endpoint
+from ..request import HttpRequest
+from ..session_table import SessionTable
+from ..stdio import serve_stdio
+from .session_places import TablePlaces
+
+__all__ = ["Carried", "ClientLines"]
+
+FIRST_SECONDS = 30.0
+"""How long the first message may take: whoever says nothing has no session that could be idle."""
+
+
+class ClientLines(Protocol):
+    """What the client says."""
+
+    heard: bool
+    """Something has come."""
+
+    def carry(self, on_gone: Callable[[], None]) -> trio.abc.ReceiveStream:
+        """As lines; ``on_gone`` is to be called when the client has gone, since nobody takes the answers to its calls any more."""
+        ...
+
+
+@attrs.define(eq=False)
+class Carried:
+    """All of them."""
+
+    endpoint: Endpoint
+    table: SessionTable
+    drain_seconds: float = 5.0
+    _open: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def serve(self, http: HttpRequest, principal: Principal, incoming: ClientLines, outgoing: trio.abc.SendStream) -> None:
+        """Serve one client until it goes, its session ends, or the gateway drains; calls that are open then get their time."""
+        scope = trio.CancelScope()
+        places = TablePlaces(self.table, principal, http.network, scope.cancel)
+        self._open[scope] = None
+        try:
+            with scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_wait_for_first, incoming, scope)
+                    stdin = incoming.carry(places.lose)
+                    await serve_stdio(self.endpoint, stdin, outgoing, drain_seconds=self.drain_seconds, places=places)
+                    nursery.cancel_scope.cancel(reason="the client is served")
+        finally:
+            del self._open[scope]
+
+    def hang_up(self) -> None:
+        """The gateway drains: nothing more is read from them."""
+        for scope in list(self._open):
+            scope.cancel(reason="the gateway drains")
+
+
+async def _wait_for_first(incoming: ClientLines, scope: trio.CancelScope) -> None:
+    await trio.sleep(FIRST_SECONDS)
+    if not incoming.heard:
+        scope.cancel(reason="it has said nothing")
