@@ -29,6 +29,7 @@ from .processes import Failed
 from .profiling import profile, show_profile
 from .rows import doubts, show
 from .startup import show_startup, startup, startup_goals
+from .streamed import show_streamed, streamed, streamed_goals
 from .stub import LOOPS
 from .targets import SHAPES, open_all
 from .tools import install_wrk
@@ -102,13 +103,14 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--drain", action="store_true", help="instead, SIGTERM under load")
     instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
+    instead.add_argument("--streams", action="store_true", help="instead, what progress and questions cost, in small calls")
     instead.add_argument("--walk", action="store_true", help="instead, which files and functions of the gateway a call goes through")
     return parser.parse_args()
 
 
 def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace], Findings]:
     """What the arguments ask for."""
-    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes, "walk": walks}
+    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes, "streams": streams, "walk": walks}
     for name, action in without_wrk.items():
         if getattr(arguments, name):
             return action
@@ -198,6 +200,12 @@ def sizes(folder: Path, arguments: argparse.Namespace) -> Findings:
 
     found = scale(folder)
     return Findings(json.dumps(found, indent=1), {"scale": found}, scale_goals(found))
+
+
+def streams(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Have calls say something before they are answered."""
+    found = streamed(folder, 2) if arguments.quick else streamed(folder)
+    return Findings(show_streamed(found), {"streams": found.costs}, streamed_goals(found))
 
 
 def walks(folder: Path, arguments: argparse.Namespace) -> Findings:
