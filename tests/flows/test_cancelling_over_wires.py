@@ -70,7 +70,7 @@ def assert_nothing_is_left(here: AskedClient) -> None:
     app = here.gateway.asgi_app
     assert isinstance(app, App)
     backend = here.gateway.backends["b"]
-    assert (backend.in_flight, len(app.endpoint.slow_answers), app.sessions.statistics().orphans) == (0, 0, 0)
+    assert (backend.in_flight, len(app.endpoint.waits.answers), app.sessions.statistics().orphans) == (0, 0, 0)
     for session in app.sessions._sessions.values():
         assert (session.calls, session.answers, session.duplex.ours.asked) == ({}, {}, {})
     for conversation in here.backend.sessions:

@@ -10,9 +10,9 @@ import attrs
 import pytest
 import trio
 
-from sluicegate.frontends.slow_answers import SlowAnswers
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.principal import NOBODY
+from sluicegate.waiting.overdue import Overdue
 
 # The numbers that are promised. Taken from the source they would move with it.
 PATIENCE = 2.0
@@ -33,10 +33,10 @@ async def slow(gate: Any, talk: Any, tools: Any) -> AsyncGenerator[Any, None]:
 
     tools["after"] = after
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(gate.endpoint.slow_answers.run)
+        gate.endpoint.waits.begin(nursery)
         yield gate
         await trio.testing.wait_all_tasks_blocked()
-        assert len(gate.endpoint.slow_answers) == 0
+        assert len(gate.endpoint.waits.answers) == 0
         nursery.cancel_scope.cancel()
 
 
@@ -145,7 +145,7 @@ async def test_a_client_that_was_lost_in_silence_leaves_nothing_to_begin(slow: A
     with trio.move_on_after(1):
         await slow.post(taking(10), session)
     await trio.testing.wait_all_tasks_blocked()
-    assert len(slow.endpoint.slow_answers) == 0
+    assert len(slow.endpoint.waits.answers) == 0
     await trio.sleep(20)
     assert not slow.app.sessions.find(session, NOBODY).answers
 
@@ -212,7 +212,7 @@ class Noted:
 
 
 async def test_the_timer_wakes_once_in_two_seconds_however_many_calls_are_answered(nursery: trio.Nursery, autojump_clock: object) -> None:
-    timer, begun = SlowAnswers(), list[float]()
+    timer, begun = Overdue(PATIENCE, Noted.begin_stream), list[float]()
     nursery.start_soon(timer.run)
     for _ in range(1000):
         answer = Noted(begun)
@@ -227,7 +227,7 @@ async def test_the_timer_wakes_once_in_two_seconds_however_many_calls_are_answer
 
 
 async def test_each_answer_is_begun_at_its_own_time(nursery: trio.Nursery, autojump_clock: object) -> None:
-    timer, begun = SlowAnswers(), list[float]()
+    timer, begun = Overdue(PATIENCE, Noted.begin_stream), list[float]()
     nursery.start_soon(timer.run)
     for _ in range(5):
         timer.expect(Noted(begun))
@@ -238,7 +238,7 @@ async def test_each_answer_is_begun_at_its_own_time(nursery: trio.Nursery, autoj
 
 
 async def test_very_many_overdue_answers_are_begun_a_few_at_a_time(nursery: trio.Nursery, autojump_clock: object) -> None:
-    timer, begun = SlowAnswers(), list[float]()
+    timer, begun = Overdue(PATIENCE, Noted.begin_stream), list[float]()
     nursery.start_soon(timer.run)
     for _ in range(10_000):
         timer.expect(Noted(begun))
@@ -250,7 +250,7 @@ async def test_very_many_overdue_answers_are_begun_a_few_at_a_time(nursery: trio
 
 
 async def test_a_timer_that_was_cut_begins_again(nursery: trio.Nursery, autojump_clock: object) -> None:
-    timer, begun = SlowAnswers(), list[float]()
+    timer, begun = Overdue(PATIENCE, Noted.begin_stream), list[float]()
     for _ in range(2):
         with trio.move_on_after(0.5):
             await timer.run()

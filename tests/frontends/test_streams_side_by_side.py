@@ -39,8 +39,11 @@ def tools(tools: dict[str, Callable[[Call], Awaitable[Reply]]], talk: Any) -> di
     return tools | {"flood": flood, "late_question": late_question}
 
 
-async def first_bytes(stream: Any) -> bytes:
-    return bytes(await anext(stream.chunks))
+async def first_event(stream: Any) -> bytes:
+    """As it is sent; what came together with it is kept."""
+    chunk = bytes(await anext(stream.chunks))
+    stream.take(chunk)
+    return chunk.partition(b"\n\n")[0] + b"\n\n"
 
 
 async def test_each_stream_begins_with_an_id_also_one_that_is_resumed(gate: Any, talk: Any, autojump_clock: object) -> None:
@@ -48,16 +51,16 @@ async def test_each_stream_begins_with_an_id_also_one_that_is_resumed(gate: Any,
     session = await gate.open()
     gate.app.sessions.announce(ListChange(frozenset({TOOLS_CHANGED})))
     async with gate.stream("POST", session, talk.calling("chatty")) as post, gate.stream("GET", session) as news:
-        assert await first_bytes(post) == b"id: 1-0\nretry: 1000\ndata: \n\n"
-        assert await first_bytes(news) == b"id: 0-0\nretry: 1000\ndata: \n\n"
+        assert await first_event(post) == b"id: 1-0\nretry: 1000\ndata: \n\n"
+        assert await first_event(news) == b"id: 0-0\nretry: 1000\ndata: \n\n"
         assert (await post.next()).id == "1-1"
         assert (await news.next()).id == "0-1"
     async with gate.stream("GET", session, last_event_id="1-1") as post, gate.stream("GET", session, last_event_id="0-1") as news:
-        assert await first_bytes(post) == b"id: 1-1\nretry: 1000\ndata: \n\n"
-        assert await first_bytes(news) == b"id: 0-1\nretry: 1000\ndata: \n\n"
+        assert await first_event(post) == b"id: 1-1\nretry: 1000\ndata: \n\n"
+        assert await first_event(news) == b"id: 0-1\nretry: 1000\ndata: \n\n"
         assert (await post.next()).id == "1-2"
     async with gate.stream("GET", session) as news:  # nobody says after what
-        assert await first_bytes(news) == b"id: 0-1\nretry: 1000\ndata: \n\n"
+        assert await first_event(news) == b"id: 0-1\nretry: 1000\ndata: \n\n"
 
 
 async def test_each_message_goes_on_one_stream_only(gate: Any, talk: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
@@ -110,12 +113,12 @@ async def test_who_has_gone_is_asked_only_if_an_id_was_told(
     gate: Any, talk: Any, nursery: trio.Nursery, version: str, is_asked: bool, autojump_clock: object
 ) -> None:
     """A stream that has begun for having taken long tells one to clients that know of empty events, and nothing to others."""
-    nursery.start_soon(gate.endpoint.slow_answers.run)
+    gate.endpoint.waits.begin(nursery)
     opening = talk.opening(version)
     opening["params"]["capabilities"] = {"roots": {}}
     session = (await gate.post(opening)).headers["mcp-session-id"]
     async with gate.stream("POST", session, talk.calling("late_question")) as stream:
-        await first_bytes(stream)
+        await first_event(stream)
     await trio.sleep(3.5)
     (answer,) = gate.app.sessions.find(session, NOBODY).answers.values()
     assert (answer.log.last > 0) is True

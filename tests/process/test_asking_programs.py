@@ -48,7 +48,7 @@ class House:
         """No call, question or stream is left of anybody."""
         app = self.gateway.asgi_app
         assert isinstance(app, App)
-        assert (self.gateway.backends["b"].in_flight, len(app.endpoint.slow_answers)) == (0, 0)
+        assert (self.gateway.backends["b"].in_flight, len(app.endpoint.waits.answers)) == (0, 0)
         for session in app.sessions._sessions.values():
             assert (session.calls, session.answers, session.duplex.ours.asked) == ({}, {}, {})
 

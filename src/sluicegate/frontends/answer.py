@@ -13,7 +13,7 @@ from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from ..protocol.principal import Principal
 from .endpoint import Endpoint
-from .event_stream import send_news, start_events, wait_for_news
+from .event_stream import beginning, headers_for, send_answer
 from .exchange import Exchange
 from .request import Headers, HttpRequest
 from .session_table import SessionTable
@@ -76,7 +76,7 @@ class PostAnswer:
             self.table.large_events.look(len(message), self._exchanges)
             self.log.put(bytes(message), is_note=False)
         if self._waiting == 0:
-            self.endpoint.slow_answers.forget(self)
+            self.endpoint.waits.answers.forget(self)
             if self.held:
                 self.table.let_go(self.session.owner, self.held)
             self._exchanges.clear()  # an answer may be kept for long, and a request may be large
@@ -94,7 +94,7 @@ class PostAnswer:
 
     def _become_stream(self) -> EventLog:
         if self.log is None:
-            self.endpoint.slow_answers.forget(self)
+            self.endpoint.waits.answers.forget(self)
             self.log = self.session.open_stream(self)
             for message in self._replies:
                 self.log.put(bytes(message), is_note=False)
@@ -146,7 +146,7 @@ class PostAnswer:
             else:
                 self.session.receive(message, self)  # in its turn: it may cancel what stands before it
         if self.may_stream and self._waiting and self.log is None:
-            self.endpoint.slow_answers.expect(self)
+            self.endpoint.waits.answers.expect(self)
 
     def begin(self, request: Request) -> None:
         """Start one call."""
@@ -155,14 +155,9 @@ class PostAnswer:
             self._exchanges.append(exchange)
 
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
-        log.reader = http.downlink
-        await start_events(http, self.session, log.event_id(after), self.extra)
-        while http.downlink.is_open:
-            after = await send_news(http, log, after)
-            if log.ended and after == log.last:
-                break
-            await wait_for_news(http)
-        await http.send_part(b"", more=False)
+        version = self.session.version
+        await http.start(200, headers_for(version, self.extra))
+        await send_answer(http, log, self.endpoint.waits.quiet, beginning(version, log.event_id(after)), after)
 
     def _leave(self, downlink: Downlink) -> None:
         """A connection is done with; another one may have taken over."""
@@ -176,7 +171,7 @@ class PostAnswer:
                 return
             self.log.reader = None
         self._left = True
-        self.endpoint.slow_answers.forget(self)  # whoever comes back knows of a stream
+        self.endpoint.waits.answers.forget(self)  # whoever comes back knows of a stream
         if self._waiting:
             self._orphan()
         elif self.log is not None:

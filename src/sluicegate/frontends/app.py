@@ -93,7 +93,7 @@ class App:
         nursery.start_soon(self.turns.run)
         if self.tickets is not None:
             nursery.start_soon(self.tickets.keep_open)
-        nursery.start_soon(self.endpoint.slow_answers.run)
+        self.endpoint.waits.begin(nursery)
 
     async def prepare(self) -> None:
         """Do what the first client would wait for, and say what is wrong with it."""

@@ -27,8 +27,8 @@ from ..sources import Sources
 from .client_home import ClientHome
 from .modern.parking import Parking
 from .modern.states import RequestStates
-from .slow_answers import SlowAnswers
 from .subscribed import Subscriptions
+from .waits import Waits
 
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
@@ -84,8 +84,8 @@ class Endpoint:
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
     """Who the clients are, as backends are told."""
-    slow_answers: SlowAnswers = attrs.field(factory=SlowAnswers, init=False)
-    """Answers of all frontends that are not there yet; begun when they take long, once it runs."""
+    waits: Waits = attrs.field(factory=Waits, init=False)
+    """What clients wait for, over all frontends."""
     states: RequestStates = attrs.field(init=False)
     """What clients of revisions without a session bring back; it holds as long as this process."""
     parking: Parking = attrs.field(init=False)

@@ -4,34 +4,59 @@ from __future__ import annotations
 
 from ..protocol.eras import PRIMED
 from ..protocol.sse import format_comment, format_event
+from ..waiting.overdue import Overdue
 from .request import Headers, HttpRequest
-from .sessions import Session, version_header
-from .stream import EventLog
+from .sessions import version_header
+from .stream import Downlink, EventLog
 
-__all__ = ["KEEP_ALIVE_SECONDS", "STREAM_HEADERS", "send_news", "start_events", "wait_for_news"]
+__all__ = ["BEGUN", "STILL_HERE", "STREAM_HEADERS", "beginning", "headers_for", "send_answer"]
 
-KEEP_ALIVE_SECONDS = 15.0
-"""An answer that is under way gets a comment that often, so that nobody between us and the client takes it for dead."""
 RETRY_MS = 1000
+BEGUN = format_comment("stream")
+STILL_HERE = format_comment("still here")
 STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
-async def start_events(http: HttpRequest, session: Session, event_id: str, extra: Headers = ()) -> None:
-    """Begin a stream; clients that know how get an id to come back with before anything has happened (P-63)."""
-    await http.start(200, (*STREAM_HEADERS, *version_header(session.version), *extra))
-    await http.send_part(format_event(b"", id=event_id, retry=RETRY_MS) if session.version in PRIMED else format_comment("stream"))
+def beginning(version: str, event_id: str) -> bytes:
+    """With what a stream begins: clients that know how get an id to come back with before anything has happened (P-63)."""
+    return format_event(b"", id=event_id, retry=RETRY_MS) if version in PRIMED else BEGUN
 
 
-async def send_news(http: HttpRequest, log: EventLog, after: int) -> int:
-    """Send what came after that event; the number of the last one sent."""
-    events = log.after(after)
-    if not events:
-        return after
-    await http.send_part(b"".join(format_event(data, id=log.event_id(number)) for number, data in events))
-    return events[-1][0]
+def headers_for(version: str, extra: Headers = ()) -> Headers:
+    """Of a stream in a session of that revision."""
+    return (*STREAM_HEADERS, *version_header(version), *extra)
 
 
-async def wait_for_news(http: HttpRequest, seconds: float = KEEP_ALIVE_SECONDS) -> None:
+async def send_answer(
+    http: HttpRequest, log: EventLog, quiet: Overdue[Downlink], said: bytes, after: int = 0, *, with_ids: bool = True
+) -> bool:
+    """The body of an answer: ``said``, then what came after that event. What is there together leaves together. Whether the end was sent, too."""
+    log.reader = http.downlink
+    more = True
+    while more and http.downlink.is_open:
+        events = log.after(after)
+        if events:
+            after = events[-1][0]
+            said += b"".join([format_event(data, id=log.event_id(number) if with_ids else None) for number, data in events])
+        more = not (log.ended and after == log.last)
+        if said or not more:
+            await http.send_part(said, more=more)
+            said = b""
+        if more:
+            await _wait_for_news(http, quiet)
+    if more:
+        await http.send_part(said, more=False)
+    return not more
+
+
+async def _wait_for_news(http: HttpRequest, quiet: Overdue[Downlink]) -> None:
     """Wait for news, with a sign of life now and then."""
-    while not await http.downlink.wait(seconds):
-        await http.send_part(format_comment("still here"))
+    downlink, is_told = http.downlink, False
+    while not is_told:
+        quiet.expect(downlink)
+        try:
+            is_told = await downlink.wait()
+        finally:
+            quiet.forget(downlink)
+        if not is_told:
+            await http.send_part(STILL_HERE)

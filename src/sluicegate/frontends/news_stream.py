@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import trio
 
-from .event_stream import send_news, start_events, wait_for_news
+from ..protocol.sse import format_event
+from .event_stream import STILL_HERE, beginning, headers_for
 from .request import HttpRequest
 from .session_table import SessionTable
 from .sessions import Session
+from .stream import EventLog
 
 __all__ = ["DEBOUNCE_SECONDS", "KEEP_ALIVE_SECONDS", "listen"]
 
@@ -25,11 +27,13 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, after
     log.reader = downlink
     try:
         told = session.told if after is None else min(after, log.last)
-        await start_events(http, session, log.event_id(told))
+        await http.start(200, headers_for(session.version))
+        await http.send_part(beginning(session.version, log.event_id(told)))
         while downlink.is_open:
             if session.listeners[-1] is downlink:
                 told = await _tell_news(http, session, told)
-            await wait_for_news(http, KEEP_ALIVE_SECONDS)
+            while not await downlink.wait(KEEP_ALIVE_SECONDS):
+                await http.send_part(STILL_HERE)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
     finally:
@@ -48,7 +52,16 @@ async def _tell_news(http: HttpRequest, session: Session, after: int) -> int:
             return after  # a newer stream tells it
         for message in session.changes.messages():
             session.news.put(message)
-    told = await send_news(http, session.news, after)
+    told = await _send(http, session.news, after)
     if http.downlink.is_open:  # else the next stream tells it
         session.told = max(session.told, told)
     return told
+
+
+async def _send(http: HttpRequest, log: EventLog, after: int) -> int:
+    """Send what came after that event; the number of the last one sent."""
+    events = log.after(after)
+    if not events:
+        return after
+    await http.send_part(b"".join([format_event(data, id=log.event_id(number)) for number, data in events]))
+    return events[-1][0]

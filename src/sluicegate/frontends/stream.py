@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
+import msgspec
 import trio
 
 from ..waiting.bell import Bell
@@ -49,6 +50,13 @@ class Downlink:
         elif self._waiting is not None:
             self._waiting.cancel(reason="news")
 
+    def nudge(self) -> None:
+        """There is no news, and whoever waits is to say that he is still there."""
+        if self._bell is not None:
+            self._bell.ring()
+        elif self._waiting is not None:
+            self._waiting.cancel(reason="it is time for a sign of life")
+
     def hang_up(self) -> None:
         """End the answer: the session ends, the gateway drains, or another connection took over."""
         self.is_open = False
@@ -60,7 +68,7 @@ class Downlink:
         self.ring()
 
     async def wait(self, seconds: float = float("inf")) -> bool:
-        """Wait for news, for the client to go, or that long; False if the time passed with neither."""
+        """Wait for news, for the client to go, or that long; False if the time passed with neither, or somebody has nudged it."""
         if self._bell is None and self.on_disconnect is not None:
             self._bell = Bell()
             self.on_disconnect(self.lose)  # at once, if it has gone already
@@ -87,8 +95,7 @@ class Downlink:
             self._waiting = None
 
 
-@attrs.frozen
-class _Event:
+class _Event(msgspec.Struct, frozen=True):
     number: int
     data: bytes
     is_note: bool

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import attrs
+import msgspec
 
 __all__ = ["Event", "EventParser", "OversizedEvent", "format_comment", "format_event"]
 
@@ -16,8 +17,7 @@ SMALL_PART = 1024
 """Parts of a line that are shorter grow instead of multiplying: an event that comes byte by byte must not take twenty times its size."""
 
 
-@attrs.frozen
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One event. ``id`` is the last id seen up to here, empty if there was none."""
 
     data: bytes
@@ -58,12 +58,18 @@ class EventParser:
         start = 1 if self._after_cr and chunk[:1] == b"\n" else 0
         self._after_cr = chunk[-1:] == b"\r"
         for end in _LINE_END.finditer(chunk, start):
-            if self._hold(chunk[start : end.start()]):
-                yield OversizedEvent(self.limit)
+            line = chunk[start : end.start()]
+            if self._parts or self._skipping or self._size + len(line) > self.limit:
+                if self._hold(line):
+                    yield OversizedEvent(self.limit)
+                line = b"".join(self._parts)
+                self._parts = []
+            else:  # a whole line, as nearly all come
+                self._size += len(line)
             start = end.end()
-            if (event := self._line(b"".join(self._parts))) is not None:
+            if (event := self._line(line)) is not None:
                 yield event
-        if self._hold(chunk[start:]):
+        if start < len(chunk) and self._hold(chunk[start:]):
             yield OversizedEvent(self.limit)
 
     def _hold(self, part: bytes) -> bool:
@@ -82,7 +88,6 @@ class EventParser:
         return False
 
     def _line(self, line: bytes) -> Event | None:
-        self._parts = []
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)
@@ -115,16 +120,22 @@ def format_event(data: bytes, *, id: str | None = None, retry: int | None = None
     Without a name an event with data is a ``message``, which is said: there are clients that look for the word, and wait for ever without.
     Raises `ValueError` for an id or a name that would not survive.
     """
-    lines = [] if name is not None or not data else [b"event: message\n"]
-    for field, value in (("event", name), ("id", id)):
-        if value is not None:
-            if any(char in value for char in "\r\n\0"):
-                raise ValueError(f"{field} must not contain line ends or NUL: {value!r}")
-            lines.append(f"{field}: {value}\n".encode())
+    head = b"event: message\n" if name is None and data else b""
+    if name is not None:
+        head = _field(b"event", name)
+    if id is not None:
+        head += _field(b"id", id)
     if retry is not None:
-        lines.append(b"retry: %d\n" % retry)
-    lines += [b"data: %b\n" % line for line in _LINE_END.split(data)]
-    return b"".join(lines) + b"\n"
+        head += b"retry: %d\n" % retry
+    if b"\n" in data or b"\r" in data:
+        data = b"\ndata: ".join(_LINE_END.split(data))
+    return b"%bdata: %b\n\n" % (head, data)
+
+
+def _field(field: bytes, value: str) -> bytes:
+    if "\n" in value or "\r" in value or "\0" in value:
+        raise ValueError(f"{field.decode()} must not contain line ends or NUL: {value!r}")
+    return b"%b: %b\n" % (field, value.encode())
 
 
 def format_comment(text: str = "") -> bytes:

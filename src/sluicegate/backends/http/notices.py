@@ -61,7 +61,7 @@ class Notices:
 async def put_away(answer: ClientResponse) -> None:
     """Let the connection be used again if the body ends soon; many servers send none, and do not say so."""
     try:
-        if answer.is_framed:
+        if not answer.complete and answer.is_framed:
             answer.hurry(LINGER_SECONDS)
             with suppress(Broken, TooLarge):
                 await answer.read(MOST_READ)

@@ -13,8 +13,7 @@ from ...protocol.introduction import Introduction
 from ...protocol.log_levels import LEVELS, is_log_line, severity
 from ...protocol.messages import Request
 from ...protocol.parts import Parts
-from ...protocol.sse import format_comment, format_event
-from ..event_stream import KEEP_ALIVE_SECONDS, STREAM_HEADERS
+from ..event_stream import BEGUN, STREAM_HEADERS, send_answer
 from ..request import HttpRequest
 from ..stream import EventLog
 from .lone_calls import LoneCalls
@@ -53,41 +52,26 @@ class LoneAnswer:
         if not self.may_be_json:
             self._log = EventLog(0)
         leave = self.calls.start(request, call, self, when_over=when_over)
-        slow_answers = self.calls.endpoint.slow_answers
+        waits = self.calls.endpoint.waits
         if self.may_stream and self.may_be_json:
-            slow_answers.expect(self)
+            waits.answers.expect(self)
         try:
             while self._reply is None and self._log is None and http.downlink.is_open:
                 await http.downlink.wait()
             if self._log is not None:
-                await self._stream(http, self._log)
+                await http.start(200, STREAM_HEADERS)
+                self._has_it = await send_answer(http, self._log, waits.quiet, BEGUN, with_ids=False)  # there is nothing to come back for
             elif self._reply is not None:
                 self._has_it = http.downlink.is_open
                 await http.respond(self._status, self._reply)
         finally:
             self._http = None
-            slow_answers.forget(self)
+            waits.answers.forget(self)
             leave(has_it=self._has_it)
 
     def ends_with(self, fault: Fault | None) -> None:
         """The reply is about to come, and is one of this kind."""
         self._status = status_of(fault)
-
-    async def _stream(self, http: HttpRequest, log: EventLog) -> None:
-        """No event has an id: there is nothing to come back for."""
-        log.reader = http.downlink
-        await http.start(200, STREAM_HEADERS)
-        await http.send_part(format_comment("stream"))
-        told = 0
-        while http.downlink.is_open and not (log.ended and told == log.last):
-            events = log.after(told)
-            if events:
-                told = events[-1][0]
-                await http.send_part(b"".join(format_event(data) for _number, data in events))
-            elif not await http.downlink.wait(KEEP_ALIVE_SECONDS):
-                await http.send_part(format_comment("still here"))
-        self._has_it = log.ended and told == log.last
-        await http.send_part(b"", more=False)
 
     # -- what is told about the call
 

@@ -1,0 +1,45 @@
+"""What clients wait for over HTTP, and when they are to hear something all the same: two timers for all answers together."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..waiting.overdue import Overdue
+from .stream import Downlink
+
+__all__ = ["Unanswered", "Waits"]
+
+PATIENCE_SECONDS = 2.0
+"""So long a client hears nothing of its call; what is answered before that can be plain JSON."""
+KEEP_ALIVE_SECONDS = 15.0
+"""An answer that is under way gets a comment that often, so that nobody between us and the client takes it for dead."""
+
+
+class Unanswered(Protocol):
+    """An answer that has not begun."""
+
+    def begin_stream(self) -> None:
+        """Begin, with nothing to say yet. Must not wait for anything, nor raise."""
+        ...
+
+
+def _begin(answer: Unanswered) -> None:
+    answer.begin_stream()
+
+
+@attrs.define(eq=False)
+class Waits:
+    """Those of one gateway."""
+
+    answers: Overdue[Unanswered] = attrs.field(factory=lambda: Overdue(PATIENCE_SECONDS, _begin), init=False)
+    """Answers that are not there yet: one that takes long begins, so that its client hears something and can come back for the rest."""
+    quiet: Overdue[Downlink] = attrs.field(factory=lambda: Overdue(KEEP_ALIVE_SECONDS, Downlink.nudge), init=False)
+    """Answers that have begun and have nothing to tell."""
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Start both timers."""
+        nursery.start_soon(self.answers.run)
+        nursery.start_soon(self.quiet.run)
