@@ -21,7 +21,6 @@ PLANS = [
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
-    (HEAD + BACKEND + "[[composite_tools]]\nname = 'x'\ndescription = 'd'\ntools = ['t']\n", "composite_tools", 7),
 ]
 
 

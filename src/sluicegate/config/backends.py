@@ -10,12 +10,12 @@ import attrs
 from ..policies.settings import PolicySettings, RestartSettings, TimeoutSettings
 from ..protocol.addresses import public_part
 from ..settings.composing import own_first
-from ..settings.parameters import ParameterSettings
+from ..settings.parameters import ParametersConfig, ParameterSettings
 from ..settings.ranges import POSITIVE, within
 from ..settings.stand_ins import CanarySettings, MirrorSettings, StandInSettings
 from .inheritance import Inherit
 
-__all__ = ["AliasConfig", "BackendConfig", "BackendTlsConfig", "RestartSettings", "TimeoutSettings"]
+__all__ = ["AliasConfig", "BackendConfig", "BackendTlsConfig", "ParametersConfig", "RestartSettings", "TimeoutSettings"]
 
 
 def _shown_address(url: str | None) -> str:

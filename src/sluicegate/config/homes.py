@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..policies.settings import TABLES, RateLimitSettings
+from ..settings.composite_tools import CompositeConfig
 from .model import (
     AccessLogConfig,
     BackendConfig,
@@ -41,6 +42,7 @@ _TABLES: dict[str, type[Any]] = {
     "[observability]": ObservabilityConfig,
     "[performance]": PerformanceConfig,
     "[[backends]]": BackendConfig,
+    "[[composite_tools]]": CompositeConfig,
     "the top of the file, before any table": Config,
 }
 

@@ -15,6 +15,7 @@ from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
 from ..settings.clients import ClientLimits
+from ..settings.composite_tools import CompositeConfig
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from .listen import ListenConfig, ListenTlsConfig
@@ -153,6 +154,8 @@ class Config:
     security: SecurityConfig = attrs.field(factory=SecurityConfig)
     observability: ObservabilityConfig = attrs.field(factory=ObservabilityConfig)
     performance: PerformanceConfig = attrs.field(factory=PerformanceConfig)
+    composite_tools: tuple[CompositeConfig, ...] = ()
+    """Tools of the gateway's own that call several others."""
     source: Path | None = None
     """The file it came from; never written back."""
     planned: tuple[Problem, ...] = ()

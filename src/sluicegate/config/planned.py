@@ -42,7 +42,6 @@ _BACKEND: Mapping[str, Kind] = {
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
-        "composite_tools": [{"name!": "text", "description!": "text", "tools!": ["text"], "strategy": ("parallel",)}],
     },
     ("proxy",): {"hot_reload": "flag", "tool_discovery": "flag", "tool_exposure": ("direct", "search")},
     ("backends",): _BACKEND,

@@ -182,7 +182,7 @@ class Fleet:
             before={name: member.pipeline for name, member in before.items()},
         )
         members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
-        catalogues = catalogues_of(members.values(), self.config.proxy)
+        catalogues = catalogues_of(members.values(), self.config)
         self._members, self.config = members, attrs.evolve(self.config, backends=tuple(configs))  # from here on nothing fails or waits
         taken = [begun.pop(name) for name, supervised in links.items() if begun.get(name) is supervised]
         for member in members.values():
@@ -234,7 +234,7 @@ class Fleet:
 
     def _rebuild(self) -> None:
         """Make the catalogue anew and put it in the place of the old one."""
-        self.directory.replace(*catalogues_of(self._members.values(), self.config.proxy))
+        self.directory.replace(*catalogues_of(self._members.values(), self.config))
 
 
 def _settings(members: Mapping[str, Member]) -> dict[str, BackendConfig]:

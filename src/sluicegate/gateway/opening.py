@@ -35,11 +35,11 @@ from ..routing.table import Router
 from ..sources import Sources
 from ..telling.loggers import get_logger
 from .connectors import connector_for
+from .edge import Edge
 from .edits import whole
 from .faulting import FaultKit
 from .fleet import Fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
-from .pipeline import Edge
 from .policy_making import PolicyContext
 from .readings import Readings, families_of
 from .running import Gateway

@@ -16,7 +16,8 @@ from ..routing.table import Router
 from ..sources import Sources
 from .connectors import connector_for
 from .described import describe
-from .pipeline import Edge, blueprint
+from .edge import Edge
+from .pipeline import blueprint
 from .policy_making import PolicyContext
 
 __all__ = ["outline"]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 import trio
 
 from ..backends.backend import Backend
-from ..config.model import BackendConfig, Config
-from ..observe.access import AccessLog, Sink
-from ..observe.metrics import Counts, Metrics
+from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentSize
 from ..policies.budget import Budgeted
 from ..policies.compose import stack
 from ..policies.concurrency import Concurrency
 from ..policies.deadline import AttemptDeadline
-from ..policies.lifetime import CallDeadline, Lifetime
+from ..policies.lifetime import CallDeadline
 from ..policies.mirror import Mirror, Shadow
 from ..policies.quiet import Quiet
 from ..policies.result_size import ResultSize
@@ -27,49 +25,10 @@ from ..routing.shaping.shape import Shaping
 from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
-from .policy_making import PolicyContext, limit_layer
+from .policy_making import PolicyContext
 from .shaping_making import shaping_of
 
-__all__ = ["Edge", "Pipeline", "blueprint", "canaries", "stand_ins"]
-
-
-@attrs.frozen(eq=False)
-class Edge:
-    """What every client call passes, once, before anything is known about where it goes."""
-
-    lines: Sink | None
-    """The access log; None where there is none."""
-    counts: Counts | None
-    """What ``/metrics`` shows; None where it is not there."""
-    limit: Layer | None
-    """The rate limit of all clients together; what is put around calls, and around what we answer ourselves, shares it."""
-    wall: Callable[[], float]
-
-    @classmethod
-    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float]) -> Edge:
-        """As a configuration wants it."""
-        observability = config.observability
-        counts = Counts() if observability.metrics.enabled else None
-        return cls(lines if observability.access_log.enabled else None, counts, limit_layer(config.proxy.rate_limit), wall)
-
-    def around(self, router: Handler) -> Handler:
-        """Around what finds the backend of a call."""
-        lines, wall = self.lines, self.wall
-        return stack(
-            (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
-            _counted_by(self.counts),
-            Lifetime,  # inside of both: they see an answer even of a call that was cut
-            self.limit,
-            around=router,
-        )
-
-    def around_own(self, answer: Handler) -> Handler:
-        """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
-        return stack(_counted_by(self.counts), Lifetime, self.limit, around=answer)
-
-
-def _counted_by(counts: Counts | None) -> Layer | None:
-    return None if counts is None else lambda inner: Metrics(inner, counts)
+__all__ = ["Pipeline", "blueprint", "canaries", "stand_ins"]
 
 
 def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:

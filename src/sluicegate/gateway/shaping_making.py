@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..config.backends import ParametersConfig
 from ..config.model import BackendConfig
 from ..routing.shaping.shape import NO_SHAPING, Shape, Shaping
 from ..routing.shaping.supplied_value import Supplied
-from ..settings.parameters import ParametersConfig
 
 __all__ = ["shaping_of"]
 

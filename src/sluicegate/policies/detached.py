@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol.calls import Call, without_task
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
+from ..protocol.tokens import without_token
 
 __all__ = ["detached"]
 
@@ -13,12 +13,5 @@ def detached(call: Call) -> Call:
     params = without_task(call.params)
     meta = params.get("_meta")
     if meta is not None:
-        params["_meta"] = _without_token(meta)
+        params["_meta"] = without_token(meta)
     return Call(call.method, call.target, params, call.caller.abroad())
-
-
-def _without_token(meta: Raw) -> Raw:
-    members: Params | Malformed = decode_object(meta)
-    if isinstance(members, Malformed) or "progressToken" not in members:
-        return meta
-    return Raw(encode({key: raw for key, raw in members.items() if key != "progressToken"}))

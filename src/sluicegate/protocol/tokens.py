@@ -5,7 +5,7 @@ from __future__ import annotations
 from .members import Malformed, Params, Raw, decode_object, is_null
 from .messages import encode, read_id
 
-__all__ = ["NOBODY", "own_key", "own_number", "progress_token", "with_own_token"]
+__all__ = ["NOBODY", "own_key", "own_number", "progress_token", "with_own_token", "without_token"]
 
 NO_TOKEN = Raw(b"")
 NOBODY = -1
@@ -52,3 +52,11 @@ def progress_token(params: Params) -> tuple[Params, Raw]:
     if isinstance(meta, Malformed):
         return {}, NO_TOKEN
     return meta, meta.get("progressToken", NO_TOKEN)
+
+
+def without_token(meta: Raw) -> Raw:
+    """Metadata without its progress token: for a copy that tells nobody how far it is."""
+    members: Params | Malformed = decode_object(meta)
+    if isinstance(members, Malformed) or "progressToken" not in members:
+        return meta
+    return Raw(encode({key: raw for key, raw in members.items() if key != "progressToken"}))

@@ -18,6 +18,7 @@ from ..protocol.offers import KINDS, TOOLS, ListKind, Offer
 from ..protocol.sizes import LONGEST_TOOL_NAME, WHOLE_LIST
 from ..protocol.subscription import SUBSCRIBE, Watch, declared_by
 from .announced import NOTHING, Announced, announced
+from .composites.composite import Composite
 from .merging import Merge
 from .pages import Pages, paged
 from .remarks import Remark
@@ -107,17 +108,18 @@ def build(
     max_tool_name: int = LONGEST_TOOL_NAME,
     portable: bool = False,
     instructions: str | None = None,
+    composites: Sequence[Composite] = (),
 ) -> Catalogue:
     """Merge what the entries offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit.
 
-    ``portable`` makes names of tools and prompts of what every client takes.
+    ``portable`` makes names of tools and prompts of what every client takes. Composite tools come last, and take the place of whatever has their names.
     """
     namespaces = {
         entry.name: Namespace(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler, entry.watch)
         for entry in entries
     }
     offers = _offers(entries)
-    merge = Merge(namespaces, offers, max_tool_name, portable)
+    merge = Merge(namespaces, offers, max_tool_name, portable, {composite.name: composite.listed() for composite in composites})
     pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
     told, remarks = announced((name, offer.hello) for name, offer in offers.items())
     shown = [entry for entry in entries if not entry.visibility.hidden]
@@ -125,7 +127,7 @@ def build(
         pages,
         merge.table(),
         _instructions(shown, offers) if instructions is None else instructions,
-        frozenset(name for offer in offers.values() for name in declared_by(offer.hello)),
+        frozenset(name for offer in offers.values() for name in declared_by(offer.hello)) | ({TOOLS.capability} if composites else set()),
         not offers or any(entry.starting for entry in shown),
         remarks | merge.remarks,
         told,

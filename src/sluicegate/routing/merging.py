@@ -33,6 +33,8 @@ class Merge:
     offers: Mapping[str, Offer]
     max_tool_name: int
     portable: bool
+    own_tools: Mapping[str, bytes] = attrs.field(factory=dict)
+    """Tools of the gateway's own, by name, each as an entry of the list."""
     listed: dict[str, dict[str, Route]] = attrs.field(factory=dict)
     remarks: set[Remark] = attrs.field(factory=set)
     shown: dict[tuple[str, ListKind], set[str]] = attrs.field(factory=lambda: defaultdict(set))
@@ -78,12 +80,17 @@ class Merge:
                 full = self._fitting(kind, namespace.names.key_out(kind, client), name)
                 if self._is_too_long(kind, full, name):
                     continue
+                if kind is TOOLS and full in self.own_tools:
+                    self.remarks.add(Remark("a composite tool takes the place of one of a backend", kind.name, full, name))
+                    continue
                 if full in routes:
                     self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
                     continue
                 self.shown[name, kind].add(item.key)
                 routes[full] = Route.through(namespace, item.key)
                 yield full, encode(shown | _renamed(kind, item, full, namespace))
+        if kind is TOOLS:
+            yield from self.own_tools.items()
 
     def _in_shape(self, kind: ListKind, item: Item, namespace: Namespace) -> Params | None:
         """An item under the rules for its parameters; None where it cannot be shown under them, which is better than to show what is hidden."""

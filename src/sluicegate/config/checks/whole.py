@@ -15,6 +15,7 @@ from ...settings.ranges import impossible
 from ..model import Config
 from ..problem import Problem
 from .backends import backend_rules, backend_warnings
+from .composed import composite_rules
 from .listen import listen_rules, listen_warnings
 from .supplied import nameless_callers
 
@@ -35,7 +36,7 @@ def rules(config: Config) -> list[Problem]:
     """What is wrong, whatever is built."""
     proxy = config.proxy
     found = [*_proxy(config), *listen_rules(proxy.listen)]
-    return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config)]
+    return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config), *composite_rules(config)]
 
 
 def file_rules(config: Config) -> list[Problem]:

@@ -1,0 +1,68 @@
+"""What every client call passes first, outermost first; the order of the rest is in ``pipeline``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from ..config.model import Config
+from ..observe.access import AccessLog, Sink
+from ..observe.metrics import Counts, Metrics
+from ..policies.compose import stack
+from ..policies.lifetime import Lifetime
+from ..protocol.calls import Handler, Layer
+from ..routing.composites.fan_out import Composites
+from .composite_making import composites_of
+from .policy_making import limit_layer
+
+__all__ = ["Edge"]
+
+
+@attrs.frozen(eq=False)
+class Edge:
+    """What every client call passes, once, before anything is known about where it goes."""
+
+    lines: Sink | None
+    """The access log; None where there is none."""
+    counts: Counts | None
+    """What ``/metrics`` shows; None where it is not there."""
+    limit: Layer | None
+    """The rate limit of all clients together; what is put around calls, and around what we answer ourselves, shares it."""
+    wall: Callable[[], float]
+    composites: Layer | None = None
+    """Tools of the gateway's own; None where there are none."""
+
+    @classmethod
+    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float]) -> Edge:
+        """As a configuration wants it."""
+        observability = config.observability
+        counts = Counts() if observability.metrics.enabled else None
+        return cls(
+            lines if observability.access_log.enabled else None, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config)
+        )
+
+    def around(self, router: Handler) -> Handler:
+        """Around what finds the backend of a call."""
+        lines, wall = self.lines, self.wall
+        return stack(
+            (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
+            _counted_by(self.counts),
+            Lifetime,  # inside of both: they see an answer even of a call that was cut
+            self.limit,
+            self.composites,
+            around=router,
+        )
+
+    def around_own(self, answer: Handler) -> Handler:
+        """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
+        return stack(_counted_by(self.counts), Lifetime, self.limit, around=answer)
+
+
+def _composites(config: Config) -> Layer | None:
+    tools = {composite.name: composite for composite in composites_of(config)}
+    return (lambda inner: Composites(inner, tools, Lifetime)) if tools else None
+
+
+def _counted_by(counts: Counts | None) -> Layer | None:
+    return None if counts is None else lambda inner: Metrics(inner, counts)
