@@ -102,6 +102,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--kind", choices=["clients", *KINDS], action="append", help="of --attack, only this one")
     instead.add_argument("--drain", action="store_true", help="instead, SIGTERM under load")
     instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
+    instead.add_argument("--kept", action="store_true", help="instead, calls that are answered with what was kept, or share an answer")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
     instead.add_argument("--streams", action="store_true", help="instead, what progress and questions cost, in small calls")
     instead.add_argument("--walk", action="store_true", help="instead, which files and functions of the gateway a call goes through")
@@ -115,8 +116,8 @@ def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace]
         if getattr(arguments, name):
             return action
     install_wrk()
-    if arguments.policies:
-        return guards
+    if arguments.policies or arguments.kept:
+        return guards if arguments.policies else keeps
     if arguments.against:
         return differs
     return profiles if arguments.profile else logs if arguments.access_log else costs
@@ -215,6 +216,14 @@ def walks(folder: Path, arguments: argparse.Namespace) -> Findings:
 
     found = walk()
     return Findings(show_walk(found), {"walk": found.steps}, walk_goals(found))
+
+
+def keeps(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Compare calls that are answered with what was kept, or with the answer to another one, with those that are forwarded."""
+    from .kept import kept, kept_goals, kept_notes, show_kept
+
+    found = kept(folder, 4 if arguments.quick else TURNS)
+    return Findings(show_kept(found), {"kept": attrs.asdict(found)}, kept_goals(found), notes=kept_notes(found))
 
 
 def guards(folder: Path, arguments: argparse.Namespace) -> Findings:

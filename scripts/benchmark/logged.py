@@ -59,10 +59,10 @@ def compare(folder: Path, times: int) -> Comparison:
     return Comparison(dict(zip(NAMES, map(list, zip(*rows, strict=True)), strict=True)), log, check)
 
 
-def cost(target: Target) -> float:
+def cost(target: Target, *, same: bool = False) -> float:
     """Of one call."""
     before = usage(target.program.pid)
-    load = target.drive(CONNECTIONS, SECONDS)
+    load = target.drive(CONNECTIONS, SECONDS, same=same)
     return (usage(target.program.pid) - before).own / max(1, load.requests) * 1e6
 
 

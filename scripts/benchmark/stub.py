@@ -68,7 +68,10 @@ class Stub:
         self.calls = 0
         names = [*OWN, *(f"echo_{number}" for number in range(max(0, tools - len(OWN))))]
         schema = {"type": "object", "properties": {"message": {"type": "string", "description": "what to say"}}}
-        listed = [{"name": name, "description": f"The tool {name} of the stub.", "inputSchema": schema} for name in names]
+        hints = {"readOnlyHint": True}
+        listed = [
+            {"name": name, "description": f"The tool {name} of the stub.", "inputSchema": schema, "annotations": hints} for name in names
+        ]
         self.tools = msgspec.json.encode({"tools": listed})
         self.large = text_result("x" * LARGE)
 

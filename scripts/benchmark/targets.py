@@ -70,9 +70,9 @@ class Target:
         """How many calls the stub has had so far."""
         return int(call(self.url, self.sessions_for(1)[0], self.tool("count"))) if self.counts else None
 
-    def drive(self, connections: int, seconds: int) -> Load:
+    def drive(self, connections: int, seconds: int, *, same: bool = False) -> Load:
         """Call ``echo`` as fast as it is answered, each connection's share on a session of its own."""
-        return drive(self.url, self.sessions_for(connections), connections, seconds, tool=self.tool("echo"), expect=MARK)
+        return drive(self.url, self.sessions_for(connections), connections, seconds, tool=self.tool("echo"), expect=MARK, same=same)
 
 
 def command_of_stub(transport: str, tools: int = 4, loop: str = LOOPS[0]) -> list[str]:

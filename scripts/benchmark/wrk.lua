@@ -1,4 +1,5 @@
--- What wrk sends: one tool call after the other, over the given sessions in turn, each with an id and arguments of its own; and what it makes of
+-- What wrk sends: one tool call after the other, over the given sessions in turn, each with an id and arguments of its own, or the same
+-- arguments where SAME_ARGUMENTS is 1; and what it makes of
 -- the answers.
 -- Arguments after "--": the tool's name, the text that a right answer holds, and one or more session ids ("-" is none).
 
@@ -11,10 +12,12 @@ end
 
 function init(args)
   expected = args[2]
+  is_same = os.getenv("SAME_ARGUMENTS") == "1"
   seen, wrong, example = 0, 0, ""
   requests = {}
   turn = 0
-  id = number * 1000000000  -- always ten digits, so that Content-Length is always the same
+  -- always ten digits, so that Content-Length is always the same, and others in each second, so that no call is like an earlier one
+  id = number * 1000000000 + (os.time() % 900) * 1000000
   for position = 3, #args do
     local headers = {["Content-Type"] = "application/json", ["Accept"] = "application/json, text/event-stream"}
     headers["Host"] = wrk.headers["Host"]
@@ -34,7 +37,7 @@ function request()
   turn = turn % #requests + 1
   local parts = requests[turn]
   local written = string.format("%d", id)
-  return parts[1] .. written .. parts[2] .. written .. parts[3]
+  return parts[1] .. written .. parts[2] .. (is_same and "1000000000" or written) .. parts[3]
 end
 
 function response(status, headers, body)

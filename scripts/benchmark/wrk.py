@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,11 +39,18 @@ class Load:
     """The first wrong answer."""
 
 
-def drive(url: str, sessions: Sequence[str], connections: int, seconds: int, *, tool: str, expect: str) -> Load:
-    """Call a tool on so many connections for so many seconds."""
+def drive(url: str, sessions: Sequence[str], connections: int, seconds: int, *, tool: str, expect: str, same: bool = False) -> Load:
+    """Call a tool on so many connections for so many seconds, with other arguments each time or with the ``same``."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), url, "--", tool, expect, *sessions]
     began = own_seconds()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + PATIENCE)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + PATIENCE,
+        env=os.environ | {"SAME_ARGUMENTS": str(int(same))},
+    )
     used = own_seconds() - began
     if done.returncode != 0 or not done.stdout.strip():
         raise Failed(f"wrk: {done.stdout}{done.stderr}")

@@ -344,3 +344,13 @@ async def test_a_url_gets_the_id_that_earlier_revisions_demand() -> None:
     await outer.request(call(person=person))
     ids = [bytes(question.params["elicitationId"]) for question in person.asked]
     assert len(set(ids)) == len(ids) == 4
+
+
+async def test_what_it_says_about_keeping_an_answer_is_known_where_its_client_is_not_told() -> None:
+    """P-29, P-84: a client of an earlier revision knows no such members, but who keeps answers has to go by them."""
+    said = {"content": [], "resultType": "complete", "ttlMs": 1500, "cacheScope": "private"}
+    session = Scripted({"server/discover": [DISCOVERED], "tools/call": [said]})
+    _hello, opened = await opener(NEW)(session, {})
+    reply = await opened.request(Call("tools/call", "t", {"name": Raw(b'"t"')}, Caller(OLD)))
+    assert reply.value == {"content": []}
+    assert (reply.hints.seconds, reply.hints.is_private, reply.hints.is_answer) == (1.5, True, True)

@@ -17,6 +17,7 @@ from sluicegate.gateway.opening import Gateway
 from sluicegate.policies import settings as tables
 from sluicegate.policies.compose import chain
 from sluicegate.policies.deadline import AttemptDeadline
+from sluicegate.policies.memory_store import MemoryStore
 from sluicegate.policies.remembering import Remembering, remembering
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Delay, RpcError
@@ -30,6 +31,7 @@ ODD: dict[str, Any] = {
     "outlier_detection": tables.OutlierSettings(6, 0.8, 11, 13, 14, 150, 60, count_tool_errors=True),
     "rate_limit": tables.RateLimitSettings(17, 2, 19, 0.3),
     "concurrency": tables.ConcurrencySettings(5, 23, 1.5),
+    "cache": tables.CacheSettings(61, 62, 63, ("this",), ("that",), 7, 5000, 8, 9, clear_on_writes=False),
     "health": tables.HealthSettings(8, 3, 4, 2, reconnect=True, by_calls=True),
 }
 
@@ -53,6 +55,10 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
     assert retry is not None
     assert retry.settings == ODD["retry"]
     assert [retry.repeatable(_calling(tool)) for tool in ("this", "that", "echo")] == [True, False, False]
+    assert policies.cache is not None
+    assert policies.cache.settings == ODD["cache"]
+    assert [policies.cache.tools.keeps(tool) for tool in ("this", "that")] == [True, False]
+    assert [(store.most, store.most_bytes) for store in policies.cache.stores.values() if isinstance(store, MemoryStore)] == [(7, 5000)] * 3
     assert hedge is not None
     assert hedge.settings == ODD["hedging"]
     assert hedge.delay == 0.35

@@ -287,6 +287,26 @@ async def test_the_caller_is_told_who_answered_if_it_asks(gate: Any, talk: Any, 
     assert (told["sluicegate/route"]["backend"], told["sluicegate/route"]["attempts"]) == ("b", 2)
 
 
+async def test_the_caller_is_told_how_old_a_kept_answer_is_if_it_asks_and_nothing_of_one_that_was_not_kept(
+    gate: Any, talk: Any, tools: Any
+) -> None:
+    from sluicegate.protocol.calls import Kept
+
+    async def kept(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        if b"old" in bytes(call.params["_meta"]):
+            call.trail.kept, call.trail.given_by = Kept(1.25, 60.0), "b"
+        return Reply.saying("x")
+
+    tools["kept"] = kept
+    session = await gate.open()
+    asked = {"sluicegate/cache": True, "sluicegate/route": True}
+    told = [(await gate.post(talk.calling("kept", _meta=asked | more), session)).json()["result"]["_meta"] for more in ({"old": 1}, {})]
+    assert [one.get("sluicegate/cache") for one in told] == [{"age": 1.25, "ttl": 60.0}, None]
+    assert [one["sluicegate/route"]["backend"] for one in told] == ["b", ""]
+    assert "_meta" not in (await gate.post(talk.calling("kept", _meta={"old": 1}), session)).json()["result"]
+
+
 def test_a_log_keeps_replies_and_drops_the_oldest_notes() -> None:
     log = EventLog(1)
     log.put(b"reply", is_note=False)

@@ -180,6 +180,32 @@ async def test_who_joins_has_his_own_time(autojump_clock: Clock) -> None:
     assert replies[0].text == "look {} #1"
 
 
+async def test_who_comes_after_something_has_changed_joins_nothing_that_began_before(autojump_clock: Clock) -> None:
+    """Else who was told of a change would be answered with what was before it."""
+    async with opened(backend := scripted(Delay(4), SLOW)) as gateway, trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.handler, look())
+        await trio.sleep(1)
+        backend.notify("notifications/prompts/list_changed")
+        await trio.sleep(0.1)
+        nursery.start_soon(gateway.handler, look())
+        await trio.sleep(0.1)
+        assert (backend.calls, policy(gateway).joined) == (1, 1)
+        backend.notify("notifications/tools/list_changed")
+        await trio.sleep(0.1)
+        assert (await gateway.handler(look())).text == "look {} #2"
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_who_has_changed_something_joins_nothing_that_began_before(cut: bool, autojump_clock: Clock) -> None:
+    async with opened(backend := scripted(Delay(4), SLOW)) as gateway, trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.handler, look())
+        await trio.sleep(1)
+        with trio.move_on_after(0.5 if cut else 2):
+            await gateway.handler(look("act"))
+        assert (await gateway.handler(look())).text == "look {} #3"
+    assert backend.calls == 3
+
+
 async def test_each_is_told_how_far_it_is_under_his_own_token(autojump_clock: Clock) -> None:
     step = Delay(1, Note(0.5, then=Note(message=encode_notification("notifications/message", {"data": Raw(b'"x"')}), then=SLOW)))
     async with opened(scripted(step)) as gateway:

@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from sluicegate.policies.memory_store import MemoryStore
-from sluicegate.policies.store import Stored, is_about
+from sluicegate.policies.store import Stored
 from sluicegate.protocol.calls import Reply
+from sluicegate.protocol.changes import is_about
 from sluicegate.protocol.messages import Raw
 
 

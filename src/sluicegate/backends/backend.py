@@ -136,12 +136,16 @@ class Backend:
 
     def is_safe(self, method: str, local: str) -> bool:
         """Whether it does no harm to run a call twice, as far as the backend's own annotations tell."""
-        if method == "tools/call":
-            return any(local in offer.harmless_tools for offer in self._offers())
-        return method in READS
+        if method != "tools/call":
+            return method in READS
+        if self.clients is None:  # asked for each call that may be kept
+            return self.link.offer is not None and local in self.link.offer.harmless_tools
+        return any(local in offer.harmless_tools for offer in self._offers())
 
     def is_read_only(self, tool: str) -> bool:
         """Whether a tool changes nothing, as far as the backend says."""
+        if self.clients is None:
+            return self.link.offer is not None and tool in self.link.offer.read_only_tools
         return any(tool in offer.read_only_tools for offer in self._offers())
 
     def audience(self, caller: Caller) -> str | None:

@@ -22,7 +22,7 @@ from ..telling.statistics import counter, gauge, snapshot
 from .detached import detached
 from .keepable import TOOL, Answers, KeptTools
 from .request_keys import RequestKeys
-from .store import Store, Stored, is_about
+from .store import Store, Stored
 
 __all__ = ["Cache", "CacheStatistics"]
 
@@ -106,13 +106,6 @@ class Cache:
                     await store.clear(change.name)
         self._seen = max(self._seen, count)
 
-    def _holds_since(self, count: int, method: str, local: str) -> bool:
-        """Whether nothing has changed since then that an answer might be about."""
-        changes = self.backend.changes
-        return changes.count == count or not any(
-            method.startswith(change.kind) and (not change.name or is_about(local, change.name)) for change in changes.since(count)
-        )
-
     # -- calls
 
     async def __call__(self, call: Call) -> Reply:
@@ -178,7 +171,7 @@ class Cache:
         reply, holds = None, False
         try:
             reply = await self.inner(call)
-            holds = self._holds_since(begun, call.method, local)
+            holds = self.backend.changes.hold_since(begun, call.method, local)
         finally:
             if writes and _may_have_run(call, reply):
                 self.backend.changes.add()

@@ -13,7 +13,7 @@ from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.eras import MODERN
 from ..telling.statistics import counter, gauge, snapshot
 from .flight import Flight
-from .keepable import Answers
+from .keepable import TOOL, Answers
 from .request_keys import RequestKeys
 
 __all__ = ["Coalesce", "CoalesceStatistics"]
@@ -40,6 +40,8 @@ class Coalesce:
     _flights: dict[bytes, Flight] = attrs.field(factory=dict, init=False)
     """Those that can be joined."""
     _flying: int = attrs.field(default=0, init=False)
+    _writes: int = attrs.field(default=0, init=False)
+    """Calls that have ended and may have changed something."""
 
     @property
     def flying(self) -> int:
@@ -51,13 +53,13 @@ class Coalesce:
         return snapshot(CoalesceStatistics, self)
 
     async def __call__(self, call: Call) -> Reply:
-        """Wait for the flight of this request, which begins now if there is none."""
+        """Wait for the flight of this request, which begins now if there is none that can be joined."""
         key = self._key(call)
         if key is None:
-            return await self.inner(call)
+            return await self._alone(call)
         flight = self._flights.get(key)
-        if flight is None or not flight.is_open:
-            flight = self._flights[key] = Flight(key, self.backend.name, call)
+        if flight is None or not self._can_be_joined(flight, call):
+            flight = self._flights[key] = Flight(key, self.backend.name, call, (self.backend.changes.count, self._writes))
             self._flying += 1
             self.background.start_soon(self._fly, flight, name="a call for all who have asked for the same")
             return await flight.wait(call, self._left)
@@ -65,6 +67,20 @@ class Coalesce:
         reply = await flight.wait(call, self._left)
         is_answer = reply.fault is not None or call.caller.era not in MODERN or reply.hints.is_answer
         return reply if is_answer else await self.inner(call)  # a question can be answered once
+
+    def _can_be_joined(self, flight: Flight, call: Call) -> bool:
+        """Not where something has changed since it began: whoever has heard of that, or has changed it, must not be told of what was."""
+        changes, writes = flight.since
+        return flight.is_open and writes == self._writes and self.backend.changes.hold_since(changes, call.method, call.local)
+
+    async def _alone(self, call: Call) -> Reply:
+        """Run a call for nobody else; nobody joins what began before it, if it may have changed something."""
+        if call.method != TOOL:
+            return await self.inner(call)
+        try:
+            return await self.inner(call)
+        finally:
+            self._writes += not self.backend.is_read_only(call.local)
 
     def _key(self, call: Call) -> bytes | None:
         """What those have in common who can have one answer; None for a request that has to be made for itself."""
@@ -82,6 +98,7 @@ class Coalesce:
             await flight.run(self.inner)
         finally:
             self._flying -= 1
+            self._writes += flight.call.method == TOOL and not self.backend.is_read_only(flight.call.local)
             self._left(flight)
 
     def _left(self, flight: Flight) -> None:

@@ -49,6 +49,8 @@ class Flight:
     """Of all requests that it is for."""
     backend: str
     call: Call = attrs.field(converter=_of_all)
+    since: tuple[int, int]
+    """What had changed when it began, counted."""
     _waiters: dict[_Waiter, None] = attrs.field(factory=dict, init=False)
     _reply: Reply | None = attrs.field(default=None, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -73,9 +75,8 @@ class Flight:
 
     async def run(self, handler: Handler) -> None:
         """Fly; a task of its own, which nothing raises from."""
-        call, trail = self.call, self.call.trail
+        call = self.call
         call.back = self
-        call.scope.deadline = trail.ends_at
         try:
             with call.scope:
                 self._reply = await handler(call)
@@ -92,8 +93,7 @@ class Flight:
         own, trail = self.call.trail, call.trail
         self._waiters[waiter] = None
         if trail.ends_at > own.ends_at:
-            own.ends_at, own.allowed = trail.ends_at, trail.allowed
-            self.call.scope.deadline = trail.ends_at
+            own.ends_at, own.allowed = trail.ends_at, trail.allowed  # its scope needs none: who is out of time leaves
         try:
             await self._ended.wait()
         finally:

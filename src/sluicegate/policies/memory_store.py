@@ -11,7 +11,8 @@ from collections import OrderedDict
 
 import attrs
 
-from .store import Stored, is_about
+from ..protocol.changes import is_about
+from .store import Stored
 
 __all__ = ["MemoryStore"]
 

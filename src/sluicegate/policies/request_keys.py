@@ -19,7 +19,7 @@ from ..protocol.messages import Malformed, Params, Raw, decode_object
 __all__ = ["RequestKeys", "without_call_meta"]
 
 LARGEST = 64 * 1024
-"""Bytes of one parameter; a larger one takes too long to read."""
+"""Bytes of all parameters; more take too long to read."""
 _OWN_KIND = frozenset({"task", "requestState", "inputResponses"})
 """Parameters of requests that are parts of something longer."""
 _OF_THE_CALL = frozenset({"progressToken", "traceparent", "tracestate", "baggage", "claudecode/toolUseId", "vscode.requestId"})
@@ -55,8 +55,6 @@ _write: Callable[[object], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 def _canonical(raw: Raw) -> bytes:
     """The same value in the one form that all spellings of it have."""
-    if memoryview(raw).nbytes > LARGEST:
-        raise _Ambiguous
     return _write(_read(bytes(raw).decode()))
 
 
@@ -70,7 +68,7 @@ def without_call_meta(raw: Raw) -> Params:
 
 def _digest(call: Call) -> bytes | None:
     params = call.params
-    if not _OWN_KIND.isdisjoint(params):
+    if not _OWN_KIND.isdisjoint(params) or sum(memoryview(raw).nbytes for raw in params.values()) > LARGEST:
         return None
     parts = [call.method.encode()]
     try:
@@ -105,7 +103,8 @@ class RequestKeys:
             beside: what else two requests must have in common.
         """
         if call.params is not self._params:
-            self._params, self._found = call.params, _digest(call)
+            self._found = _digest(call)
+            self._params = None if self._found is None else call.params
         if self._found is None:
             return None
         hashed = blake2b(self._found, digest_size=32)

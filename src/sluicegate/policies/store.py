@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Protocol
-from urllib.parse import unquote
 
 import attrs
 
 from ..protocol.calls import Reply
 
-__all__ = ["Store", "Stored", "is_about"]
+__all__ = ["Store", "Stored"]
 
 OVERHEAD = 512
 """Bytes that an answer takes beside its text."""
@@ -35,12 +34,6 @@ class Stored:
     @size.default
     def _measured(self) -> int:
         return memoryview(self.reply.result).nbytes + len(self.name) + OVERHEAD
-
-
-def is_about(name: str, changed: str) -> bool:
-    """Whether something may be other than it was because that has changed: itself, in whatever spelling, what it is in, or what is in it."""
-    mine, other = unquote(name).casefold(), unquote(changed).casefold()
-    return mine.startswith(other) or other.startswith(mine)
 
 
 class Store(Protocol):

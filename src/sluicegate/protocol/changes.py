@@ -6,13 +6,14 @@ It is asked, and tells nobody: who keeps answers comes and goes with settings, a
 from __future__ import annotations
 
 from collections import deque
+from urllib.parse import unquote
 
 import attrs
 
 from .messages import Params, read_text
 from .offers import KINDS
 
-__all__ = ["ALL", "Changes", "Outdated"]
+__all__ = ["ALL", "Changes", "Outdated", "is_about"]
 
 MOST = 256
 """That are remembered one by one; who missed more of them takes it that everything has changed."""
@@ -31,6 +32,12 @@ class Outdated:
 
 
 ALL = Outdated()
+
+
+def is_about(name: str, changed: str) -> bool:
+    """Whether something may be other than it was because that has changed: itself, in whatever spelling, what it is in, or what is in it."""
+    mine, other = unquote(name).casefold(), unquote(changed).casefold()
+    return mine.startswith(other) or other.startswith(mine)
 
 
 @attrs.define(eq=False)
@@ -57,3 +64,9 @@ class Changes:
         """Those that came after the first so many."""
         missed = self.count - count
         return (ALL,) if missed > len(self._last) else tuple(self._last)[len(self._last) - missed :]
+
+    def hold_since(self, count: int, method: str, local: str) -> bool:
+        """Whether an answer still holds that was asked for when there were so many: nothing has changed that it might be about."""
+        return self.count == count or not any(
+            method.startswith(change.kind) and (not change.name or is_about(local, change.name)) for change in self.since(count)
+        )

@@ -1,0 +1,79 @@
+"""What a call costs that is answered with what was kept, or with the answer to another one; and what both add where they help nobody.
+
+Gateways are driven at the same time, as for the access log: those where they help with one call again and again, the others with calls that differ.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from .goals import Goal
+from .logged import CONNECTIONS, NOISE, WARM_UP, cost
+from .price import say
+from .ratios import Ratio, ratio
+from .targets import gateway, http_stub
+
+__all__ = ["Kept", "kept", "kept_goals", "kept_notes", "show_kept"]
+
+CACHE = "cache = { tool_ttl_seconds = 3600, max_entries = 10000 }\n"
+COALESCE = "coalesce_requests = true\n"
+LINES = {"forwarded": "", "hit": CACHE, "shared": COALESCE, "neither": CACHE + COALESCE, "forwarded, again": ""}
+"""By name, further lines of the ``[[backends]]`` table."""
+SAME = frozenset({"hit", "shared"})
+"""Driven with one call again and again."""
+
+
+@attrs.frozen
+class Kept:
+    """Microseconds of processor time per call in each second, and ratios to forwarded ones."""
+
+    costs: Mapping[str, list[float]]
+    ratios: Mapping[str, Ratio]
+
+
+def kept(folder: Path, times: int) -> Kept:
+    """Measure all of them so often."""
+    with ExitStack() as stack:
+        stub = stack.enter_context(http_stub(folder))
+        targets = {name: stack.enter_context(gateway(name, folder, stub, lines={"backend": lines})) for name, lines in LINES.items()}
+        for name, target in targets.items():
+            target.drive(CONNECTIONS, WARM_UP, same=name in SAME)
+        drivers = stack.enter_context(ThreadPoolExecutor(len(targets)))
+        rows = []
+        for number in range(times):
+            say(f"{number + 1}/{times}: kept answers …")
+            running = {name: drivers.submit(partial(cost, target, same=name in SAME)) for name, target in targets.items()}
+            rows.append({name: round(one.result(), 2) for name, one in running.items()})
+        say("")
+    forwarded = [(row["forwarded"] + row["forwarded, again"]) / 2 for row in rows]
+    ratios = {name: ratio((row[name], base) for row, base in zip(rows, forwarded, strict=True)) for name in ("hit", "shared", "neither")}
+    ratios["check"] = ratio((row["forwarded, again"], row["forwarded"]) for row in rows)
+    return Kept({name: [row[name] for row in rows] for name in LINES}, ratios)
+
+
+def show_kept(found: Kept) -> str:
+    """Some lines."""
+    lines = [f"{name}: {statistics.median(micros):.1f} µs per call" for name, micros in found.costs.items()]
+    lines += [f"{name}, as a multiple of forwarded: {one}" for name, one in found.ratios.items()]
+    return "\n".join(lines)
+
+
+def kept_goals(found: Kept) -> list[Goal]:
+    """What they may cost."""
+    return [
+        Goal("a call that is answered with what was kept: per cent of a forwarded one", 50, found.ratios["hit"].median * 100),
+        Goal("a call that is one of several that are the same: per cent of a forwarded one", 50, found.ratios["shared"].median * 100),
+    ]
+
+
+def kept_notes(found: Kept) -> list[str]:
+    """What to know when reading it."""
+    apart = abs(found.ratios["check"].median - 1)
+    return [f"two gateways that forward are {apart:.0%} apart: so rough is what is said about the others"] if apart > NOISE else []
