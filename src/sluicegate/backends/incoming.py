@@ -14,6 +14,7 @@ from ..protocol.calls import Reply
 from ..protocol.duplex import Requests
 from ..protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from ..protocol.halves import with_whole_characters
+from ..protocol.introduction import SUBSCRIPTION
 from ..protocol.members import is_null
 from ..protocol.messages import (
     EMPTY,
@@ -32,8 +33,8 @@ from ..protocol.messages import (
     read_id,
 )
 from ..protocol.offers import KINDS
-from ..protocol.subscription import UPDATED
-from ..protocol.tokens import own_number, progress_token
+from ..protocol.subscription import ACKNOWLEDGED, UPDATED
+from ..protocol.tokens import NOBODY, own_number, progress_token
 from ..protocol.why import Why
 from ..telling.loggers import get_logger
 from .overheard import overheard
@@ -107,6 +108,8 @@ class Desk:
         one = self.questions.clientele.back
         if note.method == "notifications/elicitation/complete":  # about what was opened in a browser, maybe after its call
             one.note(encode_notification(note.method, note.params))
+        elif note.method == ACKNOWLEDGED:
+            _acknowledged(note, asked, way)
         elif note.method == "notifications/message":
             if one is not SILENT and _is_about_none(note, asked, way):
                 one.note(encode_notification(note.method, note.params))
@@ -192,6 +195,15 @@ def _log_line(note: Notification, backend: str, asked: Requests[Waiting], about:
         overheard(backend, params)
     else:
         waiting.call.back.note(encode_notification(note.method, params))
+
+
+def _acknowledged(note: Notification, asked: Requests[Waiting], way: int) -> None:
+    """What is honoured of a stream's wishes is for who has opened it; where several are on one way, it says which (P-111)."""
+    meta = decode_object(note.params.get("_meta", EMPTY))
+    number = NOBODY if isinstance(meta, Malformed) else own_number(bytes(meta.get(SUBSCRIPTION, b"")))
+    waiting = asked.reporting(number) or asked.reporting(way)
+    if waiting is not None:
+        waiting.call.back.note(encode_notification(note.method, note.params))
 
 
 def _is_about_none(note: Notification, asked: Requests[Waiting], about: int) -> bool:

@@ -23,6 +23,7 @@ from .doubling import doubled
 from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .link import Link, Phase, State
 from .modern.introduced import Introduced
+from .modern.resource_stream import ResourceStreams
 from .modern.upstream import listen
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed, Opener
@@ -168,8 +169,8 @@ class Supervisor:
                 nursery.start_soon(self._keep_lists_fresh, session, offer)
                 if isinstance(session, Introduced):
                     nursery.start_soon(listen, session, self.link, offer.hello)
-                else:
-                    nursery.start_soon(Subscribing(session, self.link.name, self.link.watched).run, offer.hello)
+                keeps = ResourceStreams if isinstance(session, Introduced) else Subscribing
+                nursery.start_soon(keeps(session, self.link.name, self.link.watched).run, offer.hello)
                 if health is not None:
                     nursery.start_soon(health.watch, session)
                 why = await session.wait_closed()

@@ -7,10 +7,11 @@ import trio
 
 from ..protocol.calls import Caller
 from ..protocol.introduction import SUBSCRIPTION
-from ..protocol.messages import Params, Raw, encode, encode_notification, encode_result
+from ..protocol.messages import Malformed, Params, Raw, decode_object, encode, encode_notification, encode_result
 from ..routing.directory import ListChange
 from .chores import Chores
 from .stream import Downlink
+from .untold import Untold
 
 __all__ = ["Listener", "Listeners"]
 
@@ -28,26 +29,28 @@ class Listener:
     ready: bool = attrs.field(default=True, init=False)
     is_busy: bool = attrs.field(default=True, init=False)
     used_at: float = attrs.field(factory=trio.current_time, init=False)
-    _changed: set[str] = attrs.field(factory=set, init=False)
+    untold: Untold = attrs.field(factory=Untold, init=False)
+    """What it is to be told."""
 
     @property
     def has_news(self) -> bool:
         """Whether there is something to tell."""
-        return bool(self._changed)
+        return bool(self.untold)
 
     def hear(self, methods: frozenset[str]) -> bool:
         """Whether some of that news is for it; then it is told."""
-        self._changed |= self.wanted & methods
+        self.untold.add(self.wanted & methods)
         return self.has_news
 
     def take(self) -> list[bytes]:
         """What is to be told now."""
-        changed, self._changed = sorted(self._changed), set()
-        return [self.message(method, {}) for method in changed]
+        return [self.message(method, params) for method, params in self.untold.take()]
 
     def message(self, method: str, params: Params) -> bytes:
         """A notification that belongs to it."""
-        return encode_notification(method, {"_meta": self._meta, **params})
+        meta = decode_object(params["_meta"]) if "_meta" in params else {}
+        said = {} if isinstance(meta, Malformed) else meta
+        return encode_notification(method, params | {"_meta": Raw(encode(said | {SUBSCRIPTION: Raw(self.id)}))})
 
     def farewell(self) -> bytes:
         """Its last message, where it is we who end it (P-112)."""
@@ -79,6 +82,12 @@ class Listeners:
     def remove(self, listener: Listener) -> None:
         """One less."""
         del self._all[listener]
+        if listener.untold.subscribed is not None:
+            listener.untold.subscribed.end()
+
+    def wake(self, listener: Listener) -> None:
+        """There is something to tell on it."""
+        self.chores.do([listener.downlink.ring])
 
     def announce(self, change: ListChange) -> None:
         """Lists have changed, for some."""

@@ -53,6 +53,7 @@ class Part(enum.Enum):
     CANCELLATION = "cancellation"
     QUESTIONS = "elicitation, sampling, roots"
     LISTS = "changed lists"
+    SUBSCRIPTIONS = "subscriptions to resources"
     PINGS = "ping"
     ENVELOPE = "unknown members of envelopes"
     SURROGATES = "lone surrogates"
@@ -111,6 +112,14 @@ _TABLE: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
         | dict.fromkeys(
             (Between.LONE_CLIENT, Between.LONE_BACKEND),
             Crossing(Way.TRANSLATED, "what is told to a session on one side is a listening stream on the other"),
+        ),
+        Part.SUBSCRIPTIONS: {
+            Between.OWN_SESSIONS: _NAMED,
+            Between.ONE_SESSION: Crossing(Way.TRANSLATED, "asked for once, however many clients want it, and told to these alone"),
+        }
+        | dict.fromkeys(
+            (Between.LONE_CLIENT, Between.LONE_BACKEND, Between.ALONE),
+            Crossing(Way.TRANSLATED, "a listening stream's wishes, where there are no sessions, and asked for once for all clients"),
         ),
         Part.PINGS: dict.fromkeys(Between, Crossing(Way.TRANSLATED, "answered by the gateway on each side")),
         Part.ENVELOPE: dict.fromkeys(Between, Crossing(Way.REFUSED, "left out, since SDKs lose messages that have such")),

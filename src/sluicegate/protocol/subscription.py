@@ -13,10 +13,22 @@ from .faults import cancelled
 from .messages import Params, decode_object
 from .offers import Hello
 
-__all__ = ["SUBSCRIBE", "UNSUBSCRIBE", "UPDATED", "Subscription", "Watch", "declared_by", "is_subscribable"]
+__all__ = [
+    "ACKNOWLEDGED",
+    "LISTEN",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "UPDATED",
+    "Subscription",
+    "Watch",
+    "declared_by",
+    "is_subscribable",
+]
 
 SUBSCRIBE, UNSUBSCRIBE = "resources/subscribe", "resources/unsubscribe"
 UPDATED = "notifications/resources/updated"
+LISTEN, ACKNOWLEDGED = "subscriptions/listen", "notifications/subscriptions/acknowledged"
+"""Where there are no sessions: the request for a stream, and the first that is said on it (P-110)."""
 
 
 @attrs.define(eq=False)

@@ -9,6 +9,7 @@ from ...protocol.errors import METHOD_NOT_FOUND
 from ...protocol.faults import Cause
 from ...protocol.messages import Raw, decode_object, encode
 from ...protocol.offers import KINDS, Hello
+from ...protocol.subscription import LISTEN
 from ...telling.loggers import get_logger
 from ..doubling import doubled
 from ..link import Link
@@ -18,7 +19,6 @@ __all__ = ["listen"]
 
 log = get_logger("sluicegate.backend")
 
-METHOD = "subscriptions/listen"
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 STEADY_SECONDS = 10.0
 """Who kept it open for so long has not refused it."""
@@ -30,7 +30,7 @@ async def listen(session: BackendSession, link: Link, hello: Hello) -> None:
     refused = 0
     while wishes:
         began = trio.current_time()
-        reply = await session.request(Call(METHOD, METHOD, {"notifications": Raw(encode(wishes))}))
+        reply = await session.request(Call(LISTEN, LISTEN, {"notifications": Raw(encode(wishes))}))
         fault = reply.fault
         if fault is not None and fault.cause is Cause.BACKEND and fault.code == METHOD_NOT_FOUND:
             log.info("backend does not say what changes", backend=link.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import attrs
@@ -21,11 +22,12 @@ from ..mirrored_headers import contradiction
 from ..owners import Owner
 from ..request import Headers, HttpRequest
 from ..session_table import LARGE, SessionTable
+from ..subscribed import Subscribed
 from .lone_answer import LoneAnswer
 from .lone_calls import LoneCalls
 from .parking import Comeback
 from .stamp import status_of
-from .subscriptions import LISTEN, counted, honoured, serve
+from .subscriptions import LISTEN, counted, honoured, serve, subscribe
 
 __all__ = ["NO_ROOM", "Sessionless"]
 
@@ -113,8 +115,13 @@ class Sessionless:
         if not self.table.may_stream(owner):
             await self._refuse(http, 429, INVALID_REQUEST, f"you have {owner.streams} open streams; close one", id=request.id)
             return
-        with counted(self.table, owner, Listener(request.id, frozenset(granted.values()), http.downlink, caller)) as listener:
-            await serve(http, listener, granted)
+        listener = Listener(request.id, frozenset(granted.lists.values()), http.downlink, caller)
+        with counted(self.table, owner, listener):
+            uris: Sequence[str] = ()
+            if granted.uris:
+                wake = partial(self.table.listeners.wake, listener)
+                uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner.key, wake))
+            await serve(http, listener, granted.lists, uris)
 
     async def _fail(self, http: HttpRequest, request: Request, fault: Fault) -> None:
         status = status_of(fault)

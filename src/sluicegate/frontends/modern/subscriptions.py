@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+import attrs
+import msgspec
 import trio
 
 from ...protocol import faults
@@ -13,6 +15,7 @@ from ...protocol.members import Malformed, Params, Raw, decode_object
 from ...protocol.messages import EMPTY, encode
 from ...protocol.offers import KINDS
 from ...protocol.sse import format_comment, format_event
+from ...protocol.subscription import ACKNOWLEDGED, LISTEN, Subscription
 from ...routing.catalogue import Catalogue
 from ..event_stream import STREAM_HEADERS
 from ..listeners import Listener
@@ -20,25 +23,63 @@ from ..news_stream import DEBOUNCE_SECONDS, KEEP_ALIVE_SECONDS
 from ..owners import Owner
 from ..request import HttpRequest
 from ..session_table import SessionTable
+from ..subscribed import MOST_EACH, Subscribed
 
-__all__ = ["LISTEN", "counted", "honoured", "serve"]
+__all__ = ["LISTEN", "counted", "honoured", "serve", "subscribe"]
 
-LISTEN = "subscriptions/listen"
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+_RESOURCES = "resourceSubscriptions"
 _WISHES = {f"{kind.capability}ListChanged": kind for kind in KINDS}
-"""The members with which a client wishes to hear of changes."""
+"""The members with which a client wishes to hear of changed lists."""
+ACKNOWLEDGE_SECONDS = 10.0
+"""How long backends may take to say that they will tell of resources; what is not granted by then is not honoured."""
 
 
-def honoured(params: Params, catalogue: Catalogue) -> dict[str, str] | Fault:
-    """Of a client's wishes those that can be met, each with the notification that meets it."""
+@attrs.frozen
+class Honoured:
+    """What can be met of a client's wishes."""
+
+    lists: dict[str, str]
+    """By the member with which a list is wished for, the notification that meets it."""
+    uris: tuple[str, ...]
+    """Of resources; whether they are met is their backends' to say."""
+
+
+def honoured(params: Params, catalogue: Catalogue) -> Honoured | Fault:
+    """Read a client's wishes; those that cannot be met are left out."""
     wishes = decode_object(params.get("notifications", EMPTY))
     if "notifications" not in params or isinstance(wishes, Malformed):
         return faults.client_mistake('"notifications" must be an object of what is to be heard of')
-    return {
+    lists = {
         name: kind.changed
         for name, kind in _WISHES.items()
         if bytes(wishes.get(name, b"")) == b"true" and catalogue.declares(kind.capability)
     }
+    try:
+        uris = tuple(dict.fromkeys(msgspec.json.decode(wishes.get(_RESOURCES, b"null"), type=list[str] | None) or ()))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return faults.client_mistake(f'"{_RESOURCES}" must be a list of URIs')
+    if len(uris) > MOST_EACH:
+        return faults.client_mistake(f'"{_RESOURCES}" must not have more than {MOST_EACH} URIs')
+    return Honoured(lists, uris)
+
+
+async def subscribe(listener: Listener, uris: Sequence[str], subscribed: Subscribed) -> list[str]:
+    """Have a stream's client told of resources; of those that their backends grant it. What is hidden, or not there, is not among them."""
+    listener.untold.subscribed, caller = subscribed, listener.caller.abroad()
+    begun: dict[str, Subscription] = {}
+    for uri in uris:
+        placed = subscribed.register.place(listener.caller, {"uri": Raw(encode(uri))})
+        subscription = placed if isinstance(placed, Fault) else subscribed.begin(caller, uri, placed)
+        if isinstance(subscription, Subscription):
+            begun[uri] = subscription
+    await trio.lowlevel.checkpoint()
+    with trio.move_on_after(ACKNOWLEDGE_SECONDS):
+        for subscription in begun.values():
+            await subscription.answer()
+    for uri, subscription in begun.items():
+        if not subscription.granted:
+            subscribed.stop(uri)
+    return [uri for uri, subscription in begun.items() if subscription.granted and subscription.fault is None]
 
 
 @contextmanager
@@ -57,11 +98,14 @@ def counted(table: SessionTable, owner: Owner, listener: Listener) -> Iterator[L
         table.listeners.remove(listener)
 
 
-async def serve(http: HttpRequest, listener: Listener, granted: dict[str, str]) -> None:
+async def serve(http: HttpRequest, listener: Listener, lists: Collection[str], uris: Sequence[str]) -> None:
     """The whole stream, until its client goes or the gateway drains; several changes at once are told once."""
     downlink = http.downlink
     await http.start(200, STREAM_HEADERS)
-    opening = listener.message(ACKNOWLEDGED, {"notifications": Raw(encode(dict.fromkeys(granted, True)))})
+    granted: dict[str, object] = dict.fromkeys(lists, True)
+    if uris:
+        granted[_RESOURCES] = uris
+    opening = listener.message(ACKNOWLEDGED, {"notifications": Raw(encode(granted))})
     await http.send_part(format_event(opening))
     while downlink.is_open:
         if listener.has_news:
