@@ -53,6 +53,7 @@ ONLY_EXIST = {
     "scripts/bench": "measures, and loads the machine; parts of it are tested in tests/process",
     "scripts/peers": "takes minutes, and installs dozens of packages of PyPI and npm",
     "scripts/conformance": "takes minutes, and installs packages of PyPI and npm",
+    "scripts/matrix": "takes minutes, and installs packages of PyPI, npm, crates and Go modules",
     "scripts/reference": "writes files of the project; tests/test_conf.py looks at what it would write",
     "scripts/parity": "looks at the tests",
     "scripts/mutants": "takes minutes, and changes a copy of the source",
