@@ -151,6 +151,33 @@ async def test_very_many_who_come_back_together_are_answered_by_few_looks(tmp_pa
     assert store.looks <= 2
 
 
+@attrs.define(eq=False)
+class Slow(Counted):
+    """A key takes a while to be kept."""
+
+    async def add(self, key: SealingKey) -> None:
+        await trio.sleep(1)
+        await self.folder.add(key)
+
+
+async def test_while_another_key_is_made_the_one_that_somebody_took_away_still_seals(tmp_path: Path, autojump_clock: object) -> None:
+    made = TicketOffice(Sources(WallClock(), secret=os.urandom), WEEK, Slow(KeyFolder(tmp_path, run_inline)))
+    await made.open()
+    live = issued(made)
+    for file in files(tmp_path, "key"):
+        file.unlink()
+    await trio.sleep(10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(holds, "A" * 100, made)  # nobody's key: it is looked for
+        await trio.sleep(0.5)
+        between = issued(made)
+        assert await holds(live, made)
+    after = issued(made)
+    assert between[-8:] == live[-8:] != after[-8:]
+    assert [after[-8:]] == [file.stem for file in files(tmp_path, "key")]
+    assert not await holds(live, made)  # who takes a key away means that
+
+
 @pytest.mark.parametrize("kept", [True, False])
 async def test_where_too_many_have_ended_none_of_their_key_goes_on(tmp_path: Path, autojump_clock: object, kept: bool) -> None:
     made = await opened(tmp_path if kept else None)

@@ -158,7 +158,7 @@ class TicketOffice:
         kept = await self._kept()
         self._looked_at = trio.current_time()
         self._hold(kept)
-        newest = next((key for key in self._keys.newest_first if not self._is_due(key)), None)
+        newest = next((key for key in sorted([*self._own, *kept], reverse=True) if not self._is_due(key)), None)
         if newest is None:
             newest = SealingKey.new(self.sources.wall(), self.sources.secret)
             if await self._is_kept(newest):
@@ -167,14 +167,18 @@ class TicketOffice:
                 newest = max(kept)
             else:
                 self._own.append(newest)
-            self._hold(kept)
         self._newest, self.is_open = newest, True
+        self._hold(kept)
         await self._drop_old()
 
     def _hold(self, kept: list[SealingKey]) -> None:
+        """Have these keys; and the one that seals now also where somebody has taken it out of the store, until another has its place."""
         self._stored = kept
-        self._keys.hold([*self._own, *kept])
-        self._ends.hold(self._own, kept)
+        own = list(self._own)
+        if self._newest is not None and self._newest not in (*own, *kept):
+            own.append(self._newest)
+        self._keys.hold([*own, *kept])
+        self._ends.hold(own, kept)
 
     async def _kept(self) -> list[SealingKey]:
         if self.store is None:
