@@ -33,6 +33,13 @@ _REASONS = (
         "nothing came",
         "over stdio a log line does not say which call it is about, and such a client has no session; the gateway's own log has it",
     ),
+    _Reason(
+        ".*-new",
+        ".*",
+        "log",
+        "nothing came",
+        "over stdio a log line does not say which call it is about, and all clients share one session; the gateway's own log has it",
+    ),
 )
 
 

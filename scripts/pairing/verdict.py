@@ -44,6 +44,10 @@ def judge(direct: Any, through: Any) -> Cell:
         return Cell(Kind.GAINED, f"directly: {before}")
     if after:
         return Cell(Kind.LOST, after)
+    if isinstance(direct, dict) and isinstance(through, dict) and "notes" in direct:
+        seen = through.get("notes", [])
+        if seen[: len(direct["notes"])] == direct["notes"]:
+            direct = direct | {"notes": seen}  # a last note comes beside the answer, which some clients no longer take
     return Cell(Kind.SAME) if direct == through else Cell(Kind.LOST, f"{_short(through)}, directly {_short(direct)}")
 
 
@@ -60,6 +64,8 @@ def _plain(seen: Any) -> Any:
     if isinstance(seen, list):
         return [_plain(value) for value in seen if not str(value).startswith("grown_")]
     if isinstance(seen, str):
+        if re.fullmatch(r"[\w -]+level[ -]message( - SessionId .*)?|Roots updated: .*", seen):  # of server-everything, drawn by chance
+            return "a line"
         return re.sub(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{32}\b|\d{4}-\d\d-\d\dT[\d:.]+Z", "…", seen)
     return seen
 
