@@ -13,9 +13,11 @@ from scripts.benchmark.processes import free_port, running
 
 from .install import everything_server
 
-__all__ = ["PLACES", "fixture", "gateway_before", "over_http", "settings"]
+__all__ = ["OTHER_ERA", "PLACES", "fixture", "gateway_before", "over_http", "settings"]
 
 SERVING = r"(http://[0-9.]+:\d+)"
+OTHER_ERA = "other era"
+PARKING = "[security]\nmax_parked_calls = 16\n"
 ADAPTER = Path(__file__).with_name("adapter.py")
 
 
@@ -88,11 +90,20 @@ def _stdio(folder: Path, revision: str) -> Iterator[str]:
         yield through
 
 
+@contextmanager
+def _other_era(folder: Path, revision: str) -> Iterator[str]:
+    """The backend is spoken to in a revision of the other era than the suite's, so everything is translated."""
+    other = "2025-11-25" if revision == "2026-07-28" else "2026-07-28"
+    with fixture(folder) as url, gateway_before(folder, PARKING, over_http(url, more=settings(other))) as through:
+        yield through
+
+
 PLACES: dict[str, Callable[[Path, str], AbstractContextManager[str]]] = {
     "direct": fixture,
     "alone": _alone,
     "decoy": _with_decoy,
     "prefixed": _prefixed,
     "stdio": _stdio,
+    OTHER_ERA: _other_era,
 }
 """The first is what the others are measured by."""
