@@ -258,6 +258,15 @@ async def test_a_backend_that_was_started_again_is_asked_anew_and_meanwhile_what
         assert await said(gateway) == "look {} #2"
 
 
+async def test_a_backend_that_knows_its_session_no_more_is_asked_anew(autojump_clock: Clock) -> None:
+    """P-65: it goes on with another one, and may be another program by now."""
+    async with opened(backend := scripted()) as gateway:
+        await said(gateway)
+        gateway.backends["b"].link.renewed()
+        await said(gateway)
+    assert backend.calls == 2
+
+
 async def test_by_hand_all_is_forgotten_and_counted_from_the_beginning(autojump_clock: Clock) -> None:
     """CACHE-7, TST-E18."""
     async with opened(backend := scripted()) as gateway:

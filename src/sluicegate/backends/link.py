@@ -93,7 +93,7 @@ class Link:
     phase: Phase = attrs.field(default=Phase.CONNECT, init=False)
     restarts: int = attrs.field(default=0, init=False)
     opened: int = attrs.field(default=0, init=False)
-    """How often calls were let in."""
+    """How often it was somebody who may know nothing of what was before."""
     lives: int = attrs.field(default=0, init=False)
     """How often it was lost, or could not be opened."""
     offer: Offer | None = attrs.field(default=None, init=False)
@@ -175,6 +175,9 @@ class Link:
     def begin(self, session: BackendSession) -> None:
         """Calls go here from now on, to somebody who may know nothing of what was before; a client's own link says nothing about others."""
         self.session = session
+        self._opens()
+
+    def _opens(self) -> None:
         self.opened += 1
         if not self.client and self.opened > 1:
             self.changes.add()
@@ -208,6 +211,7 @@ class Link:
 
     def renewed(self) -> None:
         """The backend has lost what it was told, and the session goes on."""
+        self._opens()
         self.watched.forget()
 
     # -- waiting

@@ -12,12 +12,12 @@ import attrs
 
 from .messages import Params, read_text
 from .offers import KINDS
+from .subscription import UPDATED
 
 __all__ = ["ALL", "Changes", "Outdated", "is_about"]
 
 MOST = 256
 """That are remembered one by one; who missed more of them takes it that everything has changed."""
-_UPDATED = "notifications/resources/updated"
 _LISTS = {kind.changed: kind.capability for kind in KINDS}
 
 
@@ -57,7 +57,7 @@ class Changes:
         """Take it from what a backend says of its own accord."""
         if method in _LISTS:
             self.add(Outdated(_LISTS[method]))
-        elif method == _UPDATED:
+        elif method == UPDATED:
             self.add(Outdated("resources", read_text(params, "uri") or ""))
 
     def since(self, count: int) -> tuple[Outdated, ...]:
