@@ -47,6 +47,8 @@ class ListenConfig(ConnectionSettings):
     """What speaks HTTP: "native", "hypercorn"; auto is native, and hypercorn where there is TLS, or WebSockets."""
     websocket: bool = False
     """Whether MCP over WebSockets is served under the same path, too; hypercorn speaks them."""
+    sse: bool = False
+    """Whether HTTP+SSE, the transport of 2024, is served under /sse and /messages, too, for clients that know nothing newer."""
     tls: ListenTlsConfig | None = None
     session_tickets: bool = True
     """Whether sessions of clients outlive a restart: their ids are sealed tickets."""

@@ -16,7 +16,8 @@ from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
-from .carried.carried_front import Carried
+from .carried.carried_front import Carried, Carriers
+from .carried.old_events import OldEvents
 from .carried.websocket_front import WebSockets, as_request
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN
@@ -45,8 +46,8 @@ class App:
     admission: Admission = attrs.field(factory=Admission)
     tickets: TicketOffice | None = None
     """Gives sessions ids by which they outlive the process; None gives them any."""
-    takes_sockets: bool = False
-    """Whether MCP is spoken over WebSockets, too."""
+    carriers: Carriers = attrs.field(factory=Carriers)
+    """What else clients are served over."""
     wishes: Wishes | None = None
     """Faults on purpose; None where there are none."""
     sessions: SessionTable = attrs.field(init=False)
@@ -65,17 +66,19 @@ class App:
         issue = None if tickets is None else tickets.issue
         self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue)
         self._mcp = StreamableHttp(endpoint, self.sessions, self.turns, Resuming(endpoint, self.sessions, tickets))
-        self._carried = Carried(endpoint, self.sessions)
+        self._carried = Carried(endpoint, self.sessions, self.carriers.drain_seconds)
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
         answers = dict(self._mcp.answers)
-        if self.takes_sockets:
+        old = OldEvents(self._carried, lambda: self.draining, self._mcp.refuse_new, self._mcp.read_body)
+        if self.carriers.websocket:
             answers[SOCKET] = WebSockets(self._carried, lambda: self.draining, self._mcp.refuse_new).answer
         mcp = HttpRoute({method: self._wishing(answer) for method, answer in answers.items()}, speaks_rpc=True)
         for path, route in {
             "/": mcp,
             "/mcp": mcp,
             "/mcp/": mcp,
+            **(old.rows if self.carriers.sse else {}),
             "/health": read_only(self._say_alive, Guard.OPEN),
             "/livez": read_only(self._say_alive, Guard.OPEN),
             "/readyz": read_only(self._say_ready, Guard.OPEN),
@@ -142,7 +145,7 @@ class App:
 
     async def _take_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is no request. The offer of a WebSocket, where one is served, passes the guards of its path as any request does."""
-        if scope["type"] == "websocket" and self.takes_sockets:
+        if scope["type"] == "websocket" and self.carriers.websocket:
             request, answer = as_request(scope, send, SOCKET)
             if SOCKET in self.paths.rows.get(HttpRequest(request, receive, answer).path, self.paths.nowhere).answers:
                 await self(request, receive, answer)

@@ -52,7 +52,7 @@ class StreamableHttp:
         return {"GET": self._get, "POST": self._post, "DELETE": self._delete}
 
     async def _post(self, http: HttpRequest, principal: Principal) -> None:
-        body = await self._read_body(http)
+        body = await self.read_body(http)
         if body is None:
             return
         may_be_json, may_stream = accepted(http.headers.accept)
@@ -91,7 +91,7 @@ class StreamableHttp:
         await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=id, headers=[(b"retry-after", b"1")])
         return False
 
-    async def _read_body(self, http: HttpRequest) -> bytes | None:
+    async def read_body(self, http: HttpRequest) -> bytes | None:
         """The body, in its turn; None if the request was answered already."""
         if True not in accepted(http.headers.accept):
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")

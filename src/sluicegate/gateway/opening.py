@@ -16,6 +16,7 @@ from ..config.problem import ConfigError
 from ..config.secrets import blots_of
 from ..frontends.admission import Admission
 from ..frontends.app import App
+from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
 from ..frontends.paths import page
 from ..frontends.ticket_office import TicketOffice
@@ -210,4 +211,5 @@ def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], ticke
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
     identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
-    return App(endpoint, is_ready, identity, admission, tickets, listen.websocket, wishes=faults)
+    carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
+    return App(endpoint, is_ready, identity, admission, tickets, carriers, wishes=faults)

@@ -15,7 +15,7 @@ from ..session_table import SessionTable
 from ..stdio import serve_stdio
 from .session_places import TablePlaces
 
-__all__ = ["Carried", "ClientLines"]
+__all__ = ["Carried", "Carriers", "ClientLines"]
 
 FIRST_SECONDS = 30.0
 """How long the first message may take: whoever says nothing has no session that could be idle."""
@@ -32,13 +32,24 @@ class ClientLines(Protocol):
         ...
 
 
+@attrs.frozen
+class Carriers:
+    """What clients are served over beside Streamable HTTP and stdio."""
+
+    websocket: bool = False
+    sse: bool = False
+    """HTTP+SSE, the transport of 2024."""
+    drain_seconds: float = 5.0
+    """How long the calls of a client whose connection is to end may go on."""
+
+
 @attrs.define(eq=False)
 class Carried:
     """All of them."""
 
     endpoint: Endpoint
     table: SessionTable
-    drain_seconds: float = 5.0
+    drain_seconds: float
     _open: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
 
     def __len__(self) -> int:

@@ -1,0 +1,182 @@
+"""HTTP+SSE, the transport of 2024, for clients that know nothing newer: a GET stream names the address that messages are posted to.
+
+A client whose stream ends has nothing to come back with, so its session ends with the stream.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from urllib.parse import parse_qs
+
+import attrs
+import trio
+
+from ...protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND
+from ...protocol.principal import Principal
+from ...protocol.sse import format_comment, format_event
+from ..event_stream import STREAM_HEADERS
+from ..paths import HttpRoute
+from ..request import HttpRequest
+from .carried_front import Carried
+
+__all__ = ["OldEvents"]
+
+STREAM, MESSAGES = "/sse", "/messages"
+SESSION = ("sessionId", "session_id")
+"""The member of the query that tells the session; the first is ours."""
+KEEP_ALIVE_SECONDS = 15.0
+"""A quiet stream gets a comment that often, so that nobody on the way takes it for dead."""
+MOST_WAITING, MOST_WAITING_BYTES = 256, 4 * 1024 * 1024
+"""Messages that were taken and not read yet."""
+
+
+@attrs.define(eq=False)
+class OldEvents:
+    """All clients that came in by it."""
+
+    carried: Carried
+    is_draining: Callable[[], bool]
+    refuse_new: Callable[[HttpRequest], Awaitable[None]]
+    read_body: Callable[[HttpRequest], Awaitable[bytes | None]]
+    """The body of a POST; None if it was refused."""
+    _posted: dict[str, _Posted] = attrs.field(factory=dict, init=False)
+
+    @property
+    def rows(self) -> Mapping[str, HttpRoute]:
+        """What is served, by path."""
+        return {
+            STREAM: HttpRoute({"GET": self._stream}, speaks_rpc=True),
+            MESSAGES: HttpRoute({"POST": self._take}, speaks_rpc=True),
+        }
+
+    async def _stream(self, http: HttpRequest, principal: Principal) -> None:
+        if self.is_draining():
+            await self.refuse_new(http)
+            return
+        key = base64.urlsafe_b64encode(self.carried.table.sources.secret(24)).decode()
+        posted, outgoing = _Posted(principal.key), _Events(http)
+        self._posted[key] = posted
+        try:
+            await http.start(200, STREAM_HEADERS)
+            address = f"{http.scope.get('root_path', '')}{MESSAGES}?{SESSION[0]}={key}"
+            await http.send_part(format_event(address.encode(), name="endpoint"))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_hear_the_end, http, posted, outgoing)
+                await self.carried.serve(http, principal, posted, outgoing)
+                nursery.cancel_scope.cancel(reason="the client is served")
+            await http.send_part(b"", more=False)
+        finally:
+            del self._posted[key]
+
+    async def _take(self, http: HttpRequest, principal: Principal) -> None:
+        """A message to the session that the query names; its answer comes on the stream."""
+        if self.is_draining():
+            await self.refuse_new(http)
+            return
+        query = parse_qs(http.scope["query_string"].decode("latin-1"), max_num_fields=16)
+        key = next((query[name][0] for name in SESSION if name in query), "")
+        posted = self._posted.get(key)
+        if posted is None or posted.principal != principal.key:
+            await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found: open a stream with GET /sse first")
+            return
+        body = await self.read_body(http)
+        if body is None:
+            return
+        if posted.take(body):
+            await http.respond(202, b"Accepted", kind=b"text/plain; charset=utf-8")
+        else:
+            await self._refuse(http, 503, INVALID_REQUEST, "too many messages wait to be read", retry_after=b"1")
+
+    async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, retry_after: bytes = b"") -> None:
+        self.carried.endpoint.refused(status, message)
+        await http.refuse(status, code, message, headers=[(b"retry-after", retry_after)] if retry_after else [])
+
+
+@attrs.define(eq=False)
+class _Posted(trio.abc.ReceiveStream):
+    """Bodies as lines (implements `ClientLines`)."""
+
+    principal: str
+    heard: bool = attrs.field(default=False, init=False)
+    _send: trio.MemorySendChannel[bytes] = attrs.field(init=False)
+    _receive: trio.MemoryReceiveChannel[bytes] = attrs.field(init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+    _on_gone: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[bytes](MOST_WAITING)
+
+    def carry(self, on_gone: Callable[[], None]) -> trio.abc.ReceiveStream:
+        self._on_gone = on_gone
+        return self
+
+    def take(self, body: bytes) -> bool:
+        """One more message, if there is room for it. A line feed in JSON stands between tokens, where a carriage return says as little."""
+        if self._bytes and self._bytes + len(body) > MOST_WAITING_BYTES:
+            return False
+        with suppress(trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
+            self._send.send_nowait(body.replace(b"\n", b"\r") + b"\n")
+            self._bytes += len(body) + 1
+            self.heard = True
+            return True
+        return False
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self._on_gone()
+        self._send.close()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """One message."""
+        del max_bytes
+        try:
+            line = await self._receive.receive()
+        except trio.EndOfChannel:
+            return b""
+        self._bytes -= len(line)
+        return line
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        self._receive.close()
+        await trio.lowlevel.checkpoint()
+
+
+@attrs.define(eq=False)
+class _Events(trio.abc.SendStream):
+    """Lines as events."""
+
+    http: HttpRequest
+    _sending: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """One message."""
+        await self._say(format_event(bytes(data).rstrip(b"\n"), name="message"))
+
+    async def sign(self) -> None:
+        """Something that is nothing, so that nobody on the way takes the stream for dead."""
+        with suppress(trio.BrokenResourceError):
+            await self._say(format_comment("still here"))
+
+    async def _say(self, data: bytes) -> None:
+        async with self._sending:
+            await self.http.send_part(data)
+        if self.http.downlink.lost:
+            raise trio.BrokenResourceError("the client has gone")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Nobody asks."""
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        """The answer is ended by whoever began it."""
+        await trio.lowlevel.checkpoint()
+
+
+async def _hear_the_end(http: HttpRequest, posted: _Posted, outgoing: _Events) -> None:
+    while not http.downlink.lost:
+        if not await http.downlink.wait(KEEP_ALIVE_SECONDS):
+            await outgoing.sign()
+    posted.leave()
