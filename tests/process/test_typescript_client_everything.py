@@ -27,7 +27,10 @@ async def test_a_client_on_the_typescript_sdk_is_served_as_by_the_server_itself(
             nursery.cancel_scope.cancel()
     said = json.loads(done.stdout)
     assert said["protocol"] == "2025-11-25"
-    assert said["capabilities"] == {kind: {"listChanged": True} for kind in ("tools", "resources", "prompts")} | {
+    assert said["capabilities"] == {
+        "tools": {"listChanged": True},
+        "resources": {"listChanged": True, "subscribe": True},
+        "prompts": {"listChanged": True},
         "completions": {},
         "logging": {},
     }
