@@ -17,7 +17,9 @@ PATCHES = sorted((ROOT / "tests" / "mutants").glob("*.patch"))
 BUGGY = {
     "breaker": "the circuit breaker",
     "budget": "the budget of further attempts",
+    "cache": "answers that are given again",
     "change": "one configuration after another",
+    "coalesce": "calls that several wait for",
     "concurrency": "so many calls at a time",
     "config": "what files say, and what of it may be shown",
     "deadline": "those of calls and of attempts",

@@ -353,6 +353,7 @@ async def test_a_stale_answer_is_given_where_nobody_answers_and_not_instead_of_a
         backend.crash()
         await trio.sleep(1)
         assert await said(gateway) == "old"
+        assert (counted(gateway).hits, counted(gateway).misses, counted(gateway).stale) == (1, 2, 1)
         await trio.sleep(30)
         assert (await gateway.call_tool("b_look")).fault is not None
 

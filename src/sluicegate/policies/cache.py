@@ -180,6 +180,7 @@ class Cache:
             if holds:
                 await self._keep(call, local, key, reply, now)
         elif old is not None and holds and self._is_mended(reply.fault, now - old.at - old.seconds):
+            self.misses -= 1  # it is a hit after all
             return self._given(old, call, now)
         return reply
 
