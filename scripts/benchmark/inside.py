@@ -18,8 +18,10 @@ from sluicegate.frontends.session_table import SessionTable
 from sluicegate.http1.asgi import ASGIApp
 from sluicegate.observe.metrics import Counts, Metrics
 from sluicegate.protocol.calls import Hop
+from sluicegate.routing.directory import ListChange
 
 from .application import Exchange, Instant, calling, getting, open_session, opened, posting
+from .listening import listening
 from .stopwatch import watching
 
 __all__ = ["inside"]
@@ -51,6 +53,7 @@ async def inside() -> dict[str, Any]:
             "by their clients": await ending(by_clients, streams=True),
         },
         "told of changed lists": await ending(by_news, streams=True),
+        "listening": await listening(),
     }
 
 
@@ -214,7 +217,7 @@ async def by_clients(gateway: Gateway, sessions: list[str]) -> None:
 async def by_news(gateway: Gateway, sessions: list[str]) -> None:
     """No end: all are told that a list has changed. What they then wait for is new, and the garbage collector looks at that."""
     table = sessions_of(gateway)
-    table.announce({"notifications/tools/list_changed"})
+    table.announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     while not all(session.told for session in table._sessions.values()):  # noqa: SLF001, ASYNC110
         await trio.sleep(0.1)
     del sessions

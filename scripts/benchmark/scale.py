@@ -32,6 +32,12 @@ def scale_goals(found: dict[str, Any]) -> list[Goal]:
         Goal("tools/list of 1 000 tools over 20 backends: CPU in small calls", 2, real["list"] / real["call"]),
         Goal("a result of 1 MiB: CPU ms", 3, real["mebibyte"] / 1e3),
     ]
+    many = within["listening"]
+    goals += [
+        Goal("10 000 streams that listen: MiB", 120, many["MiB"]),
+        Goal("all of them hear of a changed list: s", 0.5, many["seconds"]),
+        Goal("meanwhile the longest step in ms", 20, many["step"]),
+    ]
     return goals + [Goal(f"10 000 sessions end {how}: longest block in ms", 50, ms["turn"]) for how, ms in within["ending"].items()]
 
 

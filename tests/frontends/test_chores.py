@@ -12,7 +12,7 @@ from sluicegate.frontends.chores import Chores
 
 # The numbers that are promised. Taken from the source they would move with it.
 FEW = 64
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.001
 
 
 async def test_a_few_things_are_done_at_once() -> None:
