@@ -96,7 +96,7 @@ async def test_a_client_on_stdio_has_a_level_too(gate: Any, talk: Any, nursery: 
     assert levels == ["emergency", "deafening", None, None]
 
 
-async def test_a_request_for_a_task_is_a_plain_one_to_who_is_behind_us(gate: Any, talk: Any, tools: Any) -> None:
+async def test_whether_a_request_may_be_a_task_is_left_to_who_knows_its_backend(gate: Any, talk: Any, tools: Any) -> None:
     seen: list[dict[str, Raw]] = []
 
     async def look(call: Call) -> Reply:
@@ -107,5 +107,5 @@ async def test_a_request_for_a_task_is_a_plain_one_to_who_is_behind_us(gate: Any
     tools["look"] = look
     session = await gate.open()
     await gate.post(talk.calling("look", task={"ttl": 60000}, arguments={"task": 1}), session)
-    assert [set(params) for params in seen] == [{"name", "arguments"}]
+    assert [set(params) for params in seen] == [{"name", "arguments", "task"}]
     assert bytes(seen[0]["arguments"]) == b'{"task": 1}'

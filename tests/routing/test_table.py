@@ -78,7 +78,7 @@ async def test_a_call_reaches_its_backend_under_the_local_name(method: str, key:
 async def test_everything_beside_the_name_passes_untouched() -> None:
     """LIM-11: continuation state, tasks and metadata are the backend's business."""
     math = Recorder()
-    params = {"arguments": {"a": 1}, "_meta": {"progressToken": 7, "x": None}, "task": {}, "requestState": "s", "inputResponses": {"q": 1}}
+    params = {"arguments": {"a": 1}, "_meta": {"progressToken": 7, "x": None}, "requestState": "s", "inputResponses": {"q": 1}}
     original = call("tools/call", name="math_add", **params)
 
     await router(Entry("math", "math", math, offer=ALL))(original)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 
 import attrs
@@ -15,12 +16,14 @@ from ..protocol.calls import READS, Call, Caller, Hop, Reply
 from ..protocol.changes import Changes
 from ..protocol.eras import MODERN
 from ..protocol.offers import Offer
+from ..protocol.task_ids import METHODS, TaskIds
 from ..telling.loggers import get_logger
 from ..telling.statistics import snapshot
 from .backend_statistics import BackendStatistics
 from .client_links import ClientLinks
 from .health import Health
 from .link import Link, Phase, State
+from .task_desk import TaskDesk
 
 __all__ = ["Backend"]
 
@@ -35,7 +38,12 @@ class Backend:
     """The one that all callers share, or those who have none of their own."""
     clients: ClientLinks | None = None
     """Those that are for one client each; None where all share one."""
+    task_ids: TaskIds = attrs.field(factory=lambda: TaskIds(os.urandom), repr=False)
     name: str = attrs.field(default=attrs.Factory(lambda self: self.link.name, takes_self=True), init=False)
+    tasks: TaskDesk = attrs.field(
+        default=attrs.Factory(lambda self: TaskDesk(self.link, self.task_ids, lambda: self.clients), takes_self=True), init=False
+    )
+    """Those that it runs for clients."""
     in_flight: int = attrs.field(default=0, init=False)
     _begun: Hop = attrs.field(default=attrs.Factory(lambda self: Hop(self.name, "cancelled", 0.0), takes_self=True), init=False)
     """What an attempt has come to until it ends."""
@@ -199,10 +207,12 @@ class Backend:
         due = math.inf if health is None else health.call_begins()
         self.in_flight += 1
         try:
-            session = link.session
+            session, offer = link.session, link.offer
             if call.trail.bound_to not in ("", self.name):
                 await trio.lowlevel.checkpoint()
                 reply = Reply.failed(faults.stale_state())
+            elif "task" in call.params or call.method in METHODS or (offer and offer.makes_tasks and call.caller.takes_tasks):
+                reply = await self.tasks.carry(call)
             elif self.clients is not None and self.clients.serves(call.caller):
                 reply = await self.clients.request(call)
                 session = None if call.sent_at is None else session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
@@ -15,6 +16,7 @@ from ..protocol.question import Question
 from ..protocol.why import Why
 from .link import GIVEN_UP, Link, State
 from .supervisor import Supervisor
+from .task_desk import TaskDesk
 
 __all__ = ["ClientLink"]
 
@@ -35,6 +37,8 @@ class ClientLink:
     """Nothing of it runs any more."""
     after: ClientLink | None = None
     """The one whose place it gets: it begins when that one has ended."""
+    tasks: TaskDesk | None = None
+    """Those that the backend runs for clients."""
     number: int = attrs.field(default=0, init=False)
     """Of the links of its backend that were ever opened."""
     is_promised: bool = attrs.field(default=False, init=False)
@@ -53,6 +57,10 @@ class ClientLink:
     _waiting: dict[Call, None] = attrs.field(factory=dict, init=False)
     """Calls that wait for it to come up, oldest first."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.tasks is not None:
+            self.link.on_task = partial(self.tasks.tell_alone, self.caller, self.home)
 
     @property
     def link(self) -> Link:
@@ -87,7 +95,7 @@ class ClientLink:
         """Return when nobody has used it for so long."""
         while self.is_used or trio.current_time() < self.used_at + self.idle_seconds():
             if self.is_used:
-                self.used_at = trio.current_time()
+                self.used_at = max(self.used_at, trio.current_time())
             await trio.sleep_until(self.used_at + self.idle_seconds())
 
     def leave(self) -> None:
@@ -110,7 +118,7 @@ class ClientLink:
             return Reply.failed(self.link.absence()) if session is None else await session.request(call)
         finally:
             self.in_flight -= 1
-            self.used_at = trio.current_time()
+            self.used_at = max(self.used_at, trio.current_time())
 
     async def come_up(self, call: Call) -> None:
         """Wait until it is up, has failed once more, or will not come up; a call for whose sake it is opened is the way to its client meanwhile."""
@@ -134,7 +142,7 @@ class ClientLink:
         for call in self._waiting:
             if call.back.ask(question) is None:
                 return None
-        return self.home.ask(question)
+        return (self.home if self.tasks is None else self.tasks.way_for(self.caller, self.home)).ask(question)
 
     def hold(self, question: Question) -> None:
         """Nothing is to be held."""

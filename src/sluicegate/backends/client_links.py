@@ -25,6 +25,7 @@ from ..telling.statistics import counter, gauge, snapshot
 from .client_link import ClientLink
 from .link import Link, State
 from .supervisor import Supervisor
+from .task_desk import TaskDesk
 
 __all__ = ["ClientLinkStatistics", "ClientLinks"]
 
@@ -56,6 +57,8 @@ class ClientLinks:
     """So many may be there at once, those that say goodbye included."""
     idle_seconds: float
     """How long one may be unused."""
+    tasks: TaskDesk | None = None
+    """Those that the backend runs for clients."""
     on_offer: Callable[[], None] = _nobody
     """Called when something else is offered to some clients than before."""
     opened: int = attrs.field(default=0, init=False)
@@ -118,6 +121,12 @@ class ClientLinks:
         else:
             link.link.watched.add(local, subscription)
 
+    def hold(self, caller: Caller, seconds: float) -> None:
+        """Keep the link of a caller for so long, as if it were used: something is going on there."""
+        link = self._of.get(caller.home) if caller.home is not None else None
+        if link is not None:
+            link.used_at = max(link.used_at, trio.current_time() + seconds)
+
     def _link_of(self, call: Call) -> ClientLink | Fault:
         home = call.caller.home
         assert home is not None
@@ -134,7 +143,7 @@ class ClientLinks:
             if self._seldom.turn("refused", trio.current_time()) is not None:
                 log.warning("a client gets no session of its own", backend=name, why=room, refused=self.refused, setting="max_sessions")
             return faults.overloaded(call.target, room, backend=name)
-        link = ClientLink(call.caller, home, self.make, lambda: self.idle_seconds, self._left, self._ended, room)
+        link = ClientLink(call.caller, home, self.make, lambda: self.idle_seconds, self._left, self._ended, room, tasks=self.tasks)
         if not home.keep(link.run):
             return faults.cancelled("its session has ended")
         if room is not None:

@@ -34,6 +34,7 @@ from ..protocol.messages import (
 )
 from ..protocol.offers import KINDS
 from ..protocol.subscription import ACKNOWLEDGED, UPDATED
+from ..protocol.task_ids import related_task
 from ..protocol.tokens import NOBODY, own_number, progress_token
 from ..protocol.why import Why
 from ..telling.loggers import get_logger
@@ -104,14 +105,16 @@ class Desk:
         self.questions.incoming.cancel(key)
 
     def notified(self, note: Notification, asked: Requests[Waiting], way: int) -> None:
-        """A log line may be about a call; nothing else is. What is about none goes to the one client that there is, or is not for clients."""
+        """A log line may be about a call; nothing else is. What is about neither a call nor a task is for the one client, if any."""
         one = self.questions.clientele.back
         if note.method == "notifications/elicitation/complete":  # about what was opened in a browser, maybe after its call
             one.note(encode_notification(note.method, note.params))
         elif note.method == ACKNOWLEDGED:
             _acknowledged(note, asked, way)
         elif note.method == "notifications/message":
-            if one is not SILENT and _is_about_none(note, asked, way):
+            if related_task(note.params) is not None and _is_about_none(note, asked, way):
+                self.notification(note.method, note.params)
+            elif one is not SILENT and _is_about_none(note, asked, way):
                 one.note(encode_notification(note.method, note.params))
             else:
                 _log_line(note, self.backend, asked, way)

@@ -17,6 +17,7 @@ from ..protocol.duplex import Duplex
 from ..protocol.messages import Params
 from ..protocol.offers import KINDS, ListKind, Offer
 from ..protocol.subscription import UPDATED
+from ..protocol.task_ids import STATUS
 from ..protocol.why import Why
 from ..waiting.bell import Bell
 from .health import Health
@@ -37,6 +38,8 @@ class State(enum.Enum):
     STOPPED = "stopped"
 
 
+_ABOUT_TASKS = (STATUS, "notifications/message")
+"""What belongs to no call and may belong to a task."""
 GIVEN_UP = (State.CRASH_LOOPING, State.STOPPED)
 LONGEST_RESTART = 30.0
 """Seconds that calls may wait for a link that was lost; one that is away for longer is down, and calls fail at once."""
@@ -72,6 +75,8 @@ class Link:
     on_change: Callable[[StateChange], None] = lambda _change: None
     on_lists: Callable[[], None] = lambda: None
     """Called when the backend's lists may differ from before."""
+    on_task: Callable[[str, Params], None] = lambda _method, _params: None
+    """Called with a notification about a task: that it has another status, or what is logged about it."""
     health: Health | None = None
     """What is thought of it while it is up; None where nobody asked for that."""
     strict: bool = False
@@ -204,6 +209,8 @@ class Link:
         if method == UPDATED:
             self.watched.updated(params)
             return
+        if method in _ABOUT_TASKS:
+            self.on_task(method, params)
         stale = {kind for kind in KINDS if kind.changed == method}
         if stale:
             self.stale |= stale

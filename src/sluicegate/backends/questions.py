@@ -9,13 +9,14 @@ import attrs
 
 from ..protocol import faults
 from ..protocol.back import SILENT
-from ..protocol.calls import OURSELVES, Reply
+from ..protocol.calls import OURSELVES, Call, Reply, without_task
 from ..protocol.clientele import Clientele
 from ..protocol.crossings import CROSSINGS, Between, Part
 from ..protocol.duplex import Incoming
 from ..protocol.faults import Fault
-from ..protocol.messages import Notification, Request, encode_error, encode_result
+from ..protocol.messages import Notification, Request, encode_error, encode_result, read_text
 from ..protocol.question import CAPABILITY, Question
+from ..protocol.task_ids import MEMBERS, related_task
 from .waiting import Waiting
 
 __all__ = ["MOST_OPEN", "OpenQuestion", "Questions"]
@@ -74,13 +75,17 @@ class Questions:
         return self.incoming.refusal(request.key, request.method, "questions")
 
     def _pass_on(self, request: Request, call: Waiting | None) -> Fault | None:
-        calls = [other for other in self.in_flight() if other.call.back is not SILENT] if call is None else [call]
         one = self.clientele.back
+        task = related_task(request.params)
+        if call is None and task is not None:  # who fetches its result is to be asked, and else its client for the sake of no call
+            calls = [other for other in self.in_flight() if _fetches(other.call, task)]
+        else:
+            calls = [other for other in self.in_flight() if other.call.back is not SILENT] if call is None else [call]
         if call is not None and call.call.caller is OURSELVES and one is not SILENT:  # what we ask ourselves is about none of its calls
             calls = []
         if not calls and one is SILENT:
             return faults.cannot_ask("no call is known that the question is about, so nobody is asked")
-        question = Question(request.method, request.params, partial(self._answer, request), self.tell)
+        question = Question(request.method, without_task(request.params), partial(self._answer, request), self.tell)
         running = self.incoming.running
         running[request.key] = OpenQuestion(request, question, calls)
         question.when_over(partial(running.__delitem__, request.key))
@@ -111,6 +116,10 @@ def _ask_first(question: Question, calls: Sequence[Waiting]) -> Fault | None:
             _hold(question, [other for other in calls if other is not call])
             break
     return fault
+
+
+def _fetches(call: Call, task: str) -> bool:
+    return call.method == "tasks/result" and call.back is not SILENT and read_text(call.params, MEMBERS) == task
 
 
 def _hold(question: Question, calls: Iterable[Waiting]) -> None:

@@ -15,6 +15,8 @@ from ..protocol.headers import METHOD, NAME
 from ..protocol.messages import Message, Notification, Params, Raw, Request, read_text, text
 from ..protocol.repeated_arguments import Argument, argument_at
 from ..protocol.request_headers import PARAM, RequestHeaders
+from ..protocol.task_ids import MEMBERS
+from ..protocol.task_ids import METHODS as TASK_METHODS
 from ..routing.catalogue import Catalogue
 from ..routing.mirrored import mirrored_arguments
 
@@ -35,10 +37,10 @@ def contradiction(headers: RequestHeaders, message: Message | None, catalogue: C
     method, params = (message.method, message.params) if isinstance(message, Request | Notification) else (None, {})
     if wrong := _differs("Mcp-Method", headers.all(_METHOD), method, 'the "method" of the body', required=required):
         return wrong
-    key = "taskId" if method is not None and method.startswith("tasks/") else NAMED_BY.get(method or "")
+    key = MEMBERS if method is not None and method.startswith("tasks/") else NAMED_BY.get(method or "")
     if key is not None:
         told = read_text(params, key)
-        needed = required and told is not None and method in NAMED_BY  # tasks are not offered here, so nobody has to name one
+        needed = required and told is not None and (method in NAMED_BY or True in TASK_METHODS.get(method or "", ()))
         if wrong := _differs("Mcp-Name", headers.all(_NAME), told, f'"{key}" of the body', required=needed):
             return wrong
     if method == "tools/call" and (required or any(PARAM in name for name in headers.fields)):

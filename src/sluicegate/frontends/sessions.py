@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply, without_task
+from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
 from ..protocol.log_levels import LEVELS, is_log_line, severity
@@ -145,8 +145,6 @@ class Session(ClientSide):
             return None
         key = request.key
         params = request.params
-        if "task" in params:
-            params = without_task(params)
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
         caller = self.caller
         if principal is not None and principal is not caller.principal:

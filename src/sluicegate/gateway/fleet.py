@@ -24,6 +24,7 @@ from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
+from ..protocol.task_ids import TaskIds
 from ..routing.directory import Directory
 from ..sources import Sources
 from ..telling.loggers import get_logger
@@ -63,6 +64,8 @@ class Fleet:
     """What takes known secrets out of what the operator is told of a backend."""
     clientele: Clientele = MANY
     """Who the gateway's clients are, as backends are told."""
+    tasks: TaskIds = attrs.field(default=attrs.Factory(lambda self: TaskIds(self.sources.secret), takes_self=True), init=False)
+    """Under which ids clients know the tasks of backends."""
     readiness: Readiness = attrs.field(default=attrs.Factory(lambda self: self._readiness(), takes_self=True), init=False)
     """Who asks whether they are there, and who waits for it."""
     _members: Mapping[str, Member] = attrs.field(factory=dict, init=False)
@@ -168,7 +171,7 @@ class Fleet:
         clientele = self.clientele.as_known() if is_awaited else self.clientele
         connector, health = self.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
-        return Supervised.of(config, source, link, self.sources.chance, self.config.proxy)
+        return Supervised.of(config, source, link, self.sources.chance, self.config.proxy, self.tasks)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""

@@ -156,7 +156,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        at_edge.around(Router(directory, fleet.readiness.acquaint)),
+        at_edge.around(Router(directory, fleet.readiness.acquaint, fleet.tasks)),
         directory,
         fleet.readiness.settled,
         nurseries.calls,

@@ -105,7 +105,9 @@ class Pipeline:
     @property
     def candidate(self) -> Candidate:
         """It as one of those that may answer."""
-        return Candidate(self.config.name, self.target, self.is_available, self.backend.lists, self.policies.is_ejected)
+        return Candidate(
+            self.config.name, self.target, self.is_available, self.backend.lists, self.backend.tasks.only_once, self.policies.is_ejected
+        )
 
     def begin(self) -> None:
         """From now on calls pass this one, those that are on their way through what stays included."""

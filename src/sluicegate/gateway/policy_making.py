@@ -89,7 +89,7 @@ def retry_layer(config: BackendConfig, backend: Backend, around: PolicyContext) 
     settings = config.retry
     if settings is None or settings.max_retries == 0:
         return None
-    may_repeat = repeatable(settings.only, backend.is_safe)
+    may_repeat = repeatable(settings.only, backend.is_safe, backend.tasks.only_once)
     return lambda inner: Retry(inner, settings, may_repeat, around.chance(f"retry:{config.name}"), backend)
 
 
@@ -100,7 +100,7 @@ def hedge_layer(
     settings = config.hedging
     if settings is None or settings.max_hedges == 0:
         return None
-    may_repeat = repeatable(settings.only, backend.is_safe)
+    may_repeat = repeatable(settings.only, backend.is_safe, backend.tasks.only_once)
     return lambda inner: Hedge(inner, settings, may_repeat, may_hedge(breaker), around.timer, around.background)
 
 

@@ -16,6 +16,7 @@ from ..backends.modern.discovery import Discovery, Either
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig, ProxyConfig
 from ..protocol.clientele import Clientele
+from ..protocol.task_ids import TaskIds
 from .handles import Policies
 
 __all__ = ["BackendFailed", "SkippedBackend", "Supervised"]
@@ -63,12 +64,12 @@ class Supervised:
 
     @classmethod
     def of(
-        cls, config: BackendConfig, source: object, link: Link, chance: Callable[[str], random.Random], proxy: ProxyConfig
+        cls, config: BackendConfig, source: object, link: Link, chance: Callable[[str], random.Random], proxy: ProxyConfig, tasks: TaskIds
     ) -> Supervised:
         """A backend with a link, and its supervisor, which nobody has started yet. Links of single clients are made as the first one is."""
         name = f"restart:{config.name}"
         draws = chance(f"{name}:clients")
-        made = cls(config, source, Backend(link), _supervisor(config, link, chance(name), proxy))
+        made = cls(config, source, Backend(link, task_ids=tasks), _supervisor(config, link, chance(name), proxy))
 
         def for_client(clientele: Clientele, client: str) -> Supervisor:
             own = Link(link.name, link.connector, strict=link.strict, blot=link.blot, clientele=clientele, client=client)
@@ -76,7 +77,7 @@ class Supervised:
             return _supervisor(made._goes_by, own, draws, proxy)
 
         if config.sessions == "per_client":
-            made.backend.clients = ClientLinks(link, for_client, config.max_sessions, config.session_idle_seconds)
+            made.backend.clients = ClientLinks(link, for_client, config.max_sessions, config.session_idle_seconds, made.backend.tasks)
         return made
 
     @property

@@ -15,13 +15,21 @@ Repeatable: TypeAlias = Callable[[Call], bool]
 """Whether it is harmless to run a call twice."""
 
 
-def repeatable(only: str | tuple[str, ...], is_safe: Callable[[str, str], bool]) -> Repeatable:
+def repeatable(
+    only: str | tuple[str, ...], is_safe: Callable[[str, str], bool], only_once: Callable[[Call], bool] = lambda _call: False
+) -> Repeatable:
     """Make the decision once, where a chain is built.
 
     Args:
         only: ``safe``, ``all``, or the names of the tools that may be run twice (the backend's own names).
         is_safe: whether the backend says of a method (``tools/call``) and a local name that it does no harm.
+        only_once: whether a call must not be made twice, whatever the tool says: it may become a task.
     """
+    decided = _decided(only, is_safe)
+    return lambda call: decided(call) and not only_once(call)
+
+
+def _decided(only: str | tuple[str, ...], is_safe: Callable[[str, str], bool]) -> Repeatable:
     if only == "all":
         return _any_call
     if only == "safe":

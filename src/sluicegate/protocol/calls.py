@@ -12,6 +12,8 @@ import trio
 
 from .abilities import NONE, abilities_of
 from .back import SILENT, Back, Household, Silent
+from .eras import MODERN
+from .extensions import TASKS, declared_by
 from .messages import EMPTY, Params, Raw, encode, read_text
 from .principal import NOBODY, Principal
 from .reply import Reply
@@ -59,6 +61,11 @@ class Caller:
     def abilities(self) -> str:
         """What its client can be asked in a session of its own: whoever can be asked the same is offered the same. Nothing where all share one."""
         return NONE if self.home is None else abilities_of(self.capabilities)
+
+    @cached_property
+    def takes_tasks(self) -> bool:
+        """Whether a backend may answer it with a task (P-131); in revisions with a handshake each call says so."""
+        return self.era in MODERN and TASKS in declared_by(self.capabilities, "extensions")
 
     def abroad(self) -> Caller:
         """The same, but nothing is used that is kept for it alone."""
@@ -222,12 +229,12 @@ NAMED_BY = {
 WORK = frozenset({"tools/call", "resources/read", "prompts/get"})
 """Methods that have a backend do something. What a person's typing brings about, a completion for each key, is not counted among them."""
 
-READS = frozenset({"resources/read", "prompts/get", "completion/complete"})
+READS = frozenset({"resources/read", "prompts/get", "completion/complete", "tasks/get", "tasks/list"})
 """Methods that change nothing, whoever answers them."""
 
 
 def without_task(params: Params) -> Params:
-    """The same, not as a task: none are offered, and then the wish for one is to be ignored, also behind us, where nobody would fetch it."""
+    """The same, not as a task: where none can be had, the wish for one is to be ignored, also behind us, where nobody would fetch it."""
     return {name: raw for name, raw in params.items() if name != "task"}
 
 

@@ -11,7 +11,7 @@ import attrs
 from .eras import MODERN
 from .extensions import EXTENSIONS, Way
 
-__all__ = ["CROSSINGS", "Between", "Crossing", "Part", "between", "crossings"]
+__all__ = ["CROSSINGS", "Between", "Crossing", "Part", "between", "crossings", "tasks_pass"]
 
 
 class Between(enum.Enum):
@@ -52,6 +52,7 @@ class Part(enum.Enum):
     LOG = "log lines"
     CANCELLATION = "cancellation"
     QUESTIONS = "elicitation, sampling, roots"
+    TASKS = "tasks"
     LISTS = "changed lists"
     SUBSCRIPTIONS = "subscriptions to resources"
     PINGS = "ping"
@@ -108,6 +109,18 @@ _TABLE: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
             ),
             Between.ALONE: _CARRIED,
         },
+        Part.TASKS: {
+            Between.OWN_SESSIONS: Crossing(
+                Way.TRANSLATED, "the ids of tasks lead to their backends; a task ends with the session of its client"
+            ),
+            Between.ONE_SESSION: Crossing(Way.TRANSLATED, "the ids of tasks lead to their backends; lists have the caller's own"),
+            **dict.fromkeys(
+                (Between.LONE_CLIENT, Between.PARKED),
+                Crossing(Way.REFUSED, "the client leaves it to the backend, and this one wants to be asked with the call"),
+            ),
+            Between.LONE_BACKEND: Crossing(Way.REFUSED, "the client asks with the call, and the backend decides for itself"),
+            Between.ALONE: Crossing(Way.TRANSLATED, "as the extension: the ids of tasks lead to their backends"),
+        },
         Part.LISTS: _AS_IT_CAME
         | dict.fromkeys(
             (Between.LONE_CLIENT, Between.LONE_BACKEND),
@@ -138,6 +151,11 @@ CROSSINGS: Mapping[Part, Mapping[Between, Crossing]] = MappingProxyType(
     }
 )
 """Every part in every case."""
+
+
+def tasks_pass(client: str, backend: str) -> bool:
+    """Whether a client of that revision can have tasks of a backend of that."""
+    return CROSSINGS[Part.TASKS][between(client, backend, per_client=False)].way is not Way.REFUSED
 
 
 def crossings(client: str, backend: str, *, per_client: bool, parks: bool = False) -> dict[str, Crossing]:

@@ -15,7 +15,7 @@ from .members import Malformed, Params, Raw, decode_object
 from .messages import EMPTY, encode
 from .values import read_value
 
-__all__ = ["APPS", "EXTENSIONS", "OFFICIAL", "TASKS", "Extension", "Way", "agreed", "crossing", "declared_by"]
+__all__ = ["APPS", "EXTENSIONS", "OFFICIAL", "TASKS", "Extension", "Way", "agreed", "crossing", "declared_by", "without_extension"]
 
 _MEMBERS = ("extensions", "experimental")
 OFFICIAL = "io.modelcontextprotocol/"
@@ -58,7 +58,7 @@ EXTENSIONS: Mapping[str, Extension] = MappingProxyType(
         row.name: row
         for row in (
             Extension(APPS, Way.TRANSLATED, "the URIs of views lead to their backends, and so do the names that views call"),
-            Extension(TASKS, Way.REFUSED, "nothing leads from a task to its backend yet", MODERN),
+            Extension(TASKS, Way.TRANSLATED, "the ids of tasks lead to their backends", MODERN),
             Extension(f"{OFFICIAL}skills", Way.REFUSED, "its methods list and read URIs with digests, which no namespace can be put into"),
             Extension(f"{OFFICIAL}oauth-client-credentials", Way.REFUSED, _OF_EACH_HOP),
             Extension(f"{OFFICIAL}enterprise-managed-authorization", Way.REFUSED, _OF_EACH_HOP),
@@ -92,6 +92,12 @@ def _crossing(extensions: bytes, experimental: bytes, eras: tuple[str, ...]) -> 
     named = {name: raw for name, raw in _members(extensions).items() if _crosses(name, eras)}
     kept = zip(_MEMBERS, (named, _members(experimental)), strict=True)
     return {member: Raw(encode(declared)) for member, declared in kept if declared}
+
+
+def without_extension(capabilities: Params, name: str) -> Params:
+    """The same capabilities but for one extension."""
+    left = {other: raw for other, raw in declared_by(capabilities, "extensions").items() if other != name}
+    return capabilities | {"extensions": Raw(encode(left))}
 
 
 def _crosses(name: str, eras: Iterable[str]) -> bool:

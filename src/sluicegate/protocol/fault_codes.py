@@ -6,9 +6,8 @@ own JSON-RPC error has no code of ours: it leaves as it came.
 
 from __future__ import annotations
 
-import attrs
-
 from .cause import Cause
+from .code_page import Code
 from .errors import (
     CIRCUIT_OPEN,
     EJECTED,
@@ -17,6 +16,7 @@ from .errors import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    MISSING_CLIENT_CAPABILITY,
     OVERLOADED,
     RATE_LIMITED,
     REQUEST_CANCELLED,
@@ -25,28 +25,6 @@ from .errors import (
 )
 
 __all__ = ["BY_REASON", "CODES", "Code"]
-
-
-@attrs.frozen
-class Code:
-    """One thing that can go wrong, and its page."""
-
-    number: str
-    reason: str
-    """The word in ``data.reason``."""
-    cause: Cause
-    rpc: int
-    """The JSON-RPC code that it has unless whoever makes the fault says otherwise."""
-    title: str
-    meaning: str
-    caller: str
-    """What whoever makes the call can do."""
-    operator: str
-    """What whoever runs the gateway can do."""
-    hint: str
-    """Sent as ``data.hint`` where the fault has none of its own."""
-    started: bool | None = False
-    """Whether the backend may have begun; None where it depends."""
 
 
 _NOTHING = "Nothing; the gateway works as it should."
@@ -121,6 +99,22 @@ CODES = (
         "A request brings back a `requestState` that the gateway did not give for it: it is another principal's or another request's, was changed, was used, "
         "is too old, or is of a gateway that has been restarted since; or its backend is not there under this name any more. No backend has seen the call.",
         "Send the request anew, without `requestState` and `inputResponses`.", _NOTHING, "send the request anew, without requestState",
+    ),
+    Code(
+        "SG-114", "unknown_task", Cause.CLIENT, INVALID_PARAMS, "There is no such task",
+        "The id is none that the gateway has given to this caller: it is another principal's, was changed, its backend is not there under this name any "
+        "more, or the gateway has another key since. No backend was asked.",
+        "Use an id as it came; `tasks/list` has those of this session, where backends list tasks.", _NOTHING, "use the id of a task as it came",
+    ),
+    Code(
+        "SG-115", "no_task", Cause.CLIENT, METHOD_NOT_FOUND, "The tool cannot be run as a task",
+        "The call wants to be a task, and the backend of this tool has none, or has them in another revision only (`sluicegate help protocol`).",
+        "Call the tool without `task`.", _NOTHING, "call the tool without task",
+    ),
+    Code(
+        "SG-116", "undeclared", Cause.CLIENT, MISSING_CLIENT_CAPABILITY, "The client has not declared what this needs",
+        "A request is about an extension of the protocol that the client has not declared with it; `data.requiredCapabilities` has what is missing.",
+        "Declare it in the request's `_meta`, if the client can do it.", _NOTHING, "declare data.requiredCapabilities",
     ),
     Code(
         "SG-201", "backend_unavailable", Cause.UNAVAILABLE, INTERNAL_ERROR, "The backend is not there",

@@ -176,6 +176,11 @@ def unknown_caller() -> Fault:
     return Fault(Cause.POLICY, INVALID_PARAMS, message, "unknown_caller", started=False)
 
 
+def unknown_task() -> Fault:
+    """There is none with that id, or it is somebody else's, which is not told."""
+    return client_mistake("Failed to retrieve task: Task not found", reason="unknown_task")
+
+
 def unknown_method(method: str) -> Fault:
     """Neither we nor any backend implements it (CORE-28)."""
     return Fault(Cause.CLIENT, METHOD_NOT_FOUND, f"Method not supported by proxy: {method}", "unknown_method", started=False)

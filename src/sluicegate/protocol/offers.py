@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import attrs
 
-from .messages import Malformed, Params, Raw, decode_object
+from .eras import MODERN
+from .extensions import TASKS, declared_by
+from .messages import EMPTY, Malformed, Params, Raw, decode_object
 
-__all__ = ["KINDS", "Flaw", "Hello", "Item", "ListKind", "Listed", "Offer"]
+__all__ = ["KINDS", "Flaw", "Hello", "Item", "ListKind", "Listed", "Offer", "makes_tasks"]
 
 
 @attrs.frozen
@@ -101,6 +103,18 @@ def _says(annotations: Raw | None, hints: tuple[str, ...]) -> bool:
     return not isinstance(said, Malformed) and any(bytes(said.get(hint, b"")) == b"true" for hint in hints)
 
 
+def makes_tasks(hello: Hello) -> bool:
+    """Whether calls of a backend's tools can become tasks, in the way of its own revision."""
+    declared = hello.capabilities
+    if hello.version in MODERN:
+        return TASKS in declared_by(declared, "extensions")
+    found: Params = declared
+    for name in ("tasks", "requests", "tools"):
+        members = decode_object(found.get(name, EMPTY))
+        found = {} if isinstance(members, Malformed) else members
+    return "call" in found
+
+
 @attrs.frozen
 class Offer:
     """All that one live backend offers. ``lists`` has an entry for every kind, empty where the backend declares none."""
@@ -113,6 +127,10 @@ class Offer:
     """Tools whose annotations say that they are read-only or idempotent."""
     read_only_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_read_only, takes_self=True))
     """Those that say that they are read-only."""
+    makes_tasks: bool = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: makes_tasks(self.hello), takes_self=True)
+    )
+    """Whether calls of its tools can become tasks."""
     _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_names, takes_self=True))
     _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_beginnings, takes_self=True))
 

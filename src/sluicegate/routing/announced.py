@@ -7,13 +7,15 @@ from collections.abc import Iterable
 import attrs
 
 from ..protocol.eras import MODERN, NEWEST
-from ..protocol.extensions import OFFICIAL, agreed, crossing, declared_by
-from ..protocol.messages import Params, Raw, encode
-from ..protocol.offers import Hello
+from ..protocol.extensions import OFFICIAL, TASKS, agreed, crossing, declared_by
+from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
+from ..protocol.offers import Hello, makes_tasks
 from .remarks import Remark
 
 __all__ = ["NOTHING", "Announced", "announced", "has_own_methods"]
 
+_CALLS = Raw(encode({"tools": {"call": {}}}))
+_WITH_TASKS = ("", NEWEST)
 _MEMBERS = ("extensions", "experimental")
 
 
@@ -23,10 +25,22 @@ class Announced:
 
     with_sessions: Params = attrs.field(factory=dict)
     without: Params = attrs.field(factory=dict)
+    tasks: Params = attrs.field(factory=dict)
+    """What there is of tasks in the one revision with sessions that has them (P-133); empty where there is nothing."""
+    list_tasks: frozenset[str] = frozenset()
+    """The backends that list tasks."""
 
     def told_in(self, era: str) -> Params:
         """What is said in that revision."""
-        return self.without if era in MODERN else self.with_sessions
+        if era in MODERN:
+            return self.without
+        return self.with_sessions | {"tasks": Raw(encode(self.tasks))} if era == NEWEST and self.tasks else self.with_sessions
+
+    def has_tasks(self, era: str) -> bool:
+        """Whether somebody who speaks that revision can have tasks; a program that embeds the gateway has those with sessions."""
+        if era in MODERN:
+            return TASKS in declared_by(self.without, "extensions")
+        return bool(self.tasks) and era in _WITH_TASKS
 
 
 NOTHING = Announced()
@@ -51,7 +65,21 @@ def announced(hellos: Iterable[tuple[str, Hello]]) -> tuple[Announced, frozenset
             if merged:
                 said[member] = Raw(encode(merged))
         both.append(said)
-    return Announced(*both), frozenset(remarks)
+    old, new = both
+    return Announced(old, new, *_tasks_of(told)), frozenset(remarks)
+
+
+def _tasks_of(hellos: Iterable[tuple[str, Hello]]) -> tuple[Params, frozenset[str]]:
+    """What some backend can do, and who lists tasks; that every one can is not said, and one that cannot says so itself."""
+    found: Params = {}
+    lists: set[str] = set()
+    for backend, hello in hellos:
+        declared = decode_object(hello.capabilities.get("tasks", EMPTY))
+        if hello.version not in MODERN and not isinstance(declared, Malformed) and makes_tasks(hello):
+            found |= {name: EMPTY for name in ("cancel", "list") if name in declared}
+            found["requests"] = _CALLS
+            lists |= {backend} if "list" in declared else set()
+    return found, frozenset(lists)
 
 
 def has_own_methods(hello: Hello) -> bool:

@@ -28,6 +28,11 @@ def _never() -> bool:
     return False
 
 
+def _never_once(call: Call) -> bool:
+    del call
+    return False
+
+
 @attrs.frozen(eq=False)
 class Candidate:
     """A backend that may answer."""
@@ -38,6 +43,8 @@ class Candidate:
     """Whether it makes sense to ask it now. One that is down or unhealthy or whose breaker is open is passed over, not waited for."""
     lists: Callable[[str, str], bool] | None = None
     """Whether it lists what a method (``tools/call``) wants to use (the local name); None if nobody knows."""
+    only_once: Callable[[Call], bool] = _never_once
+    """Whether a call that has begun there must not be made again: it may have become a task."""
     is_ejected: Callable[[], bool] = _never
     """Whether it does worse than it may; then it is asked only if nobody else is left."""
 
@@ -126,7 +133,9 @@ def _may_try_again(call: Call) -> bool:
 
 
 def _is_final(fault: Fault, candidate: Candidate, call: Call) -> bool:
-    """Whether nobody else would say anything better."""
+    """Whether nobody else would say anything better, or may be asked."""
+    if fault.started and candidate.only_once(call):
+        return True
     if fault.cause is Cause.BACKEND and fault.code == METHOD_NOT_FOUND:
         return candidate.lists is not None and candidate.lists(call.method, call.local)
     return not fault.may_go_elsewhere

@@ -27,13 +27,24 @@ def with_mapped_uris(method: str, reply: Reply, mapping: Mapping) -> Reply:
     if reply.fault is not None:
         fault = _fault(method, reply.fault, mapping)
         return reply if fault is reply.fault else Reply.failed(fault)
+    if method == "tasks/get":  # of a task that has ended, in revisions without a handshake
+        whole = _member(reply.result, "result", lambda raw: _tool_result(raw, mapping))
+        return reply if whole is None else Reply(whole)
     place = _PLACES.get(method)
     if place is None or (method == "tools/call" and not reply.tool_result.may_hold_uris):
         return reply
-    result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
-    if method == "tools/call" and (shown := _member(result or reply.result, "_meta", lambda raw: with_mapped_links(raw, mapping))):
-        result = shown
+    if place[1] is _block:
+        result = _tool_result(reply.result, mapping)
+    else:
+        result = _member(reply.result, place[0], lambda raw: _entries(raw, mapping, place[1]))
     return reply if result is None else Reply(result)
+
+
+def _tool_result(raw: Raw, mapping: Mapping) -> Raw | None:
+    """What a tool has answered: its blocks, and the view that it names."""
+    result = _member(raw, "content", lambda content: _entries(content, mapping, _block))
+    shown = _member(raw if result is None else result, "_meta", lambda meta: with_mapped_links(meta, mapping))
+    return result if shown is None else shown
 
 
 Change = Callable[[Raw], Raw | None]
@@ -118,6 +129,7 @@ def _message(raw: Raw, mapping: Mapping) -> Raw | None:
 
 _PLACES: dict[str, tuple[str, Callable[[Raw, Mapping], Raw | None]]] = {
     "tools/call": ("content", _block),
+    "tasks/result": ("content", _block),
     "resources/read": ("contents", _uri),
     "prompts/get": ("messages", _message),
 }

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Reply
+from ..protocol.calls import Call, Reply, without_task
+from ..protocol.eras import MODERN
 from ..protocol.members import is_null
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS, ListKind
 from ..protocol.subscription import SUBSCRIBE
+from ..protocol.task_ids import CREATES, TaskIds
+from ..protocol.task_ids import METHODS as TASK_METHODS
 from .catalogue import Catalogue
 from .directory import Directory
 from .lengths import longest, too_long
 from .results import with_mapped_uris
 from .routes import Ambiguous, Hidden, Route
+from .task_routes import all_tasks, place_task, refused
 
 __all__ = ["Router", "find_resource"]
 
@@ -30,8 +35,13 @@ class Router:
     acquaint: Callable[[Call], Awaitable[None]] | None = None
     """Has it found out what a caller is offered, where that is not known yet; None where all are offered the same."""
 
+    tasks: TaskIds = attrs.field(factory=lambda: TaskIds(os.urandom))
+    """Under which ids clients know the tasks of backends."""
+
     async def __call__(self, call: Call) -> Reply:
         """Run the call where its name belongs, under the backend's own name."""
+        if call.method in TASK_METHODS:
+            return await self._about_tasks(call)
         placed = _place(self.directory.seen_by(call.caller), call)
         if isinstance(placed, faults.Fault):
             placed = await self._again(call, placed)
@@ -40,6 +50,20 @@ class Router:
         route, params = placed
         reply = await route.handler(call.copy(params=params))
         return reply if route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+
+    async def _about_tasks(self, call: Call) -> Reply:
+        catalogue = self.directory.seen_by(call.caller)
+        fault = refused(catalogue, call)
+        if fault is None and call.method == "tasks/list":
+            return await all_tasks(catalogue, call)
+        placed = place_task(catalogue, call, self.tasks) if fault is None else fault
+        if isinstance(placed, faults.Fault):
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(placed)
+        namespace, params = placed
+        call.trail.bound_to = namespace.backend  # nobody else knows its tasks
+        reply = await namespace.handler(call.copy(params=params))
+        return reply if namespace.mapping is None else with_mapped_uris(call.method, reply, namespace.mapping)
 
     async def _again(self, call: Call, fault: faults.Fault) -> Placed:
         """The place of a call that has none in what is known: something else may be offered to its caller than to others."""
@@ -71,7 +95,15 @@ def _place(catalogue: Catalogue, call: Call) -> Placed:
         if name is None:
             return faults.client_mistake(f'"{kind.key}" must be there and a string')
         route = _find(catalogue, kind, name)
-    return route if isinstance(route, faults.Fault) else (route, call.params | {kind.key: route.local})
+    if isinstance(route, faults.Fault):
+        return route
+    wanted = call.params if "task" not in call.params or _may_be_task(catalogue, call) else without_task(call.params)
+    return route, wanted | {kind.key: route.local}
+
+
+def _may_be_task(catalogue: Catalogue, call: Call) -> bool:
+    """Whether somebody was told that such a call can be a task; who was not is to ask for none, and gets none."""
+    return call.method == CREATES and call.caller.era not in MODERN and catalogue.announced.has_tasks(call.caller.era)
 
 
 _OBJECTS = ("arguments", "_meta")

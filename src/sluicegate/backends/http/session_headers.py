@@ -8,7 +8,9 @@ from ...http1.client.head import encode_headers
 from ...protocol import eras
 from ...protocol.calls import NAMED_BY, Call
 from ...protocol.headers import JSON, LAST_EVENT_ID, METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, safe_value
-from ...protocol.messages import Raw
+from ...protocol.messages import Raw, read_text
+from ...protocol.task_ids import MEMBERS
+from ...protocol.task_ids import METHODS as TASK_METHODS
 
 __all__ = ["Conversation", "lines_of_call"]
 
@@ -50,15 +52,19 @@ class Conversation:
         return self.lines + encode_headers([(LAST_EVENT_ID, last_id.encode().decode("latin-1"))])  # UTF-8, as browsers send it
 
 
+_NAMED_BY = NAMED_BY | dict.fromkeys(TASK_METHODS, MEMBERS)
+"""The parameter that a header repeats."""
+
+
 def lines_of_call(call: Call) -> bytes:
     """What a call says about itself (P-45): its method, and the backend's own name of what it calls, if it calls something."""
     if call.repeated:
         return _lines(call.method, call.local) + encode_headers((f"{PARAM}{name}", safe_value(value)) for name, value in call.repeated)
-    raw = call.params.get(NAMED_BY.get(call.method, ""), NAMELESS)
+    raw = call.params.get(_NAMED_BY.get(call.method, ""), NAMELESS)
     key = call.method, bytes(raw)
     if (lines := _kept.get(key)) is not None:
         return lines
-    lines = _lines(call.method, call.local)
+    lines = _lines(call.method, read_text(call.params, _NAMED_BY.get(call.method, "")) or "")
     if len(key[1]) <= LONGEST_KEPT:
         if len(_kept) == MOST_KEPT:
             _kept.clear()

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import attrs
 import msgspec
 
-from ...protocol.calls import Call, Caller, Reply
+from ...protocol import faults
+from ...protocol.calls import SILENT, Call, Caller, Reply
 from ...protocol.eras import DISCOVER, MODERN
-from ...protocol.extensions import crossing
+from ...protocol.extensions import TASKS, crossing, without_extension
 from ...protocol.introduction import SERVER, own_introduction
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
 from ...protocol.offers import TOOLS, Offer
@@ -17,7 +18,7 @@ from ...protocol.question import CAPABILITY
 from ...protocol.repeated_arguments import MARK, Argument, arguments_of, repeated
 from ...protocol.why import Why
 from ..session import BackendSession
-from .rounds import MOST_ROUNDS, answers_to, is_question, too_many
+from .rounds import MOST_ROUNDS, answers_to, is_question, is_task, too_many
 
 __all__ = ["Introduced"]
 
@@ -71,8 +72,10 @@ class Introduced:
         more: Params = {}
         for _ in range(MOST_ROUNDS):
             reply = await self._send(call, more)
-            if reply.fault is not None or call.caller.era in MODERN:
+            if reply.fault is not None or (call.caller.era in MODERN and (call.caller.takes_tasks or not is_task(reply.result))):
                 return reply
+            if is_task(reply.result):
+                return Reply.failed(faults.unreadable(self.backend, Why("it is a task, and the client has not said that it takes one")))
             if not is_question(reply.result):
                 plain = _as_before(reply.result)
                 return reply if plain is reply.result else Reply(plain, said=reply.hints)
@@ -92,7 +95,7 @@ class Introduced:
     def _introduced(self, call: Call, more: Params) -> Call:
         caller = call.caller
         meta = decode_object(call.params.get("_meta", EMPTY))
-        said = own_introduction(self.version, _carried(caller, self.version), self.client, _level(caller))
+        said = own_introduction(self.version, _carried(call, self.version), self.client, _level(caller))
         own = {} if isinstance(meta, Malformed) else meta
         copy = call.copy(params=call.params | more | {"_meta": Raw(encode(own | said))})
         if call.method == "ping":  # which there is no more: this is the least that can be asked
@@ -110,8 +113,11 @@ def _read_value(raw: Raw) -> object:
         return None
 
 
-def _carried(caller: Caller, version: str) -> Params:
-    declared = caller.capabilities
+def _carried(call: Call, version: str) -> Params:
+    """A copy of a call, whose answer goes nowhere, is not to become another task."""
+    caller, declared = call.caller, call.caller.capabilities
+    if call.back is SILENT and caller.takes_tasks:
+        declared = without_extension(declared, TASKS)
     asked = {name: raw for name, raw in declared.items() if name in _CARRIED}
     return asked | crossing(declared, caller.era or version, version)
 

@@ -15,7 +15,7 @@ from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, e
 from ...protocol.question import Question
 from ...protocol.why import Why
 
-__all__ = ["MOST_ROUNDS", "answers_to", "is_question", "too_many"]
+__all__ = ["MOST_ROUNDS", "answers_to", "is_question", "is_task", "too_many"]
 
 MOST_ROUNDS = 10
 """Of questions and answers that one call may take."""
@@ -29,12 +29,19 @@ class _Kind(msgspec.Struct):
 
 def is_question(result: Raw) -> bool:
     """Whether a result says that the backend has questions first."""
-    if b'"input_required"' not in bytes(result):
-        return False
+    return b'"input_required"' in bytes(result) and _kind(result) == "input_required"
+
+
+def _kind(result: Raw) -> str:
     try:
-        return msgspec.json.decode(result, type=_Kind).kind == "input_required"
+        return msgspec.json.decode(result, type=_Kind).kind
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
+        return ""
+
+
+def is_task(result: Raw) -> bool:
+    """Whether a result says that its end is to be fetched."""
+    return b'"task"' in bytes(result) and _kind(result) == "task"
 
 
 def too_many(backend: str) -> Reply:

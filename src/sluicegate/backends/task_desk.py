@@ -1,0 +1,213 @@
+"""The tasks that one backend runs for clients: under which ids these know them, and whose each is (P-132, P-133)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import attrs
+import msgspec
+import trio
+
+from ..protocol import faults
+from ..protocol.back import SILENT, Back, Household
+from ..protocol.calls import Call, Caller, Reply
+from ..protocol.crossings import tasks_pass
+from ..protocol.eras import MODERN
+from ..protocol.errors import METHOD_NOT_FOUND
+from ..protocol.fault import Fault
+from ..protocol.members import Malformed, Params, Raw, decode_array, decode_object, read_text
+from ..protocol.messages import EMPTY, encode, encode_notification
+from ..protocol.task_ids import MEMBERS, STATUS, Renaming, TaskIds, related_task, with_related_task, with_task_id
+from .link import Link
+from .task_back import TaskBack
+
+__all__ = ["MOST_REMEMBERED", "TaskDesk"]
+
+MOST_REMEMBERED = 4096
+"""Tasks of one backend whose owners are remembered; older ones are in no list, and nobody hears of their changes."""
+LONGEST_HOLD = 24 * 3600.0
+"""Seconds for which a client's own session with the backend is kept for the sake of a task."""
+
+
+@attrs.frozen(eq=False)
+class _Owner:
+    """For whom a task runs."""
+
+    principal: str
+    session: str
+    home: Household | None
+
+    def is_caller(self, caller: Caller) -> bool:
+        """Whether it runs for this one; where nobody has to say who he is, a session is all that tells callers apart."""
+        if self.principal or caller.principal.key:
+            return self.principal == caller.principal.key
+        return self.session == caller.session
+
+
+class OwnLinks(Protocol):
+    """The links of single clients (`sluicegate.backends.client_links.ClientLinks`)."""
+
+    def serves(self, caller: Caller) -> bool:
+        """Whether a caller has one of his own."""
+        ...
+
+    async def request(self, call: Call) -> Reply:
+        """Send a call on the link of its caller."""
+        ...
+
+    def hold(self, caller: Caller, seconds: float) -> None:
+        """Keep the link of a caller for so long."""
+        ...
+
+
+@attrs.define(eq=False)
+class TaskDesk:
+    """What becomes of the calls that are about tasks."""
+
+    link: Link
+    """The one that all callers share, or those who have none of their own."""
+    ids: TaskIds
+    clients: Callable[[], OwnLinks | None]
+    """Those that are for one client each, where there are any."""
+    backend: str = attrs.field(default=attrs.Factory(lambda self: self.link.name, takes_self=True), init=False)
+    _owners: OrderedDict[str, _Owner] = attrs.field(factory=OrderedDict, init=False)
+    """By the backend's own ids, oldest first."""
+
+    def __attrs_post_init__(self) -> None:
+        self.link.on_task = self.tell
+
+    def only_once(self, call: Call) -> bool:
+        """Whether a call is not to be made twice: it may become a task, or a copy of it might be asked what its client is to be asked."""
+        if "task" in call.params or call.method == "tasks/result":
+            return True
+        offer = self.link.offer
+        return offer is not None and offer.makes_tasks and call.caller.takes_tasks and call.method == "tools/call"
+
+    async def carry(self, call: Call) -> Reply:
+        """Send a call that is about a task, or may become one."""
+        fault = self._refusal(call)
+        if fault is not None:
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(fault)
+        back, outward = call.back, self.outward(call.caller)
+        if back is not SILENT:
+            call.back = TaskBack(back, outward, partial(self._inward, call.caller))
+        try:
+            reply = await self._send(call)
+        finally:
+            call.back = back
+        if reply.fault is not None:
+            return reply
+        members = decode_object(reply.result)
+        return reply if isinstance(members, Malformed) else self._named(call, members, outward)
+
+    async def _send(self, call: Call) -> Reply:
+        clients, session = self.clients(), self.link.session
+        if clients is not None and clients.serves(call.caller):
+            return await clients.request(call)
+        if session is None:
+            await trio.lowlevel.checkpoint()
+            return Reply.failed(self.link.absence())
+        return await session.request(call)
+
+    def _is_alone(self, caller: Caller) -> bool:
+        """Whether a caller is the only one in his session with the backend."""
+        clients = self.clients()
+        return self.link.clientele.is_one or (clients is not None and clients.serves(caller))
+
+    def outward(self, caller: Caller) -> Renaming:
+        """From the backend's ids to those of a caller."""
+        return partial(self.ids.out, self.backend, caller.principal.key)
+
+    def _inward(self, caller: Caller, given: str) -> str:
+        found = self.ids.back(given, caller.principal.key)
+        return given if found is None or found[0] != self.backend else found[1]
+
+    def _refusal(self, call: Call) -> Fault | None:
+        offer = self.link.offer
+        if offer is None:
+            return None
+        if (
+            call.method == "tools/call"
+            and "task" in call.params
+            and not (offer.makes_tasks and tasks_pass(call.caller.era, offer.hello.version))
+        ):
+            message = f"tool '{call.target}' cannot be run as a task; call it without"
+            return attrs.evolve(faults.client_mistake(message, code=METHOD_NOT_FOUND, reason="no_task"), backend=self.backend)
+        if call.method.startswith("tasks/") and not tasks_pass(call.caller.era, offer.hello.version):
+            return faults.unknown_task()
+        return None
+
+    # -- what comes back
+
+    def _named(self, call: Call, members: Params, outward: Renaming) -> Reply:
+        """A result with the ids that its caller knows."""
+        if call.method == "tools/call":
+            self._created(call, members)
+        elif call.method == "tasks/list":
+            return Reply(Raw(encode(members | {"tasks": self._own(call.caller, members.get("tasks", Raw(b"[]")), outward)})))
+        task = decode_object(members["task"]) if "task" in members else None
+        if task is not None and not isinstance(task, Malformed):
+            members = members | {"task": Raw(encode(with_task_id(task, outward)))}
+        elif call.method != "tools/call" or bytes(members.get("resultType", b"")) == b'"task"':
+            members = with_task_id(members, outward)
+        return Reply(Raw(encode(with_related_task(members, outward))))
+
+    def _created(self, call: Call, members: Params) -> None:
+        """Remember whose a new task is, where it may be asked for, and keep what it lives in."""
+        task = decode_object(members.get("task", EMPTY))
+        local = None if isinstance(task, Malformed) else read_text(task, MEMBERS)
+        if local is None or isinstance(task, Malformed) or call.caller.era in MODERN:
+            return
+        caller = call.caller
+        self._owners[local] = _Owner(caller.principal.key, caller.session, caller.home)
+        if len(self._owners) > MOST_REMEMBERED:
+            self._owners.popitem(last=False)
+        clients = self.clients()
+        if clients is not None:
+            clients.hold(caller, min(_milliseconds(task.get("ttl")), LONGEST_HOLD))
+
+    def _own(self, caller: Caller, raw: Raw, outward: Renaming) -> Raw:
+        """Of a list those tasks that are the caller's."""
+        try:
+            entries = map(decode_object, decode_array(raw))
+            found = [entry for entry in entries if not isinstance(entry, Malformed) and self._is_of(caller, read_text(entry, MEMBERS))]
+        except (msgspec.DecodeError, RecursionError):
+            found = []
+        return Raw(encode([with_task_id(entry, outward) for entry in found]))
+
+    def _is_of(self, caller: Caller, local: str | None) -> bool:
+        owner = None if local is None else self._owners.get(local)
+        return self._is_alone(caller) if owner is None else owner.is_caller(caller)
+
+    # -- what the backend says of its own accord
+
+    def tell(self, method: str, params: Params) -> None:
+        """Whose a task is hears what is told of it (P-133). Some tell before they have answered the call; then it is nobody's yet."""
+        owner = self._owners.get((read_text(params, MEMBERS) if method == STATUS else related_task(params)) or "")
+        if owner is not None and owner.home is not None:
+            _tell(owner.home, method, params, partial(self.ids.out, self.backend, owner.principal))
+
+    def tell_alone(self, caller: Caller, home: Back, method: str, params: Params) -> None:
+        """The same in a session that is one client's alone."""
+        _tell(home, method, params, self.outward(caller))
+
+    def way_for(self, caller: Caller, home: Back) -> Back:
+        """The way to a client for what is asked about none of its calls."""
+        return TaskBack(home, self.outward(caller), partial(self._inward, caller))
+
+
+def _tell(way: Back, method: str, params: Params, outward: Renaming) -> None:
+    named = with_task_id(params, outward) if method == STATUS else with_related_task(params, outward)
+    way.note(encode_notification(method, named))
+
+
+def _milliseconds(raw: Raw | None) -> float:
+    """In seconds; without end where nothing is said."""
+    try:
+        return msgspec.json.decode(raw or b"null", type=float) / 1000
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return LONGEST_HOLD

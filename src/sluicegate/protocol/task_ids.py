@@ -1,0 +1,110 @@
+"""Ids of tasks as clients know them: they lead to the backend that runs the task, and only for whom it runs (P-132, P-133).
+
+``tag.backend.id``: both names percent-encoded, behind a tag that only the holder of the key can make, of them and of the principal. So an id leads back
+without anything being kept, a restart with the same key included; and what another principal learns or makes up leads nowhere. Where
+nobody has to say who he is, who knows the id may use it: nobody can guess one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from urllib.parse import quote, unquote
+
+import attrs
+
+from .members import Malformed, Params, Raw, decode_object, read_text
+from .messages import EMPTY, encode
+
+__all__ = ["CREATES", "MEMBERS", "METHODS", "RELATED", "STATUS", "Renaming", "TaskIds", "related_task", "with_related_task", "with_task_id"]
+
+METHODS: Mapping[str, frozenset[bool]] = MappingProxyType(
+    {
+        "tasks/get": frozenset({False, True}),
+        "tasks/cancel": frozenset({False, True}),
+        "tasks/result": frozenset({False}),
+        "tasks/list": frozenset({False}),
+        "tasks/update": frozenset({True}),
+    }
+)
+"""What can be asked about tasks, and whether in revisions with a handshake (False), without (True), or in both."""
+CREATES = "tools/call"
+"""The one request that can become a task."""
+STATUS = "notifications/tasks/status"
+RELATED = "io.modelcontextprotocol/related-task"
+"""The member of ``_meta`` that says which task something is about."""
+_RELATED = RELATED.encode()
+MEMBERS = "taskId"
+
+KEY_BYTES = 32
+_TAG_BYTES = 16
+_NAMES = 2
+"""The backend's, and the task's own."""
+_LONGEST = 4096
+"""Characters of an id; what has more leads nowhere."""
+
+Renaming = Callable[[str], str]
+"""From an id of one side to that of the other."""
+
+
+@attrs.define(eq=False)
+class TaskIds:
+    """Makes them, and reads them."""
+
+    secret: Callable[[int], bytes] = attrs.field(repr=False)
+    """That many unguessable bytes."""
+    _key: bytes = attrs.field(default=b"", init=False, repr=False)
+
+    def out(self, backend: str, owner: str, local: str) -> str:
+        """The id that a client is given, who acts for the principal with that key; the same each time."""
+        names = _written(backend), _written(local)
+        return ".".join((self._tag(_written(owner), *names), *names))
+
+    def back(self, given: str, owner: str) -> tuple[str, str] | None:
+        """The backend and its own id, where that principal was given this one."""
+        tag, *names = given.split(".", 2) if len(given) <= _LONGEST and given.isascii() else [""]
+        if len(names) != _NAMES or not hmac.compare_digest(self._tag(_written(owner), *names), tag):
+            return None
+        backend, local = (unquote(name, errors="surrogatepass") for name in names)
+        return backend, local
+
+    def _tag(self, *written: str) -> str:
+        if not self._key:
+            self._key = self.secret(KEY_BYTES)
+        digest = hmac.digest(self._key, ".".join(written).encode(), sha256)
+        return base64.urlsafe_b64encode(digest[:_TAG_BYTES]).rstrip(b"=").decode()
+
+
+def _written(text: str) -> str:
+    return quote(text, safe="", errors="surrogatepass").replace(".", "%2E")
+
+
+def with_task_id(members: Params, renaming: Renaming) -> Params:
+    """A task with its id mapped; what has none stays as it is."""
+    local = read_text(members, MEMBERS)
+    return members if local is None else members | {MEMBERS: Raw(encode(renaming(local)))}
+
+
+def related_task(params: Params) -> str | None:
+    """The task that something is about, as its ``_meta`` says."""
+    meta = params.get("_meta")
+    if meta is None or _RELATED not in bytes(meta):
+        return None
+    members = decode_object(meta)
+    about = Malformed(0, "") if isinstance(members, Malformed) else decode_object(members.get(RELATED, EMPTY))
+    return None if isinstance(about, Malformed) else read_text(about, MEMBERS)
+
+
+def with_related_task(params: Params, renaming: Renaming) -> Params:
+    """What is about a task, with its id in ``_meta`` mapped."""
+    local = related_task(params)
+    if local is None:
+        return params
+    meta = decode_object(params["_meta"])
+    assert not isinstance(meta, Malformed)
+    about = decode_object(meta[RELATED])
+    assert not isinstance(about, Malformed)
+    return params | {"_meta": Raw(encode(meta | {RELATED: Raw(encode(with_task_id(about, renaming)))}))}
