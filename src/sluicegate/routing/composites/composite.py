@@ -24,8 +24,8 @@ class Composite:
     description: str
     tools: tuple[str, ...]
     """Client-facing names, in the order of the answer."""
-    strategy: Strategy = "parallel"
-    schema: bytes = b'{"type":"object"}'
+    strategy: Strategy
+    schema: bytes
     """Its ``inputSchema``, encoded."""
     arguments: Mapping[str, Template] = attrs.field(factory=dict)
     """What single tools are called with; the others get its own arguments."""
