@@ -88,6 +88,19 @@ async def test_a_token_in_a_question_is_the_backends_own_and_says_nothing_about_
     nursery.cancel_scope.cancel()
 
 
+async def test_of_calls_that_a_question_could_be_about_the_one_that_was_asked_least_is_asked(nursery: trio.Nursery) -> None:
+    session, backs = ChannelSession("b", one_client()), [Heard() for _ in range(3)]
+    for back in backs:
+        await on_its_way(session, back, nursery)
+    for number in range(4):
+        session.receive(QUESTION % b"%d" % number)
+        for back in backs:
+            for question in back.questions:
+                question.settle(ROOTS)
+    assert [len(back.questions) for back in backs] == [2, 1, 1]
+    nursery.cancel_scope.cancel()
+
+
 async def test_where_many_clients_share_a_backend_the_one_that_is_alone_is_not_asked(nursery: trio.Nursery) -> None:
     session, back = ChannelSession("b", Heard(clientele=MANY)), Heard()
     await on_its_way(session, back, nursery)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -61,6 +62,8 @@ class Questions:
     """Sends it the answer to what was passed on."""
     tell: Callable[[Notification], None]
     """Sends it how far the client is."""
+    _turns: WeakKeyDictionary[Call, int] = attrs.field(factory=WeakKeyDictionary, init=False)
+    """How often each call was asked of several that it could have been: each question takes a client that is asked by answers another request."""
 
     def take(self, request: Request, call: Waiting | None) -> None:
         """Pass a question on, or refuse it; ``call`` is the one that something says it is about."""
@@ -89,9 +92,20 @@ class Questions:
         running = self.incoming.running
         running[request.key] = OpenQuestion(request, question, calls)
         question.when_over(partial(running.__delitem__, request.key))
-        fault = _ask_first(question, calls) if calls else one.ask(question)
+        fault = self._ask_first(question, calls) if calls else one.ask(question)
         if fault is not None:
             question.withdraw()
+        return fault
+
+    def _ask_first(self, question: Question, calls: Sequence[Waiting]) -> Fault | None:
+        """Ask the first who takes the question, of those that were asked least, and hold the others; why the last one does not take it."""
+        fault = None
+        for call in sorted(calls, key=lambda one: self._turns.get(one.call, 0)) if len(calls) > 1 else calls:
+            fault = call.call.back.ask(question)
+            if fault is None:
+                self._turns[call.call] = self._turns.get(call.call, 0) + 1
+                _hold(question, [other for other in calls if other is not call])
+                break
         return fault
 
     def call_ended(self, call: Waiting) -> None:
@@ -105,17 +119,6 @@ class Questions:
     def _answer(self, request: Request, reply: Reply) -> None:
         answer = encode_result(request.id, reply.result) if reply.fault is None else encode_error(request.id, reply.fault.encode())
         self.answer(answer, _what(request))
-
-
-def _ask_first(question: Question, calls: Sequence[Waiting]) -> Fault | None:
-    """Ask the first who takes the question, and hold the others; why the last one does not take it."""
-    fault = None
-    for call in calls:
-        fault = call.call.back.ask(question)
-        if fault is None:
-            _hold(question, [other for other in calls if other is not call])
-            break
-    return fault
 
 
 def _fetches(call: Call, task: str) -> bool:

@@ -7,11 +7,14 @@ from typing import Protocol
 
 import attrs
 
-from ..protocol.messages import Request
+from ..protocol.batches import read_batch
+from ..protocol.eras import BATCHES
+from ..protocol.errors import INVALID_REQUEST
+from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from .exchange import Outlet
 
-__all__ = ["BatchAnswer", "Starting"]
+__all__ = ["BatchAnswer", "Starting", "messages_of"]
 
 
 class Starting(Outlet, Protocol):
@@ -20,6 +23,13 @@ class Starting(Outlet, Protocol):
     def start(self, request: Request, outlet: Outlet) -> None:
         """Start one call, whose answer goes there."""
         ...
+
+
+def messages_of(line: bytes, version: str) -> list[Message] | Malformed:
+    """The messages of a batch in a session of that revision, or why there are none."""
+    if version not in BATCHES:
+        return Malformed(INVALID_REQUEST, f"batches exist only in revision 2025-03-26; this session speaks {version}")
+    return read_batch(line)
 
 
 @attrs.define(eq=False)

@@ -11,18 +11,20 @@ from ..channel.lines import Oversized, as_line
 from ..channel.outbox import Frame, Outbox
 from ..channel.oversized import refuse_oversized
 from ..channel.reading import read_lines
-from ..protocol.batches import is_batch, read_batch
+from ..protocol.batches import is_batch
 from ..protocol.calls import Caller
-from ..protocol.eras import ASSUMED, BATCHES, OPENS
+from ..protocol.eras import ASSUMED, OPENS
 from ..protocol.errors import INVALID_REQUEST
 from ..protocol.faults import Fault
 from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode, encode_error
 from ..protocol.parts import Parts
+from ..routing.directory import ListChange
 from ..waiting.bell import Bell
-from .batched import BatchAnswer
+from .batched import BatchAnswer, messages_of
 from .carried.session_places import OwnPlace, SessionPlaces
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
+from .modern.lone_lines import LoneLines
 from .owners import NoPlace
 from .sessions import Session
 
@@ -32,6 +34,7 @@ DRAIN_SECONDS = 5.0
 """How long open calls may go on when the input has ended."""
 FAREWELL_SECONDS = 1.0
 DEBOUNCE_SECONDS = 0.1
+SAYS_NO_MORE = "the client says no more"
 MOST_NOTES = 256
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """While more than that waits for the client to read, we read nothing more from it."""
@@ -47,7 +50,12 @@ async def serve_stdio(
 ) -> None:
     """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
     front = _Front(endpoint) if places is None else _Front(endpoint, places)
-    unsubscribe = endpoint.directory.subscribe(lambda change: front.announce(change.told_to(front.session.caller)))
+
+    def announce(change: ListChange) -> None:
+        front.announce(change.told_to(front.session.caller))
+        front.lone.announce(change)
+
+    unsubscribe = endpoint.directory.subscribe(announce)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(front.write, stdout, nursery.cancel_scope)
@@ -68,6 +76,8 @@ class _Front:
     endpoint: Endpoint
     places: SessionPlaces = attrs.field(default=attrs.Factory(lambda self: OwnPlace(self.endpoint), takes_self=True))
     session: Session = attrs.field(init=False)
+    lone: LoneLines = attrs.field(init=False)
+    """Requests that belong to no session."""
     gone: bool = attrs.field(default=False, init=False)
     """The client reads no more."""
     _deaf: bool = attrs.field(default=False, init=False)
@@ -85,6 +95,7 @@ class _Front:
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(MOST_NOTES, MOST_WAITING_BYTES, on_written=self._written.ring)
         self.session = self._unopened()
+        self.lone = LoneLines(self.endpoint, self, self._note, self.places)
 
     def _unopened(self) -> Session:
         """What is said outside of any session is said in this one."""
@@ -94,7 +105,11 @@ class _Front:
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
-        if not self._outbox.is_full and self.session.hears(message):
+        if self.session.hears(message):
+            self._note(message)
+
+    def _note(self, message: bytes) -> None:
+        if not self._outbox.is_full:
             self._put(message)
 
     def ask(self, message: bytes) -> Callable[[], None] | None:
@@ -165,11 +180,7 @@ class _Front:
             self._handle(decode(line), self)
 
     def _take_batch(self, line: bytes) -> None:
-        if self.session.version not in BATCHES:
-            why = f"batches exist only in revision 2025-03-26; this session speaks {self.session.version}"
-            self.session.receive(Malformed(INVALID_REQUEST, why), self)
-            return
-        messages = read_batch(line)
+        messages = messages_of(line, self.session.version)
         if isinstance(messages, Malformed):
             self.session.receive(messages, self)
             return
@@ -178,13 +189,16 @@ class _Front:
             self._handle(message, batch)
 
     def _handle(self, message: Message, outlet: Outlet) -> None:
+        if self.lone.takes(message, self.session.calls, outlet, in_session=self.session.opened):
+            return
         self.session.receive(message, outlet)
         if isinstance(message, Notification) and self.session.changes:
             self._look_for_changes()
 
     def begin(self, request: Request) -> None:
         """Start one call."""
-        self.start(request, self)
+        if not self.lone.refuses(request):
+            self.start(request, self)
 
     def start(self, request: Request, outlet: Outlet) -> None:
         """Start one call, whose answer goes there."""
@@ -216,13 +230,19 @@ class _Front:
     async def say_goodbye(self, drain_seconds: float) -> None:
         """Give open calls some time, then end them; their replies still go out if the client takes them."""
         self._deaf = True
-        self.session.go_deaf("the client says no more")
+        self.session.go_deaf(SAYS_NO_MORE)
+        self.lone.go_deaf(SAYS_NO_MORE)
         with trio.move_on_after(drain_seconds, shield=True):
-            await self._wait_until(lambda: not self.session.calls)
+            await self._wait_until(lambda: not self._is_at_work)
         self.places.end(self.session)
+        self.lone.end(SAYS_NO_MORE)
         with trio.move_on_after(FAREWELL_SECONDS, shield=True):
-            await self._wait_until(lambda: not self.session.calls and self._outbox.is_empty)
+            await self._wait_until(lambda: not self._is_at_work and self._outbox.is_empty)
         self._shelter.cancel(reason="everything is said")
+
+    @property
+    def _is_at_work(self) -> bool:
+        return bool(self.session.calls) or self.lone.is_busy
 
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
         while not condition() and not self.gone:

@@ -9,7 +9,7 @@ from .capabilities import read_capabilities
 from .eras import MODERN
 from .errors import UNSUPPORTED_VERSION
 from .faults import Fault
-from .log_levels import LEVELS
+from .log_levels import LEVELS, is_log_line, severity
 from .members import Malformed, Params, Raw, decode_object
 from .messages import encode, read_text
 
@@ -49,6 +49,10 @@ class Introduction:
     """The level from which on log lines about it are wanted; None for none at all (P-121)."""
     params: Params
     """The request's parameters without what was read."""
+
+    def hears(self, note: bytes) -> bool:
+        """Whether a note about the request is wanted: progress in any case, a log line if it is loud enough."""
+        return not is_log_line(note) or (self.level is not None and severity(note) >= LEVELS[self.level])
 
 
 def names_version(params: Params) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from ...protocol.calls import Caller
-from ...protocol.principal import Principal
+from ...protocol.principal import NOBODY, Principal
 from ..endpoint import Endpoint, Opening
 from ..owners import NoPlace
 from ..session_table import SessionTable
@@ -19,7 +19,17 @@ __all__ = ["OwnPlace", "SessionPlaces", "TablePlaces"]
 
 
 class SessionPlaces(Protocol):
-    """Where sessions are kept."""
+    """Where sessions are kept, and whose they are."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who has connected."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """From where; empty where that is known of nobody."""
+        ...
 
     def open(self, opening: Opening) -> Session | NoPlace:
         """A new session."""
@@ -35,6 +45,8 @@ class OwnPlace:
     """That of the one client of a process, which needs no place among others."""
 
     endpoint: Endpoint
+    principal: Principal = NOBODY
+    network: str = ""
 
     def open(self, opening: Opening) -> Session:
         """A new session."""

@@ -10,7 +10,6 @@ import trio
 from ...protocol.calls import Call, Trail
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
-from ...protocol.log_levels import LEVELS, is_log_line, severity
 from ...protocol.messages import Request
 from ...protocol.parts import Parts
 from ..event_stream import BEGUN, STREAM_HEADERS, send_answer
@@ -80,7 +79,7 @@ class LoneAnswer:
 
     def note(self, message: bytes) -> None:
         """Progress, or a log line if the request has asked for such."""
-        if not self.may_stream or self._reply is not None or not self._hears(message):
+        if not self.may_stream or self._reply is not None or not self.introduction.hears(message):
             return
         self._become_stream().put(message)
 
@@ -94,10 +93,6 @@ class LoneAnswer:
             self._log = EventLog(0)
             self._ring()
         return self._log
-
-    def _hears(self, message: bytes) -> bool:
-        level = self.introduction.level
-        return not is_log_line(message) or (level is not None and severity(message) >= LEVELS[level])
 
     def reply(self, message: bytes | Parts | None) -> None:
         """The call is over."""

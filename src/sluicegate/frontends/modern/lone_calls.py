@@ -128,7 +128,7 @@ class LoneCalls:
             self.endpoint.calls.start_soon(exchange.run, partial(self._run, answer))
             return partial(_cancel, exchange)
         assert isinstance(home, ClientHome)
-        parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer)
+        parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer, self)
         parked.endings.append(when_over)
         call.back = exchange = Exchange(request.id, call, parked, ParkedWay(parked), parked.over, answers_cancelled)
         parked.begin(exchange)

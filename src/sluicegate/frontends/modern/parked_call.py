@@ -41,6 +41,8 @@ class ParkedCall:
     """Where the session with the backend lives that is for this call alone."""
     answer: LoneOutlet | None
     """What its client waits for; None while he is away."""
+    front: object
+    """Where he comes in."""
     endings: list[Callable[[], None]] = attrs.field(factory=list, init=False)
     """Called when the call has ended."""
     is_over: bool = attrs.field(default=False, init=False)

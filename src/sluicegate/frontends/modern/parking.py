@@ -63,6 +63,11 @@ class Occupant(Protocol):
         """Of the call."""
         ...
 
+    @property
+    def front(self) -> object:
+        """Where its client comes in."""
+        ...
+
     def end(self, why: str) -> None:
         """It has to end; sync."""
         ...
@@ -120,7 +125,8 @@ class Parking:
         """The call that is known by this."""
         return self._occupants.get(name)
 
-    def end_all(self, why: str) -> None:
-        """End them all: nobody can come back any more."""
+    def end_all(self, why: str, *, of: object = None) -> None:
+        """End them all, or those of one front: nobody can come back any more."""
         for occupant in list(self._occupants.values()):
-            occupant.end(why)
+            if of is None or occupant.front is of:
+                occupant.end(why)

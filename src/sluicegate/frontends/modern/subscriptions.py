@@ -26,7 +26,7 @@ from ..request import HttpRequest
 from ..session_table import SessionTable
 from ..subscribed import MOST_EACH, Subscribed
 
-__all__ = ["LISTEN", "counted", "honoured", "serve", "subscribe"]
+__all__ = ["LISTEN", "acknowledgement", "counted", "honoured", "serve", "subscribe"]
 
 _RESOURCES = "resourceSubscriptions"
 _WISHES = {f"{kind.capability}ListChanged": kind for kind in KINDS}
@@ -83,6 +83,14 @@ async def subscribe(listener: Listener, uris: Sequence[str], subscribed: Subscri
     return [uri for uri, subscription in begun.items() if subscription.granted and subscription.fault is None]
 
 
+def acknowledgement(listener: Listener, lists: Collection[str], uris: Sequence[str]) -> bytes:
+    """The first message of a stream: what its client is told of from here on."""
+    granted: dict[str, object] = dict.fromkeys(lists, True)
+    if uris:
+        granted[_RESOURCES] = uris
+    return listener.message(ACKNOWLEDGED, {"notifications": Raw(encode(granted))})
+
+
 @contextmanager
 def counted(table: SessionTable, owner: Owner, listener: Listener) -> Iterator[Listener]:
     """A stream of somebody who has no session is open, and is one of those that its owner has."""
@@ -106,11 +114,7 @@ async def serve(http: HttpRequest, listener: Listener, lists: Collection[str], u
     """
     downlink, told_at = http.downlink, -math.inf
     await http.start(200, STREAM_HEADERS)
-    granted: dict[str, object] = dict.fromkeys(lists, True)
-    if uris:
-        granted[_RESOURCES] = uris
-    opening = listener.message(ACKNOWLEDGED, {"notifications": Raw(encode(granted))})
-    await http.send_part(format_event(opening))
+    await http.send_part(format_event(acknowledgement(listener, lists, uris)))
     while downlink.is_open:
         if listener.has_news:
             if (now := trio.current_time()) < told_at + DEBOUNCE_SECONDS:

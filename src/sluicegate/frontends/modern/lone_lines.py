@@ -1,0 +1,245 @@
+"""Requests of revisions without a handshake on one pair of streams, among those of a session, if there is one (P-1, P-111, P-151)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from functools import partial
+from typing import Protocol
+
+import attrs
+import trio
+
+from ...protocol import faults
+from ...protocol.calls import Caller
+from ...protocol.duplex import CANCELLED, Incoming
+from ...protocol.eras import DISCOVER, MODERN
+from ...protocol.errors import INVALID_REQUEST
+from ...protocol.fault import Fault
+from ...protocol.introduction import Introduction, names_version, read_introduction, unsupported
+from ...protocol.messages import Message, Notification, Request, encode_error, read_id
+from ...protocol.parts import Parts
+from ...protocol.principal import Principal
+from ...routing.directory import ListChange
+from ..endpoint import Endpoint
+from ..exchange import Outlet
+from ..listeners import Listener
+from ..news_stream import DEBOUNCE_SECONDS
+from ..stream import Downlink
+from ..subscribed import Subscribed
+from .lone_calls import Leave, LoneCalls
+from .subscriptions import LISTEN, acknowledgement, honoured, subscribe
+
+__all__ = ["LoneLines", "Whose"]
+
+
+class Whose(Protocol):
+    """Whoever is at the other end."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who he has shown to be."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """What he is counted by where nobody has to show who he is; empty where there is none."""
+        ...
+
+
+def _stands_alone(message: Request, *, in_session: bool) -> bool:
+    """Whether a request says of itself what it needs. Who has opened no session and asks what there is means such a revision, too."""
+    return ("_meta" in message.params and names_version(message.params)) or (message.method == DISCOVER and not in_session)
+
+
+@attrs.define(eq=False)
+class _Line:
+    """One request that has no answer yet (implements `LoneOutlet`, and `Running`)."""
+
+    lines: LoneLines
+    request: Request
+    introduction: Introduction
+    leave: Leave | None = attrs.field(default=None, init=False)
+    listener: Listener | None = attrs.field(default=None, init=False)
+
+    def begin(self, request: Request) -> None:
+        """There is one request, and no other may come this way."""
+
+    def note(self, message: bytes) -> None:
+        """Progress, or a log line if the request has asked for such."""
+        if self.introduction.hears(message):
+            self.lines.note(message)
+
+    def ask(self, message: bytes) -> None:
+        """Nobody is asked on this way."""
+
+    def ends_with(self, fault: Fault | None) -> None:
+        """It makes no difference here."""
+
+    def reply(self, message: bytes | Parts | None) -> None:
+        """The call is over, or its client is to come back to it."""
+        del self.lines.open.running[self.request.key]
+        self.lines.reply(message)
+
+    def cancel(self) -> None:
+        """Its client does not want it any more, and gets no answer."""
+        if self.leave is not None:
+            self.leave(has_it=True)
+
+    def abort(self, why: str) -> None:
+        """The client has gone."""
+        del why
+        self.cancel()
+
+
+@attrs.define(eq=False)
+class LoneLines:
+    """Those of one client."""
+
+    endpoint: Endpoint
+    outlet: Outlet
+    """The way of all of them."""
+    note: Callable[[bytes], None]
+    """Writes one that may be dropped."""
+    whose: Whose
+    calls: LoneCalls = attrs.field(default=attrs.Factory(lambda self: LoneCalls(self.endpoint), takes_self=True), init=False)
+    open: Incoming[_Line] = attrs.field(
+        default=attrs.Factory(lambda self: Incoming(self.endpoint.limits.max_calls_per_session), takes_self=True), init=False
+    )
+    """Those that have no answer yet."""
+
+    def reply(self, message: bytes | Parts | None) -> None:
+        """The last message about a request; None is none."""
+        self.outlet.reply(message)
+
+    def takes(self, message: Message, others: Container[int | str], outlet: Outlet, *, in_session: bool) -> bool:
+        """Whether a message is no session's; then it is dealt with. What takes a request back may be for either.
+
+        Args:
+            message: as it came.
+            others: the requests of a session on the same streams that are open.
+            outlet: on which way it came.
+            in_session: whether there is a session.
+        """
+        if isinstance(message, Request) and _stands_alone(message, in_session=in_session):
+            self._take(message, others, outlet)
+            return True
+        if isinstance(message, Notification) and message.method == CANCELLED:
+            self.open.cancel(read_id(bytes(message.params.get("requestId", b""))))
+        return False
+
+    def _take(self, request: Request, others: Container[int | str], outlet: Outlet) -> None:
+        if outlet is not self.outlet:
+            fault = faults.client_mistake("a request that names its revision in _meta comes alone, in no batch", code=INVALID_REQUEST)
+            outlet.reply(encode_error(request.id, fault.encode()))
+            return
+        said = read_introduction(request.params)
+        if not isinstance(said, Fault):
+            said = self._refusal(request, said, others) or said
+        if isinstance(said, Fault):
+            self.reply(encode_error(request.id, said.encode()))
+        else:
+            line = _Line(self, request, said)
+            self.open.running[request.key] = line
+            if request.method == LISTEN:
+                self.endpoint.calls.start_soon(self._listen, line)
+            else:
+                self._call(line)
+
+    def _refusal(self, request: Request, said: Introduction, others: Container[int | str]) -> Fault | None:
+        if said.version not in MODERN:
+            return unsupported(said.version)
+        return _duplicate() if request.key in others else self.open.refusal(request.key, request.method, "calls")
+
+    def refuses(self, request: Request) -> bool:
+        """Whether a request of a session has an id that is in use here; then it is told so."""
+        if request.key not in self.open.running:
+            return False
+        self.reply(encode_error(request.id, _duplicate().encode()))
+        return True
+
+    def _call(self, line: _Line) -> None:
+        call = self.calls.read(line.request, line.introduction, self.whose.principal, self.whose.network)
+        if isinstance(call, Fault):
+            line.reply(encode_error(line.request.id, call.encode()))
+        else:
+            line.leave = self.calls.start(line.request, call, line, answers_cancelled=False)
+
+    # -- what changes
+
+    def announce(self, change: ListChange) -> None:
+        """Lists have changed."""
+        for listener in self._listeners():
+            if listener.hear(change.told_to(listener.caller)):
+                listener.downlink.ring()
+
+    def _listeners(self) -> list[Listener]:
+        return [line.listener for line in self.open.running.values() if line.listener is not None]
+
+    async def _listen(self, line: _Line) -> None:
+        """Tell of changes until the client takes it back, or says no more; several at once are told once (P-110, P-112)."""
+        downlink = Downlink(_nothing_comes)
+        line.leave = partial(_lose, downlink)
+        listener: Listener | None = None
+        last: bytes | None = None
+        try:
+            await self.endpoint.settled()
+            said, whose = line.introduction, self.whose
+            home = self.calls.home_for(said, whose.principal, whose.network)
+            caller = Caller(said.version, said.capabilities, whose.principal, home=home)
+            granted = honoured(said.params, self.endpoint.directory.seen_by(caller))
+            if isinstance(granted, Fault):
+                last = encode_error(line.request.id, granted.encode())
+                return
+            line.listener = listener = Listener(line.request.id, frozenset(granted.lists.values()), downlink, caller)
+            owner = (whose.principal.key, "" if whose.principal.key else whose.network)
+            uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner, downlink.ring))
+            self.note(acknowledgement(listener, granted.lists, uris))
+            await self._tell(listener)
+            last = None if downlink.lost else listener.farewell()
+        finally:
+            del self.open.running[line.request.key]
+            if listener is not None and listener.untold.subscribed is not None:
+                listener.untold.subscribed.end()
+            self.reply(last)
+
+    async def _tell(self, listener: Listener) -> None:
+        downlink = listener.downlink
+        while downlink.is_open:
+            if listener.has_news:
+                await trio.sleep(DEBOUNCE_SECONDS)
+                for message in listener.take():
+                    self.note(message)
+            else:
+                await downlink.wait()
+
+    # -- the end
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something has no answer yet."""
+        return bool(self.open.running)
+
+    def go_deaf(self, why: str) -> None:
+        """The client says no more: what it could come back to ends, and so does what goes on without end."""
+        self.endpoint.parking.end_all(why, of=self.calls)
+        for listener in self._listeners():
+            listener.downlink.hang_up()
+
+    def end(self, why: str) -> None:
+        """End all that is open."""
+        for line in list(self.open.running.values()):
+            line.abort(why)
+
+
+def _duplicate() -> Fault:
+    return faults.client_mistake("a request with this id is still open", code=INVALID_REQUEST, reason="duplicate_id")
+
+
+def _lose(downlink: Downlink, *, has_it: bool) -> None:
+    del has_it
+    downlink.lose()
+
+
+async def _nothing_comes() -> Mapping[str, object]:
+    await trio.sleep_forever()
+    raise AssertionError
