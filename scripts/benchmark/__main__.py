@@ -23,6 +23,7 @@ from .flood_kinds import KINDS
 from .floods import QUICK, THOROUGH, flood_goals, floods, show_floods
 from .goals import Goal, show_goals
 from .logged import compare, comparison_goals, comparison_notes, show_comparison
+from .lone import lone, lone_goals, show_lone
 from .peers import open_peers
 from .price import measure_all, price_goals
 from .processes import Failed
@@ -104,6 +105,7 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--policies", action="store_true", help="instead, what the traffic policies add")
     instead.add_argument("--kept", action="store_true", help="instead, calls that are answered with what was kept, or share an answer")
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
+    instead.add_argument("--lone", action="store_true", help="instead, what a call without a session costs, in calls with one")
     instead.add_argument("--streams", action="store_true", help="instead, what progress and questions cost, in small calls")
     instead.add_argument("--walk", action="store_true", help="instead, which files and functions of the gateway a call goes through")
     return parser.parse_args()
@@ -111,7 +113,7 @@ def read_arguments() -> argparse.Namespace:
 
 def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace], Findings]:
     """What the arguments ask for."""
-    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes, "streams": streams, "walk": walks}
+    without_wrk = {"startup": starts, "attack": attacks, "drain": drains, "scale": sizes, "streams": streams, "lone": alone, "walk": walks}
     for name, action in without_wrk.items():
         if getattr(arguments, name):
             return action
@@ -207,6 +209,12 @@ def streams(folder: Path, arguments: argparse.Namespace) -> Findings:
     """Have calls say something before they are answered."""
     found = streamed(folder, 2) if arguments.quick else streamed(folder)
     return Findings(show_streamed(found), {"streams": found.costs}, streamed_goals(found))
+
+
+def alone(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Have clients call without a session."""
+    found = lone(folder, 3) if arguments.quick else lone(folder)
+    return Findings(show_lone(found), {"lone": found.pairs}, lone_goals(found))
 
 
 def walks(folder: Path, arguments: argparse.Namespace) -> Findings:
