@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .expected import but_for_expected
-from .places import OTHER_ERA, PLACES
-from .suite import RUNS, Result, Run, run_as_client, run_suite
+from .places import OTHER_ERA, PLACES, TASK_PLACES
+from .suite import OF_TASKS, RUNS, TASKS, Result, Run, run_as_client, run_suite
 
 DIRECT = "direct"
 FAST = ("0.1.16 active", "all, 2026-07-28")
@@ -36,6 +36,17 @@ def results_as_client(scenarios: Sequence[str]) -> dict[tuple[str, str], Result]
             print(f"\rclient {revision}, {place} …\033[K", end="", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory() as name:
                 found[f"as a client, {revision}", place] = run_as_client(revision, Path(name), scenarios, direct=place == DIRECT)
+    print("\r\033[K", end="", file=sys.stderr)
+    return found
+
+
+def results_of_tasks(scenarios: Sequence[str]) -> dict[tuple[str, str], Result]:
+    """The extension for tasks, at a server that has it."""
+    found = {}
+    for place, served in TASK_PLACES.items():
+        print(f"\r{OF_TASKS.name}, {place} …\033[K", end="", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as name, served(Path(name), "2026-07-28") as url:
+            found[OF_TASKS.name, place] = run_suite(OF_TASKS, url, Path(name) / "results", [*scenarios] or TASKS)
     print("\r\033[K", end="", file=sys.stderr)
     return found
 
@@ -76,14 +87,17 @@ def main() -> int:
         "--place", action="append", choices=[name for name in PLACES if name != DIRECT], help="one of the places; all without it"
     )
     parser.add_argument("--client", action="store_true", help="only the other half: the suite as backend, the SDK's client")
+    parser.add_argument("--tasks", action="store_true", help="only the extension for tasks, at a server that has it")
     parser.add_argument("--scenario", action="append", default=[], help="this scenario alone")
     parser.add_argument("--fast", action="store_true", help="only the runs of scripts/test, through the gateway")
     options = parser.parse_args()
     if options.fast:
         return look_quickly()
     runs = [run for run in RUNS if not options.run or run.name in options.run]
-    found = {} if options.client else results(runs, options.place or list(PLACES), options.scenario)
-    if options.client or not (options.run or options.place or options.scenario):
+    found = {} if options.client or options.tasks else results(runs, options.place or list(PLACES), options.scenario)
+    if options.tasks or not (options.client or options.run or options.place or options.scenario):
+        found |= results_of_tasks(options.scenario)
+    if options.client or not (options.tasks or options.run or options.place or options.scenario):
         found |= results_as_client(options.scenario)
     if options.scenario:
         found = {run: result for run, result in found.items() if found[run[0], DIRECT].checks}  # it does not belong to every run

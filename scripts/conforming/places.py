@@ -19,6 +19,7 @@ SERVING = r"(http://[0-9.]+:\d+)"
 OTHER_ERA = "other era"
 PARKING = "[security]\nmax_parked_calls = 16\n"
 ADAPTER = Path(__file__).with_name("adapter.py")
+TASKS_SERVER = Path(__file__).with_name("tasks_server.py")
 
 
 def _path() -> str:
@@ -107,3 +108,22 @@ PLACES: dict[str, Callable[[Path, str], AbstractContextManager[str]]] = {
     OTHER_ERA: _other_era,
 }
 """The first is what the others are measured by."""
+
+
+@contextmanager
+def _tasks(folder: Path, revision: str = "") -> Iterator[str]:
+    """A server that has the extension for tasks, and nothing else; its URL."""
+    del revision
+    port = free_port()
+    with running("tasks", [sys.executable, TASKS_SERVER, str(port)], folder, port=port):
+        yield f"http://localhost:{port}/mcp"
+
+
+@contextmanager
+def _tasks_alone(folder: Path, revision: str) -> Iterator[str]:
+    with _tasks(folder) as url, gateway_before(folder, over_http(url, "tasks", more=settings(revision))) as through:
+        yield through
+
+
+TASK_PLACES: dict[str, Callable[[Path, str], AbstractContextManager[str]]] = {"direct": _tasks, "alone": _tasks_alone}
+"""The same for the server that has tasks."""

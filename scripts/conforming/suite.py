@@ -14,7 +14,7 @@ import attrs
 
 from .install import ALPHA, STABLE, node, sdk_sources, suite
 
-__all__ = ["AS_CLIENT", "RUNS", "Check", "Result", "Run", "run_as_client", "run_suite"]
+__all__ = ["AS_CLIENT", "OF_TASKS", "RUNS", "TASKS", "Check", "Result", "Run", "run_as_client", "run_suite"]
 
 PATIENCE = 600
 FOLDER = re.compile(r"(?:server-)?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
@@ -60,6 +60,21 @@ RUNS = (
     Run("all, 2025-11-25", ALPHA, ("--suite", "all", "--spec-version", "2025-11-25")),
     Run("all, 2026-07-28", ALPHA, ("--suite", "all", "--spec-version", "2026-07-28")),
 )
+
+
+TASKS = (
+    "tasks-lifecycle",
+    "tasks-capability-negotiation",
+    "tasks-wire-fields",
+    "tasks-request-state-removal",
+    "tasks-mrtr-input",
+    "tasks-request-headers",
+    "tasks-dispatch-and-envelope",
+    "tasks-required-task-error",
+    "tasks-mrtr-composition",
+)
+"""The scenarios of the extension for tasks, but for the one that is skipped; the suite runs them by name alone."""
+OF_TASKS = Run("tasks, 2026-07-28", ALPHA, ())
 
 
 @attrs.frozen
