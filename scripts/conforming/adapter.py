@@ -36,7 +36,7 @@ class Adapter:
         host = request.headers.get("host", "")
         headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP and name != "host"]
         body, method = self.outward(await request.body())
-        mapped = [(name, self.name(value, method) if name == "mcp-name" else value) for name, value in headers]
+        mapped = [(name, self.name(value.strip(" \t"), method) if name == "mcp-name" else value) for name, value in headers]
         passed = self.client.build_request(request.method, self.url, headers=[*mapped, ("host", host)], content=body)
         answer = await self.client.send(passed, stream=True)
         back = [(name.encode(), value.encode()) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP]
