@@ -149,7 +149,11 @@ def chosen() -> argparse.Namespace:
 def kept(cells: Cells) -> Cells:
     """These, and of others what was found the last time."""
     known = {tuple(key): Cell(Kind(mark), said) for *key, mark, said in json.loads(KEPT.read_text())} if KEPT.exists() else {}
-    found = {key: cell for key, cell in (known | dict(cells)).items() if key[0] in SERVERS and key[1] in CLIENTS and key[2] in FEATURES}
+    found = {
+        (server, client, feature): explained(server, client, feature, cell)
+        for (server, client, feature), cell in (known | dict(cells)).items()
+        if server in SERVERS and client in CLIENTS and feature in FEATURES
+    }
     KEPT.write_text(json.dumps([[*key, cell.kind.value, cell.said] for key, cell in found.items()]))
     return found
 

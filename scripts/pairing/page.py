@@ -22,8 +22,9 @@ Matrix: which clients and servers were tried, feature by feature
 Made by ``scripts/matrix``: each client uses each server directly over stdio, and through the gateway, which
 is a server over HTTP to the client and has the server as its only backend, over stdio, with
 ``sessions = "per_client"``. Servers whose name ends in ``-new`` are spoken to in 2026-07-28
-(``revision``), where all clients share one session. Both times the client does the same and writes down
-what it saw.
+(``revision``), where all clients share one session. Tools are listed and called, and questions asked,
+where calls may be parked (``security.max_parked_calls``). Both times the client does the same and writes
+down what it saw.
 
 ``=``  the same through the gateway as directly
 

@@ -34,6 +34,13 @@ _REASONS = (
         "over stdio a log line does not say which call it is about, and such a client has no session; the gateway's own log has it",
     ),
     _Reason(
+        "python-1",
+        ".*",
+        "subscribe",
+        "not supported|nothing came|TimeoutError|no answer",
+        "the server does not declare it (mcp 1.26.0 always says subscribe: false), so the gateway does not offer it",
+    ),
+    _Reason(
         ".*-new",
         ".*",
         "log",

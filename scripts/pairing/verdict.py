@@ -35,8 +35,9 @@ class Cell:
 def judge(direct: Any, through: Any) -> Cell:
     """Compare two observations."""
     direct, through = _plain(direct), _plain(through)
-    if isinstance(direct, dict) and "absent" in direct:
-        return Cell(Kind.NEITHER, str(direct["absent"]))
+    for seen in (direct, through):
+        if isinstance(seen, dict) and "absent" in seen:
+            return Cell(Kind.NEITHER, str(seen["absent"]))
     before, after = _failed(direct), _failed(through)
     if before and after:
         return Cell(Kind.NEITHER, before)

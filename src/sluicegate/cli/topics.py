@@ -26,6 +26,7 @@ ORDER = (
     "security",
     "limits",
     "protocol",
+    "matrix",
     "errors",
     "log",
     "metrics",

@@ -128,7 +128,7 @@ impl ServerHandler for Demo {
         tools[11]["_meta"] = json!({"ui": {"resourceUri": "ui://demo/view"}});
         let grown = self.grown.load(Ordering::Relaxed);
         tools.extend((0..grown).map(|number| json!({"name": format!("grown_{number}"), "inputSchema": {"type": "object"}})));
-        made(json!({"tools": tools}))
+        made(json!({"resultType": "complete", "tools": tools}))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
@@ -150,7 +150,7 @@ impl ServerHandler for Demo {
 
     async fn list_resources(&self, _page: Option<PaginatedRequestParams>, _context: Context) -> Result<ListResourcesResult, ErrorData> {
         let view = json!({"uri": "ui://demo/view", "name": "view", "mimeType": "text/html;profile=mcp-app"});
-        made(json!({"resources": [{"uri": "demo://item", "name": "item"}, view]}))
+        made(json!({"resultType": "complete", "resources": [{"uri": "demo://item", "name": "item"}, view]}))
     }
 
     async fn list_resource_templates(
@@ -158,27 +158,29 @@ impl ServerHandler for Demo {
         _page: Option<PaginatedRequestParams>,
         _context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        made(json!({"resourceTemplates": [{"uriTemplate": "demo://thing/{id}", "name": "thing"}]}))
+        made(json!({"resultType": "complete", "resourceTemplates": [{"uriTemplate": "demo://thing/{id}", "name": "thing"}]}))
     }
 
     async fn read_resource(&self, request: ReadResourceRequestParams, _context: Context) -> Result<ReadResourceResponse, ErrorData> {
         let contents = json!([{"uri": request.uri, "text": format!("of {}", request.uri)}]);
-        Ok(ReadResourceResponse::Complete(made(json!({"contents": contents}))?))
+        Ok(ReadResourceResponse::Complete(made(json!({"resultType": "complete", "contents": contents}))?))
     }
 
     async fn list_prompts(&self, _page: Option<PaginatedRequestParams>, _context: Context) -> Result<ListPromptsResult, ErrorData> {
-        made(json!({"prompts": [{"name": "greet", "arguments": [{"name": "name"}]}]}))
+        made(json!({"resultType": "complete", "prompts": [{"name": "greet", "arguments": [{"name": "name"}]}]}))
     }
 
     async fn get_prompt(&self, request: GetPromptRequestParams, _context: Context) -> Result<GetPromptResponse, ErrorData> {
         let given = request.arguments.unwrap_or_default();
         let said = format!("Hello {}", given["name"].as_str().unwrap_or_default());
-        Ok(GetPromptResponse::Complete(made(json!({"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}))?))
+        Ok(GetPromptResponse::Complete(made(
+            json!({"resultType": "complete", "messages": [{"role": "user", "content": {"type": "text", "text": said}}]}),
+        )?))
     }
 
     async fn complete(&self, request: CompleteRequestParams, _context: Context) -> Result<CompleteResult, ErrorData> {
         let found: Vec<&str> = ["Ada", "Alan", "Bob"].into_iter().filter(|name| name.starts_with(&request.argument.value)).collect();
-        made(json!({"completion": {"values": found}}))
+        made(json!({"resultType": "complete", "completion": {"values": found}}))
     }
 
     async fn set_level(&self, _request: SetLevelRequestParams, _context: Context) -> Result<(), ErrorData> {
