@@ -23,7 +23,7 @@ Clock = trio.testing.MockClock
 fronts = pytest.mark.parametrize("front", ["stdio", "http"])
 backs = pytest.mark.parametrize("back", Transport)
 CLIENTS = 50
-AT_ONCE = {Transport.FRAMES: 2, Transport.CHILD: 2, Transport.HTTP: 1}
+AT_ONCE = dict.fromkeys(Transport, 2) | {Transport.HTTP: 1}
 """Calls of each client. The pipe behind the other gateway does not say which of two calls a question is about, and the stream that it comes on does."""
 BOTH = Ask(
     "elicitation/create", {"message": "who?", "requestedSchema": {"type": "object"}}, then=Ask("sampling/createMessage", {"maxTokens": 1})
