@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import product
 
 import pytest
+from tests.routing.test_directory import Home
 
 from sluicegate.protocol.abilities import NONE, abilities_of
 from sluicegate.protocol.calls import Caller
@@ -37,7 +38,8 @@ def params(capabilities: Mapping[str, object]) -> Params:
 )
 def test_what_a_client_declares_has_one_word_for_each_thing_it_can_be_asked(capabilities: dict[str, object], abilities: str) -> None:
     assert abilities_of(params(capabilities)) == abilities
-    assert Caller("2025-11-25", params(capabilities)).abilities == abilities
+    assert Caller("2025-11-25", params(capabilities), home=Home()).abilities == abilities
+    assert Caller("2025-11-25", params(capabilities)).abilities == NONE  # nothing is kept for it, so it sees what all see
 
 
 MEMBERS: tuple[object, ...] = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import attrs
+import msgspec
 
 from . import faults
 from .capabilities import read_capabilities
@@ -39,8 +42,7 @@ _HOP_BY_HOP = frozenset({VERSION, CAPABILITIES, INFO, LEVEL, SUBSCRIPTION})
 _VERSION = VERSION.encode()
 
 
-@attrs.frozen
-class Introduction:
+class Introduction(msgspec.Struct, frozen=True, eq=False):
     """Who asks, and what he can do; for one request."""
 
     version: str
@@ -63,9 +65,34 @@ def names_version(params: Params) -> bool:
 
 def read_introduction(params: Params) -> Introduction | Fault:
     """Read it, or say what is wrong; whose client names itself or not is all the same (P-3)."""
-    if "_meta" not in params:
+    raw = params.get("_meta")
+    if raw is None:
         return faults.client_mistake(f'"_meta" is missing; say there "{VERSION}" and "{CAPABILITIES}"')
-    meta = decode_object(params["_meta"])
+    meta = bytes(raw)
+    said = _read(meta) if len(meta) > _LONGEST_KNOWN or _CHANGES in meta else _known(meta)
+    if isinstance(said, Fault):
+        return said
+    own = {key: raw for key, raw in params.items() if key != "_meta"}
+    return Introduction(said.version, said.capabilities, said.level, own | said.rest)
+
+
+class _Said(msgspec.Struct, frozen=True, eq=False):
+    """What stands in a ``_meta``."""
+
+    version: str
+    capabilities: Params
+    level: str | None
+    rest: Params
+    """``_meta`` without what was read, if there is anything else."""
+
+
+_LONGEST_KNOWN = 1024
+_CHANGES = b"progressToken"
+"""What is another one with each request."""
+
+
+def _read(raw: bytes) -> _Said | Fault:
+    meta = decode_object(raw)
     if isinstance(meta, Malformed):
         return faults.client_mistake('"_meta" must be an object')
     version = read_text(meta, VERSION)
@@ -80,8 +107,11 @@ def read_introduction(params: Params) -> Introduction | Fault:
     if LEVEL in meta and level not in LEVELS:
         return faults.client_mistake(f'"{LEVEL}" must be one of {", ".join(LEVELS)}')
     rest = {key: raw for key, raw in meta.items() if key not in _HOP_BY_HOP}
-    own = {key: raw for key, raw in params.items() if key != "_meta"}
-    return Introduction(version, capabilities, level, own | {"_meta": Raw(encode(rest))} if rest else own)
+    return _Said(version, capabilities, level, {"_meta": Raw(encode(rest))} if rest else {})
+
+
+_known = lru_cache(256)(_read)
+"""A client says the same with each of its requests, and reading that is most of what such a request costs more than one in a session."""
 
 
 def own_introduction(version: str, capabilities: Params, client: Raw, level: str | None = None) -> Params:
