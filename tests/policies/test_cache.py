@@ -174,7 +174,7 @@ async def test_what_is_no_answer_is_not_kept(step: Step, autojump_clock: Clock) 
     assert backend.calls == 2
 
 
-@pytest.mark.parametrize("key", ["requestState", "inputResponses", "task"])
+@pytest.mark.parametrize("key", ["requestState", "inputResponses"])
 async def test_a_part_of_something_longer_is_neither_kept_nor_answered_with_what_is(key: str, autojump_clock: Clock) -> None:
     """P-85."""
     async with opened(backend := scripted()) as gateway:

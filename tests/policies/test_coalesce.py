@@ -90,7 +90,7 @@ async def test_what_differs_or_may_do_harm_is_asked_for_each(calls: tuple[Call, 
     assert backend.calls == 2
 
 
-@pytest.mark.parametrize("key", ["requestState", "inputResponses", "task"])
+@pytest.mark.parametrize("key", ["requestState", "inputResponses"])
 async def test_a_part_of_something_longer_flies_alone(key: str, autojump_clock: Clock) -> None:
     async with opened(backend := scripted()) as gateway:
         calls = [look(), look()]
