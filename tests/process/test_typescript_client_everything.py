@@ -33,6 +33,7 @@ async def test_a_client_on_the_typescript_sdk_is_served_as_by_the_server_itself(
         "prompts": {"listChanged": True},
         "completions": {},
         "logging": {},
+        "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
     }
     assert {"all_echo", "all_get-sum"} <= set(said["tools"])
     assert said["echo"] == "Echo: grüezi"

@@ -30,7 +30,7 @@ __all__ = ["Backend"]
 log = get_logger("sluicegate.backend")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Backend:
     """A backend. It is no conversation: a `Link` is, and a supervisor keeps that one alive."""
 

@@ -65,7 +65,7 @@ class StateChange:
     """Seconds of ``trio.current_time()``."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Link:
     """A link under supervision. Everything is sync but waiting; only its supervisor changes the state."""
 

@@ -34,7 +34,7 @@ __all__ = ["App"]
 log = get_logger("sluicegate.frontend")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class App:
     """The ASGI application. Any server that runs on Trio can carry it."""
 

@@ -59,7 +59,7 @@ async def _known(_call: Call) -> None:
     """Where all are offered the same."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Endpoint:
     """One MCP server, as clients see it."""
 

@@ -33,7 +33,7 @@ class Guard(enum.Enum):
     """The same, and he has to say who he is, where anybody has to."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class HttpRoute:
     """One row of the table."""
 
@@ -67,7 +67,7 @@ class HttpRoute:
         return f"this path is there for {', '.join(most)} and {last}" if most else f"this path is there for {last}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Paths:
     """The table. A path that ends in ``/*`` stands for all below it that have no row of their own."""
 

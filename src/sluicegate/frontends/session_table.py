@@ -46,7 +46,7 @@ SHORTEST_PERIOD = 0.1
 """Seconds between two sweeps at least, whatever is configured: there may be nothing to wait for at all."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SessionTable:
     """All sessions of one HTTP frontend."""
 

@@ -43,7 +43,7 @@ __all__ = ["BackendFailed", "Fleet", "SkippedBackend"]
 log = get_logger("sluicegate.gateway.fleet")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Fleet:
     """Has the backends that it is told to have, and keeps the directory in step with them."""
 

@@ -53,7 +53,7 @@ S = TypeVar("S", bound=attrs.AttrsInstance)
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Policies:
     """What of one backend's policies can be read and moved; None where it is not configured."""
 
@@ -123,7 +123,7 @@ class Policies:
             self.outlier.leave()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Handles:
     """The policies of one backend before they are a chain, each new or as it was."""
 

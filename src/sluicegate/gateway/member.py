@@ -21,7 +21,7 @@ from .supervised import Supervised
 __all__ = ["Member"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Member:
     """A backend and all that is made of its settings. It is never changed: other settings make another one, perhaps of the same backend."""
 

@@ -77,7 +77,7 @@ def _guarded(config: BackendConfig, backend: Handler, made: Handles) -> Handler:
     )
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Pipeline:
     """What is made of a backend's settings for its calls. Nothing of it is in use before it has begun."""
 

@@ -25,7 +25,7 @@ MOST_UNREAD = 256
 """State changes that somebody who watches may be behind."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Readiness:
     """Of all backends of a fleet, as it is at the moment of asking."""
 

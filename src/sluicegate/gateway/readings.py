@@ -28,7 +28,7 @@ Part = tuple[str, str, Counting]
 """What it is called, whose it is, and itself."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Readings:
     """Those of one gateway."""
 

@@ -36,7 +36,7 @@ __all__ = ["Gateway", "Guard"]
 log = get_logger("sluicegate.gateway")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gateway:
     """A running gateway; made by `open_gateway`."""
 

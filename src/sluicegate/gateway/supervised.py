@@ -45,7 +45,7 @@ class BackendFailed(Exception):
         self.skipped = skipped
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Supervised:
     """A backend, what it takes to stop it, and who still needs it."""
 

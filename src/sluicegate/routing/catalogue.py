@@ -46,7 +46,7 @@ class Entry:
     """Has it say when a resource changes; None where nobody can."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Catalogue:
     """All that is offered at one moment."""
 

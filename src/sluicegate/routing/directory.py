@@ -30,7 +30,7 @@ class ListChange:
         return self.apart.get(caller.abilities, self.methods) if self.apart else self.methods
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Directory:
     """Holds the catalogue of the moment and tells who listens when a list has changed.
 

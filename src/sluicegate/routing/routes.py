@@ -16,7 +16,7 @@ from .visibility import Visibility
 __all__ = ["Ambiguous", "Hidden", "Namespace", "Route", "Table", "Views"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Namespace:
     """The way to one backend: its names and its chain."""
 
@@ -98,7 +98,7 @@ class Views:
         return name if shown else None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Table:
     """All routes at one moment."""
 
