@@ -97,7 +97,9 @@ class Life:
             if what == 0:
                 self.backend.crash()
             elif what == 1:
-                self.backend.refuse = "" if self.backend.refuse else "not now"
+                self.backend.refuse = "not now"
+                await trio.sleep(self.chance.uniform(0, 6))
+                self.backend.refuse = ""
             elif what == 2 and self.backend.sessions:
                 self.chance.choice(self.backend.sessions).close("it broke")
             else:
