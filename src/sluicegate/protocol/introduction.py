@@ -73,7 +73,7 @@ def read_introduction(params: Params) -> Introduction | Fault:
     if isinstance(said, Fault):
         return said
     own = {key: raw for key, raw in params.items() if key != "_meta"}
-    return Introduction(said.version, said.capabilities, said.level, own | said.rest)
+    return Introduction(said.version, said.capabilities, said.level, own | said.rest if said.rest else own)
 
 
 class _Said(msgspec.Struct, frozen=True, eq=False):

@@ -10,7 +10,7 @@ import attrs
 
 from ...protocol import faults
 from ...protocol.abilities import NONE, abilities_of
-from ...protocol.calls import NAMED_BY, WORK, Call, Caller, Reply, Trail, without_task
+from ...protocol.calls import NAMED_BY, OURSELVES, WORK, Call, Caller, Reply, Trail, without_task
 from ...protocol.crossings import CROSSINGS, Between, Part
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
@@ -66,6 +66,8 @@ class LoneCalls:
 
     endpoint: Endpoint
     stamp: Stamp = attrs.field(init=False)
+    _last: Caller = attrs.field(default=OURSELVES, init=False, repr=False)
+    """Who has called last; nothing of a caller changes, so the next request of the same client has the same one."""
 
     @stamp.default
     def _make_stamp(self) -> Stamp:
@@ -79,11 +81,23 @@ class LoneCalls:
         if clientele.is_one and not clientele.is_known:  # which is said once, in `initialize`
             clientele.declare(said.capabilities if self.endpoint.parking.most else {})
         home = self.home_for(said, principal, network) if request.method in _MAY_NEED_A_HOME else None
-        call = Call(request.method, target, params, Caller(said.version, said.capabilities, principal, home=home, log_level=said.level))
+        call = Call(request.method, target, params, self._caller(said, principal, home))
         if STATE not in params:
             return call
         state = self.endpoint.states.take(call)
         return state if isinstance(state, Fault) else self._taken_up(call, state)
+
+    def _caller(self, said: Introduction, principal: Principal, home: ClientHome | None) -> Caller:
+        last = self._last
+        if (
+            last.capabilities is said.capabilities  # which are read once
+            and last.principal is principal
+            and home is last.home is None
+            and (last.era, last.log_level) == (said.version, said.level)
+        ):
+            return last
+        caller = self._last = Caller(said.version, said.capabilities, principal, home=home, log_level=said.level)
+        return caller
 
     def home_for(self, said: Introduction, principal: Principal, network: str) -> ClientHome | None:
         """Where a session of its client's own would live, if there may be one."""
