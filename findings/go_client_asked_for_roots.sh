@@ -27,13 +27,8 @@ for line in sys.stdin:
         result = {"resultType": "input_required", "inputRequests": {"q": question}}
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"resultType": "complete", **result}}), flush=True)
 PY
-cat > go.mod <<'GO'
-module finding
-
-go 1.25
-
-require github.com/modelcontextprotocol/go-sdk v1.8.0
-GO
+go mod init finding >/dev/null 2>&1
+go get github.com/modelcontextprotocol/go-sdk/mcp@v1.8.0 >/dev/null 2>&1
 cat > main.go <<'GO'
 package main
 
@@ -63,7 +58,6 @@ func main() {
 	fmt.Println(got.Content[0].(*mcp.TextContent).Text)
 }
 GO
-go mod tidy >/dev/null 2>&1
 go build -o finding .
 without=$(./finding '{"method": "roots/list"}')
 with=$(./finding '{"method": "roots/list", "params": {}}')

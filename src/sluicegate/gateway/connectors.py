@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import TypedDict, cast
 
 from ..backends.attached import AttachedConnector
 from ..backends.session import Connector
 from ..config.inheritance import inherited
 from ..config.model import BackendConfig, Config
-from ..outside import Outside
+from ..outside import OpenStream, Outside
 from ..protocol.blot import Blot, unblotted
 from ..tls.client import TlsFiles
 
@@ -86,47 +86,41 @@ def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable
     from ..backends.http.connector import HttpConnector
 
     assert config.url is not None
-    return HttpConnector(
-        config.name,
-        config.url,
-        headers=_headers(config),
-        open_stream=outside.open_stream,
-        tls=_tls(config),
-        proxy=config.proxy,
-        wall=wall,
-        max_message_size=whole.security.max_message_size,
-    )
+    return HttpConnector(config.name, config.url, wall=wall, **_reached(config, whole, outside))
 
 
 def _websocket(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
     from ..backends.websocket.websocket_connector import WebSocketConnector
 
     assert config.url is not None
-    return WebSocketConnector(
-        config.name,
-        config.url,
-        headers=_headers(config),
-        open_stream=outside.open_stream,
-        tls=_tls(config),
-        proxy=config.proxy,
-        max_message_size=whole.security.max_message_size,
-    )
+    return WebSocketConnector(config.name, config.url, **_reached(config, whole, outside))
 
 
 def _sse(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
     from ..backends.sse.sse_connector import SseConnector
 
     assert config.url is not None
-    return SseConnector(
-        config.name,
-        config.url,
-        headers=_headers(config),
-        open_stream=outside.open_stream,
-        tls=_tls(config),
-        proxy=config.proxy,
-        wall=wall,
-        max_message_size=whole.security.max_message_size,
-    )
+    return SseConnector(config.name, config.url, wall=wall, **_reached(config, whole, outside))
+
+
+class _Reached(TypedDict):
+    """What every road to an address wants to know."""
+
+    headers: Mapping[str, str]
+    open_stream: OpenStream
+    tls: TlsFiles | None
+    proxy: str | None
+    max_message_size: int
+
+
+def _reached(config: BackendConfig, whole: Config, outside: Outside) -> _Reached:
+    return {
+        "headers": _headers(config),
+        "open_stream": outside.open_stream,
+        "tls": _tls(config),
+        "proxy": config.proxy,
+        "max_message_size": whole.security.max_message_size,
+    }
 
 
 def _headers(config: BackendConfig) -> Mapping[str, str]:

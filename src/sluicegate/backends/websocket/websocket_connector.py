@@ -1,6 +1,6 @@
 """A backend behind a ``ws`` or ``wss`` URL: one connection for all of its calls (CORE-67, LIM-4).
 
-The frames and the handshake are wsproto's, which does no I/O. trio-websocket, which is built on it, was tried and left out: it stops
+The frames and the handshake are wsproto's, which does no I/O. trio-websocket 0.12.2, which is built on it, was left out: it stops
 answering pings when two messages are unread, a message over its limit costs the connection, it knows no proxy, and a send that is cancelled
 may have sent half a frame. The connection, its TLS and its proxy are those of the HTTP client, and the conversation is that of a pipe.
 """
