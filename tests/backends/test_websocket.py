@@ -225,6 +225,22 @@ async def test_the_code_of_a_close_is_told_in_words_and_answered(
         assert isinstance(await peer.hear(), CloseConnection)
 
 
+async def test_who_accepts_and_closes_at_once_is_heard_and_answered(autojump_clock: Clock) -> None:
+    async with connected(Heard(), together_with=(CloseConnection(1008, "no token"),)) as (session, peer):
+        heard = await peer.hear()
+        assert isinstance(heard, CloseConnection)
+        assert heard.code == 1008
+        assert str(await session.wait_closed()) == "it does not let us go on (WebSocket close code 1008): no token"
+        assert trio.current_time() == pytest.approx(0)
+
+
+async def test_what_comes_together_with_the_handshake_is_heard_without_waiting_for_more(autojump_clock: Clock) -> None:
+    inbox, note = Heard(), TextMessage('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
+    async with connected(inbox, together_with=(note, Ping(b"?"))) as (_, peer):
+        assert await peer.hear() == Pong(b"?")
+        assert inbox.methods == ["notifications/tools/list_changed"]
+
+
 @pytest.mark.parametrize("data", [b"", b"\x01\x05hel", b"\x81\x05he"])
 async def test_a_connection_that_ends_in_the_middle_is_a_loss(data: bytes, autojump_clock: Clock) -> None:
     async with connected(Heard()) as (session, peer), trio.open_nursery() as nursery:

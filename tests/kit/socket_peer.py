@@ -29,12 +29,12 @@ class SocketPeer:
     socket: wsproto.WSConnection = attrs.field(factory=lambda: wsproto.WSConnection(wsproto.ConnectionType.SERVER), init=False)
     _events: list[Event] = attrs.field(factory=list, init=False)
 
-    async def take(self, subprotocol: str | None = "mcp") -> None:
-        """Answer the handshake."""
+    async def take(self, subprotocol: str | None = "mcp", together_with: tuple[Event, ...] = ()) -> None:
+        """Answer the handshake, and send events in the same piece."""
         self.head = await self.talk.hear()
         self.socket.receive_data(self.head)
         list(self.socket.events())
-        await self.send(AcceptConnection(subprotocol=subprotocol))
+        await self.raw(b"".join(self.socket.send(event) for event in (AcceptConnection(subprotocol=subprotocol), *together_with)))
 
     async def send(self, event: Event) -> None:
         """Send one event."""
@@ -72,7 +72,13 @@ class SocketPeer:
 
 @asynccontextmanager
 async def connected(
-    inbox: Inbox, far: FarSide | None = None, *, limit: int = 10_000, headers: dict[str, str] | None = None, url: str = "ws://far.test/mcp"
+    inbox: Inbox,
+    far: FarSide | None = None,
+    *,
+    limit: int = 10_000,
+    headers: dict[str, str] | None = None,
+    url: str = "ws://far.test/mcp",
+    together_with: tuple[Event, ...] = (),
 ) -> AsyncGenerator[tuple[BackendSession, SocketPeer], None]:
     """A session, and its far side."""
     far = far or FarSide()
@@ -81,7 +87,7 @@ async def connected(
 
     async def play() -> None:
         peer = SocketPeer(await far.accept())
-        await peer.take()
+        await peer.take(together_with=together_with)
         peers.append(peer)
 
     async with trio.open_nursery() as nursery:

@@ -113,7 +113,7 @@ class FrameStream:
     # -- in
 
     async def _read(self) -> None:
-        while True:
+        while await self._take_all():  # at first what came together with the handshake
             try:
                 data = bytes(await self.stream.receive_some(MOST_READ))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -123,12 +123,16 @@ class FrameStream:
                 return
             self._lived = trio.current_time()
             self.frames.receive_data(data)
-            for number, event in enumerate(self.frames.events(), 1):
-                self._take(event)
-                if isinstance(event, CloseConnection):
-                    return
-                if number % FEW == 0:
-                    await trio.lowlevel.checkpoint()
+
+    async def _take_all(self) -> bool:
+        """Take what has come; whether there may be more."""
+        for number, event in enumerate(self.frames.events(), 1):
+            self._take(event)
+            if isinstance(event, CloseConnection):
+                return False
+            if number % FEW == 0:
+                await trio.lowlevel.checkpoint()
+        return True
 
     def _take(self, event: Event) -> None:
         if isinstance(event, TextMessage):
