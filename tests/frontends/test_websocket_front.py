@@ -248,3 +248,11 @@ async def test_compression_is_not_agreed_upon(autojump_clock: Clock) -> None:
         _, answer = await wired(world, sec_websocket_extensions="permessage-deflate")
         assert isinstance(answer, AcceptConnection)
         assert answer.extensions == []
+
+
+@pytest.mark.parametrize("second", [{"connection": "keep-alive"}, {"upgrade": "h2c"}, {"sec_websocket_protocol": "other"}])
+async def test_an_offer_may_be_told_in_several_lines(second: dict[str, str], autojump_clock: Clock) -> None:
+    async with gate() as (_, _, world):
+        _, answer = await wired(world, **second)
+        assert isinstance(answer, AcceptConnection)
+        assert answer.subprotocol == "mcp"

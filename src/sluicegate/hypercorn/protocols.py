@@ -22,7 +22,7 @@ from hypercorn.typing import ConnectionState
 from ..http1.framing import RefusedMessage
 from .http2 import Http2
 from .judge import Limited
-from .socket_stream import SOCKETS_OWN, SocketStream, is_offered
+from .socket_stream import SocketStream, is_offered, offered_headers
 from .strict_h11 import StrictConnection
 from .tasks import Tasks
 
@@ -101,8 +101,8 @@ class Http1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         """Begin a request, with the target as an application wants it."""
         socket = cast("Limited", self.config).takes_sockets and is_offered(request)
-        left = SOCKETS_OWN if socket else {b"upgrade"}  # an offer, which nobody has to take
-        headers = [(name, value) for name, value in request.headers if name not in left]
+        plain_headers = [(name, value) for name, value in request.headers if name != b"upgrade"]  # an offer, which nobody has to take
+        headers = offered_headers(request) if socket else plain_headers
         target, version = self.connection.target, request.http_version
         plain = h11.Request(method=request.method, target=target, headers=headers, http_version=version)
         await (self._create_socket(plain) if socket else super()._create_stream(plain))

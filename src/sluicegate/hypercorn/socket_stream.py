@@ -16,7 +16,7 @@ from wsproto.events import CloseConnection, Message, Ping
 from wsproto.events import Event as SocketEvent
 from wsproto.frame_protocol import CloseReason
 
-__all__ = ["SILENCE_SECONDS", "SOCKETS_OWN", "SocketStream", "is_offered"]
+__all__ = ["SILENCE_SECONDS", "SocketStream", "is_offered", "offered_headers"]
 
 SILENCE_SECONDS = 20.0
 """Without a sign of life a client is pinged; after as long again it is given up."""
@@ -24,15 +24,39 @@ MOST_IDLE_FRAMES, WINDOW_SECONDS = 1000, 10.0
 """Pings, pongs and fragments with nothing in them, within that time."""
 FEW = 32
 """Frames that are looked at without letting others go on."""
-SOCKETS_OWN = frozenset({b"sec-websocket-extensions"})
-"""Headers that are not passed on."""
+_EXTENSIONS = b"sec-websocket-extensions"
+"""What is not passed on."""
+_OFFER = frozenset({b"connection", b"upgrade", b"sec-websocket-protocol"})
+"""Headers that are lists, and may come in several lines (RFC 9110, 5.3; RFC 6455, 11.3.4)."""
+
+Headers = list[tuple[bytes, bytes]]
 
 
 def is_offered(request: h11.Request) -> bool:
     """Whether a request asks for a WebSocket."""
-    said = {name: value.lower() for name, value in request.headers}
-    tokens = [token.strip() for token in said.get(b"connection", b"").split(b",")]
-    return request.method == b"GET" and said.get(b"upgrade", b"").strip() == b"websocket" and b"upgrade" in tokens
+    if request.method != b"GET":
+        return False
+    said = _lists(request)
+    return _names(said.get(b"upgrade", b""), b"websocket") and _names(said.get(b"connection", b""), b"upgrade")
+
+
+def offered_headers(request: h11.Request) -> Headers:
+    """The headers of such a request as Hypercorn reads them: of several lines it takes the last, and ``Upgrade`` for one word."""
+    lists = _lists(request) | {b"upgrade": b"websocket"}
+    return [(name, value) for name, value in request.headers if name not in _OFFER and name != _EXTENSIONS] + list(lists.items())
+
+
+def _lists(request: h11.Request) -> dict[bytes, bytes]:
+    """What the offer consists of, each in one line."""
+    lists: dict[bytes, bytes] = {}
+    for name, value in request.headers:
+        if name in _OFFER:
+            lists[name] = lists[name] + b", " + value if name in lists else value
+    return lists
+
+
+def _names(value: bytes, word: bytes) -> bool:
+    return word in [token.strip() for token in value.lower().split(b",")]
 
 
 class SocketStream(WSStream):
