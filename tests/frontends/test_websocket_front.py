@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Pong,
 
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig, SecurityConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.protocol.sizes import LARGEST_MESSAGE
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.network import open_outside
@@ -213,6 +215,45 @@ async def test_a_message_over_the_limit_is_refused_under_its_id_and_the_next_is_
         assert (await client.message())["id"] == 3
 
 
+async def test_over_a_connection_too_and_what_is_too_long_is_not_kept(autojump_clock: Clock) -> None:
+    limit = 100_000
+    async with gate(security=SecurityConfig(max_body_size=limit)) as (_, _, world):
+        wire, _ = await wired(world)
+        await wire.say(id=1, method="initialize", params=HELLO)
+        await wire.hear()
+        piece = "\u4e2d" * 20_000
+        await wire.send(TextMessage('{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"x":"', message_finished=False))
+        tracemalloc.start()
+        try:
+            for _ in range(200):
+                await wire.send(TextMessage(piece, message_finished=False))
+            await trio.testing.wait_all_tasks_blocked()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 20 * limit  # of 120 times as much
+        await wire.send(TextMessage('"}}'))
+        refused = await wire.hear()
+        assert (refused["id"], refused["error"]["code"]) == (2, -32600)
+        await wire.say(id=3, method="ping")
+        assert (await wire.hear())["id"] == 3
+
+
+@pytest.mark.parametrize(("letter", "size"), [("y", 1), ("\u4e2d", 3)])
+async def test_a_message_may_have_as_many_bytes_as_a_request(letter: str, size: int, autojump_clock: Clock) -> None:
+    limit = LARGEST_MESSAGE + 3000
+    empty = len(msgspec.json.encode({"jsonrpc": "2.0", "id": 2, "method": "ping", "params": {"x": ""}}))
+    async with gate(security=SecurityConfig(max_body_size=limit)) as (_, _, world):
+        wire, _ = await wired(world)
+        await wire.say(id=1, method="initialize", params=HELLO)
+        await wire.hear()
+        most = (limit - empty) // size
+        await wire.say(id=2, method="ping", params={"x": letter * most})
+        assert "result" in await wire.hear()
+        await wire.say(id=2, method="ping", params={"x": letter * (most + 1)})
+        assert "error" in await wire.hear()
+
+
 @pytest.mark.parametrize("event", [Ping(b""), Pong(b""), TextMessage("", message_finished=False)], ids=["ping", "pong", "fragment"])
 async def test_a_flood_of_frames_that_say_nothing_is_cut(event: Event, autojump_clock: Clock) -> None:
     async with gate() as (_, _, world):
@@ -253,6 +294,6 @@ async def test_compression_is_not_agreed_upon(autojump_clock: Clock) -> None:
 @pytest.mark.parametrize("second", [{"connection": "keep-alive"}, {"upgrade": "h2c"}, {"sec_websocket_protocol": "other"}])
 async def test_an_offer_may_be_told_in_several_lines(second: dict[str, str], autojump_clock: Clock) -> None:
     async with gate() as (_, _, world):
-        _, answer = await wired(world, **second)
+        _, answer = await wired(world, 8080, **second)
         assert isinstance(answer, AcceptConnection)
         assert answer.subprotocol == "mcp"

@@ -31,7 +31,6 @@ from ..http1.server.lifespan import Lifespan, StartUpFailed
 from ..http1.server.settings import ServerSettings
 from ..http1.server.urls import url_of
 from ..http1.timekeeper import Timekeeper
-from ..protocol.sizes import LARGEST_MESSAGE
 from ..telling.loggers import get_logger
 from .connection import HypercornConnection
 from .socket_stream import SILENCE_SECONDS
@@ -158,7 +157,6 @@ class _Words(Config):
         self._wall = wall
         self.takes_sockets = settings.takes_sockets
         self.websocket_ping_interval = SILENCE_SECONDS
-        self.websocket_max_message_size = LARGEST_MESSAGE
         self.limits = settings.head
         self.on_refused = settings.on_refused
         self.errorlog = logging.getLogger("hypercorn.error")

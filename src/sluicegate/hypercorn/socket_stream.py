@@ -1,5 +1,8 @@
 """A WebSocket as Hypercorn has it, and what we must do otherwise: who is silent is pinged and given up, and floods end.
 
+Messages are handed over as they come, in parts of which all but the last say ``more_body``, and as bytes: the application knows how long one may
+be, and refuses it in words, where Hypercorn counts characters and would end the connection.
+
 Messages are not compressed: a few bytes that become mebibytes would have to be bounded while they do.
 """
 
@@ -10,9 +13,9 @@ from typing import Any
 import h11
 import trio
 from hypercorn.protocol.events import Event, StreamClosed
-from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from hypercorn.protocol.ws_stream import WSStream
 from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.events import Event as SocketEvent
 from wsproto.frame_protocol import CloseReason
 
@@ -24,6 +27,8 @@ MOST_IDLE_FRAMES, WINDOW_SECONDS = 1000, 10.0
 """Pings, pongs and fragments with nothing in them, within that time."""
 FEW = 32
 """Frames that are looked at without letting others go on."""
+PART = 65536
+"""Bytes of a message that are handed over before its end has come."""
 _EXTENSIONS = b"sec-websocket-extensions"
 """What is not passed on."""
 _OFFER = frozenset({b"connection", b"upgrade", b"sec-websocket-protocol"})
@@ -67,6 +72,8 @@ class SocketStream(WSStream):
         self._lived = trio.current_time()
         self._over = trio.Event()
         self._since, self._idle_frames = self._lived, 0
+        self._part = bytearray()
+        """Of a message, what has not been handed over."""
 
     async def handle(self, event: Event) -> None:
         """Take what came."""
@@ -99,15 +106,11 @@ class SocketStream(WSStream):
         if not event.data and not event.message_finished and self._is_flood():
             await self._end(CloseReason.POLICY_VIOLATION)
             return
-        try:
-            self.buffer.extend(event)
-        except FrameTooLargeError:
-            await self._end(CloseReason.MESSAGE_TOO_BIG)
-            return
-        if event.message_finished:
+        self._part += event.data.encode() if isinstance(event, TextMessage) else event.data
+        if event.message_finished or len(self._part) >= PART:
+            part, self._part = bytes(self._part), bytearray()
             assert self.app_put is not None
-            await self.app_put(self.buffer.to_message())
-            self.buffer.clear()
+            await self.app_put({"type": "websocket.receive", "bytes": part, "text": None, "more_body": not event.message_finished})
 
     def _is_flood(self) -> bool:
         """Count one frame that says nothing."""

@@ -74,16 +74,21 @@ class _Incoming(trio.abc.ReceiveStream):
         return self
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """One message. A line feed in JSON stands between tokens, where a carriage return says as little; in a text neither may be."""
+        """One message, or a part of one. A line feed in JSON stands between tokens, where a carriage return says as little; in a text neither may be.
+
+        Servers give whole messages; ours gives parts, with ``more_body``, so that only what may be kept is kept.
+        """
         del max_bytes
         event = await self.receive()
         if event["type"] != "websocket.receive":
             self._on_gone()
             return b""
-        self.heard = True
         text = event.get("text")
-        message: bytes = event["bytes"] if text is None else text.encode()
-        return message.replace(b"\n", b"\r") + b"\n"
+        data: bytes = (event["bytes"] if text is None else text.encode()).replace(b"\n", b"\r")
+        if event.get("more_body"):
+            return data
+        self.heard = True
+        return data + b"\n"
 
     async def aclose(self) -> None:
         """The connection is the server's to close."""
