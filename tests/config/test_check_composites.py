@@ -48,6 +48,12 @@ def test_a_file_in_the_terms_of_the_reference_is_taken() -> None:
     assert composite == CompositeConfig("both", "d", ("a_x", "a_y"))
 
 
+def test_tools_are_named_as_clients_see_them_where_a_namespace_is_not_portable() -> None:
+    text = HEAD.replace('name = "a"', 'name = "my.srv"') + table(tools='["my_srv_x_9fd3815c"]')
+    (composite,) = parse(text).config.composite_tools
+    assert composite.tools == ("my_srv_x_9fd3815c",)
+
+
 def test_what_stands_before_a_tool_in_a_sequence_may_be_used() -> None:
     more = 'strategy = "sequential"\narguments = { a_y = { b = "{{results.a_x.y}}", c = [{ d = "{{arguments.e}}" }] } }'
     (composite,) = parse(HEAD + table(more=more)).config.composite_tools

@@ -94,10 +94,12 @@ async def test_a_tool_can_be_given_who_calls_and_nobody_without_a_name_may_call_
     backend = a_backend()
     async with Builder("x").backend("b", backend.connector, **rules).open() as gateway:
         await gateway.ready()
-        call = attrs.evolve(Call.tool("b_find", {"by": "me"}), caller=Caller("2025-11-25", {}, Principal('an"na\\', "https://i")))
+        call = attrs.evolve(
+            Call.tool("b_find", {"by": "me"}), caller=Caller("2025-11-25", {}, Principal('${principal.key}"\\', "https://i"))
+        )
         await gateway.handler(call)
         nobody = await gateway.call_tool("b_find", {"by": "me"})
-    assert arguments(backend) == [{"by": ['<an"na\\>']}]
+    assert arguments(backend) == [{"by": ['<${principal.key}"\\>']}]
     assert nobody.fault is not None
     assert (nobody.fault.reason, nobody.fault.code) == ("unknown_caller", -32602)
 

@@ -48,9 +48,31 @@ def test_what_lies_in_the_value_of_a_parameter_stays_as_it_came() -> None:
 def test_a_definition_is_copied_for_the_arguments_and_stays_for_whom_else_it_serves() -> None:
     node = {"type": "object", "properties": {"x": {"type": "integer"}, "next": {"$ref": "#/$defs/N"}}, "required": ["x"]}
     found = shown({"$ref": "#/$defs/N", "$defs": {"N": node}, "title": "T"}, Shape(renamed={"x": "y"}))
-    assert found["$defs"] == {"N": node}
+    assert found["$defs"] == {"N": node}, "the next one is meant there"
     assert (found["title"], found["type"], found["required"], "$ref" in found) == ("T", "object", ["y"], False)
     assert found["properties"] == {"y": {"type": "integer"}, "next": {"$ref": "#/$defs/N"}}
+
+
+def test_a_definition_that_only_the_arguments_had_is_told_nowhere_any_more() -> None:
+    """What is hidden stands in it."""
+    of_arguments = {"type": "object", "properties": {"q": {"$ref": "#/$defs/Q"}, "secret": {"description": "hush"}}}
+    found = shown({"$ref": "#/$defs/A", "$defs": {"A": of_arguments, "Q": {"type": "string"}}}, Shape(frozenset({"secret"})))
+    assert found == {"type": "object", "properties": {"q": {"$ref": "#/$defs/Q"}}, "$defs": {"Q": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("levels", [12, 30, 200])
+def test_references_that_lead_to_more_and_more_are_not_followed_without_end(levels: int) -> None:
+    both = {f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2} for level in range(levels)}
+    schema = {"$ref": "#/$defs/d0", "$defs": both | {f"d{levels}": {"properties": {"a": {}}}}}
+    with pytest.raises(CannotReshape, match=r"lead to too much|too deeply"):
+        reshaped(Raw(encode(schema)), Shape(given=ONE))
+
+
+@pytest.mark.parametrize("levels", [100, 2000])
+def test_what_is_nested_too_deeply_is_not_rewritten(levels: int) -> None:
+    schema = Raw(b'{"allOf":[' * levels + b"{}" + b"]}" * levels)
+    with pytest.raises(CannotReshape, match=r"nested too deeply|no object"):
+        reshaped(schema, Shape(given=ONE))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +103,8 @@ HIDDEN, SUPPLIED, RENAMED = Shape(frozenset({"x"})), Shape(frozenset({"x"}), giv
         ({"if": {"properties": {"x": {"const": 1}}}}, SUPPLIED, "what holds depends on 'x', which is hidden"),
         ({"properties": {"x": {}, "y": {}}}, RENAMED, "'y' is a parameter already, and another is to be called that"),
         ({"patternProperties": {"^x": {}}}, RENAMED, "patternProperties goes by the names of parameters"),
+        ({"propertyNames": {"enum": ["x", "y"]}}, HIDDEN, "propertyNames goes by the names of parameters"),
+        ({"properties": {"a": {"$ref": ""}}}, HIDDEN, "a reference to '', which would be moved"),
         ({"propertyNames": {"maxLength": 3}}, RENAMED, "propertyNames goes by the names of parameters"),
         ({"const": {"x": 1}}, RENAMED, "const names all parameters together"),
         ({"properties": {"a": {"$ref": "#/properties/x"}}}, RENAMED, "a reference to '#/properties/x', which would be moved"),

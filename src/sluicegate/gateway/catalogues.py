@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from ..config.model import Config
+from ..config.model import Config, ProxyConfig
 from ..protocol.abilities import NONE
 from ..routing.catalogue import Catalogue, build
+from ..routing.composites.composite import Composite
 from .composite_making import composites_of
 from .member import Member
 
@@ -20,21 +21,21 @@ def catalogues_of(members: Collection[Member], config: Config) -> tuple[Catalogu
     """
     backends = [member.backend for member in members]
     known = {abilities for backend in backends if backend.clients is not None for abilities in backend.clients.known}
-    made = [([backend.offer for backend in backends], _catalogue(members, config, NONE))]
+    composites = composites_of(config)
+    made = [([backend.offer for backend in backends], _catalogue(members, config.proxy, composites, NONE))]
     apart: dict[str, Catalogue] = {}
     for abilities in sorted(known):
         offers = [backend.offer_to(abilities) for backend in backends]
         same = next((catalogue for others, catalogue in made if others == offers), None)
         if same is None:
-            same = _catalogue(members, config, abilities)
+            same = _catalogue(members, config.proxy, composites, abilities)
             made.append((offers, same))
         if same is not made[0][1]:
             apart[abilities] = same
     return made[0][1], apart
 
 
-def _catalogue(members: Collection[Member], config: Config, abilities: str) -> Catalogue:
-    proxy = config.proxy
+def _catalogue(members: Collection[Member], proxy: ProxyConfig, composites: Sequence[Composite], abilities: str) -> Catalogue:
     return build(
         [member.entry(abilities) for member in members],
         separator=proxy.separator,
@@ -42,5 +43,5 @@ def _catalogue(members: Collection[Member], config: Config, abilities: str) -> C
         max_tool_name=proxy.max_tool_name,
         portable=proxy.portable_names,
         instructions=proxy.instructions,
-        composites=composites_of(config),
+        composites=composites,
     )

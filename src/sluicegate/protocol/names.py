@@ -14,7 +14,7 @@ from .uris import Uris
 if TYPE_CHECKING:  # `sluicegate check` needs no messages, which take a fifth of its time to load
     from .offers import ListKind
 
-__all__ = ["Names", "ambiguous", "fitting", "is_portable", "shorten"]
+__all__ = ["Names", "ambiguous", "fitting", "is_portable", "portable", "shorten"]
 
 _MARK = 9
 """Characters that a changed name gives to its mark: an underscore and eight hexadecimal digits."""
@@ -92,5 +92,10 @@ def is_portable(name: str) -> bool:
 
 def fitting(name: str, limit: int) -> str:
     """The name itself if every client takes it, else what of it is portable, and a mark made of the whole name, as `shorten` makes it."""
-    plain = _FOREIGN.sub("_", name)
+    plain = portable(name)
     return shorten(name, limit) if plain == name else _marked(plain, name, limit)
+
+
+def portable(name: str) -> str:
+    """A name with ``_`` in the place of all that some client refuses."""
+    return _FOREIGN.sub("_", name)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from ...protocol.names import is_portable
+from ...protocol.names import is_portable, portable
 from ...protocol.template_places import places
 from ...settings.composite_tools import CompositeConfig
 from ...settings.ranges import impossible
@@ -23,6 +23,8 @@ def composite_rules(config: Config) -> Iterator[Problem]:
     """What is wrong with them."""
     counts = Counter(composite.name for composite in config.composite_tools)
     prefixes = [backend.prefix(config.proxy.separator) for backend in config.backends if backend.enabled and backend.stands_for is None]
+    if config.proxy.portable_names:
+        prefixes += [portable(prefix) for prefix in prefixes]
     for index, composite in enumerate(config.composite_tools):
         where = f"composite_tools[{index}]"
         if not composite.name:

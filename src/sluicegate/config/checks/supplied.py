@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from ...protocol.template_places import CALLER_PLACES
 from ...settings.parameters import ParametersConfig
 from ..model import BackendConfig, Config
 from ..problem import Problem
@@ -13,7 +14,6 @@ from ..problem import Problem
 __all__ = ["nameless_callers", "parameter_rules"]
 
 _PLACE = re.compile(r"\$\{principal\.[^}]*\}?")
-_PLACES = frozenset({"${principal.subject}", "${principal.issuer}", "${principal.key}"})
 
 
 def parameter_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
@@ -31,8 +31,8 @@ def parameter_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
             yield Problem(None, None, f"{path}.tool", f"'{shown.tool}' has {counts[shown.tool]} entries", "put them into one")
         yield from _names(path, shown)
     for path, values in _tables(where, backend):
-        if any(set(_PLACE.findall(text)) - _PLACES for text in _texts(values)):
-            yield Problem(None, None, path, "this is nothing that is known of a caller", f"write one of {', '.join(sorted(_PLACES))}")
+        if any(set(_PLACE.findall(text)) - CALLER_PLACES.keys() for text in _texts(values)):
+            yield Problem(None, None, path, "this is nothing that is known of a caller", f"write one of {', '.join(CALLER_PLACES)}")
 
 
 def nameless_callers(config: Config) -> Iterator[Problem]:

@@ -7,13 +7,13 @@ value of a parameter stays as it came. Where a rewritten schema would say someth
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from urllib.parse import unquote
 
 import attrs
-import msgspec
 
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
 from ...protocol.values import read_value
+from .definitions import steps_of, without_unused
+from .schema_reading import TOO_DEEP, CannotReshape, entries_of, members_of, refuse_references, texts_of
 from .shape import Shape
 
 __all__ = ["CannotReshape", "in_shape", "reshaped"]
@@ -25,12 +25,12 @@ _SAYS_NOTHING = _OF_THE_WHOLE | {"$defs", "definitions", "$id", "$comment"}
 """What makes no difference to what stands beside it."""
 
 
+_MOST_COPIED = 256 * 1024
+_EACH = 256
+"""Bytes that a reference counts as at least."""
+_DEEPEST = 64
 _ANYTHING = (b"true", b"{}")
 _DEPENDENT = frozenset({"dependentRequired", "dependentSchemas", "dependencies"})
-
-
-class CannotReshape(Exception):
-    """Why there is no schema that says the same; for the operator."""
 
 
 def in_shape(tool: Params, shape: Shape) -> Params:
@@ -45,20 +45,28 @@ def reshaped(schema: Raw, shape: Shape) -> Raw:
     root = decode_object(schema)
     if isinstance(root, Malformed):
         raise CannotReshape("its inputSchema is no object")
-    _refuse_references(read_value(schema), top=True)
-    return Raw(encode(_Rewriting(shape, root).members(root, certain=True)))
+    bound = _Bound()
+    try:
+        refuse_references(read_value(schema), top=True)
+        shown = _Rewriting(shape, root, bound).members(root, certain=True)
+        return Raw(encode(without_unused(shown) if bound.copied else shown))
+    except RecursionError:
+        raise CannotReshape(TOO_DEEP) from None
 
 
-def _refuse_references(value: object, *, top: bool = False) -> None:
-    """References to places that are moved: to the whole, or into it elsewhere than at its definitions."""
-    if isinstance(value, dict):
-        target = value.get("$ref")
-        if isinstance(target, str) and target.startswith("#") and not target.startswith(("#/$defs/", "#/definitions/")):
-            raise CannotReshape(f"a reference to {target!r}, which would be moved")
-        if not top and "$dynamicRef" in value:
-            raise CannotReshape("a dynamic reference")
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _refuse_references(inner)
+@attrs.define
+class _Bound:
+    """How much there may be to one schema: a backend writes it, and each reference that is followed is a copy of what it leads to."""
+
+    copied: int = 0
+    """Bytes that stand in the place of references."""
+    depth: int = 0
+
+    def copy(self, raw: Raw) -> None:
+        """A definition is put in its place."""
+        self.copied += memoryview(raw).nbytes + _EACH
+        if self.copied > _MOST_COPIED:
+            raise CannotReshape("its references lead to too much")
 
 
 @attrs.frozen
@@ -67,13 +75,21 @@ class _Rewriting:
 
     shape: Shape
     root: Params
+    bound: _Bound
     within: tuple[str, ...] = ()
     """The references that led here."""
 
     def schema(self, raw: Raw, *, certain: bool) -> Raw:
         """One that is about the arguments. ``certain``: it holds for all of them, and not only under a condition, or in one of several cases."""
         members = decode_object(raw)
-        return raw if isinstance(members, Malformed) else Raw(encode(self.members(members, certain=certain)))
+        if isinstance(members, Malformed):
+            return raw
+        self.bound.depth += 1
+        if self.bound.depth > _DEEPEST:
+            raise CannotReshape(TOO_DEEP)
+        shown = Raw(encode(self.members(members, certain=certain)))
+        self.bound.depth -= 1
+        return shown
 
     def members(self, members: Params, *, certain: bool) -> Params:
         """The same of one that has been read."""
@@ -85,7 +101,7 @@ class _Rewriting:
             if key in _DEPENDENT:
                 found[key] = self._dependent(raw, required, every, certain=certain)
             elif key == "allOf":
-                every += [self.schema(one, certain=certain) for one in _array(raw)]
+                every += [self.schema(one, certain=certain) for one in entries_of(raw)]
             elif key == "$ref":
                 every.append(self._referred(raw, certain=certain))
             elif key != "required":
@@ -99,11 +115,11 @@ class _Rewriting:
         if key == "properties":
             return self._properties(raw, certain=certain)
         if key in ("anyOf", "oneOf"):
-            return Raw(encode([self.schema(one, certain=False) for one in _array(raw)]))
+            return Raw(encode([self.schema(one, certain=False) for one in entries_of(raw)]))
         if key in ("not", "if", "then", "else"):
             return self.schema(raw, certain=False)
         if key in ("examples", "default"):
-            return Raw(encode([self._instance(one) for one in _array(raw)])) if key == "examples" else self._instance(raw)
+            return Raw(encode([self._instance(one) for one in entries_of(raw)])) if key == "examples" else self._instance(raw)
         if key in ("minProperties", "maxProperties"):
             return self._count(key, raw)
         self._refuse(key, raw)
@@ -112,7 +128,7 @@ class _Rewriting:
     def _refuse_others(self, members: Params, *, certain: bool) -> None:
         """What is said of parameters that have no schema, where one of them is hidden."""
         others = bytes(members.get("additionalProperties", members.get("unevaluatedProperties", b"true")))
-        unsaid = (self.shape.hidden & self.shape.supplied) - _object(members.get("properties", EMPTY)).keys()
+        unsaid = (self.shape.hidden & self.shape.supplied) - members_of(members.get("properties", EMPTY)).keys()
         if unsaid and (others == b"false" or not (certain or others in _ANYTHING)):
             raise CannotReshape(f"there is no place for {min(unsaid)!r}, which is hidden and supplied")
 
@@ -130,7 +146,7 @@ class _Rewriting:
     def _required(self, members: Params) -> list[str]:
         if "required" not in members:
             return []
-        return self._asked(_texts(members["required"]))
+        return self._asked(texts_of(members["required"]))
 
     def _asked(self, names: Iterable[str]) -> list[str]:
         """Of names that must be there those that a client has to give."""
@@ -141,7 +157,7 @@ class _Rewriting:
 
     def _properties(self, raw: Raw, *, certain: bool) -> Raw:
         found: Params = {}
-        shape, properties = self.shape, _object(raw)
+        shape, properties = self.shape, members_of(raw)
         for name, schema in properties.items():
             if name in shape.hidden:
                 if name in shape.supplied and not certain and bytes(schema) not in _ANYTHING:
@@ -155,8 +171,8 @@ class _Rewriting:
     def _dependent(self, raw: Raw, required: list[str], every: list[Raw], *, certain: bool) -> Raw:
         """What holds if a parameter is there. It always is where it is supplied, and never where it is hidden and not supplied."""
         found: Params = {}
-        for name, then in _object(raw).items():
-            names = _texts(then) if bytes(then)[:1] == b"[" else None
+        for name, then in members_of(raw).items():
+            names = texts_of(then) if bytes(then)[:1] == b"[" else None
             if name in self.shape.supplied:
                 if names is None:
                     every.append(self.schema(then, certain=certain))
@@ -174,11 +190,12 @@ class _Rewriting:
         if target in self.within:
             raise CannotReshape(f"{target!r} leads to itself")
         place: Params = self.root
-        *steps, last = [unquote(step).replace("~1", "/").replace("~0", "~") for step in target[2:].split("/")]
+        *steps, last = steps_of(target)
         for step in steps:
-            place = _object(place.get(step, Raw(b"")))
+            place = members_of(place.get(step, Raw(b"")))
         if last not in place:
             raise CannotReshape(f"{target!r} leads nowhere")
+        self.bound.copy(place[last])
         return attrs.evolve(self, within=(*self.within, target)).schema(place[last], certain=certain)
 
     def _instance(self, raw: Raw) -> Raw:
@@ -206,26 +223,7 @@ class _Rewriting:
                     raise CannotReshape(f"{key} names all parameters together")
         elif key in ("$dynamicRef", "$recursiveRef"):
             raise CannotReshape("a dynamic reference")
-        elif (key == "patternProperties" and shape.renamed and _object(raw)) or (key == "propertyNames" and shape.renamed):
+        elif (key == "patternProperties" and shape.renamed and members_of(raw)) or (
+            key == "propertyNames" and (shape.renamed or shape.hidden)
+        ):
             raise CannotReshape(f"{key} goes by the names of parameters")
-
-
-def _object(raw: Raw) -> Params:
-    members = decode_object(raw)
-    if isinstance(members, Malformed):
-        raise CannotReshape("its inputSchema is not well-formed")
-    return members
-
-
-def _array(raw: Raw) -> list[Raw]:
-    try:
-        return msgspec.json.decode(raw, type=list[Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CannotReshape("its inputSchema is not well-formed") from None
-
-
-def _texts(raw: Raw) -> list[str]:
-    try:
-        return msgspec.json.decode(raw, type=list[str])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CannotReshape("its inputSchema is not well-formed") from None

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 
 import attrs
 
 from ...protocol.messages import Raw, encode
 from ...protocol.principal import Principal
+from ...protocol.template_places import CALLER_PLACES
 
-__all__ = ["PLACES", "Supplied"]
+__all__ = ["Supplied"]
 
-PLACES: Mapping[bytes, str] = {
-    b"${principal.subject}": "subject",
-    b"${principal.issuer}": "issuer",
-    b"${principal.key}": "key",
-}
-"""What may stand in a text for something about the caller, and the attribute of `Principal` that takes its place."""
+_PLACE = re.compile(b"|".join(re.escape(place.encode()) for place in CALLER_PLACES))
 
 
 @attrs.frozen
@@ -28,7 +24,7 @@ class Supplied:
 
     @is_about_caller.default
     def _has_places(self) -> bool:
-        return any(place in self.value for place in PLACES)
+        return _PLACE.search(self.value) is not None
 
     @classmethod
     def of(cls, value: object) -> Supplied:
@@ -37,8 +33,6 @@ class Supplied:
 
     def to(self, principal: Principal) -> Raw:
         """The value for one caller. Whatever he is called stays within the text that he is put into."""
-        value = self.value
-        if self.is_about_caller:
-            for place, name in PLACES.items():
-                value = value.replace(place, encode(getattr(principal, name))[1:-1])
-        return Raw(value)
+        if not self.is_about_caller:
+            return Raw(self.value)
+        return Raw(_PLACE.sub(lambda place: encode(getattr(principal, CALLER_PLACES[place[0].decode()]))[1:-1], self.value))
