@@ -153,6 +153,31 @@ async def test_who_leaves_while_the_backend_is_asked_is_not_subscribed(autojump_
         assert (backend.watched, links(here), count(here)) == (["file:///a"], 1, 1)
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_who_comes_when_another_has_just_gone_is_asked_for_by_the_same_task(ends: bool, autojump_clock: Clock) -> None:
+    """Two tasks that ask about one resource would undo each other's work: the later unsubscribes for the earlier's sake."""
+    backend = WatchedBackend()
+    async with clients_of(backend, 2, sessions="shared") as here:
+        one, other = here.clients
+        if ends:  # the backend is being told that nobody wants it any more, when somebody comes and goes
+            await subscribe(one)
+            backend.holds = True
+            assert (await say(one, "unsubscribe"))["result"] == {}
+        backend.holds = True
+        await one.say(id=1, method=SUBSCRIBE, params={"uri": A})
+        await trio.testing.wait_all_tasks_blocked()
+        await leave(one)
+        await other.say(id=2, method=SUBSCRIBE, params={"uri": A})
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(backend.held) == 1
+        backend.release()
+        assert await other.hear() == {"jsonrpc": "2.0", "id": 2, "result": {}}
+        await trio.sleep(60)
+        assert (backend.watched, links(here), count(here)) == (["file:///a"], 1, 1)
+        backend.update("file:///a")
+        assert await updates(other) == [{"uri": A}]
+
+
 @sorts
 @pytest.mark.parametrize("method", [SUBSCRIBE, UNSUBSCRIBE])
 async def test_a_request_about_a_subscription_may_be_cut_after_any_step(sessions: str, method: str, autojump_clock: Clock) -> None:

@@ -43,8 +43,8 @@ class Subscribing:
     session: BackendSession
     backend: str
     watched: WatchedResources
-    _moving: dict[WatchedResource, None] = attrs.field(factory=dict, init=False)
-    """Those about which the backend is being asked; each by one task, so that what is said of it comes in order."""
+    _moving: int = attrs.field(default=0, init=False)
+    """About so many the backend is being asked; about each by one task, so that what is said of it comes in order."""
     _later: list[WatchedResource] = attrs.field(factory=list, init=False)
     _again_at: float = attrs.field(default=math.inf, init=False)
     _failures: int = attrs.field(default=0, init=False)
@@ -57,7 +57,7 @@ class Subscribing:
         try:
             async with trio.open_nursery() as nursery:
                 while True:
-                    while len(self._moving) < MOST_AT_ONCE and (resource := watched.take_due()) is not None:
+                    while self._moving < MOST_AT_ONCE and (resource := watched.take_due()) is not None:
                         self._move(resource, nursery, knows=knows)
                     with trio.move_on_at(self._again_at):
                         await watched.wait()
@@ -68,8 +68,9 @@ class Subscribing:
     def _move(self, resource: WatchedResource, nursery: trio.Nursery, *, knows: bool) -> None:
         if not knows:
             resource.refuse(no_subscriptions(self.backend))
-        elif resource not in self._moving:
-            self._moving[resource] = None
+        elif not resource.is_moving:
+            resource.is_moving = True
+            self._moving += 1
             nursery.start_soon(self._bring_in_line, resource)
 
     def _try_again(self) -> None:
@@ -89,7 +90,8 @@ class Subscribing:
                     resource.held = False
                     await self._ask(UNSUBSCRIBE, resource.uri)
         finally:
-            del self._moving[resource]
+            resource.is_moving = False
+            self._moving -= 1
             self.watched.look_at(resource)
             self.watched.ring()
 

@@ -38,6 +38,8 @@ class WatchedResource:
     """The backend has granted it, in its present session."""
     refused: bool = attrs.field(default=False, init=False)
     """It has not; that is not asked again and again."""
+    is_moving: bool = attrs.field(default=False, init=False)
+    """The backend is being asked about it, and may hold it by the time it answers: so long it stays, also where nobody wants it."""
 
     @property
     def is_in_line(self) -> bool:
@@ -152,7 +154,7 @@ class WatchedResources:
 
     def look_at(self, resource: WatchedResource) -> None:
         """Have whoever keeps the session look whether something is to be said; what nobody wants, and the backend knows nothing of, is gone."""
-        if not resource.wanted_by and not resource.held:
+        if not (resource.wanted_by or resource.held or resource.is_moving):
             self._due.pop(resource, None)
             if self._all.get(resource.uri) is resource:
                 del self._all[resource.uri]
