@@ -162,6 +162,7 @@ async def test_so_many_messages_wait_before_a_call_is_refused_and_twice_as_many_
 class Paging:
     """A session whose backend sends one page after the other."""
 
+    is_open = True
     page: Callable[[int], bytes]
     asked: int = 0
 

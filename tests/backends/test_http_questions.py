@@ -43,7 +43,7 @@ async def test_who_asks_faster_than_it_takes_answers_gets_some_and_more_when_tho
         async with connector(Heard()) as session:
             await shake_hands(session, name="test", version="1")
             await trio.sleep(5)
-            assert session.is_open  # type: ignore[attr-defined]
+            assert session.is_open
     assert sorted(map(str, answered)) == sorted(f"{wave}-{number}" for wave in range(2) for number in range(MOST_ANSWERS))
 
 

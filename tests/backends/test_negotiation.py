@@ -22,6 +22,7 @@ from sluicegate.protocol.why import Why
 class Picky:
     """A session that takes only some revisions, and refuses others as it was told (implements `BackendSession`)."""
 
+    is_open = True
     takes: str
     error: dict[str, object]
     ends: bool = False

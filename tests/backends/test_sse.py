@@ -202,7 +202,7 @@ async def test_a_call_whose_post_is_refused_fails_at_once_and_a_lost_session_is_
         fault = (await session.request(a_call("b_t"))).fault
         assert fault is not None
         assert (fault.reason, fault.started, fault.is_about_call) == ("http_status", status >= 500, status in {400, 413})
-        assert session.is_open is goes_on  # type: ignore[attr-defined]
+        assert session.is_open is goes_on
         assert trio.current_time() == pytest.approx(0)
 
 
@@ -213,7 +213,7 @@ async def test_an_event_over_the_limit_fails_the_one_call_that_is_open(autojump_
         await trio.testing.wait_all_tasks_blocked()
         server.event({"jsonrpc": "2.0", "id": server.heard[0]["id"], "result": {"x": "y" * 6000}})
         await trio.testing.wait_all_tasks_blocked()
-        assert session.is_open  # type: ignore[attr-defined]
+        assert session.is_open
     fault = replies[0].fault
     assert fault is not None
     assert fault.reason == "bad_answer"

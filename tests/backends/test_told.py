@@ -70,6 +70,7 @@ async def test_that_a_backend_is_unhealthy_and_is_healthy_again_and_not_that_it_
 class Deaf:
     """A session that knows no request, or gives one page of each list after the other (implements `BackendSession`)."""
 
+    is_open = True
     page: dict[str, object] | None = None
     code: int = -32601
     asked: int = 0

@@ -112,7 +112,7 @@ async def test_a_silent_peer_is_pinged_and_lives_while_it_answers(autojump_clock
             assert await peer.hear() == Ping()
             assert trio.current_time() - began == pytest.approx(SILENCE)
             await peer.send(Pong())
-        assert session.is_open  # type: ignore[attr-defined]
+        assert session.is_open
 
 
 async def test_a_peer_that_answers_no_ping_is_given_up(autojump_clock: Clock) -> None:
@@ -160,7 +160,7 @@ async def test_a_flood_ends_the_connection(kind: str, autojump_clock: Clock) -> 
         data = b"".join(peer.socket.send(event) for _ in range(most))
         await peer.raw(data)
         await trio.testing.wait_all_tasks_blocked()
-        assert session.is_open  # type: ignore[attr-defined]
+        assert session.is_open
         await peer.send(event)
         why = str(await session.wait_closed())
         assert why.startswith(f"it sent {most + 1} {what}")

@@ -40,6 +40,7 @@ def error(code: int, **data: object) -> Fault:
 class Scripted:
     """The far end of a session (implements `BackendSession`): one answer after the other for each method, the last one for ever."""
 
+    is_open = True
     answers: dict[str, list[Answer]]
     seen: list[tuple[str, dict[str, Any]]] = attrs.field(factory=list)
     spoken: list[str] = attrs.field(factory=list)

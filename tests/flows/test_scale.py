@@ -44,6 +44,7 @@ HEADERS = {"host": "localhost", "accept": "application/json, text/event-stream",
 class Instant:
     """A session with a backend that answers at once, or never."""
 
+    is_open = True
     tools: int = 1
 
     async def request(self, call: Call) -> Reply:

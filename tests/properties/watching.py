@@ -199,6 +199,10 @@ class _Session:
     name: str
     watch: Watch
 
+    @property
+    def is_open(self) -> bool:
+        return self.inner.is_open
+
     async def request(self, call: Call) -> Reply:
         if call.method != "tools/call":
             return await self.inner.request(call)

@@ -125,7 +125,7 @@ class Link:
     @property
     def serves(self) -> bool:
         """Whether it can be sent a call; a session that has just been lost is there for a moment longer."""
-        return self.session is not None and bool(getattr(self.session, "is_open", True))
+        return self.session is not None and self.session.is_open
 
     @property
     def comes_back(self) -> bool:

@@ -32,7 +32,7 @@ class Noticed:
     @classmethod
     def of(cls, session: BackendSession) -> Noticed:
         """Look at it before it is left."""
-        runs = getattr(session, "pid", None) is not None and bool(getattr(session, "is_open", False))
+        runs = getattr(session, "pid", None) is not None and session.is_open
         return cls(runs, str(getattr(session, "first_garbage", "")))
 
     def added_to(self, why: Why) -> Why:

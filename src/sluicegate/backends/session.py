@@ -23,6 +23,11 @@ CLOSED = Why("the gateway closed the session")
 class BackendSession(Protocol):
     """One conversation with one backend."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the other end is there, as far as is known; a session that has closed stays so. A call may fail in one that is open as well."""
+        ...
+
     async def request(self, call: Call) -> Reply:
         """Send the call under an id of our own and wait for its answer.
 

@@ -101,7 +101,7 @@ class Subscribing:
             self._failures = 0
             resource.grant()
             return
-        if fault.cause is faults.Cause.UNAVAILABLE or not getattr(self.session, "is_open", True):
+        if not self.session.is_open:
             resource.refused = True  # until there is a session again, in which it is asked anew
             return
         resource.refuse(fault)

@@ -49,7 +49,7 @@ class Introduced:
     @property
     def is_open(self) -> bool:
         """Whether it takes calls, as far as is known."""
-        return bool(getattr(self.inner, "is_open", True))
+        return self.inner.is_open
 
     def know(self, offer: Offer) -> None:
         """What it offers now: a tool says there which of its arguments are repeated."""

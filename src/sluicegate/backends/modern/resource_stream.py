@@ -159,7 +159,7 @@ class ResourceStreams:
         """It did not come about: who waits for it is told why, and for the others it is tried again."""
         fault = stream.fault or faults.timed_out(LISTEN, ANSWER_SECONDS, backend=self.backend)
         stream.scope.cancel(reason="it is not acknowledged")
-        if fault.cause is not faults.Cause.UNAVAILABLE:
+        if self.session.is_open:
             for resource in self.watched:
                 if not resource.held:
                     resource.refuse(fault)

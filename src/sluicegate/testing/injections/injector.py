@@ -120,6 +120,10 @@ class _Session:
         pid = getattr(self.inner, "pid", None)
         return pid if isinstance(pid, int) else None
 
+    @property
+    def is_open(self) -> bool:
+        return self.inner.is_open
+
     async def request(self, call: Call) -> Reply:
         return await self.injector.attempt(self.inner, call)
 
