@@ -23,7 +23,8 @@ from sluicegate.frontends.endpoint import Limits
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.outside import Outside
-from sluicegate.routing.lengths import LONGEST_NAME, LONGEST_URI
+from sluicegate.protocol.sizes import LONGEST_URI
+from sluicegate.routing.lengths import LONGEST_NAME
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
 

@@ -16,6 +16,7 @@ import attrs
 from ..protocol.faults import Fault, overloaded
 from ..protocol.introduction import SUBSCRIPTION
 from ..protocol.messages import Params, Raw, decode_object, encode, read_text
+from ..protocol.sizes import LONGEST_URI, is_longer
 from ..protocol.subscription import Subscription
 from ..waiting.bell import Bell
 
@@ -129,9 +130,13 @@ class WatchedResources:
 
     def updated(self, params: Params) -> None:
         """The backend says that a resource has changed: one that was asked for or, as the protocol allows, one below; where it does not say which, any."""
+        if not self._all:
+            return
         uri = read_text(params, "uri")
         if uri is None:
             self._doubt()
+            return
+        if is_longer(uri, LONGEST_URI):  # nobody can read it, and each of its beginnings would be looked up
             return
         said = _without_hop(params)
         for name in _at_and_above(uri):

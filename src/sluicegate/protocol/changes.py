@@ -12,6 +12,7 @@ import attrs
 
 from .messages import Params, read_text
 from .offers import KINDS
+from .sizes import LONGEST_URI, is_longer
 from .subscription import UPDATED
 
 __all__ = ["ALL", "Changes", "Outdated", "is_about"]
@@ -58,7 +59,8 @@ class Changes:
         if method in _LISTS:
             self.add(Outdated(_LISTS[method]))
         elif method == UPDATED:
-            self.add(Outdated("resources", read_text(params, "uri") or ""))
+            uri = read_text(params, "uri") or ""
+            self.add(Outdated("resources", "" if is_longer(uri, LONGEST_URI) else uri))  # it is kept, and compared with each answer
 
     def since(self, count: int) -> tuple[Outdated, ...]:
         """Those that came after the first so many."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ..protocol.offers import ListKind
+from ..protocol.sizes import LONGEST_URI, is_longer
 
-__all__ = ["LONGEST_NAME", "LONGEST_URI", "longest", "too_long"]
+__all__ = ["LONGEST_NAME", "longest", "too_long"]
 
 LONGEST_NAME = 1024
 """Bytes of a tool's or prompt's name."""
-LONGEST_URI = 8 * 1024
-"""Bytes of a URI or a template for URIs."""
 
 
 def longest(kind: ListKind) -> int:
@@ -19,5 +18,4 @@ def longest(kind: ListKind) -> int:
 
 def too_long(kind: ListKind, name: str) -> bool:
     """Whether a name has more bytes than that."""
-    most = longest(kind)
-    return len(name) > most or (not name.isascii() and len(name.encode(errors="replace")) > most)
+    return is_longer(name, longest(kind))
