@@ -21,14 +21,15 @@ from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.faults import backend_error
 from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.sizes import LARGEST_MESSAGE
 
 Clock = trio.testing.MockClock
 
 
 @asynccontextmanager
-async def opened(endpoint: ScriptedEndpoint) -> AsyncGenerator[tuple[HttpSession, Site]]:
+async def opened(endpoint: ScriptedEndpoint, limit: int = LARGEST_MESSAGE) -> AsyncGenerator[tuple[HttpSession, Site]]:
     async with open_site(endpoint) as site:
-        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream)
+        connector = HttpConnector("web", "http://backend.test/mcp", {}, site.open_stream, max_message_size=limit)
         async with connector(Heard()) as session:
             await shake_hands(session, name="test", version="1")
             assert isinstance(session, HttpSession)
@@ -267,3 +268,15 @@ async def test_a_backend_that_was_refused_is_given_up_when_the_last_call_from_be
             assert trio.current_time() == pytest.approx(10)
             nursery.cancel_scope.cancel()
     assert [(when, reply.fault is not None) for when, reply in replies] == [(1, True), (10, True)]
+
+
+async def test_a_log_line_over_the_limit_does_not_stand_for_the_answer(autojump_clock: Clock) -> None:
+    async def chatter(answer: Answer) -> None:
+        await answer.stream()
+        await answer.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 2000}})
+        await answer.event(answer.response(result={}))
+        await answer.end()
+
+    async with opened(ScriptedEndpoint(on={"tools/call": chatter}), limit=1000) as (session, _):
+        assert (await session.request(call())).fault is None
+        assert session._unasked.tally.garbage == 1

@@ -23,6 +23,8 @@ from sluicegate.protocol.sse import format_event
 
 Clock = trio.testing.MockClock
 Json = dict[str, Any]
+MOST_GARBAGE = 10_000
+"""Messages that are none, within ten seconds."""
 ORDER_SECONDS = 5.0
 """How long a notification waits for what was sent before it."""
 
@@ -217,6 +219,36 @@ async def test_an_event_over_the_limit_fails_the_one_call_that_is_open(autojump_
     fault = replies[0].fault
     assert fault is not None
     assert fault.reason == "bad_answer"
+
+
+async def test_an_event_over_the_limit_fails_the_call_that_either_end_names_and_no_other(autojump_clock: Clock) -> None:
+    server = OldServer()
+    replies: list[list[Reply]] = [[], [], []]
+    async with connected(server, limit=5000) as session, trio.open_nursery() as nursery:
+        for number in range(3):
+            start(nursery, session, a_call(f"b_{number}"), replies[number])
+            await trio.testing.wait_all_tasks_blocked()
+        first, second, third = (message["id"] for message in server.heard)
+        server.event({"jsonrpc": "2.0", "id": first, "result": {"x": "y" * 6000}})
+        server.event({"result": {"x": "y" * 6000}, "jsonrpc": "2.0", "id": second})
+        server.event({"jsonrpc": "2.0", "id": third, "result": {}})
+    assert [one.fault and one.fault.reason for (one,) in replies] == ["bad_answer", "bad_answer", None]
+
+
+@pytest.mark.parametrize("name", ["message", "note"])
+async def test_what_is_over_the_limit_and_no_answer_costs_no_call_and_is_counted(name: str, autojump_clock: Clock) -> None:
+    server, replies = OldServer(), list[Reply]()
+    line = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "y" * 6000}}
+    async with connected(server, limit=5000) as session:
+        async with trio.open_nursery() as nursery:
+            start(nursery, session, a_call("b_t"), replies)
+            await trio.testing.wait_all_tasks_blocked()
+            server.say.send_nowait(format_event(msgspec.json.encode(line), name=name))
+            server.event({"jsonrpc": "2.0", "id": server.heard[0]["id"], "result": {}})
+        assert replies[0].fault is None
+        assert session.garbage == 1  # type: ignore[attr-defined]
+        server.say.send_nowait(format_event(msgspec.json.encode(line), name=name) * MOST_GARBAGE)
+        assert str(await session.wait_closed()).startswith(f"it sent {MOST_GARBAGE + 1} messages that could not be used")
 
 
 async def test_a_second_address_changes_nothing(autojump_clock: Clock) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 
 from tests.fuzz.timing import in_time
 
-from sluicegate.channel.lines import KEPT, LineSplitter, Oversized, number_at_ends
+from sluicegate.channel.lines import LineSplitter, Oversized, number_at_ends
+from sluicegate.protocol.sizes import ENDS_KEPT
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
 
 LONGEST = 8192
 UNLIMITED = 1 << 20
-NARROW = KEPT + 1
+NARROW = ENDS_KEPT + 1
 """No limit is less than what is kept of an end."""
 TOKENS = (
     b"\n",
@@ -66,7 +67,7 @@ def check(data: bytes) -> None:
 
 def seen(line: bytes, limit: int) -> bytes | Oversized:
     """What becomes of a line."""
-    return line if len(line) <= limit else Oversized(len(line), line[:KEPT], line[-KEPT:])
+    return line if len(line) <= limit else Oversized(len(line), line[:ENDS_KEPT], line[-ENDS_KEPT:])
 
 
 def read(chunks: Iterable[bytes], limit: int) -> list[bytes | Oversized]:

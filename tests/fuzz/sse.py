@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from tests.fuzz.timing import in_time
 
+from sluicegate.protocol.sizes import ENDS_KEPT
 from sluicegate.protocol.sse import Event, EventParser, OversizedEvent, format_event
 
 __all__ = ["LONGEST", "SEEDS", "TOKENS", "check"]
@@ -69,17 +70,21 @@ def check(data: bytes) -> None:
     whole = read([stream], limit)
     assert whole == read((stream[at : at + 1] for at in range(len(stream))), limit)
     assert whole == read((stream[at : at + size] for at in range(0, len(stream), size)), limit)
+    with_ends = read([stream], limit, waits_for_ends=True)
+    assert with_ends == read((stream[at : at + 1] for at in range(len(stream))), limit, waits_for_ends=True)
+    assert [one for one in whole[0] if isinstance(one, Event)] == [one for one in with_ends[0] if isinstance(one, Event)]
     if limit == UNLIMITED:
         assert whole == read_by_the_standard(stream)
 
 
-def read(chunks: Iterable[bytes], limit: int) -> tuple[list[Event | OversizedEvent], str, float | None]:
-    """All that a stream tells, without ever holding more than the limit."""
-    parser = EventParser(limit)
+def read(chunks: Iterable[bytes], limit: int, *, waits_for_ends: bool = False) -> tuple[list[Event | OversizedEvent], str, float | None]:
+    """All that a stream tells, without ever holding more than the limit, or three ends."""
+    parser = EventParser(limit, waits_for_ends=waits_for_ends)
+    most = max(limit, 3 * ENDS_KEPT) if waits_for_ends else limit
     events: list[Event | OversizedEvent] = []
     for chunk in chunks:
         events += parser.feed(chunk)
-        assert sum(map(len, [*parser._parts, *parser._data])) <= limit
+        assert sum(map(len, [*parser._parts, *parser._data])) <= most
     return events, parser.last_id, parser.retry_seconds
 
 

@@ -147,7 +147,7 @@ def test_a_number_of_ours_has_up_to_18_digits(digits: bytes) -> None:
 def test_an_event_has_just_as_many_bytes_as_it_may(pieces: int) -> None:
     """Names of fields and all; line ends and the next event do not count."""
     event = b"id: 1\ndata: 123456"
-    for limit, first in ((17, Event(b"123456", id="1")), (16, OversizedEvent(16))):
+    for limit, first in ((17, Event(b"123456", id="1")), (16, OversizedEvent(16, b"12345"))):
         parser, stream = EventParser(limit), event + b"\n\n" + event + b"\n\n"
         found = [one for at in range(0, len(stream), pieces) for one in parser.feed(stream[at : at + pieces])]
         assert found == [first, first]

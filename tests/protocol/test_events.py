@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from sluicegate.protocol.sizes import ENDS_KEPT
 from sluicegate.protocol.sse import Event, EventParser, OversizedEvent, format_comment, format_event
 
 CASES = [
@@ -63,8 +64,31 @@ def test_retry_is_told_in_seconds() -> None:
 def test_an_oversized_event_is_told_once_and_skipped(size: int) -> None:
     stream = b"id: 3\ndata: " + b"x" * 200 + b"\ndata: more\ndata: and more\n\nid: 4\ndata: small\n\n"
     events, parser = read(*(stream[at : at + size] for at in range(0, len(stream), size)), limit=50)
-    assert [OversizedEvent(50), Event(b"small", id="4")] == events
+    assert [OversizedEvent(50, b"x" * 39), Event(b"small", id="4")] == events
     assert parser.last_id == "4"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 100_000])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_where_ends_are_waited_for_an_oversized_event_is_told_of_with_both_of_its_own(start: bytes, size: int) -> None:
+    head, tail = b'{"result":[' + b"1," * 2000, b"2," * 2000 + b'3],"id":7}'
+    lines = b"event: message\nid: 3\ndata: " + head + b"\n: and\ndata:" + tail + b"\nid: 5\nretry: 1\nname: x\n"
+    stream = start + lines + b"\ndata: small\n\n"
+    parser = EventParser(5000, waits_for_ends=True)
+    events = [event for at in range(0, len(stream), size) for event in parser.feed(stream[at : at + size])]
+    whole = start + lines.replace(b"\n", b"")
+    assert [OversizedEvent(5000, head[:ENDS_KEPT], tail[-ENDS_KEPT:], len(whole)), Event(b"small", id="3")] == events
+
+
+def test_a_comment_over_the_limit_is_no_event() -> None:
+    parser = EventParser(100, waits_for_ends=True)
+    assert list(parser.feed(b":" + b"x" * 1000 + b"\n\ndata: x\n\n")) == [Event(b"x")]
+
+
+def test_the_ends_of_an_endless_event_take_no_more_memory_than_they_may() -> None:
+    parser = EventParser(100, waits_for_ends=True)
+    assert [event for number in range(1000) for event in parser.feed(b"data: " + b"x" * 600 + b"\n" * (number % 2))] == []
+    assert sum(map(len, [*parser._parts, *parser._data, parser._head])) <= 3 * ENDS_KEPT
 
 
 def test_an_endless_line_takes_no_more_memory_than_the_limit() -> None:

@@ -12,11 +12,9 @@ import re
 import attrs
 
 from ..protocol.messages import compact
+from ..protocol.sizes import ENDS_KEPT
 
 __all__ = ["Gathered", "LineSplitter", "Oversized", "as_line", "number_at_ends"]
-
-KEPT = 2048
-"""Bytes kept of each end of a message that is too long."""
 
 _STRING = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'
 _MEMBER = rb"\s*+(%b)\s*+:\s*+(%b|-?[0-9][0-9.eE+-]*+|true|false|null)\s*+" % (_STRING, _STRING)
@@ -61,7 +59,7 @@ class Oversized:
 
 def number_at_ends(data: bytes) -> int | None:
     """The id of a response that cannot be parsed, as a number of ours; None if it does not look like one, or neither end shows an id."""
-    ends = Oversized(len(data), data[:KEPT], data[-KEPT:])
+    ends = Oversized(len(data), data[:ENDS_KEPT], data[-ENDS_KEPT:])
     return ends.number if ends.is_answer and _ANSWER.match(ends.head) else None
 
 
@@ -91,11 +89,11 @@ class Gathered:
         self._part += piece
         if self._skipped:
             self._skipped += len(piece)
-            del self._part[:-KEPT]
+            del self._part[:-ENDS_KEPT]
         elif len(self._part) > self.limit:
             self._skipped = len(self._part)
-            self._head = bytes(self._part[:KEPT])
-            self._part = self._part[-KEPT:]
+            self._head = bytes(self._part[:ENDS_KEPT])
+            self._part = self._part[-ENDS_KEPT:]
 
     def take(self) -> bytes | Oversized:
         """That was the last part: here is the whole."""
@@ -123,7 +121,7 @@ class LineSplitter(Gathered):
         if len(chunk) <= self.limit:
             done += whole
         else:
-            done += [line if len(line) <= self.limit else Oversized(len(line), line[:KEPT], line[-KEPT:]) for line in whole]
+            done += [line if len(line) <= self.limit else Oversized(len(line), line[:ENDS_KEPT], line[-ENDS_KEPT:]) for line in whole]
         if part:
             self.add(part)
         return done

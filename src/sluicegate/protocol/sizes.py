@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["LARGEST_MESSAGE", "LONGEST_TOOL_NAME", "LONGEST_URI", "WHOLE_LIST", "is_longer"]
+__all__ = ["ENDS_KEPT", "LARGEST_MESSAGE", "LONGEST_TOOL_NAME", "LONGEST_URI", "WHOLE_LIST", "is_longer"]
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message from a backend."""
+ENDS_KEPT = 2048
+"""Bytes kept of each end of a message that is too long."""
 LONGEST_URI = 8 * 1024
 """Bytes of a URI or a template for URIs; nobody can ask for one that is longer."""
 LONGEST_TOOL_NAME = 64

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import attrs
 import trio
 
+from ...channel.lines import Oversized
 from ...http1.client.response import ClientResponse
 from ...protocol import faults
 from ...protocol.calls import Call, Reply
@@ -150,7 +151,10 @@ class HttpExchange:
         if self._reply is not None:
             return  # nothing after completion (P-120)
         if isinstance(event, OversizedEvent):
-            self._reply = Reply.failed(self.wire.too_large())
+            if Oversized(event.size, event.head, event.tail).is_answer:
+                self._reply = Reply.failed(self.wire.too_large())
+            else:
+                self.owner.complain(f"an event of more than {event.limit} bytes")
         elif event.data:
             for message, data in messages_in(event.data, self.wire.backend):
                 self._deliver(message, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
+from ...channel.lines import Oversized
 from ...http1.client.origin import Address
 from ...http1.client.response import ClientResponse
 from ...protocol.sse import Event, EventParser, OversizedEvent
@@ -12,6 +13,7 @@ from ...protocol.why import Why
 from ..channel import ChannelSession
 from ..diagnosis import printable
 from ..http.wire import Wire
+from ..oversized_answers import settle
 from .posting import Posts
 
 __all__ = ["EventCarrier"]
@@ -35,7 +37,7 @@ class EventCarrier:
 
     async def read(self) -> None:
         """Take events until the stream ends, however that comes."""
-        parser = EventParser(self.wire.limit)
+        parser = EventParser(self.wire.limit, waits_for_ends=True)
 
         def take(chunk: bytes) -> None:
             for event in parser.feed(chunk):
@@ -55,16 +57,18 @@ class EventCarrier:
 
     def _event(self, event: Event | OversizedEvent) -> None:
         if isinstance(event, OversizedEvent):
-            self._refuse(event.limit)
+            self._refuse(event)
         elif event.name == "endpoint":
             self._go_by(event.data)
         elif event.data and event.name == "message":
             self.session.receive(event.data)
 
-    def _refuse(self, limit: int) -> None:
-        """What it began with is not kept, so nothing but the calls that are open tells whose answer it was."""
-        if not self.session.settle_oversized(None, limit) and self.session.in_flight:
-            self.session.close(Why(f"it sent an event of more than {limit} bytes, and nothing tells whose answer it is"))
+    def _refuse(self, event: OversizedEvent) -> None:
+        what = f"an event of {event.size} bytes"
+        if event.name == "message":
+            settle(self.session, Oversized(event.size, event.head, event.tail), what, event.limit)
+        else:
+            self.session.complain(what)
 
     def _go_by(self, data: bytes) -> None:
         """Credentials go with each message, so messages go to the origin that was configured and no other (CORE-66)."""
