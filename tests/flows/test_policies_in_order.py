@@ -192,7 +192,7 @@ def test_a_call_meets_every_policy_in_the_order_that_is_printed(
     order = [
         *[*steps(shown["every call"]), *above, "Split", "Failover"],
         *[*trial["next"][:-1], "next"],
-        *[home[0], "Own", *home[1:-1], "search"],  # the program's layers stand inside the mirror
+        *["Own", *home[:-1], "search"],  # the program's layers stand outside of all that may do without the backend
         *["Hedge", *attempt, "search"],  # the retry
         *[*attempt, "search"],  # the copy of the retry, which is slow
         *[*trial["far"][:-1], "far"],

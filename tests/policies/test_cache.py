@@ -11,7 +11,7 @@ import trio.testing
 
 from sluicegate import Builder, CacheSettings, Gateway
 from sluicegate.policies.cache import CacheStatistics
-from sluicegate.protocol.calls import Call, Caller
+from sluicegate.protocol.calls import Call, Caller, Handler, Reply
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.principal import Principal
 from sluicegate.testing.backend import ScriptedBackend
@@ -390,6 +390,40 @@ async def test_it_stands_outermost(autojump_clock: Clock) -> None:
     assert names == ["Cache", "Backend"]
 
 
+@attrs.frozen
+class Rules:
+    """A policy of the embedding program's: whom it knows not is refused, and whoever else asks for his own."""
+
+    inner: Handler
+
+    async def __call__(self, call: Call) -> Reply:
+        if call.caller.principal.subject == "bob":
+            await trio.lowlevel.checkpoint()
+            return Reply.saying("forbidden", is_error=True)
+        return await self.inner(call.with_arguments({"user": call.caller.principal.subject}))
+
+
+@pytest.mark.parametrize("settings", [{"cache": KEEP}, {"coalesce_requests": True}, {"cache": KEEP, "coalesce_requests": True}])
+async def test_the_programs_own_layers_see_each_call_whatever_answers_it(settings: dict[str, Any], autojump_clock: Clock) -> None:
+    said: dict[str, set[str]] = {}
+    backend = ScriptedBackend(Delay(1), tools=[LOOK])
+    async with Builder("x").backend("b", backend.connector, **settings).layer(Rules).open(strict=True) as gateway:
+
+        async def ask(who: str) -> None:
+            call = attrs.evolve(Call.tool("b_look"), caller=Caller("2025-11-25", principal=Principal(who)))
+            said.setdefault(who, set()).add((await gateway.handler(call)).text)
+
+        for _ in range(2):
+            async with trio.open_nursery() as nursery:
+                for who in ("ann", "ann", "bob", "cid", "ann"):
+                    nursery.start_soon(ask, who)
+    assert said.pop("bob") == {"forbidden"}
+    assert {who: {text.partition("#")[0] for text in texts} for who, texts in said.items()} == {
+        who: {f'look {{"user":"{who}"}} '} for who in ("ann", "cid")
+    }
+    assert backend.calls < 6
+
+
 async def test_who_asks_is_told_how_old_an_answer_is(autojump_clock: Clock) -> None:
     async with opened(scripted()) as gateway:
         await said(gateway)
@@ -403,19 +437,18 @@ async def test_who_asks_is_told_how_old_an_answer_is(autojump_clock: Clock) -> N
 
 async def test_a_bug_in_a_policy_behind_costs_a_refresh_and_nothing_else(autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     backend = scripted(Answer("old"))
-    bugs = iter([False, True])
+    async with opened(backend, stale_while_revalidate_seconds=30) as gateway:
+        await said(gateway)
+        cache = gateway.policies["b"].cache
+        behind, bugs = cache.inner, iter([True])
 
-    def layer(inner: Any) -> Any:
-        async def policy(call: Call) -> Any:
+        async def policy(call: Call) -> Reply:
             if next(bugs, False):
                 raise ZeroDivisionError
-            return await inner(call)
+            reply: Reply = await behind(call)
+            return reply
 
-        return policy
-
-    settings = KEEP | {"stale_while_revalidate_seconds": 30}
-    async with Builder("x").backend("b", backend.connector, cache=settings).layer(layer).open(strict=True) as gateway:
-        await said(gateway)
+        cache.inner = policy
         await trio.sleep(61)
         await said(gateway)
         await trio.sleep(1)

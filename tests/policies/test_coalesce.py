@@ -218,6 +218,30 @@ async def test_each_is_told_how_far_it_is_under_his_own_token(autojump_clock: Cl
     assert [one[0] for one in tokens] == ["one", 2]
 
 
+@pytest.mark.parametrize(
+    ("metas", "tokens", "calls"),
+    [
+        ((b'{"progress\\u0054oken":7}', None), ([7], []), 2),
+        ((b'{"progress\\u0054oken":7}', b'{"progressToken":8}'), ([7], [8]), 1),
+        ((b'{"progressToken":null}', b'{"progressToken":8}'), ([], [8]), 2),
+        ((b'{"progressToken":null}', None), ([], []), 1),
+    ],
+)
+async def test_a_token_is_one_however_it_is_spelled_and_null_is_none(
+    metas: tuple[bytes | None, ...], tokens: tuple[list[int], ...], calls: int, autojump_clock: Clock
+) -> None:
+    """P-25: what is sent under no token is no message at all."""
+    async with opened(backend := scripted(Note(0.5, then=SLOW))) as gateway:
+        heard = [Heard(), Heard()]
+        both = [look(), look()]
+        for call, back, meta in zip(both, heard, metas, strict=True):
+            call.back = back
+            call.params |= {} if meta is None else {"_meta": Raw(meta)}
+        await together(gateway, *both)
+    assert tuple([message["params"]["progressToken"] for message in one.messages] for one in heard) == tokens
+    assert backend.calls == calls
+
+
 async def test_the_attempts_are_told_once_and_who_answered_to_all(autojump_clock: Clock) -> None:
     async with opened(scripted()) as gateway:
         calls = [look(), look(), look()]
@@ -230,15 +254,12 @@ async def test_the_attempts_are_told_once_and_who_answered_to_all(autojump_clock
 async def test_a_bug_behind_costs_those_who_wait_and_not_the_gateway(autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     backend = scripted()
 
-    def layer(inner: Any) -> Any:
-        async def bug(call: Call) -> Any:
-            await trio.sleep(1)
-            raise ZeroDivisionError
+    async def bug(_call: Call) -> Reply:
+        await trio.sleep(1)
+        raise ZeroDivisionError
 
-        return bug
-
-    builder = Builder("x").backend("b", backend.connector, coalesce_requests=True).layer(layer)
-    async with builder.open(strict=True) as gateway:
+    async with opened(backend) as gateway:
+        policy(gateway).inner = bug
         replies = await together(gateway, look(), look())
         assert [reply.fault and reply.fault.reason for reply in replies] == ["bug", "bug"]
         assert "ZeroDivisionError" in caplog.text

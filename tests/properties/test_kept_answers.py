@@ -107,29 +107,25 @@ async def test_nobody_gets_anothers_answer_waits_for_ever_or_is_told_what_is_ove
     """TST-G15, COA-5, LIM-31."""
     chance = random.Random(seed)
     backend = ScriptedBackend(tools=[LOOK, MINE, PUT, "act"])
-    worlds: list[World] = []
-
-    def layer(_inner: object) -> Any:
-        async def answer(call: Call) -> Reply:
-            return await worlds[0].answer(call)
-
-        return answer
 
     settings: dict[str, Any] = {
         "cache": {"tool_ttl_seconds": 30, "max_entries": chance.choice((2, 100))},
         "coalesce_requests": chance.random() < 0.7,
         "timeout": TimeoutSettings(1000),
     }
-    async with Builder("x").backend("b", backend.connector, **settings).layer(layer).open(strict=True) as gateway:
+    async with Builder("x").backend("b", backend.connector, **settings).open(strict=True) as gateway:
         world = World(chance, gateway, backend)
-        worlds.append(world)
+        policies = gateway.policies["b"]
+        nearest = policies.coalesce or policies.cache
+        assert nearest is not None
+        nearest.inner = world.answer
         async with trio.open_nursery() as nursery:
             for number in range(60):
                 nursery.start_soon(world.call, number)
                 if chance.random() < 0.1:
                     world.announce()
                 await trio.sleep(chance.choice((0.0, 0.0, 0.2, 2.0)))
-        coalesce = gateway.policies["b"].coalesce
+        coalesce = policies.coalesce
         await trio.testing.wait_all_tasks_blocked()
         assert coalesce is None or coalesce.flying == 0
     assert world.wrong == []

@@ -43,21 +43,29 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     )
 
 
-def _target(once: Handler, shaping: Shaping, made: Handles) -> Handler:
-    """For every backend that may answer: what may do without asking it, or ask it for several."""
+def _target(own: Handler, shaping: Shaping) -> Handler:
+    """For every backend that may answer."""
     return stack(
         (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
-        made.cache.layer,
-        made.coalesce.layer,  # inside of the cache, which would else be asked by each who waits
-        around=once,
+        around=own,
     )
 
 
-def _once(handler: Handler, shadows: Sequence[Shadow], layers: Sequence[Layer], background: trio.Nursery) -> Handler:
-    """Behind that, what sees a call once, however many attempts it takes."""
+def _own(layers: Sequence[Layer], around: Handler) -> Handler:
+    """The program's own: they see each call, may refuse it or make another one of it, and whatever answers it comes after them."""
     return stack(
+        *reversed(layers),  # the one added last is outermost
+        around=around,
+    )
+
+
+def _once(config: BackendConfig, handler: Handler, shadows: Sequence[Shadow], made: Handles, background: trio.Nursery) -> Handler:
+    """Behind that, what sees a call once, however many attempts it takes: what may do without asking the backend, or ask it for several."""
+    return stack(
+        Quiet if config.progress == "off" else None,  # outside of what several share: each of their calls is told that it gets one document
+        made.cache.layer,
+        made.coalesce.layer,  # inside of the cache, which would else be asked by each who waits
         (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
-        *reversed(layers),  # the program's own: the one added last is outermost
         around=handler,
     )
 
@@ -66,7 +74,6 @@ def _guarded(config: BackendConfig, backend: Handler, made: Handles) -> Handler:
     """The policies of one backend that remember something; from the hedge down, once per attempt."""
     attempt = config.timeout.per_attempt_seconds
     return stack(
-        Quiet if config.progress == "off" else None,
         made.retry.layer,
         made.hedge.layer,
         made.gate,
@@ -88,8 +95,8 @@ class Pipeline:
     shadow: Shadow | None
     """It as a mirror of another one; copies pass none of its own policies."""
     target: Handler
-    once: Handler
-    """Of `target`, what stays as long as these parts do: the program's own may remember something."""
+    own: Handler
+    """Of `target`, the program's own layers, which may remember something, and stay as long as these parts do that are behind them."""
     parts: object
     stand_ins: tuple[str, ...] = ()
     """Who answers for it when it cannot, in the order in which they are asked."""
@@ -140,12 +147,12 @@ def blueprint(
         handles, handler, policies = made[name]
         copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
         shaping = shaping_of(config, None if source == name else named.get(source))
-        parts = copied, tuple((layers or {}).get(name, ())), handler
+        mine, once = tuple((layers or {}).get(name, ())), _once(config, handler, copied, handles, around.background)
+        parts = mine, config.progress, handles.cache.policy, handles.coalesce.policy, copied, handler
         old = olds.get(name)
-        once = _once(handler, *parts[:2], around.background) if old is None or old.parts != parts else old.once
-        target = _target(once, shaping, handles)
+        own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
-        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, once, parts)
+        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), _target(own, shaping), own, parts)
     candidates = {name: draft.candidate for name, draft in drafts.items()}
     return {name: _whole(draft, configs, candidates, olds.get(name)) for name, draft in drafts.items()}
 

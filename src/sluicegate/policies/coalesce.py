@@ -11,6 +11,7 @@ import trio
 
 from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.eras import MODERN
+from ..protocol.tokens import wanted_token
 from ..telling.statistics import counter, gauge, snapshot
 from .flight import Flight
 from .keepable import TOOL, Answers
@@ -90,8 +91,10 @@ class Coalesce:
         audience = self.backend.audience(caller) if self.backend.may_share(caller) else None
         if audience is None:
             return None
-        token = "told" if _wants_progress(call) else ""
-        return self.keys.of(call, audience, caller.principal.key, caller.era, call.target, token)
+        told = (
+            "told" if wanted_token(call.params) else ""
+        )  # a backend is asked how far it is only for the sake of those who want to hear it
+        return self.keys.of(call, audience, caller.principal.key, caller.era, call.target, told)
 
     async def _fly(self, flight: Flight) -> None:
         try:
@@ -105,9 +108,3 @@ class Coalesce:
         """Nobody is to join it any more."""
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
-
-
-def _wants_progress(call: Call) -> bool:
-    """Only those who do are told how far it is, and a backend is asked for it only for their sake."""
-    meta = call.params.get("_meta")
-    return meta is not None and b'"progressToken"' in bytes(meta)

@@ -14,7 +14,7 @@ from ..protocol.duplex import PROGRESS
 from ..protocol.fault import Fault
 from ..protocol.messages import Notification, Raw, decode, encode, encode_notification
 from ..protocol.question import Question
-from ..protocol.tokens import progress_token
+from ..protocol.tokens import progress_token, wanted_token
 from ..telling.loggers import get_logger
 
 __all__ = ["Flight"]
@@ -66,7 +66,7 @@ class Flight:
 
     @_token.default
     def _own_token(self) -> bytes:
-        return bytes(progress_token(self.call.params)[1])
+        return wanted_token(self.call.params)
 
     @property
     def is_open(self) -> bool:
@@ -89,7 +89,7 @@ class Flight:
 
     async def wait(self, call: Call, on_empty: Callable[[Flight], None]) -> Reply:
         """Its answer, for one more call; the last one who leaves before it is there ends it, and has nobody come any more."""
-        waiter = _Waiter(call.back, bytes(progress_token(call.params)[1]) if self._token else b"")
+        waiter = _Waiter(call.back, wanted_token(call.params))
         own, trail = self.call.trail, call.trail
         self._waiters[waiter] = None
         if trail.ends_at > own.ends_at:

@@ -9,8 +9,8 @@ import attrs
 
 from ..protocol.calls import Back, Call, Handler, Reply
 from ..protocol.fault import Fault
-from ..protocol.messages import Malformed, Params, Raw, decode_object, encode
 from ..protocol.question import Question
+from ..protocol.tokens import without_token
 
 __all__ = ["Quiet"]
 
@@ -39,14 +39,8 @@ class Quiet:
 
     async def __call__(self, call: Call) -> Reply:
         """Run the call, which is this backend's alone, without a progress token."""
-        call.params = _without_token(call.params)
+        if "_meta" in call.params:
+            call.params = call.params | {"_meta": without_token(call.params["_meta"])}
         call.back = _Deaf(call.back)
-        call.trail.whole = True
+        call.trail.be_whole()
         return await self.inner(call)
-
-
-def _without_token(params: Params) -> Params:
-    meta = decode_object(params["_meta"]) if "_meta" in params else {}
-    if isinstance(meta, Malformed) or "progressToken" not in meta:
-        return params
-    return params | {"_meta": Raw(encode({key: raw for key, raw in meta.items() if key != "progressToken"}))}

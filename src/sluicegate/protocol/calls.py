@@ -141,6 +141,8 @@ class Trail:
     """Why somebody ended the call early, if its scope was not ended by the deadline."""
     whole: bool = False
     """Its answer is to be one document, however long it takes."""
+    outer: Trail | None = None
+    """That of the call which this one is a part of, and whose answer will hold its answer."""
     last_resort: bool = False
     """Everybody else has been asked: those who are ejected from their group may be asked now, too."""
     elsewhere: Elsewhere | None = None
@@ -151,6 +153,12 @@ class Trail:
     """About the answer, if it was kept."""
     given_by: str = ""
     """The backend whose answer to another call this one gets; empty where it is its own."""
+
+    def be_whole(self) -> None:
+        """Have its answer, and every one that will hold it, be one document."""
+        self.whole = True
+        if self.outer is not None:
+            self.outer.be_whole()
 
     @property
     def holder(self) -> str:

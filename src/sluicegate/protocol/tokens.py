@@ -5,7 +5,7 @@ from __future__ import annotations
 from .members import Malformed, Params, Raw, decode_object, is_null
 from .messages import encode, read_id
 
-__all__ = ["NOBODY", "own_key", "own_number", "progress_token", "with_own_token", "without_token"]
+__all__ = ["NOBODY", "own_key", "own_number", "progress_token", "wanted_token", "with_own_token", "without_token"]
 
 NO_TOKEN = Raw(b"")
 NOBODY = -1
@@ -52,6 +52,12 @@ def progress_token(params: Params) -> tuple[Params, Raw]:
     if isinstance(meta, Malformed):
         return {}, NO_TOKEN
     return meta, meta.get("progressToken", NO_TOKEN)
+
+
+def wanted_token(params: Params) -> bytes:
+    """The token under which a caller wants to hear how far its call is; empty where it does not, as where it says null (P-25)."""
+    token = bytes(progress_token(params)[1])
+    return b"" if is_null(Raw(token)) else token
 
 
 def without_token(meta: Raw) -> Raw:

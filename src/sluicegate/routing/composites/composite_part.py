@@ -65,7 +65,7 @@ class CompositePart:
 
 def part_of(whole: Call, tool: str, arguments: Raw) -> CompositePart:
     """A call of one tool on behalf of the caller of the whole, with a life and a trail of its own."""
-    trail = Trail(ends_at=whole.trail.ends_at, allowed=whole.trail.allowed)
+    trail = Trail(ends_at=whole.trail.ends_at, allowed=whole.trail.allowed, outer=whole.trail)
     params = {key: raw for key, raw in without_task(whole.params).items() if key not in CONTINUED}
     if "_meta" in params:
         params["_meta"] = without_token(params["_meta"])

@@ -10,6 +10,7 @@ import trio
 from ...protocol import faults
 from ...protocol.calls import Call, Handler, Reply
 from ...protocol.messages import EMPTY, Malformed, Raw, decode_object, encode, encode_notification
+from ...protocol.tokens import wanted_token
 from .composite import Composite
 from .composite_part import CompositePart, part_of
 from .gathered import gathered
@@ -89,10 +90,10 @@ class _Run:
             others.cancel(reason="one has succeeded")
 
     def _tell_progress(self, tool: str) -> None:
-        meta = decode_object(self.whole.params.get("_meta", EMPTY))
-        if not isinstance(meta, Malformed) and "progressToken" in meta:
+        token = wanted_token(self.whole.params)
+        if token and not self.whole.trail.whole:
             told = {"progress": Raw(encode(self._done)), "total": Raw(encode(len(self.composite.tools))), "message": Raw(encode(tool))}
-            self.whole.back.note(encode_notification("notifications/progress", {"progressToken": meta["progressToken"]} | told))
+            self.whole.back.note(encode_notification("notifications/progress", {"progressToken": Raw(token)} | told))
 
     def tell_whole(self) -> None:
         """What the whole call has seen is what its parts have."""
