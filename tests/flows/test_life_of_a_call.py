@@ -25,7 +25,7 @@ from sluicegate.testing.script import Delay, Reset
 STEPS = (AccessLog, Lifetime, Router, CallDeadline, Failover, Mirror, AttemptDeadline, Backend)
 
 EDGE = ["AccessLog", "Lifetime", "Router"]
-ORDER = ["CallDeadline", "Failover(time: Mirror(shadow) -> Own -> AttemptDeadline -> Backend | spare: Mirror(shadow) -> Backend)"]
+ORDER = ["CallDeadline", "Failover(time: Own -> Mirror(shadow) -> AttemptDeadline -> Backend | spare: Mirror(shadow) -> Backend)"]
 """What ``sluicegate show pipeline`` prints for a call at its outer edge, and then for the backend that it leads to."""
 
 
@@ -87,7 +87,7 @@ async def test_a_call_passes_every_policy_in_the_order_that_the_pipeline_shows(
     assert reply.text == 'echo {"n":1} #1'
     assert shown == (EDGE, ORDER)
     seen.remove("Backend shadow")  # whenever the background comes to it
-    first = ["Mirror", "Own", "AttemptDeadline", "Backend time"]
+    first = ["Own", "Mirror", "AttemptDeadline", "Backend time"]
     assert seen == [*EDGE, "CallDeadline", "Failover", *first, "Mirror", "Backend spare"]
     assert [backend.calls for backend in (time, spare, shadow)] == [1, 1, 1], "mirrored once, however many attempts"
     line = json.loads(b"".join(logged))

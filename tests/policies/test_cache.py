@@ -275,7 +275,7 @@ async def test_by_hand_all_is_forgotten_and_counted_from_the_beginning(autojump_
         gateway.clear_caches("other")
         assert counted(gateway).hits == 1
         gateway.clear_caches()
-        assert (counted(gateway).hits, counted(gateway).misses, counted(gateway).hit_rate) == (0, 0, 0.0)
+        assert counted(gateway) == CacheStatistics(hits=0, misses=0, stale=0, entries=0, entry_bytes=0, hit_rate=0.0)
         await said(gateway)
         assert (counted(gateway).hits, counted(gateway).misses, counted(gateway).entries) == (0, 1, 1)
     assert backend.calls == 2
@@ -302,6 +302,23 @@ async def test_a_private_answer_is_its_principals_alone(autojump_clock: Clock) -
         for name in ("ann", "bob", "ann", "bob", ""):
             await gateway.handler(attrs.evolve(Call.tool("b_look"), caller=Caller("2025-11-25", principal=Principal(name))))
     assert backend.calls == 3
+
+
+@pytest.mark.parametrize("before", ["public", "private"])
+@pytest.mark.parametrize("scope", ["public", "private"])
+@pytest.mark.parametrize("ttl", [60000, 0])
+async def test_what_is_stale_goes_when_there_is_news_for_whomever_and_for_however_long(
+    before: str, scope: str, ttl: int, autojump_clock: Clock
+) -> None:
+    """P-85: the old one would be given until its stale time is over, in spite of newer ones."""
+    old = b'{"content":[],"ttlMs":10000,"cacheScope":"%b"}' % before.encode()
+    new = b'{"content":[{"type":"text","text":"new"}],"ttlMs":%d,"cacheScope":"%b"}' % (ttl, scope.encode())
+    steps = Result(old), Result(new)
+    async with opened(scripted(*steps), stale_while_revalidate_seconds=1000) as gateway:
+        for pause in (0, 11, 1):
+            await trio.sleep(pause)
+            last = await said(gateway)
+        assert last == "new"
 
 
 # -- how long

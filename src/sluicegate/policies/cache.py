@@ -90,6 +90,8 @@ class Cache:
     def clear(self) -> None:
         """Forget all that is kept, and the counts; what is being asked for now is not kept either."""
         self.backend.changes.add()
+        for store in self.stores.values():
+            store.empty()
         self.hits = self.misses = self.stale = 0
 
     def statistics(self) -> CacheStatistics:
@@ -191,19 +193,24 @@ class Cache:
     async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float) -> None:
         if call.trail.asked or reply.outcome(call.method) != "ok":
             return
-        hints = reply.hints
-        seconds = min(self._ttls[call.method], hints.seconds)
-        if seconds <= 0:
+        hints, store, own = reply.hints, self.stores[call.method], _private(key, call)
+        if not hints.is_answer:
             return
         if self._seen != self.backend.changes.count:
             await self._catch_up()
+        seconds = min(self._ttls[call.method], hints.seconds)
+        if seconds <= 0 or hints.is_private:
+            await store.delete(key)  # an older one would be given as long as it is stale
+        if seconds <= 0:
+            await store.delete(own)
+            return
         if hints.is_private:
-            key, self._has_private = _private(key, call), True
+            key, self._has_private = own, True
         settings = self.settings
         until = now + seconds + max(settings.stale_while_revalidate_seconds, settings.stale_if_error_seconds)
         kept = Reply(reply.result.copy())  # else it would hold all that came with it
         stored = Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf)
-        await self.stores[call.method].set(key, stored)
+        await store.set(key, stored)
 
     def _refresh(self, call: Call, local: str, key: bytes) -> None:
         """Have it asked for anew behind, once at a time."""

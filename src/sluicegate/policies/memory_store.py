@@ -55,8 +55,6 @@ class MemoryStore:
     most: int
     """Answers."""
     most_bytes: int
-    evicted: int = attrs.field(default=0, init=False)
-    """Thrown out to make room."""
     _probation: _Segment = attrs.field(factory=_Segment, init=False)
     _protected: _Segment = attrs.field(factory=_Segment, init=False)
 
@@ -93,7 +91,6 @@ class MemoryStore:
         while sum(size > most for size, most in zip(self.size, (self.most, self.most_bytes), strict=True)):
             first = self._probation if self._probation.entries else self._protected
             first.take(first.oldest())
-            self.evicted += 1
 
     async def delete(self, key: bytes) -> None:
         """Keep it no longer."""
@@ -101,12 +98,17 @@ class MemoryStore:
 
     async def clear(self, changed: str = "") -> None:
         """Forget all, or what is about one name."""
+        if not changed:
+            self.empty()
+            return
         for segment in (self._probation, self._protected):
-            if not changed:
-                segment.empty()
-                continue
             for key in [key for key, stored in segment.entries.items() if is_about(stored.name, changed)]:
                 segment.take(key)
+
+    def empty(self) -> None:
+        """Let go of all."""
+        self._probation.empty()
+        self._protected.empty()
 
     def _take(self, key: bytes) -> Stored | None:
         return self._probation.take(key) or self._protected.take(key)

@@ -55,6 +55,10 @@ class Store(Protocol):
         """Forget all, or what is about one name."""
         ...
 
+    def empty(self) -> None:
+        """Let go at once of all that is held in this process; whoever asks next has it cleared, wherever else it may be."""
+        ...
+
     @property
     def size(self) -> tuple[int, int]:
         """How many answers it has, and their bytes."""
