@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import trio
 import trio.testing
 from tests.flows.asked_clients import HttpClient, Json, crowd
 from tests.kit.tasking import TASKS, TaskServer
@@ -102,3 +103,16 @@ async def test_tasks_of_a_backend_with_a_handshake_are_none_of_the_extensions(au
         assert (await ask(client, "tools/call", name="b_work", arguments={}, task={}))["result"]["content"][0]["text"] == "work at once"
         assert "task" not in backend.heard[0]
         assert (await ask(client, "tasks/get", taskId="x"))["error"]["code"] == -32601
+
+
+async def test_where_there_are_no_sessions_an_id_leads_to_its_task_through_restarts(autojump_clock: Clock) -> None:
+    """No id is given twice there, and clients write theirs down."""
+    backend = TaskServer(version=NEW)
+    async with served(Transport.FRAMES, backend) as client:
+        task = await begun(client)
+        backend.crash()
+        await trio.sleep(20)
+        other = await begun(client)
+        assert task.endswith(".b.-job%2E1")
+        assert other.endswith(".b.-job%2E2")
+        assert (await ask(client, "tasks/get", taskId=task))["result"]["taskId"] == task

@@ -48,10 +48,19 @@ class TaskServer(ScriptedBackend):
         """Requests about tools and tasks, each with its parameters."""
         self.broken = ""
         """A method that costs the session."""
+        self.apart = False
+        """While true: each session has tasks of its own, counted from 1."""
+        self.is_mute = False
+        """While true: it does not answer when it has begun a task."""
+        self._own: dict[ChannelSession, dict[str, Job]] = {}
 
-    def finish(self, id: str) -> None:
+    def jobs_of(self, session: ChannelSession) -> dict[str, Job]:
+        """Those that can be asked for in a session."""
+        return self._own.setdefault(session, {}) if self.apart else self.jobs
+
+    def finish(self, id: str, session: ChannelSession | None = None) -> None:
         """A task comes to its end."""
-        job = self.jobs[id]
+        job = (self.jobs if session is None else self.jobs_of(session))[id]
         job.status = "completed"
         self._say(job.session, method="notifications/tasks/status", params=self._told(job))
         for request in job.waiting:
@@ -91,10 +100,11 @@ class TaskServer(ScriptedBackend):
             self._call(session, request, params)
         elif method == "tasks/list" and not self.is_new:
             at = int(params.get("cursor", 0))
-            page = [self._told(job) for job in list(self.jobs.values())[at : at + self.page_size]]
-            more = {"nextCursor": str(at + self.page_size)} if at + self.page_size < len(self.jobs) else {}
+            jobs = self.jobs_of(session)
+            page = [self._told(job) for job in list(jobs.values())[at : at + self.page_size]]
+            more = {"nextCursor": str(at + self.page_size)} if at + self.page_size < len(jobs) else {}
             self._answer(session, request, {"tasks": page} | more)
-        elif method.startswith("tasks/") and (job := self.jobs.get(params.get("taskId", ""))) is not None:
+        elif method.startswith("tasks/") and (job := self.jobs_of(session).get(params.get("taskId", ""))) is not None:
             self._about(job, session, request, params)
         elif method == "ping":
             self._answer(session, request, {})
@@ -108,8 +118,10 @@ class TaskServer(ScriptedBackend):
         if not wants or params["name"] == "plain":
             self._answer(session, request, {"content": [{"type": "text", "text": f"{params['name']} at once"}]})
             return
-        job = Job(f"job.{len(self.jobs) + 1}", session, params["name"] == "ask")
-        self.jobs[job.id] = job
+        jobs = self.jobs_of(session)
+        job = jobs[f"job.{len(jobs) + 1}"] = Job(f"job.{len(jobs) + 1}", session, params["name"] == "ask")
+        if self.is_mute:
+            return
         told = self._told(job)
         self._answer(session, request, {"resultType": "task", **told} if self.is_new else {"task": told, "_meta": {"x": 1.50}})
 

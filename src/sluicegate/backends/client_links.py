@@ -127,6 +127,11 @@ class ClientLinks:
         if link is not None:
             link.used_at = max(link.used_at, trio.current_time() + seconds)
 
+    def link_of(self, caller: Caller) -> Link | None:
+        """His own, where there is one now."""
+        link = self._of.get(caller.home) if caller.home is not None else None
+        return None if link is None else link.link
+
     def _link_of(self, call: Call) -> ClientLink | Fault:
         home = call.caller.home
         assert home is not None

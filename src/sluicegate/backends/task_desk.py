@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -12,7 +11,7 @@ import msgspec
 import trio
 
 from ..protocol import faults
-from ..protocol.back import SILENT, Back, Household
+from ..protocol.back import SILENT, Back
 from ..protocol.calls import Call, Caller, Reply
 from ..protocol.crossings import tasks_pass
 from ..protocol.eras import MODERN
@@ -20,31 +19,15 @@ from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.fault import Fault
 from ..protocol.members import Malformed, Params, Raw, decode_array, decode_object, read_text
 from ..protocol.messages import EMPTY, encode, encode_notification
-from ..protocol.task_ids import MEMBERS, STATUS, Renaming, TaskIds, related_task, with_related_task, with_task_id
+from ..protocol.task_ids import MEMBERS, METHODS, STATUS, LocalTask, Renaming, TaskIds, related_task, with_related_task, with_task_id
 from .link import Link
 from .task_back import TaskBack
+from .task_memory import TaskMemory
 
-__all__ = ["MOST_REMEMBERED", "TaskDesk"]
+__all__ = ["TaskDesk"]
 
-MOST_REMEMBERED = 4096
-"""Tasks of one backend whose owners are remembered; older ones are in no list, and nobody hears of their changes."""
 LONGEST_HOLD = 24 * 3600.0
 """Seconds for which a client's own session with the backend is kept for the sake of a task."""
-
-
-@attrs.frozen(eq=False)
-class _Owner:
-    """For whom a task runs."""
-
-    principal: str
-    session: str
-    home: Household | None
-
-    def is_caller(self, caller: Caller) -> bool:
-        """Whether it runs for this one; where nobody has to say who he is, a session is all that tells callers apart."""
-        if self.principal or caller.principal.key:
-            return self.principal == caller.principal.key
-        return self.session == caller.session
 
 
 class OwnLinks(Protocol):
@@ -56,6 +39,10 @@ class OwnLinks(Protocol):
 
     async def request(self, call: Call) -> Reply:
         """Send a call on the link of its caller."""
+        ...
+
+    def link_of(self, caller: Caller) -> Link | None:
+        """His own, where there is one now."""
         ...
 
     def hold(self, caller: Caller, seconds: float) -> None:
@@ -73,8 +60,8 @@ class TaskDesk:
     clients: Callable[[], OwnLinks | None]
     """Those that are for one client each, where there are any."""
     backend: str = attrs.field(default=attrs.Factory(lambda self: self.link.name, takes_self=True), init=False)
-    _owners: OrderedDict[str, _Owner] = attrs.field(factory=OrderedDict, init=False)
-    """By the backend's own ids, oldest first."""
+    memory: TaskMemory = attrs.field(default=attrs.Factory(lambda self: TaskMemory(self.ids.begin_life), takes_self=True), init=False)
+    """Whose they are."""
 
     def __attrs_post_init__(self) -> None:
         self.link.on_task = self.tell
@@ -88,17 +75,26 @@ class TaskDesk:
 
     async def carry(self, call: Call) -> Reply:
         """Send a call that is about a task, or may become one."""
-        fault = self._refusal(call)
+        task = _task_of(call)
+        fault = self._refusal(call) or self._absence(call, task)
         if fault is not None:
             await trio.lowlevel.checkpoint()
             return Reply.failed(fault)
-        back, outward = call.back, self.outward(call.caller)
+        back, params, outward = call.back, call.params, self.outward(call.caller, task)
         if back is not SILENT:
             call.back = TaskBack(back, outward, partial(self._inward, call.caller))
+        if task is not None:
+            call.params = params | {MEMBERS: Raw(encode(task.id))}
+        reply: Reply | None = None
         try:
             reply = await self._send(call)
         finally:
-            call.back = back
+            call.back, call.params = back, params
+            if "task" in params and call.sent_at is not None and (reply is None or (reply.fault is not None and reply.fault.is_in_doubt)):
+                self._doubt(call.caller)
+        fault = self._absence(call, task)  # its session may have begun anew meanwhile
+        if fault is not None:
+            return Reply.failed(fault)
         if reply.fault is not None:
             return reply
         members = decode_object(reply.result)
@@ -118,13 +114,40 @@ class TaskDesk:
         clients = self.clients()
         return self.link.clientele.is_one or (clients is not None and clients.serves(caller))
 
-    def outward(self, caller: Caller) -> Renaming:
-        """From the backend's ids to those of a caller."""
-        return partial(self.ids.out, self.backend, caller.principal.key)
+    def _link(self, caller: Caller) -> Link | None:
+        """The one whose sessions a caller's tasks are in; None where they are in none."""
+        offer, clients = self.link.offer, self.clients()
+        if offer is not None and offer.hello.version in MODERN:
+            return None
+        return clients.link_of(caller) if clients is not None and clients.serves(caller) else self.link
+
+    def _task(self, caller: Caller, id: str) -> LocalTask:
+        """What has that id for a caller now."""
+        link = self._link(caller)
+        return LocalTask("" if link is None else self.memory.life_of(link), id)
+
+    def outward(self, caller: Caller, asked: LocalTask | None = None) -> Renaming:
+        """From the backend's ids to those of a caller: what he has asked for is called as he did."""
+
+        def out(id: str) -> str:
+            task = asked if asked is not None and asked.id == id else self._task(caller, id)
+            return self.ids.out(self.backend, caller.principal.key, str(task))
+
+        return out
 
     def _inward(self, caller: Caller, given: str) -> str:
         found = self.ids.back(given, caller.principal.key)
-        return given if found is None or found[0] != self.backend else found[1]
+        return given if found is None or found[0] != self.backend else LocalTask.read(found[1]).id
+
+    def _absence(self, call: Call, task: LocalTask | None) -> Fault | None:
+        """Why a task is not there that was begun in a session that is over."""
+        link = None if task is None else self._link(call.caller)
+        return faults.unknown_task() if task is not None and link is not None and self.memory.is_over(task, link) else None
+
+    def _doubt(self, caller: Caller) -> None:
+        """A task may have been begun, and nobody knows its id."""
+        if not self._is_alone(caller):
+            self.memory.doubt(self.link)
 
     def _refusal(self, call: Call) -> Fault | None:
         offer = self.link.offer
@@ -163,9 +186,9 @@ class TaskDesk:
         if local is None or isinstance(task, Malformed) or call.caller.era in MODERN:
             return
         caller = call.caller
-        self._owners[local] = _Owner(caller.principal.key, caller.session, caller.home)
-        if len(self._owners) > MOST_REMEMBERED:
-            self._owners.popitem(last=False)
+        link = self._link(caller)
+        if link is not None:
+            self.memory.add(link, local, caller)
         clients = self.clients()
         if clients is not None:
             clients.hold(caller, min(_milliseconds(task.get("ttl")), LONGEST_HOLD))
@@ -180,16 +203,21 @@ class TaskDesk:
         return Raw(encode([with_task_id(entry, outward) for entry in found]))
 
     def _is_of(self, caller: Caller, local: str | None) -> bool:
-        owner = None if local is None else self._owners.get(local)
+        owner = None if local is None else self.memory.owner(self._task(caller, local))
         return self._is_alone(caller) if owner is None else owner.is_caller(caller)
 
     # -- what the backend says of its own accord
 
     def tell(self, method: str, params: Params) -> None:
         """Whose a task is hears what is told of it (P-133). Some tell before they have answered the call; then it is nobody's yet."""
-        owner = self._owners.get((read_text(params, MEMBERS) if method == STATUS else related_task(params)) or "")
+        given = read_text(params, MEMBERS) if method == STATUS else related_task(params)
+        if given is None:
+            return
+        task = LocalTask(self.memory.life_of(self.link), given)
+        owner = self.memory.owner(task)
         if owner is not None and owner.home is not None:
-            _tell(owner.home, method, params, partial(self.ids.out, self.backend, owner.principal))
+            name = self.ids.out(self.backend, owner.principal, str(task))
+            _tell(owner.home, method, params, lambda _id: name)
 
     def tell_alone(self, caller: Caller, home: Back, method: str, params: Params) -> None:
         """The same in a session that is one client's alone."""
@@ -198,6 +226,12 @@ class TaskDesk:
     def way_for(self, caller: Caller, home: Back) -> Back:
         """The way to a client for what is asked about none of its calls."""
         return TaskBack(home, self.outward(caller), partial(self._inward, caller))
+
+
+def _task_of(call: Call) -> LocalTask | None:
+    """The one that is asked about."""
+    given = read_text(call.params, MEMBERS) if call.method in METHODS and call.method != "tasks/list" else None
+    return None if given is None else LocalTask.read(given)
 
 
 def _tell(way: Back, method: str, params: Params, outward: Renaming) -> None:

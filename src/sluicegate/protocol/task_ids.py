@@ -3,14 +3,18 @@
 ``tag.backend.id``: both names percent-encoded, behind a tag that only the holder of the key can make, of them and of the principal. So an id leads back
 without anything being kept, a restart with the same key included; and what another principal learns or makes up leads nowhere. Where
 nobody has to say who he is, who knows the id may use it: nobody can guess one.
+
+The id in there is the backend's own one behind the life of the session in which it was given, ``life-id``: one that counts its tasks begins
+again in its next session. The life is empty where there are no sessions.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
+from itertools import count
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 
@@ -19,7 +23,19 @@ import attrs
 from .members import Malformed, Params, Raw, decode_object, read_text
 from .messages import EMPTY, encode
 
-__all__ = ["CREATES", "MEMBERS", "METHODS", "RELATED", "STATUS", "Renaming", "TaskIds", "related_task", "with_related_task", "with_task_id"]
+__all__ = [
+    "CREATES",
+    "MEMBERS",
+    "METHODS",
+    "RELATED",
+    "STATUS",
+    "LocalTask",
+    "Renaming",
+    "TaskIds",
+    "related_task",
+    "with_related_task",
+    "with_task_id",
+]
 
 METHODS: Mapping[str, frozenset[bool]] = MappingProxyType(
     {
@@ -50,6 +66,25 @@ Renaming = Callable[[str], str]
 """From an id of one side to that of the other."""
 
 
+@attrs.frozen
+class LocalTask:
+    """A task of one backend."""
+
+    life: str
+    """Of the session in which its id was given; without a hyphen."""
+    id: str
+    """The backend's own."""
+
+    @classmethod
+    def read(cls, text: str) -> LocalTask:
+        """From what an id of ours leads to."""
+        life, hyphen, local = text.partition("-")
+        return cls(life, local) if hyphen else cls("", text)
+
+    def __str__(self) -> str:
+        return f"{self.life}-{self.id}"
+
+
 @attrs.define(eq=False)
 class TaskIds:
     """Makes them, and reads them."""
@@ -57,6 +92,11 @@ class TaskIds:
     secret: Callable[[int], bytes] = attrs.field(repr=False)
     """That many unguessable bytes."""
     _key: bytes = attrs.field(default=b"", init=False, repr=False)
+    _lives: Iterator[int] = attrs.field(factory=lambda: count(1), init=False, repr=False)
+
+    def begin_life(self) -> str:
+        """The name of one more life, which no other has that ids are made for."""
+        return str(next(self._lives))
 
     def out(self, backend: str, owner: str, local: str) -> str:
         """The id that a client is given, who acts for the principal with that key; the same each time."""
