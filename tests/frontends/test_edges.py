@@ -142,6 +142,8 @@ async def test_who_asks_for_the_route_gets_it_and_nobody_else(gate: Any, talk: A
     asked = [{"sluicegate/route": True}, {"sluicegate/route": False}, {"sluicegate/route": 1}, {"x": "sluicegate/route"}, {}]
     told = [(await gate.post(talk.calling("traced", _meta=meta), session)).json()["result"] for meta in asked]
     assert ["_meta" in result for result in told] == [True, False, False, False, False]
+    as_php = json.dumps(talk.calling("traced", _meta=asked[0])).replace("/", "\\/").encode()
+    assert "_meta" in (await gate.post(as_php, session)).json()["result"]
 
 
 @pytest.mark.parametrize(("seconds", "is_there"), [(99.9, True), (100.0, False)])

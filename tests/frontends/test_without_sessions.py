@@ -390,3 +390,19 @@ async def test_large_requests_take_room_and_give_it_back(gate: Any, ask: Ask) ->
 async def test_nothing_new_is_taken_while_the_gateway_drains(gate: Any, ask: Ask) -> None:
     gate.app.drain()
     assert (await ask(call())).status_code == 503
+
+
+async def test_a_request_and_an_answer_mean_the_same_in_any_spelling(gate: Any, tools: Any) -> None:
+    """A name may be written with escapes, as PHP does with each slash."""
+
+    async def asks(_call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(Raw(b'{"result\\u0054ype":"input_required","inputRequests":{},"request\\u0053tate":"mine"}'))
+
+    tools["asks"] = asks
+    body = call("asks")
+    answer = await gate.post(json.dumps(body).replace("/", "\\/").encode(), **(headers(body) | {"mcp_protocol_version": NEW}))
+    result = answer.json()["result"]
+    assert answer.content.count(b"resultType") == 1
+    assert result["resultType"] == "input_required"
+    assert result["requestState"] != "mine", "a backend's state is sealed"

@@ -12,11 +12,9 @@ from ..protocol.fault import Fault
 from ..protocol.members import Malformed, Raw, decode_object
 from ..protocol.messages import Notification, decode, encode, encode_notification
 from ..protocol.question import Question
-from ..protocol.task_ids import RELATED, Renaming, with_related_task
+from ..protocol.task_ids import Renaming, may_name_a_task, with_related_task
 
 __all__ = ["TaskBack"]
-
-_RELATED = RELATED.encode()
 
 
 @attrs.frozen(eq=False)
@@ -49,7 +47,7 @@ class TaskBack:
 
 def _renamed_answer(answer: Callable[[Reply], None], inward: Renaming) -> Callable[[Reply], None]:
     def renamed(reply: Reply) -> None:
-        members = decode_object(reply.result) if _RELATED in bytes(reply.result) else None
+        members = decode_object(reply.result) if may_name_a_task(bytes(reply.result)) else None
         if members is None or isinstance(members, Malformed):
             answer(reply)
         else:
@@ -60,7 +58,7 @@ def _renamed_answer(answer: Callable[[Reply], None], inward: Renaming) -> Callab
 
 def _renamed_note(message: bytes, outward: Renaming) -> bytes:
     """A notification that names the task that it is about as a client does."""
-    if _RELATED not in message:
+    if not may_name_a_task(message):
         return message
     note = decode(message)
     if not isinstance(note, Notification):

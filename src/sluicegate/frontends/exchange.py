@@ -15,6 +15,7 @@ from ..protocol.fault import Fault
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
 from ..protocol.parts import LARGE, Parts, in_parts
 from ..protocol.question import Question
+from ..protocol.spelled import may_name
 from ..telling.loggers import get_logger
 
 __all__ = ["CACHE", "GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
@@ -154,7 +155,7 @@ def _wanted(params: Params) -> tuple[str, ...]:
     """What the caller asks to be told."""
     raw = params.get("_meta")
     data = b"" if raw is None else bytes(raw)
-    if b'"sluicegate/' not in data:
+    if not may_name(data, b'"sluicegate/'):
         return ()
     meta = decode_object(Raw(data))
     return () if isinstance(meta, Malformed) else tuple(word for word in _TELLERS if bytes(meta.get(word, b"")) == b"true")

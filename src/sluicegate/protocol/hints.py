@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from .messages import Malformed, Raw, decode_object, encode
+from .spelled import ESCAPED
 
 __all__ = ["NO_HINTS", "Hints", "read_hints", "with_less_time"]
 
@@ -38,7 +39,7 @@ class _Members(msgspec.Struct):
 def read_hints(result: Raw) -> Hints:
     """What a result says; most say nothing."""
     data = bytes(result)
-    if not any(mark in data for mark in _MARKS):
+    if not (any(mark in data for mark in _MARKS) or ESCAPED in data):
         return NO_HINTS
     try:
         said = msgspec.json.decode(data, type=_Members)
@@ -51,8 +52,6 @@ def read_hints(result: Raw) -> Hints:
 
 def with_less_time(result: Raw, seconds: float) -> Raw:
     """The result as it is after so many seconds: what it says of its own time is less by these."""
-    if b'"ttlMs"' not in bytes(result):
-        return result
     members = decode_object(result)
     if isinstance(members, Malformed) or _TTL not in members:
         return result

@@ -15,6 +15,7 @@ from .faults import Fault
 from .log_levels import LEVELS, is_log_line, severity
 from .members import Malformed, Params, Raw, decode_object
 from .messages import encode, read_text
+from .spelled import may_name
 
 __all__ = [
     "CAPABILITIES",
@@ -60,7 +61,10 @@ class Introduction(msgspec.Struct, frozen=True, eq=False):
 def names_version(params: Params) -> bool:
     """Whether a message says of itself that it is of such a revision; not whether it says so well (P-8)."""
     meta = params.get("_meta")
-    return meta is not None and _VERSION in bytes(meta)
+    if meta is None:
+        return False
+    text = bytes(meta)
+    return may_name(text, _VERSION) and (_VERSION in text or VERSION in _members(text))
 
 
 def read_introduction(params: Params) -> Introduction | Fault:
@@ -74,6 +78,11 @@ def read_introduction(params: Params) -> Introduction | Fault:
         return said
     own = {key: raw for key, raw in params.items() if key != "_meta"}
     return Introduction(said.version, said.capabilities, said.level, own | said.rest if said.rest else own)
+
+
+def _members(text: bytes) -> Params:
+    members = decode_object(text)
+    return {} if isinstance(members, Malformed) else members
 
 
 class _Said(msgspec.Struct, frozen=True, eq=False):

@@ -22,6 +22,7 @@ import attrs
 
 from .members import Malformed, Params, Raw, decode_object, read_text
 from .messages import EMPTY, encode
+from .spelled import may_name
 
 __all__ = [
     "CREATES",
@@ -32,6 +33,7 @@ __all__ = [
     "LocalTask",
     "Renaming",
     "TaskIds",
+    "may_name_a_task",
     "related_task",
     "with_related_task",
     "with_task_id",
@@ -128,10 +130,15 @@ def with_task_id(members: Params, renaming: Renaming) -> Params:
     return members if local is None else members | {MEMBERS: Raw(encode(renaming(local)))}
 
 
+def may_name_a_task(text: bytes) -> bool:
+    """Whether a message, or a part of one, may say in its ``_meta`` that it is about a task."""
+    return may_name(text, _RELATED)
+
+
 def related_task(params: Params) -> str | None:
     """The task that something is about, as its ``_meta`` says."""
     meta = params.get("_meta")
-    if meta is None or _RELATED not in bytes(meta):
+    if meta is None or not may_name(bytes(meta), _RELATED):
         return None
     members = decode_object(meta)
     about = Malformed(0, "") if isinstance(members, Malformed) else decode_object(members.get(RELATED, EMPTY))

@@ -16,6 +16,7 @@ from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, e
 from ...protocol.offers import TOOLS, Offer
 from ...protocol.question import CAPABILITY
 from ...protocol.repeated_arguments import MARK, Argument, arguments_of, repeated
+from ...protocol.spelled import ESCAPED
 from ...protocol.why import Why
 from ..session import BackendSession
 from .rounds import MOST_ROUNDS, answers_to, is_question, is_task, too_many
@@ -129,7 +130,8 @@ def _level(caller: Caller) -> str | None:
 
 def _as_before(result: Raw) -> Raw:
     """The result as earlier revisions have it (P-29)."""
-    if b'"resultType"' not in bytes(result) and b'"ttlMs"' not in bytes(result):
+    text = bytes(result)
+    if not (b'"resultType"' in text or b'"ttlMs"' in text or ESCAPED in text):
         return result
     members = decode_object(result)
     if isinstance(members, Malformed):

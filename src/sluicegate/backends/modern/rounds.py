@@ -13,6 +13,7 @@ from ...protocol import faults
 from ...protocol.calls import Call, Reply
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.question import Question
+from ...protocol.spelled import may_name
 from ...protocol.why import Why
 
 __all__ = ["MOST_ROUNDS", "answers_to", "is_question", "is_task", "too_many"]
@@ -29,7 +30,7 @@ class _Kind(msgspec.Struct):
 
 def is_question(result: Raw) -> bool:
     """Whether a result says that the backend has questions first."""
-    return b'"input_required"' in bytes(result) and _kind(result) == "input_required"
+    return may_name(bytes(result), b'"input_required"') and _kind(result) == "input_required"
 
 
 def _kind(result: Raw) -> str:
@@ -41,7 +42,7 @@ def _kind(result: Raw) -> str:
 
 def is_task(result: Raw) -> bool:
     """Whether a result says that its end is to be fetched."""
-    return b'"task"' in bytes(result) and _kind(result) == "task"
+    return may_name(bytes(result), b'"task"') and _kind(result) == "task"
 
 
 def too_many(backend: str) -> Reply:

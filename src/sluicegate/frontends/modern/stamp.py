@@ -23,6 +23,7 @@ from ...protocol.fault import Fault
 from ...protocol.introduction import SERVER
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
 from ...protocol.offers import KINDS
+from ...protocol.spelled import ESCAPED
 from ...protocol.why import Why
 from .inputs import STATE
 from .states import LARGEST_STATE, Kind, RequestState, RequestStates
@@ -79,7 +80,8 @@ class Stamp:
         result = bytes(reply.result)
         cached = call.method in _CACHED
         first = result.find(b'"')  # of its first member; there may be blanks around, and nothing else
-        if first < 0 or b'"resultType"' in result or b'"_meta"' in result or (cached and b'"ttlMs"' in result):
+        names_any = b'"resultType"' in result or b'"_meta"' in result or (cached and b'"ttlMs"' in result)
+        if first < 0 or names_any or ESCAPED in result:
             return self._with_care(call, reply.result, cached=cached)
         # the beginning of a result of which it is certain that it holds none of these
         return Reply(Raw((self._opening_with_hints if cached else self._opening) + result[first:]))
