@@ -23,6 +23,10 @@ from sluicegate.protocol.sse import format_event
 
 Clock = trio.testing.MockClock
 Json = dict[str, Any]
+MOST_AT_ONCE = 64
+"""POSTs on their way."""
+OVER_SECONDS = 10.0
+"""How long a POST may last when its call is over."""
 MOST_GARBAGE = 10_000
 """Messages that are none, within ten seconds."""
 ORDER_SECONDS = 5.0
@@ -41,6 +45,8 @@ class OldServer:
     """Method, path and headers of each request."""
     answers: dict[str, Callable[[], Awaitable[tuple[int, bytes]]]] = attrs.field(factory=dict)
     """By the method of a message: what a POST is answered with; 202 otherwise."""
+    lingers: bool = False
+    """Whether the answers to POSTs do not end."""
     say: trio.MemorySendChannel[bytes] = attrs.field(init=False)
     _said: trio.MemoryReceiveChannel[bytes] = attrs.field(init=False)
 
@@ -55,8 +61,11 @@ class OldServer:
             answer = self.answers.get(message.get("method", ""))
             status, body = (202, b"Accepted") if answer is None else await answer()
             self.heard.append(message)
-            await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(body))]})
-            await send({"type": "http.response.body", "body": body})
+            length = [] if self.lingers else [(b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": status, "headers": length})
+            await send({"type": "http.response.body", "body": body, "more_body": self.lingers})
+            if self.lingers:
+                await trio.sleep_forever()
             return
         await send({"type": "http.response.start", "status": self.status, "headers": [(b"content-type", self.kind.encode())]})
         if self.endpoint:
@@ -187,6 +196,105 @@ async def test_a_server_that_holds_posts_until_it_has_answered_hears_of_a_cancel
         assert server.methods() == []
         await trio.sleep(1)
         assert server.methods() == ["notifications/cancelled"]
+
+
+async def test_a_post_lasts_as_long_as_its_call(autojump_clock: Clock) -> None:
+    async def refuse() -> tuple[int, bytes]:
+        await trio.sleep(100)
+        return 500, b""
+
+    async with connected(OldServer(answers={"tools/call": refuse})) as session:
+        fault = (await session.request(a_call("b_t"))).fault
+        assert fault is not None
+        assert fault.reason == "http_status"
+        assert trio.current_time() == pytest.approx(100)
+
+
+async def test_posts_whose_calls_are_over_make_room(autojump_clock: Clock) -> None:
+    async def never() -> tuple[int, bytes]:
+        await trio.sleep(1000)
+        return 202, b""
+
+    server = OldServer(answers={"tools/call": never})
+    async with connected(server) as session, trio.open_nursery() as nursery:
+        with trio.move_on_after(1):
+            async with trio.open_nursery() as given_up:
+                for number in range(MOST_AT_ONCE):
+                    start(given_up, session, a_call(f"b_{number}"), [])
+        await trio.sleep(OVER_SECONDS - 1.5)
+        assert server.methods() == []
+        await trio.sleep(1)
+        assert server.methods() == ["notifications/cancelled"] * MOST_AT_ONCE
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_slow_post_holds_up_no_other(autojump_clock: Clock) -> None:
+    begun = 0
+
+    async def slow_at_first() -> tuple[int, bytes]:
+        nonlocal begun
+        begun += 1
+        await trio.sleep(100 if begun == 1 else 1)
+        return 202, b""
+
+    server = OldServer(answers={"tools/call": slow_at_first})
+    async with connected(server) as session, trio.open_nursery() as nursery:
+        for number in range(2 * MOST_AT_ONCE):
+            start(nursery, session, a_call(f"b_{number}"), [])
+        await trio.sleep(3.5)
+        assert len(server.heard) == 2 * MOST_AT_ONCE - 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_call_that_waits_for_a_place_can_be_taken_back(autojump_clock: Clock) -> None:
+    async def slowly() -> tuple[int, bytes]:
+        await trio.sleep(10)
+        return 202, b""
+
+    server = OldServer(answers={"tools/call": slowly})
+    async with connected(server) as session, trio.open_nursery() as nursery:
+        for number in range(MOST_AT_ONCE):
+            start(nursery, session, a_call(f"b_{number}"), [])
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(1):
+            await session.request(a_call("b_late"))
+        await trio.sleep(30)
+        assert server.methods() == ["tools/call"] * MOST_AT_ONCE
+        nursery.cancel_scope.cancel()
+
+
+async def test_posts_whose_answers_do_not_end_hold_their_places_without_anybody_being_busy(autojump_clock: Clock) -> None:
+    server = OldServer(lingers=True)
+    async with connected(server) as session, trio.open_nursery() as nursery:
+        for number in range(2 * MOST_AT_ONCE):
+            start(nursery, session, a_call(f"b_{number}"), [])
+        await trio.sleep(1)
+        assert len(server.heard) == 2 * MOST_AT_ONCE
+        nursery.cancel_scope.cancel()
+
+
+async def test_that_nobody_takes_a_notification_is_told_after_a_minute(autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    async def never() -> tuple[int, bytes]:
+        await trio.sleep(1000)
+        return 202, b""
+
+    async with connected(OldServer(answers={"notifications/initialized": never})) as session:
+        session.tell("notifications/initialized", {})
+        await trio.sleep(59)
+        assert "did not take a message" not in caplog.text
+        await trio.sleep(2)
+        assert "did not take a message" in caplog.text
+
+
+async def test_the_words_of_a_refusal_are_waited_for_but_not_for_ever(autojump_clock: Clock) -> None:
+    async def refuse() -> tuple[int, bytes]:
+        return 500, b"why"
+
+    async with connected(OldServer(answers={"tools/call": refuse}, lingers=True)) as session:
+        fault = (await session.request(a_call("b_t"))).fault
+        assert fault is not None
+        assert fault.reason == "http_status"
+        assert trio.current_time() == pytest.approx(5)
 
 
 @pytest.mark.parametrize(

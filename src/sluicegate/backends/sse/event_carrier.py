@@ -51,9 +51,13 @@ class EventCarrier:
     async def write(self) -> None:
         """Post what the session sends, once it is known where to."""
         await self.named.wait()
-        while self._posts is not None and (frame := await self.session.next_frame()) is not None:
-            await self._posts.wait_for_room()
-            self._posts.begin(frame, self.nursery)
+        if (posts := self._posts) is None:
+            return
+        self.nursery.start_soon(posts.run)
+        await posts.wait_for_room()
+        while (frame := await self.session.next_frame()) is not None:
+            posts.begin(frame, self.nursery)
+            await posts.wait_for_room()  # here, so that what waits can be taken back
 
     def _event(self, event: Event | OversizedEvent) -> None:
         if isinstance(event, OversizedEvent):
