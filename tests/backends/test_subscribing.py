@@ -37,6 +37,7 @@ class Here:
     away: bool = False
     asked: int = 0
     told: list[str] = attrs.field(factory=list)
+    keeps: Subscribing | ResourceStreams | None = None
     cut: trio.Event = attrs.field(factory=trio.Event)
     """Ends the streams that are open."""
 
@@ -76,8 +77,8 @@ async def backend(version: str) -> AsyncGenerator[Here]:
             await shake_hands(session, name="test", version="1")
         else:
             session.speak(version)
-        keeps = Subscribing if version == OLD else ResourceStreams
-        nursery.start_soon(keeps(session, "web", here.watched).run, Hello(version, {"resources": Raw(b'{"subscribe":true}')}, {}))
+        here.keeps = (Subscribing if version == OLD else ResourceStreams)(session, "web", here.watched)
+        nursery.start_soon(here.keeps.run, Hello(version, {"resources": Raw(b'{"subscribe":true}')}, {}))
         yield here
         nursery.cancel_scope.cancel()
 
@@ -110,3 +111,15 @@ async def test_what_was_granted_before_is_asked_for_again_where_the_session_live
         here.away, here.cut = False, trio.Event()
         await trio.sleep(60)
         assert here.told == [URI]
+
+
+async def test_who_is_refused_again_and_again_leaves_nothing_behind(autojump_clock: Clock) -> None:
+    """What another was granted before waits for its turn once, however often the backend says no meanwhile."""
+    async with backend(OLD) as here:
+        assert await here.subscribe().answer() is None
+        here.away = True
+        here.watched.forget()
+        for _ in range(50):
+            assert await here.subscribe().answer() is not None
+        assert isinstance(here.keeps, Subscribing)
+        assert len(here.keeps._later) == 1

@@ -45,7 +45,8 @@ class Subscribing:
     watched: WatchedResources
     _moving: int = attrs.field(default=0, init=False)
     """About so many the backend is being asked; about each by one task, so that what is said of it comes in order."""
-    _later: list[WatchedResource] = attrs.field(factory=list, init=False)
+    _later: dict[WatchedResource, None] = attrs.field(factory=dict, init=False)
+    """Those that are asked for again after a pause, each once, however often somebody else is refused meanwhile."""
     _again_at: float = attrs.field(default=math.inf, init=False)
     _failures: int = attrs.field(default=0, init=False)
 
@@ -76,7 +77,7 @@ class Subscribing:
     def _try_again(self) -> None:
         if trio.current_time() >= self._again_at:
             self._again_at = math.inf
-            later, self._later = self._later, []
+            later, self._later = self._later, {}
             for resource in later:
                 resource.refused = False
                 self.watched.look_at(resource)
@@ -107,7 +108,7 @@ class Subscribing:
         resource.refuse(fault)
         if resource.wanted_by:
             log.warning("backend does not grant a subscription again", backend=self.backend, uri=resource.uri, error=fault.told)
-            self._later.append(resource)
+            self._later[resource] = None
             if self._again_at == math.inf:
                 self._again_at = trio.current_time() + doubled(FIRST_PAUSE, self._failures, LONGEST_PAUSE)
                 self._failures += 1
