@@ -206,6 +206,21 @@ async def test_who_has_changed_something_joins_nothing_that_began_before(cut: bo
     assert backend.calls == 3
 
 
+@pytest.mark.parametrize(("status", "joined"), [("working", 1), ("failed", 0)])
+async def test_who_has_seen_a_task_end_joins_nothing_that_began_before(status: str, joined: int, autojump_clock: Clock) -> None:
+    async def behind(call: Call) -> Reply:
+        await trio.sleep(0 if call.method == "tasks/get" else 4)
+        return Reply.of({"taskId": "t", "status": status})
+
+    async with opened(scripted()) as gateway, trio.open_nursery() as nursery:
+        policy(gateway).inner = behind
+        nursery.start_soon(gateway.handler, look())
+        await trio.sleep(1)
+        await policy(gateway)(Call("tasks/get", "t", {"taskId": Raw(b'"t"')}))
+        await gateway.handler(look())
+        assert policy(gateway).joined == joined
+
+
 async def test_each_is_told_how_far_it_is_under_his_own_token(autojump_clock: Clock) -> None:
     step = Delay(1, Note(0.5, then=Note(message=encode_notification("notifications/message", {"data": Raw(b'"x"')}), then=SLOW)))
     async with opened(scripted(step)) as gateway:

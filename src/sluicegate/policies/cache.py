@@ -20,7 +20,8 @@ from ..settings.keeping import CacheSettings
 from ..telling.loggers import get_logger
 from ..telling.statistics import counter, gauge, snapshot
 from .detached import detached
-from .keepable import TOOL, Answers, KeptTools
+from .effects import CHANGING, TOOL, may_have_changed
+from .keepable import Answers, KeptTools
 from .request_keys import RequestKeys
 from .store import Store, Stored
 
@@ -115,7 +116,7 @@ class Cache:
         method = call.method
         store = self.stores.get(method)
         if store is None:
-            return await (self._unkept(call, call.local) if method == TOOL else self.inner(call))
+            return await (self._unkept(call, call.local) if method in CHANGING else self.inner(call))
         local = call.local
         key = self._key(call) if method != TOOL or self.tools.keeps(local) else None
         if key is None:
@@ -156,26 +157,26 @@ class Cache:
 
     async def _unkept(self, call: Call, local: str) -> Reply:
         """Run a call whose answer is not kept; others are forgotten because of what it has changed."""
-        if call.method != TOOL or not self.tools.writes(local):
+        if not self.tools.may_change(call.method, local):
             return await self.inner(call)
         reply = None
         try:
             reply = await self.inner(call)
             return reply
         finally:
-            if _may_have_run(call, reply):
+            if may_have_changed(call, reply):
                 self.backend.changes.add()
 
     async def _ask(self, call: Call, local: str, key: bytes, old: Stored | None = None) -> Reply:
         """Run a call, and keep its answer if nothing has changed meanwhile that it might be about."""
         begun = self.backend.changes.count
-        writes = call.method == TOOL and self.tools.writes(local)
+        writes = self.tools.may_change(call.method, local)
         reply, holds = None, False
         try:
             reply = await self.inner(call)
             holds = self.backend.changes.hold_since(begun, call.method, local)
         finally:
-            if writes and _may_have_run(call, reply):
+            if writes and may_have_changed(call, reply):
                 self.backend.changes.add()
         now = trio.current_time()
         if reply.fault is None:
@@ -236,10 +237,3 @@ class Cache:
 def _private(key: bytes, call: Call) -> bytes:
     """The key under which its principal alone finds it."""
     return blake2b(key + call.caller.principal.key.encode(errors="surrogatepass"), digest_size=32).digest()
-
-
-def _may_have_run(call: Call, reply: Reply | None) -> bool:
-    """Whether a backend may have done what it was asked for."""
-    if reply is None:
-        return call.trail.sent
-    return reply.fault is None or reply.fault.started

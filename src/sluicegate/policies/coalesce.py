@@ -13,8 +13,9 @@ from ..protocol.calls import WORK, Call, Handler, Reply
 from ..protocol.eras import MODERN
 from ..protocol.tokens import wanted_token
 from ..telling.statistics import counter, gauge, snapshot
+from .effects import CHANGING, TOOL, may_have_changed
 from .flight import Flight
-from .keepable import TOOL, Answers
+from .keepable import Answers
 from .request_keys import RequestKeys
 
 __all__ = ["Coalesce", "CoalesceStatistics"]
@@ -42,7 +43,7 @@ class Coalesce:
     """Those that can be joined."""
     _flying: int = attrs.field(default=0, init=False)
     _writes: int = attrs.field(default=0, init=False)
-    """Calls that have ended and may have changed something."""
+    """Calls and tasks that have ended and may have changed something."""
 
     @property
     def flying(self) -> int:
@@ -76,12 +77,14 @@ class Coalesce:
 
     async def _alone(self, call: Call) -> Reply:
         """Run a call for nobody else; nobody joins what began before it, if it may have changed something."""
-        if call.method != TOOL:
+        if call.method not in CHANGING:
             return await self.inner(call)
+        reply = None
         try:
-            return await self.inner(call)
+            reply = await self.inner(call)
+            return reply
         finally:
-            self._writes += not self.backend.is_read_only(call.local)
+            self._writes += not self.backend.is_read_only(call.local) if call.method == TOOL else may_have_changed(call, reply)
 
     def _key(self, call: Call) -> bytes | None:
         """What those have in common who can have one answer; None for a request that has to be made for itself."""

@@ -9,10 +9,9 @@ import attrs
 
 from ..protocol.calls import Caller
 from ..protocol.changes import Changes
+from .effects import ENDING, TOOL
 
-__all__ = ["TOOL", "Answers", "KeptTools"]
-
-TOOL = "tools/call"
+__all__ = ["Answers", "KeptTools"]
 
 
 class Answers(Protocol):
@@ -61,8 +60,8 @@ class KeptTools:
         backend = self.backend
         return self.is_named(tool) or backend.is_read_only(tool) or (self.minds_writes and backend.is_safe(TOOL, tool))
 
-    def writes(self, tool: str) -> bool:
-        """Whether a tool may change what others are answered."""
-        if not self.minds_writes or self.backend.is_read_only(tool):
-            return False
-        return self.is_excepted(tool) or not self.is_named(tool)
+    def may_change(self, method: str, tool: str) -> bool:
+        """Whether a call may change what others are answered: of a tool that writes, or one by which a task is seen to have ended."""
+        if not self.minds_writes or method != TOOL:
+            return self.minds_writes and method in ENDING
+        return not self.backend.is_read_only(tool) and (self.is_excepted(tool) or not self.is_named(tool))
