@@ -283,7 +283,7 @@ async def test_of_the_connections_for_streams_one_has_half_and_the_next_half_of_
         for downlink in list(session.streams):
             table.end_stream(session, downlink)
         assert (session.owner.streams, session.downlinks) == (0, set())
-    assert table.streams == 0
+    assert table.owners.streams == 0
     await trio.lowlevel.checkpoint()
 
 

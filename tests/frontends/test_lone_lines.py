@@ -242,3 +242,12 @@ async def test_in_a_batch_there_are_none(client: LineClient, talk: Any, autojump
     found = {answer["id"]: answer for answer in answers}
     assert "result" in found[1]
     assert found[2]["error"]["code"] == -32600
+
+
+async def test_in_a_batch_too_an_id_is_open_once(client: LineClient, talk: Any, autojump_clock: object) -> None:
+    await said(client, talk.opening("2025-03-26"))
+    await client.send(INITIALIZED, call("slow", id=5))
+    answers: Any = await said(client, [talk.calling("echo", 5), talk.calling("echo", 6)])  # type: ignore[arg-type]
+    found = {answer["id"]: answer for answer in answers}
+    assert (found[5]["error"]["data"]["reason"], "result" in found[6]) == ("duplicate_id", True)
+    assert "result" in await client.next()

@@ -180,6 +180,18 @@ def test_nobody_is_left_of_an_owner_without_sessions() -> None:
     assert owners.of("one", "") is not one
 
 
+def test_who_has_streams_alone_takes_nobody_a_place() -> None:
+    owners = Owners()
+    party(owners, "one", 3)
+    listening = [owners.of(name, "") for name in ("a", "b", "c", "d")]
+    for owner in listening:
+        owners.begin_stream(owner)
+    assert owners.who_gives_way(owners.of("other", ""), 6, 9.0) is None  # nobody has more than half of six
+    for owner in listening:
+        owners.end_stream(owner)
+    assert (len(owners), owners.streams) == (1, 0)
+
+
 def test_a_principal_is_one_owner_wherever_he_comes_from_and_a_network_only_where_nobody_says_who_he_is() -> None:
     owners = Owners()
     party(owners, "one", 1)

@@ -203,9 +203,9 @@ async def test_one_owner_leaves_as_many_connections_as_it_has_streams(gate: Any,
         assert (refused.status_code, "4 open streams" in refused.json()["error"]["message"]) == (429, True)
         for _ in range(2):
             await streams.enter_async_context(gate.stream("GET", theirs, **two))
-        assert gate.app.sessions.streams == 6
+        assert gate.app.sessions.owners.streams == 6
     await trio.testing.wait_all_tasks_blocked()
-    assert gate.app.sessions.streams == 0
+    assert gate.app.sessions.owners.streams == 0
     assert [owner.streams for owner in gate.app.sessions.owners] == [0, 0]
     async with gate.stream("GET", mine[0], **one) as stream:
         assert stream.response.status_code == 200

@@ -360,7 +360,7 @@ async def test_changes_are_told_to_who_listens_for_them(gate: Any, autojump_cloc
     assert last["id"] == 7
     assert last["result"] == {"resultType": "complete", "_meta": {"io.modelcontextprotocol/subscriptionId": 7}}
     await trio.testing.wait_all_tasks_blocked()
-    assert (len(gate.app.sessions.listeners), gate.app.sessions.streams, len(gate.app.sessions.owners)) == (0, 0, 0)
+    assert (len(gate.app.sessions.listeners), gate.app.sessions.owners.streams, len(gate.app.sessions.owners)) == (0, 0, 0)
 
 
 async def test_a_wish_that_is_no_object_is_refused(ask: Ask) -> None:

@@ -1,4 +1,4 @@
-"""Who has how many sessions, and whose must make room when another comes.
+"""Who has how many sessions, and streams, and whose must make room when another comes.
 
 Nobody loses a session to somebody who has as many, and nobody at all who has no more than an equal part of all places. So whoever floods the
 gateway crowds out himself.
@@ -64,7 +64,7 @@ class Owner:
     """Finished answers that wait for a client to come back for them, oldest first; the table's bookkeeping, as what follows."""
     kept_bytes: int = attrs.field(default=0, init=False)
     streams: int = attrs.field(default=0, init=False)
-    """Connections that were opened with GET."""
+    """Connections that were opened with GET, or carry a client alone."""
     open_bytes: int = attrs.field(default=0, init=False)
     """Of large requests that have no answer yet."""
     _fresh: OrderedDict[Place, None] = attrs.field(factory=OrderedDict, init=False)
@@ -140,10 +140,12 @@ def _longest_unused(queue: OrderedDict[Place, None], now: float) -> Place | None
 
 @attrs.define(eq=False)
 class Owners:
-    """All who have sessions, by how many they have."""
+    """All who have sessions, by how many they have, or streams alone."""
 
     _all: dict[tuple[str, str], Owner] = attrs.field(factory=dict, init=False)
     _by_size: dict[int, dict[Owner, None]] = attrs.field(factory=dict, init=False)
+    streams: int = attrs.field(default=0, init=False)
+    """Of all of them."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -153,7 +155,7 @@ class Owners:
         return iter(list(self._all.values()))
 
     def of(self, principal: str, network: str) -> Owner:
-        """Who that is; a new one becomes known with its first session."""
+        """Who that is; a new one becomes known with its first session, or stream."""
         key = (principal, "" if principal else network)
         owner = self._all.get(key)
         return Owner(key) if owner is None else owner
@@ -166,7 +168,22 @@ class Owners:
     def remove(self, owner: Owner, place: Place) -> None:
         """An owner has one session less."""
         self._change(owner, place, owner.remove)
-        if not len(owner):
+        self._forget_if_gone(owner)
+
+    def begin_stream(self, owner: Owner) -> None:
+        """An owner has one open stream more; as long as he has any he is known, with or without a session."""
+        self._all[owner.key] = owner
+        owner.streams += 1
+        self.streams += 1
+
+    def end_stream(self, owner: Owner) -> None:
+        """An owner has one open stream less."""
+        owner.streams -= 1
+        self.streams -= 1
+        self._forget_if_gone(owner)
+
+    def _forget_if_gone(self, owner: Owner) -> None:
+        if not (len(owner) or owner.streams):
             del self._all[owner.key]
 
     def _change(self, owner: Owner, place: Place, change: Callable[[Place], None]) -> None:
@@ -181,7 +198,7 @@ class Owners:
 
     def who_gives_way(self, to: Owner, most: int, now: float) -> Place | None:
         """The session that ends where all ``most`` places are taken and this owner wants one more; None if it has to go without."""
-        everybody = len(self._all) + (to.key not in self._all)
+        everybody = sum(map(len, self._by_size.values())) + (not len(to))  # who has streams alone takes no place
         protected = max(len(to), most // everybody)
         looked = 0
         for size in sorted(self._by_size, reverse=True):  # 10 000 sessions have at most 140 different sizes

@@ -60,8 +60,6 @@ class SessionTable:
     """Gives a new session its id; None is any that nobody can guess."""
     orphans: dict[Exchange, Owner] = attrs.field(factory=dict, init=False)
     """Calls whose connection is gone, and whose they are."""
-    streams: int = attrs.field(default=0, init=False)
-    """How many streams clients keep open with GET."""
     owners: Owners = attrs.field(factory=Owners, init=False)
     large_events: LargeEvents = attrs.field(factory=LargeEvents, init=False)
     _sessions: dict[str, Session] = attrs.field(factory=dict, init=False, repr=False)
@@ -77,25 +75,23 @@ class SessionTable:
 
     def statistics(self) -> SessionStatistics:
         """How many there are now."""
-        return SessionStatistics(len(self._sessions), self.streams, len(self.orphans))
+        return SessionStatistics(len(self._sessions), self.owners.streams, len(self.orphans))
 
     def may_stream(self, owner: Owner) -> bool:
         """Whether he may have one more stream: each keeps a connection, and he may have as many as are left for all others."""
-        return not any(owner.key) or owner.streams < self.limits.max_streams - self.streams
+        return not any(owner.key) or owner.streams < self.limits.max_streams - self.owners.streams
 
     def begin_stream(self, session: Session, downlink: Downlink) -> None:
         """A connection that was opened with GET carries news, or an answer."""
         session.downlinks.add(downlink)
         session.streams.add(downlink)
-        session.owner.streams += 1
-        self.streams += 1
+        self.owners.begin_stream(session.owner)
 
     def end_stream(self, session: Session, downlink: Downlink) -> None:
         """It does no more."""
         session.downlinks.discard(downlink)
         session.streams.remove(downlink)
-        session.owner.streams -= 1
-        self.streams -= 1
+        self.owners.end_stream(session.owner)
 
     def open(self, opening: Opening, principal: Principal, network: str = "", id: str = "") -> Session | NoPlace:
         """A new session of that principal, or of that network where there are no principals (P-61). For want of room another one may end.

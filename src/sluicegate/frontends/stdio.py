@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
@@ -24,6 +25,7 @@ from .batched import BatchAnswer, messages_of
 from .carried.session_places import OwnPlace, SessionPlaces
 from .endpoint import Endpoint, read_opening
 from .exchange import Outlet
+from .large_lines import way_of
 from .modern.lone_lines import LoneLines
 from .owners import NoPlace
 from .sessions import Session
@@ -49,7 +51,7 @@ async def serve_stdio(
     places: SessionPlaces | None = None,
 ) -> None:
     """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
-    front = _Front(endpoint) if places is None else _Front(endpoint, places)
+    front = _Front(endpoint, places or OwnPlace(endpoint))
 
     def announce(change: ListChange) -> None:
         front.announce(change.told_to(front.session.caller))
@@ -164,12 +166,9 @@ class _Front:
     # -- in
 
     async def read(self, stdin: trio.abc.ReceiveStream) -> None:
-        """Read until the input ends."""
-        await read_lines(stdin, self.endpoint.limits.max_body_size, self._take, self._wait_for_room)
-
-    async def _wait_for_room(self) -> None:
-        """While much waits for the client to read, nothing more is read from it."""
-        await self._wait_until(lambda: self._outbox.size <= MOST_WAITING_BYTES)
+        """Read until the input ends. While much waits for the client to read, nothing more is read from it."""
+        has_room = partial(self._wait_until, lambda: self._outbox.size <= MOST_WAITING_BYTES)
+        await read_lines(stdin, self.endpoint.limits.max_body_size, self._take, has_room)
 
     def _take(self, line: bytes | Oversized) -> None:
         if isinstance(line, Oversized):
@@ -177,19 +176,19 @@ class _Front:
         elif is_batch(line):
             self._take_batch(line)
         elif line.strip():
-            self._handle(decode(line), self)
+            self._handle(decode(line), way_of(self, self.places, len(line)), len(line))
 
     def _take_batch(self, line: bytes) -> None:
         messages = messages_of(line, self.session.version)
         if isinstance(messages, Malformed):
             self.session.receive(messages, self)
             return
-        batch = BatchAnswer(self, sum(isinstance(message, Request | Malformed) for message in messages))
+        batch = BatchAnswer(way_of(self, self.places, len(line)), sum(isinstance(message, Request | Malformed) for message in messages))
         for message in messages:
-            self._handle(message, batch)
+            self._handle(message, batch, len(line))
 
-    def _handle(self, message: Message, outlet: Outlet) -> None:
-        if self.lone.takes(message, self.session.calls, outlet, in_session=self.session.opened):
+    def _handle(self, message: Message, outlet: Outlet, size: int) -> None:
+        if self.lone.takes(message, self.session.calls, outlet, size, in_session=self.session.opened):
             return
         self.session.receive(message, outlet)
         if isinstance(message, Notification) and self.session.changes:
@@ -197,12 +196,11 @@ class _Front:
 
     def begin(self, request: Request) -> None:
         """Start one call."""
-        if not self.lone.refuses(request):
-            self.start(request, self)
+        self.start(request, self)
 
     def start(self, request: Request, outlet: Outlet) -> None:
         """Start one call, whose answer goes there."""
-        if request.method not in OPENS or self._open(request, outlet):
+        if not self.lone.refuses(request, outlet) and (request.method not in OPENS or self._open(request, outlet)):
             self.session.start(request, outlet, self.endpoint, answers_cancelled=False)
 
     def _open(self, request: Request, outlet: Outlet) -> bool:

@@ -17,9 +17,10 @@ from ..protocol.principal import Principal
 from ..routing.catalogue import Catalogue
 from .answer import PostAnswer
 from .endpoint import Endpoint, read_opening
+from .large_lines import NO_ROOM
 from .media_types import accepted, is_json
 from .mirrored_headers import contradiction
-from .modern.sessionless import NO_ROOM, Sessionless
+from .modern.sessionless import Sessionless
 from .news_stream import listen
 from .owners import NoPlace
 from .paths import Answer

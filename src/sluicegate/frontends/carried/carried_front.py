@@ -8,9 +8,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ...protocol.principal import Principal
 from ..endpoint import Endpoint
-from ..request import HttpRequest
 from ..session_table import SessionTable
 from ..stdio import serve_stdio
 from .session_places import TablePlaces
@@ -18,7 +16,7 @@ from .session_places import TablePlaces
 __all__ = ["Carried", "Carriers", "ClientLines"]
 
 FIRST_SECONDS = 30.0
-"""How long the first message may take: whoever says nothing has no session that could be idle."""
+"""How long the first message may take. Who has said something may be silent for as long as he likes: his connection counts as a stream."""
 
 
 class ClientLines(Protocol):
@@ -55,10 +53,10 @@ class Carried:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def serve(self, http: HttpRequest, principal: Principal, incoming: ClientLines, outgoing: trio.abc.SendStream) -> None:
+    async def serve(self, places: TablePlaces, incoming: ClientLines, outgoing: trio.abc.SendStream) -> None:
         """Serve one client until it goes, its session ends, or the gateway drains; calls that are open then get their time."""
         scope = trio.CancelScope()
-        places = TablePlaces(self.table, principal, http.network, scope.cancel)
+        places.on_end = scope.cancel
         self._open[scope] = None
         try:
             with scope:

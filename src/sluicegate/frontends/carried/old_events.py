@@ -17,9 +17,11 @@ from ...protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND
 from ...protocol.principal import Principal
 from ...protocol.sse import format_comment, format_event
 from ..event_stream import STREAM_HEADERS
+from ..owners import NoPlace
 from ..paths import HttpRoute
 from ..request import HttpRequest
 from .carried_front import Carried
+from .session_places import TablePlaces, connected
 
 __all__ = ["OldEvents"]
 
@@ -55,8 +57,15 @@ class OldEvents:
         if self.is_draining():
             await self.refuse_new(http)
             return
+        with connected(self.carried.table, principal, http.network) as places:
+            if isinstance(places, NoPlace):
+                await self._refuse(http, places.status, INVALID_REQUEST, places.message)
+            else:
+                await self._serve(http, places)
+
+    async def _serve(self, http: HttpRequest, places: TablePlaces) -> None:
         key = base64.urlsafe_b64encode(self.carried.table.sources.secret(24)).decode()
-        posted, outgoing = _Posted(principal.key), _Events(http)
+        posted, outgoing = _Posted(places.principal.key), _Events(http)
         self._posted[key] = posted
         try:
             await http.start(200, STREAM_HEADERS)
@@ -64,7 +73,7 @@ class OldEvents:
             await http.send_part(format_event(address.encode(), name="endpoint"))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_hear_the_end, http, posted, outgoing)
-                await self.carried.serve(http, principal, posted, outgoing)
+                await self.carried.serve(places, posted, outgoing)
                 nursery.cancel_scope.cancel(reason="the client is served")
             await http.send_part(b"", more=False)
         finally:

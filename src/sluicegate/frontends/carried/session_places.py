@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import attrs
@@ -10,26 +11,17 @@ import attrs
 from ...protocol.calls import Caller
 from ...protocol.principal import NOBODY, Principal
 from ..endpoint import Endpoint, Opening
-from ..owners import NoPlace
+from ..owners import NoPlace, Owner
 from ..session_table import SessionTable
 from ..sessions import Session
 from ..stream import Downlink
+from ..whose import Whose
 
-__all__ = ["OwnPlace", "SessionPlaces", "TablePlaces"]
+__all__ = ["OwnPlace", "SessionPlaces", "TablePlaces", "connected"]
 
 
-class SessionPlaces(Protocol):
+class SessionPlaces(Whose, Protocol):
     """Where sessions are kept, and whose they are."""
-
-    @property
-    def principal(self) -> Principal:
-        """Who has connected."""
-        ...
-
-    @property
-    def network(self) -> str:
-        """From where; empty where that is known of nobody."""
-        ...
 
     def open(self, opening: Opening) -> Session | NoPlace:
         """A new session."""
@@ -58,6 +50,14 @@ class OwnPlace:
         """It is over."""
         session.end()
 
+    def may_hold(self, size: int) -> bool:
+        """There is nobody else whose room it would take."""
+        del size
+        return True
+
+    def let_go(self, size: int) -> None:
+        """Nothing was counted."""
+
 
 @attrs.define(eq=False)
 class _Tether(Downlink):
@@ -73,26 +73,24 @@ class _Tether(Downlink):
 
 @attrs.define(eq=False)
 class TablePlaces:
-    """Among those of all who come over HTTP: each counts as a session, and its connection as a stream that was opened with GET."""
+    """Among those of all who come over HTTP: a session counts as one, and the connection as a stream that was opened with GET."""
 
     table: SessionTable
     principal: Principal
     network: str
-    on_end: Callable[[], None]
+    owner: Owner
+    """Who has the connection, and all that comes on it."""
+    on_end: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     """The session has to end, or the gateway drains."""
     _tethers: dict[Session, _Tether] = attrs.field(factory=dict, init=False)
 
     def open(self, opening: Opening) -> Session | NoPlace:
-        """A new session, if there is room for it and its stream."""
+        """A new session, if there is room for it."""
         session = self.table.open(opening, self.principal, self.network)
         if isinstance(session, NoPlace):
             return session
-        if not self.table.may_stream(session.owner):
-            streams = session.owner.streams
-            self.table.end(session)
-            return NoPlace(429, f"you have {streams} open streams; close one")
         tether = self._tethers[session] = _Tether(_nothing, on_end=self.on_end)
-        self.table.begin_stream(session, tether)
+        session.downlinks.add(tether)
         session.listeners.append(tether)
         return session
 
@@ -103,13 +101,35 @@ class TablePlaces:
             session.end()
             return
         session.listeners.remove(tether)
-        self.table.end_stream(session, tether)
+        session.downlinks.remove(tether)
         self.table.end(session)
+
+    def may_hold(self, size: int) -> bool:
+        """Whether there is room for a large request of so many bytes; its owner's share is what all over HTTP share."""
+        return self.table.may_hold(self.owner, size)
+
+    def let_go(self, size: int) -> None:
+        """It has its answer."""
+        self.table.let_go(self.owner, size)
 
     def lose(self) -> None:
         """The client has gone: nobody takes the answers to what it has asked."""
         for session in list(self._tethers):
             self.end(session)
+
+
+@contextmanager
+def connected(table: SessionTable, principal: Principal, network: str) -> Iterator[TablePlaces | NoPlace]:
+    """A connection is there and counts as one of its owner's streams, whatever is said on it; or he has too many."""
+    owner = table.owners.of(principal.key, network)
+    if not table.may_stream(owner):
+        yield NoPlace(429, f"you have {owner.streams} open streams; close one")
+        return
+    table.owners.begin_stream(owner)
+    try:
+        yield TablePlaces(table, principal, network, owner)
+    finally:
+        table.owners.end_stream(owner)
 
 
 async def _nothing() -> dict[str, object]:

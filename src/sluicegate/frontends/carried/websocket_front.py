@@ -11,8 +11,10 @@ import trio
 from ...http1.asgi import Message, Receive, Scope, Send
 from ...protocol.errors import INVALID_REQUEST
 from ...protocol.principal import Principal
+from ..owners import NoPlace
 from ..request import HttpRequest
 from .carried_front import Carried
+from .session_places import TablePlaces, connected
 
 __all__ = ["WebSockets", "as_request"]
 
@@ -51,13 +53,24 @@ class WebSockets:
             return
         offered = http.scope.get("subprotocols") or []
         if offered and SUBPROTOCOL not in offered:
-            await http.refuse(400, INVALID_REQUEST, f"this endpoint speaks the subprotocol '{SUBPROTOCOL}'")
+            await self._refuse(http, NoPlace(400, f"this endpoint speaks the subprotocol '{SUBPROTOCOL}'"))
             return
+        with connected(self.carried.table, principal, http.network) as places:
+            if isinstance(places, NoPlace):
+                await self._refuse(http, places)
+            else:
+                await self._serve(http, places, SUBPROTOCOL if offered else None)
+
+    async def _refuse(self, http: HttpRequest, why: NoPlace) -> None:
+        self.carried.endpoint.refused(why.status, why.message)
+        await http.refuse(why.status, INVALID_REQUEST, why.message)
+
+    async def _serve(self, http: HttpRequest, places: TablePlaces, subprotocol: str | None) -> None:
         await http.receive()  # what asks to be let in
-        await http.send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
+        await http.send({"type": "websocket.accept", "subprotocol": subprotocol})
         incoming = _Incoming(http.receive)
         with suppress(OSError):  # the client has gone
-            await self.carried.serve(http, principal, incoming, _Outgoing(http.send))
+            await self.carried.serve(places, incoming, _Outgoing(http.send))
             await http.send({"type": "websocket.close", "code": GOING_AWAY if self.is_draining() else NORMAL})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Protocol
 
 import attrs
 import trio
@@ -18,32 +17,21 @@ from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction, names_version, read_introduction, unsupported
 from ...protocol.messages import Message, Notification, Request, encode_error, read_id
 from ...protocol.parts import Parts
-from ...protocol.principal import Principal
 from ...routing.directory import ListChange
+from ..batched import BatchAnswer
 from ..endpoint import Endpoint
 from ..exchange import Outlet
+from ..large_lines import no_room
 from ..listeners import Listener
 from ..news_stream import DEBOUNCE_SECONDS
+from ..session_table import LARGE
 from ..stream import Downlink
 from ..subscribed import Subscribed
+from ..whose import Whose
 from .lone_calls import Leave, LoneCalls
 from .subscriptions import LISTEN, acknowledgement, honoured, subscribe
 
-__all__ = ["LoneLines", "Whose"]
-
-
-class Whose(Protocol):
-    """Whoever is at the other end."""
-
-    @property
-    def principal(self) -> Principal:
-        """Who he has shown to be."""
-        ...
-
-    @property
-    def network(self) -> str:
-        """What he is counted by where nobody has to show who he is; empty where there is none."""
-        ...
+__all__ = ["LoneLines"]
 
 
 def _stands_alone(message: Request, *, in_session: bool) -> bool:
@@ -58,6 +46,8 @@ class _Line:
     lines: LoneLines
     request: Request
     introduction: Introduction
+    size: int
+    """Bytes of the line."""
     leave: Leave | None = attrs.field(default=None, init=False)
     listener: Listener | None = attrs.field(default=None, init=False)
 
@@ -111,24 +101,25 @@ class LoneLines:
         """The last message about a request; None is none."""
         self.outlet.reply(message)
 
-    def takes(self, message: Message, others: Container[int | str], outlet: Outlet, *, in_session: bool) -> bool:
+    def takes(self, message: Message, others: Container[int | str], outlet: Outlet, size: int, *, in_session: bool) -> bool:
         """Whether a message is no session's; then it is dealt with. What takes a request back may be for either.
 
         Args:
             message: as it came.
             others: the requests of a session on the same streams that are open.
             outlet: on which way it came.
+            size: bytes of the line with which it came.
             in_session: whether there is a session.
         """
         if isinstance(message, Request) and _stands_alone(message, in_session=in_session):
-            self._take(message, others, outlet)
+            self._take(message, others, outlet, size)
             return True
         if isinstance(message, Notification) and message.method == CANCELLED:
             self.open.cancel(read_id(bytes(message.params.get("requestId", b""))))
         return False
 
-    def _take(self, request: Request, others: Container[int | str], outlet: Outlet) -> None:
-        if outlet is not self.outlet:
+    def _take(self, request: Request, others: Container[int | str], outlet: Outlet, size: int) -> None:
+        if isinstance(outlet, BatchAnswer):
             fault = faults.client_mistake("a request that names its revision in _meta comes alone, in no batch", code=INVALID_REQUEST)
             outlet.reply(encode_error(request.id, fault.encode()))
             return
@@ -138,7 +129,7 @@ class LoneLines:
         if isinstance(said, Fault):
             self.reply(encode_error(request.id, said.encode()))
         else:
-            line = _Line(self, request, said)
+            line = _Line(self, request, said, size)
             self.open.running[request.key] = line
             if request.method == LISTEN:
                 self.endpoint.calls.start_soon(self._listen, line)
@@ -150,19 +141,23 @@ class LoneLines:
             return unsupported(said.version)
         return _duplicate() if request.key in others else self.open.refusal(request.key, request.method, "calls")
 
-    def refuses(self, request: Request) -> bool:
+    def refuses(self, request: Request, outlet: Outlet) -> bool:
         """Whether a request of a session has an id that is in use here; then it is told so."""
         if request.key not in self.open.running:
             return False
-        self.reply(encode_error(request.id, _duplicate().encode()))
+        outlet.reply(encode_error(request.id, _duplicate().encode()))
         return True
 
     def _call(self, line: _Line) -> None:
-        call = self.calls.read(line.request, line.introduction, self.whose.principal, self.whose.network)
+        request, whose = line.request, self.whose
+        call = self.calls.read(request, line.introduction, whose.principal, whose.network)
+        if not isinstance(call, Fault) and line.size >= LARGE and not whose.may_hold(line.size):
+            call = no_room(request)
         if isinstance(call, Fault):
-            line.reply(encode_error(line.request.id, call.encode()))
+            line.reply(encode_error(request.id, call.encode()))
         else:
-            line.leave = self.calls.start(line.request, call, line, answers_cancelled=False)
+            when_over = partial(whose.let_go, line.size) if line.size >= LARGE else _nothing
+            line.leave = self.calls.start(request, call, line, when_over=when_over, answers_cancelled=False)
 
     # -- what changes
 
@@ -233,6 +228,10 @@ class LoneLines:
 
 def _duplicate() -> Fault:
     return faults.client_mistake("a request with this id is still open", code=INVALID_REQUEST, reason="duplicate_id")
+
+
+def _nothing() -> None:
+    """Nothing was counted."""
 
 
 def _lose(downlink: Downlink, *, has_it: bool) -> None:

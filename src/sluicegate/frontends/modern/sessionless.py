@@ -17,6 +17,7 @@ from ...protocol.messages import Message, Notification, Request, encode_error
 from ...protocol.principal import Principal
 from ...protocol.request_headers import RequestHeaders
 from ..endpoint import Endpoint
+from ..large_lines import NO_ROOM
 from ..listeners import Listener
 from ..mirrored_headers import contradiction
 from ..owners import Owner
@@ -29,9 +30,7 @@ from .parking import Comeback
 from .stamp import status_of
 from .subscriptions import LISTEN, counted, honoured, serve, subscribe
 
-__all__ = ["NO_ROOM", "Sessionless"]
-
-NO_ROOM = "too many large requests have no answer yet; send this one again when some have"
+__all__ = ["Sessionless"]
 
 
 @attrs.define(eq=False)

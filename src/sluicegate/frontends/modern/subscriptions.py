@@ -96,13 +96,11 @@ def counted(table: SessionTable, owner: Owner, listener: Listener) -> Iterator[L
     """A stream of somebody who has no session is open, and is one of those that its owner has."""
     table.listeners.add(listener)
     table.owners.add(owner, listener)
-    owner.streams += 1
-    table.streams += 1
+    table.owners.begin_stream(owner)
     try:
         yield listener
     finally:
-        table.streams -= 1
-        owner.streams -= 1
+        table.owners.end_stream(owner)
         table.owners.remove(owner, listener)
         table.listeners.remove(listener)
 
