@@ -11,6 +11,7 @@ import attrs
 import httpx2
 import pytest
 from tests.kit.messages import INITIALIZED
+from tests.kit.offices import office
 
 from sluicegate.protocol.calls import Call, Caller, Reply
 from sluicegate.protocol.messages import Raw, encode
@@ -206,3 +207,14 @@ async def test_arguments_are_those_of_the_catalogue_that_the_session_sees(gate: 
     message = calling("move", region="eu")
     statuses = [(await gate.post(message, session, mcp_param_region="us")).status_code for session in (plain, mirrored, "nobody's")]
     assert statuses == [200, 400, 404]
+
+
+async def test_who_goes_on_with_a_session_is_judged_by_what_it_sees(gate: Any, autojump_clock: object) -> None:
+    """As soon as his first request, when nobody here knows the session yet."""
+    gate.rebuild(tickets=office())
+    directory = gate.endpoint.directory = Apart(gate.endpoint.directory.current)
+    session = await gate.open()
+    directory.by_session[session] = offering(SCHEMA)
+    gate.app.sessions.end_all()
+    assert (await gate.post(calling("move", region="eu"), session, mcp_param_region="us")).status_code == 400
+    assert (await gate.post(calling("move", region="eu"), session, mcp_param_region="eu")).status_code == 200

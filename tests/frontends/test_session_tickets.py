@@ -290,3 +290,46 @@ async def test_one_that_is_taken_in_may_be_cut_anywhere(gate: Any, tmp_path: Pat
 
     await cancel_at_every_checkpoint(attempt)
     assert (await gate.post(PING, session)).status_code == 200
+
+
+async def delete(gate: Any, session: str, **headers: str) -> Any:
+    return await gate.http.delete("/mcp", headers={"mcp-session-id": session} | headers)
+
+
+async def test_one_that_is_not_known_here_is_ended_without_a_place(gate: Any, tmp_path: Path, autojump_clock: object) -> None:
+    await restart(gate, tmp_path)
+    old = await gate.open("2025-06-18")
+    tickets = await restart(gate, tmp_path, limits=Limits(max_sessions=2, max_sessions_per_principal=2))
+    others = [await gate.open() for _ in range(2)]
+    async with gate.stream("GET", others[0]), gate.stream("GET", others[1]):
+        answer = await delete(gate, old)
+        assert (answer.status_code, answer.headers["mcp-protocol-version"]) == (200, "2025-06-18")
+    assert (len(gate.app.sessions), tickets.resumed, tickets.ended) == (2, 0, 1)
+    assert [(await gate.post(PING, session)).status_code for session in (*others, old)] == [200, 200, 404]
+    assert (await delete(gate, old)).status_code == 404
+    await restart(gate, tmp_path)
+    assert (await gate.post(PING, old)).status_code == 404
+
+
+async def test_only_who_got_a_ticket_ends_it(gate: Any, tmp_path: Path, autojump_clock: object) -> None:
+    await restart(gate, tmp_path, tokens=("alice", "bob"))
+    session = await gate.open(authorization="Bearer alice")
+    await restart(gate, tmp_path, tokens=("alice", "bob"))
+    assert (await delete(gate, session, authorization="Bearer bob")).status_code == 404
+    assert (await gate.post(PING, session, authorization="Bearer alice")).status_code == 200
+
+
+async def test_one_that_goes_on_while_it_is_to_end_has_ended(gate: Any, tmp_path: Path, autojump_clock: object) -> None:
+    await restart(gate, tmp_path)
+    session = await gate.open()
+    await restart(gate, tmp_path)
+    statuses: list[int] = []
+
+    async def end() -> None:
+        statuses.append((await delete(gate, session)).status_code)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gate.post, PING, session)
+        nursery.start_soon(end)
+    assert (statuses, len(gate.app.sessions)) == ([200], 0)
+    assert (await gate.post(PING, session)).status_code == 404

@@ -16,6 +16,7 @@ from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
+from .bodies import Bodies
 from .carried.carried_front import Carried, Carriers
 from .carried.old_events import OldEvents
 from .carried.websocket_front import WebSockets, as_request
@@ -59,18 +60,18 @@ class App:
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
     _carried: Carried = attrs.field(init=False)
-    """Clients with a connection each."""
 
     def __attrs_post_init__(self) -> None:
         endpoint, tickets = self.endpoint, self.tickets
         issue = None if tickets is None else tickets.issue
         self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue)
-        self._mcp = StreamableHttp(endpoint, self.sessions, self.turns, Resuming(endpoint, self.sessions, tickets))
+        resuming = Resuming(endpoint, self.sessions, tickets)
+        self._mcp = StreamableHttp(endpoint, self.sessions, Bodies(endpoint, self.turns), resuming)
         self._carried = Carried(endpoint, self.sessions, self.carriers.drain_seconds)
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
         answers = dict(self._mcp.answers)
-        old = OldEvents(self._carried, lambda: self.draining, self._mcp.refuse_new, self._mcp.read_body)
+        old = OldEvents(self._carried, lambda: self.draining, self._mcp.refuse_new, self._mcp.bodies.read)
         if self.carriers.websocket:
             answers[SOCKET] = WebSockets(self._carried, lambda: self.draining, self._mcp.refuse_new).answer
         mcp = HttpRoute({method: self._wishing(answer) for method, answer in answers.items()}, speaks_rpc=True)

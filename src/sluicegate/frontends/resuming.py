@@ -39,20 +39,42 @@ class Resuming:
         if self.office is not None and told:
             await self.office.end(session.id)
 
+    async def end_named(self, id: str, principal: Principal) -> str | NoPlace | None:
+        """End the session with that id, and open none for that; the revision that it spoke, or None if there is no such session."""
+        ticket = None if self.table.find(id, principal) else await self._judged(id, principal)
+        session = self.table.find(id, principal)  # it may have come into being meanwhile
+        if session is not None:
+            await self.end(session)
+            return session.version
+        if not isinstance(ticket, Ticket):
+            return ticket
+        await self._office.end(id)
+        return ticket.opening.version
+
     async def take_in(self, id: str, principal: Principal, network: str) -> Session | NoPlace | None:
         """The session with that id, which is not in the table; None if it must not go on."""
+        ticket = await self._judged(id, principal)
+        if not isinstance(ticket, Ticket):
+            return ticket
+        found = self.table.find(id, principal)  # another request may have been quicker
+        return found or self._open(self._office, ticket, id, principal, network)
+
+    @property
+    def _office(self) -> TicketOffice:
+        """The one that has judged a ticket."""
+        assert self.office is not None
+        return self.office
+
+    async def _judged(self, id: str, principal: Principal) -> Ticket | NoPlace | None:
+        """The ticket that an id is; None if its session must not go on."""
         if self.office is None:
             return None
         await self.office.open()
         try:
-            ticket = await self.office.look_at(id, principal)
+            return await self.office.look_at(id, principal)
         except OSError as error:
             log.warning("it cannot be told whether a session has ended", error=str(error))
             return NoPlace(503, "it cannot be told whether this session has ended")
-        if ticket is None:
-            return None
-        found = self.table.find(id, principal)  # another request may have been quicker
-        return found or self._open(self.office, ticket, id, principal, network)
 
     def _open(self, office: TicketOffice, ticket: Ticket, id: str, principal: Principal, network: str) -> Session | NoPlace:
         session = self.table.open(ticket.opening, principal, network, id)

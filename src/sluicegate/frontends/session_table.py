@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 import trio
 
-from ..protocol.calls import OURSELVES, Caller
+from ..protocol.calls import Caller
 from ..protocol.principal import Principal
 from ..routing.directory import ListChange
 from ..sources import Sources
@@ -125,11 +125,6 @@ class SessionTable:
 
     def _random_id(self) -> str:
         return base64.urlsafe_b64encode(self.sources.secret(24)).decode()
-
-    def caller_of(self, session_id: str | None, principal: Principal) -> Caller:
-        """Who calls in the session with that id, if it is that principal's; looking is no use of it."""
-        session = None if session_id is None else self._sessions.get(session_id)
-        return OURSELVES if session is None or session.caller.principal.key != principal.key else session.caller
 
     def find(self, session_id: str, principal: Principal) -> Session | None:
         """The live session with that id, if it is that principal's; whose it is else is not told (P-61). Who uses it touches it."""

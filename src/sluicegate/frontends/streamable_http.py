@@ -6,25 +6,24 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..http1.fair_turns import FairTurns
 from ..protocol.batches import is_batch, read_batch
+from ..protocol.calls import OURSELVES, Caller
 from ..protocol.eras import BATCHES, LEGACY, MODERN, OPENS, SPOKEN
 from ..protocol.errors import HEADER_MISMATCH, INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND, SESSION_REQUIRED
 from ..protocol.faults import Fault
-from ..protocol.members import SMALL
 from ..protocol.messages import Malformed, Message, Notification, Request, Response, decode
 from ..protocol.principal import Principal
-from ..routing.catalogue import Catalogue
 from .answer import PostAnswer
+from .bodies import Bodies
 from .endpoint import Endpoint, read_opening
 from .large_lines import NO_ROOM
-from .media_types import accepted, is_json
+from .media_types import accepted
 from .mirrored_headers import contradiction
 from .modern.sessionless import Sessionless
 from .news_stream import listen
 from .owners import NoPlace
 from .paths import Answer
-from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
+from .request import Headers, HttpRequest
 from .resuming import Resuming
 from .session_table import LARGE, SessionTable
 from .sessions import Session, version_header
@@ -39,7 +38,7 @@ class StreamableHttp:
 
     endpoint: Endpoint
     table: SessionTable
-    turns: FairTurns
+    bodies: Bodies
     resuming: Resuming
     alone: Sessionless = attrs.field(
         default=attrs.Factory(lambda self: Sessionless(self.endpoint, self.table), takes_self=True), init=False
@@ -53,7 +52,7 @@ class StreamableHttp:
         return {"GET": self._get, "POST": self._post, "DELETE": self._delete}
 
     async def _post(self, http: HttpRequest, principal: Principal) -> None:
-        body = await self.read_body(http)
+        body = await self.bodies.read(http)
         if body is None:
             return
         may_be_json, may_stream = accepted(http.headers.accept)
@@ -65,8 +64,6 @@ class StreamableHttp:
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif http.stands_alone(message):
             await self.alone.post(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
-        elif http.headers.repeats_body and (wrong := contradiction(http.headers, message, self._seen(http, principal))) is not None:
-            await self._refuse_headers(http, wrong, message.id if isinstance(message, Request) else b"null")
         elif isinstance(message, Request) and message.method in OPENS:
             await self._open(http, principal, message, len(body), may_be_json=may_be_json)
         else:
@@ -75,12 +72,15 @@ class StreamableHttp:
     async def _post_one(
         self, http: HttpRequest, principal: Principal, message: Message, size: int, *, may_be_json: bool, may_stream: bool
     ) -> None:
-        session = await self._session(http, principal, id=message.id if isinstance(message, Request) else b"null")
-        if session is not None and isinstance(message, Request):
+        own = message.id if isinstance(message, Request) else b"null"
+        session = await self._session(http, principal, id=own)
+        if session is None or (http.headers.repeats_body and await self._is_contradicted(http, message, session.caller, own)):
+            return
+        if isinstance(message, Request):
             answer = PostAnswer(session, principal, self.table, self.endpoint, may_be_json, may_stream)
             if size < LARGE or await self._hold(http, answer, size, message.id):
                 await answer.run(http, [message])
-        elif session is not None:
+        else:
             await self._accept(http, session, principal, [message])
 
     async def _hold(self, http: HttpRequest, answer: PostAnswer, size: int, id: bytes = b"null") -> bool:
@@ -92,38 +92,13 @@ class StreamableHttp:
         await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=id, headers=[(b"retry-after", b"1")])
         return False
 
-    async def read_body(self, http: HttpRequest) -> bytes | None:
-        """The body, in its turn; None if the request was answered already."""
-        if True not in accepted(http.headers.accept):
-            await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept application/json and text/event-stream")
-            return None
-        if not is_json(http.headers.content_type):
-            await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send application/json in UTF-8")
-            return None
-        if http.headers.content_encoding.lower() not in ("", "identity"):
-            await self._refuse(http, 415, INVALID_REQUEST, "Unsupported Media Type: send the body without a content encoding")
-            return None
-        limit = self.endpoint.limits.max_body_size
-        try:
-            body = await http.read_body(limit, self.turns)
-        except BodyTooLarge:
-            message = f"Request body exceeds the maximum size of {limit} bytes"
-            await self._refuse(http, 413, INVALID_REQUEST, message, headers=[(b"connection", b"close")])
-        except BodyCrowded as crowded:
-            await self._refuse(http, 400, crowded.why.code, crowded.why.message, id=crowded.why.id)
-        except ClientGone:
-            pass
-        else:
-            if len(body) > SMALL and not self.turns.enter():  # 60 KiB may take half a millisecond to read, and many may come at once
-                await self.turns.wait()
-            return body
-        return None
-
     async def _open(self, http: HttpRequest, principal: Principal, request: Request, size: int, *, may_be_json: bool) -> None:
         """``initialize`` always opens a session of its own (HTTP-7)."""
         opening = read_opening(request.params)
         if isinstance(opening, Fault):
             await self._refuse(http, 400, opening.code, opening.message, id=request.id)
+            return
+        if http.headers.repeats_body and await self._is_contradicted(http, request, OURSELVES, request.id):
             return
         await self.resuming.begin()
         session = self.table.open(opening, principal, http.network)
@@ -143,11 +118,8 @@ class StreamableHttp:
         await self._refuse(http, why.status, INVALID_REQUEST, why.message, id=id, headers=[(b"retry-after", b"30")])
 
     async def _post_batch(self, http: HttpRequest, principal: Principal, body: bytes, *, may_be_json: bool, may_stream: bool) -> None:
-        if http.headers.repeats_body and (wrong := contradiction(http.headers, None, self._seen(http, principal))) is not None:
-            await self._refuse_headers(http, wrong)
-            return
         session = await self._session(http, principal)
-        if session is None:
+        if session is None or (http.headers.repeats_body and await self._is_contradicted(http, None, session.caller)):
             return
         session.touch()
         if session.version not in BATCHES:
@@ -206,9 +178,12 @@ class StreamableHttp:
     async def _delete(self, http: HttpRequest, principal: Principal) -> None:
         if http.headers.protocol_version in MODERN:
             await self.alone.refuse_verb(http)
-        elif (session := await self._session(http, principal)) is not None:
-            await self.resuming.end(session)
-            await http.respond(200, headers=version_header(session.version))
+        elif (session_id := await self._named(http)) is not None:
+            ended = await self.resuming.end_named(session_id, principal)
+            if isinstance(ended, str):
+                await http.respond(200, headers=version_header(ended))
+            else:
+                await self._refuse_session(http, ended)
 
     async def refuse_new(self, http: HttpRequest) -> None:
         """Refuse a request because the gateway drains."""
@@ -216,16 +191,27 @@ class StreamableHttp:
             http, 503, INVALID_REQUEST, "the gateway is going down", headers=[(b"connection", b"close"), (b"retry-after", b"1")]
         )
 
-    def _seen(self, http: HttpRequest, principal: Principal) -> Catalogue:
-        """What is there for whoever has sent this request; one without a session is refused in a moment."""
-        return self.endpoint.directory.seen_by(self.table.caller_of(http.headers.session_id, principal))
-
-    async def _refuse_headers(self, http: HttpRequest, wrong: str, id: bytes = b"null") -> None:
-        message = f"Header mismatch: {wrong}; send what the body says, or leave the header out"
-        await self._refuse(http, 400, HEADER_MISMATCH, message, id=id)
+    async def _is_contradicted(self, http: HttpRequest, message: Message | None, caller: Caller, id: bytes = b"null") -> bool:
+        """Whether headers say something else than the body, by what is there for its sender; then the request is refused."""
+        wrong = contradiction(http.headers, message, self.endpoint.directory.seen_by(caller))
+        if wrong is not None:
+            what_to_do = "send what the body says, or leave the header out"
+            await self._refuse(http, 400, HEADER_MISMATCH, f"Header mismatch: {wrong}; {what_to_do}", id=id)
+        return wrong is not None
 
     async def _session(self, http: HttpRequest, principal: Principal, *, id: bytes = b"null") -> Session | None:
         """The session that the request names; None if it was refused and answered."""
+        session_id = await self._named(http, id)
+        if session_id is None:
+            return None
+        session = self.table.find(session_id, principal) or await self.resuming.take_in(session_id, principal, http.network)
+        if isinstance(session, Session):
+            return session
+        await self._refuse_session(http, session, id)
+        return None
+
+    async def _named(self, http: HttpRequest, id: bytes = b"null") -> str | None:
+        """The id of the session that the request names; None if it was refused and answered."""
         version = http.headers.protocol_version
         if version is not None and version not in LEGACY:
             why = f"Unsupported protocol version: {version!r}; send one of {', '.join(SPOKEN)}"
@@ -234,15 +220,14 @@ class StreamableHttp:
         session_id = http.headers.session_id
         if session_id is None:
             await self._refuse(http, 400, SESSION_REQUIRED, "Session required: send initialize first, then its Mcp-Session-Id", id=id)
-            return None
-        session = self.table.find(session_id, principal) or await self.resuming.take_in(session_id, principal, http.network)
-        if isinstance(session, Session):
-            return session
-        if session is None:
+        return session_id
+
+    async def _refuse_session(self, http: HttpRequest, why: NoPlace | None, id: bytes = b"null") -> None:
+        """There is no such session, or none can be had now."""
+        if why is None:
             await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found or expired: send initialize again", id=id)
         else:
-            await self._turn_away(http, session, id)
-        return None
+            await self._turn_away(http, why, id)
 
     async def _refuse(
         self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers = ()
