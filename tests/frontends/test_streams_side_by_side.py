@@ -36,7 +36,12 @@ def tools(tools: dict[str, Callable[[Call], Awaitable[Reply]]], talk: Any) -> di
         fault = call.back.ask(Question("roots/list", {}, lambda _reply: None))
         return talk.result("asked") if fault is None else Reply.failed(fault)
 
-    return tools | {"flood": flood, "late_question": late_question}
+    async def late_note(call: Call) -> Reply:
+        await trio.sleep(1)
+        call.back.note(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}')
+        return await late_question(call)
+
+    return tools | {"flood": flood, "late_question": late_question, "late_note": late_note}
 
 
 async def first_event(stream: Any) -> bytes:
@@ -125,3 +130,28 @@ async def test_who_has_gone_is_asked_only_if_an_id_was_told(
     ends = [json.loads(data) for _, data in answer.log.after(0)]
     assert ("result" in ends[-1]) is is_asked
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("version", "stays", "is_asked"),
+    [("2025-11-25", 0.5, False), ("2025-06-18", 0.5, False), ("2025-11-25", 2, True), ("2025-06-18", 2, True)],
+)
+async def test_who_goes_before_a_note_makes_a_stream_is_told_nothing_and_not_asked(
+    gate: Any, talk: Any, tools: Any, version: str, stays: float, is_asked: bool, autojump_clock: object
+) -> None:
+    """The id of the note is the first that a client gets, if it is there for it."""
+    replies: list[Reply] = []
+
+    async def watched(call: Call) -> Reply:
+        replies.append(await tools["late_note"](call))
+        return replies[0]
+
+    tools["watched"] = watched
+    opening = talk.opening(version)
+    opening["params"]["capabilities"] = {"roots": {}}
+    session = (await gate.post(opening)).headers["mcp-session-id"]
+    with trio.move_on_after(stays):
+        await gate.post(talk.calling("watched"), session)
+    await trio.sleep(10)
+    assert [reply.fault is None for reply in replies] == [is_asked]
+    assert bool(gate.app.sessions.find(session, NOBODY).answers) is is_asked

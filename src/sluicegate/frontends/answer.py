@@ -50,22 +50,17 @@ class PostAnswer:
     _exchanges: list[Exchange] = attrs.field(factory=list, init=False)
 
     def note(self, message: bytes) -> None:
-        """Tell something about a call, which makes the answer a stream; a client that takes JSON only goes without."""
-        if self.may_stream and self._waiting and self.session.hears(message):
+        """Tell something about a call, which makes the answer a stream; who takes JSON only, or left before there was one, goes without."""
+        if self.may_stream and self._waiting and not (self._left and self.log is None) and self.session.hears(message):
             self._become_stream().put(message)
 
     def ask(self, message: bytes) -> Callable[[], None] | None:
         """Ask the client, unless it takes JSON alone, has its answer, or went before it knew how to come back for the question."""
-        if not self.may_stream or self._waiting == 0 or (self._left and not self._has_ids):
+        if not self.may_stream or self._waiting == 0 or (self._left and not (self.log is not None and self.log.is_known)):
             return None
         log = self._become_stream()
         log.put(message, is_note=False)
         return partial(log.make_note, log.last)
-
-    @property
-    def _has_ids(self) -> bool:
-        """Whether its client knows an event that it can come back after."""
-        return self.log is not None and (self.log.last > 0 or self.session.version in PRIMED)
 
     def reply(self, message: bytes | Parts | None) -> None:
         """One call is over."""
@@ -157,6 +152,7 @@ class PostAnswer:
     async def _send_events(self, http: HttpRequest, log: EventLog, after: int) -> None:
         version = self.session.version
         await http.start(200, headers_for(version, self.extra))
+        log.is_known = log.is_known or (version in PRIMED and http.downlink.is_open)
         await send_answer(http, log, self.endpoint.waits.quiet, beginning(version, log.event_id(after)), after)
 
     def _leave(self, downlink: Downlink) -> None:

@@ -36,7 +36,7 @@ async def send_answer(
     while more and http.downlink.is_open:
         events = log.after(after)
         if events:
-            after = events[-1][0]
+            after, log.is_known = events[-1][0], log.is_known or with_ids
             said += b"".join([format_event(data, id=log.event_id(number) if with_ids else None) for number, data in events])
         more = not (log.ended and after == log.last)
         if said or not more:

@@ -109,6 +109,8 @@ class EventLog:
     """The stream's number in its session; 0 belongs to no request."""
     last: int = attrs.field(default=0, init=False)
     """The number of the newest event; 0 stands for the beginning."""
+    is_known: bool = attrs.field(default=False, init=False)
+    """A client may have got the id of an event, and can come back after that."""
     ended: bool = attrs.field(default=False, init=False)
     dropped: int = attrs.field(default=0, init=False)
     reader: Downlink | None = attrs.field(default=None, init=False)
