@@ -80,6 +80,13 @@ async def test_messages_are_taken_for_a_session_that_is_there_and_ones_own(autoj
         assert (await client.post(PING, authorization=own)).status_code == 404
 
 
+@pytest.mark.parametrize(("more", "status"), [(15, 202), (16, 404)])
+async def test_a_query_has_few_members(more: int, status: int, autojump_clock: Clock) -> None:
+    async with gate() as (gateway, nursery), open_old_client(gateway.asgi_app, nursery) as client:
+        client.endpoint += "&a=1" * more
+        assert (await client.post(PING)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("headers", "status"), [({"host": "evil.test"}, 400), ({"origin": "https://evil.test"}, 403), ({"content_type": "text/plain"}, 415)]
 )

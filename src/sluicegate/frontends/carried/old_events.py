@@ -28,6 +28,7 @@ __all__ = ["OldEvents"]
 STREAM, MESSAGES = "/sse", "/messages"
 SESSION = ("sessionId", "session_id")
 """The member of the query that tells the session; the first is ours."""
+MOST_MEMBERS = 16
 KEEP_ALIVE_SECONDS = 15.0
 """A quiet stream gets a comment that often, so that nobody on the way takes it for dead."""
 MOST_WAITING, MOST_WAITING_BYTES = 256, 4 * 1024 * 1024
@@ -84,9 +85,7 @@ class OldEvents:
         if self.is_draining():
             await self.refuse_new(http)
             return
-        query = parse_qs(http.scope["query_string"].decode("latin-1"), max_num_fields=16)
-        key = next((query[name][0] for name in SESSION if name in query), "")
-        posted = self._posted.get(key)
+        posted = self._posted.get(_key_in(http.scope["query_string"].decode("latin-1")))
         if posted is None or posted.principal != principal.key:
             await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found: open a stream with GET /sse first")
             return
@@ -101,6 +100,15 @@ class OldEvents:
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, retry_after: bytes = b"") -> None:
         self.carried.endpoint.refused(status, message)
         await http.refuse(status, code, message, headers=[(b"retry-after", retry_after)] if retry_after else [])
+
+
+def _key_in(query: str) -> str:
+    """The session that a query names; none in one with more members than anybody needs."""
+    try:
+        members = parse_qs(query, max_num_fields=MOST_MEMBERS)
+    except ValueError:
+        return ""
+    return next((members[name][0] for name in SESSION if name in members), "")
 
 
 @attrs.define(eq=False)
