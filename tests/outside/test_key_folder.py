@@ -51,6 +51,19 @@ async def test_nobody_else_can_read_them_and_no_repository_takes_them(tmp_path: 
     assert one.secret.hex() not in repr(one)
 
 
+async def test_another_process_may_have_made_the_folder_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = os.mkdir
+
+    def somebody_is_quicker(path: Path, mode: int) -> None:
+        make(path, mode)
+        make(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", somebody_is_quicker)
+    one = key(1)
+    await folder(tmp_path / "keys").add(one)
+    assert await folder(tmp_path / "keys").load() == [one]
+
+
 async def test_where_there_is_no_folder_there_are_no_keys(tmp_path: Path) -> None:
     assert await folder(tmp_path / "none").load() == []
     assert await folder(tmp_path / "none").ends({key(1): 0}) == {}

@@ -82,8 +82,7 @@ class KeyFolder:
         return [key for name in names[:_MOST_FILES] if (key := _read(self.path / name)) is not None]
 
     def _add(self, key: SealingKey) -> None:
-        if not self.path.is_dir():
-            self.path.mkdir(mode=0o700, parents=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (ignored := self.path / ".gitignore").exists():
             ignored.write_text("*\n", encoding="ascii")
         file = self._file(key, "key")
