@@ -228,6 +228,22 @@ async def test_who_says_no_more_comes_back_to_nothing(
     assert len(gate.endpoint.parking) == 0
 
 
+async def test_who_says_no_more_is_asked_nothing(gate: Any, tools: Json, client: LineClient, autojump_clock: object) -> None:
+    """He still has the answer of what goes on without him."""
+
+    async def tool(call: Call) -> Reply:
+        await trio.sleep(1)
+        fault = call.back.ask(Question("roots/list", {}, lambda _reply: None))
+        assert fault is not None
+        return Reply.saying(fault.message)
+
+    tools["asks"] = tool
+    await client.send(call("asks"))
+    await client.stdin.aclose()
+    assert (await client.next())["result"]["content"][0]["text"] == "the client says no more"
+    assert len(gate.endpoint.parking) == 0
+
+
 async def test_there_are_so_many_at_once(gate: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
     gate.endpoint.limits = attrs.evolve(Limits(), max_calls_per_session=2)
     async with open_line_client(partial(serve_stdio, gate.endpoint), nursery) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,3 +159,42 @@ async def test_nobody_is_asked_where_none_may_wait(gate: Any, tools: Json, post:
     tools["t"] = tool
     gate.endpoint.parking.most = 0
     assert (await post())["result"]["content"][0]["text"] == "cannot_ask"
+
+
+async def test_when_the_gateway_goes_down_nobody_is_asked_any_more(
+    gate: Any, tools: Json, post: Post, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Nobody could come back. Who is back already has his answer, if it comes in time; who is away has none."""
+
+    async def tool(call: Call) -> Reply:
+        asked, _answers, fault = question(call)
+        if fault is not None:
+            return Reply.saying(fault.message)
+        await over(asked)
+        await trio.sleep(2)
+        fault = question(call)[2]
+        assert fault is not None
+        return Reply.saying(f"then {fault.message}")
+
+    async def late(call: Call) -> Reply:
+        await trio.sleep(2)
+        return await tool(call)
+
+    answers: dict[str, Json] = {}
+
+    async def send(name: str, **params: Any) -> None:
+        answers[name] = await post(name=name, **params)
+
+    tools |= {"t": tool, "u": tool, "late": late}
+    asked, _away = await post(), await post(name="u")
+    nursery.start_soon(partial(send, "t", **back(asked)))
+    nursery.start_soon(send, "late")
+    await trio.sleep(1)
+    assert len(gate.endpoint.parking) == 2
+    gate.app.drain()
+    await trio.sleep(0.5)
+    assert len(gate.endpoint.parking) == 1, "of whom nobody comes back to"
+    await trio.sleep(5)
+    texts = {name: answer["result"]["content"][0]["text"] for name, answer in answers.items()}
+    assert texts == {"t": "then the gateway is going down", "late": "the gateway is going down"}
+    assert len(gate.endpoint.parking) == 0

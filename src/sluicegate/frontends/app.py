@@ -108,7 +108,7 @@ class App:
         """Take no new requests and end the GET streams; what is running may finish."""
         self._mcp.draining = True
         self.sessions.hang_up()
-        self.endpoint.parking.end_all(GOING_DOWN)  # nobody could come back to them
+        self.endpoint.parking.close(GOING_DOWN)
         self._carried.hang_up()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

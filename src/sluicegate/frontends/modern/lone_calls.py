@@ -23,7 +23,7 @@ from ..endpoint import Endpoint
 from ..exchange import Exchange, Outlet
 from .inputs import STATE
 from .parked_call import ParkedCall, ParkedWay
-from .parking import Comeback, LoneOutlet
+from .parking import Comeback, Front, LoneOutlet
 from .stamp import Stamp
 from .states import Kind, RequestState
 from .url_elicitation import once_more
@@ -65,6 +65,7 @@ class LoneCalls:
     """Makes calls of such requests, and runs them."""
 
     endpoint: Endpoint
+    front: Front = attrs.field(factory=Front, init=False)
     stamp: Stamp = attrs.field(init=False)
     _last: Caller = attrs.field(default=OURSELVES, init=False, repr=False)
     """Who has called last; nothing of a caller changes, so the next request of the same client has the same one."""
@@ -142,7 +143,7 @@ class LoneCalls:
             self.endpoint.calls.start_soon(exchange.run, partial(self._run, answer))
             return partial(_cancel, exchange)
         assert isinstance(home, ClientHome)
-        parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer, self)
+        parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer, self.front)
         parked.endings.append(when_over)
         call.back = exchange = Exchange(request.id, call, parked, ParkedWay(parked), parked.over, answers_cancelled)
         parked.begin(exchange)

@@ -216,7 +216,7 @@ class LoneLines:
 
     def go_deaf(self, why: str) -> None:
         """The client says no more: what it could come back to ends, and so does what goes on without end."""
-        self.endpoint.parking.end_all(why, of=self.calls)
+        self.endpoint.parking.close(why, self.calls.front)
         for listener in self._listeners():
             listener.downlink.hang_up()
 

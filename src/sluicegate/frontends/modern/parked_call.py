@@ -20,7 +20,7 @@ from ..client_home import ClientHome
 from ..client_side import MOST_QUESTIONS
 from ..exchange import Exchange, Outlet
 from .inputs import answer_of, answers_in, as_input, asking
-from .parking import Comeback, LoneOutlet, Parking
+from .parking import Comeback, Front, LoneOutlet, Parking
 from .states import Kind, RequestState, RequestStates
 
 __all__ = ["ParkedCall", "ParkedWay"]
@@ -41,7 +41,7 @@ class ParkedCall:
     """Where the session with the backend lives that is for this call alone."""
     answer: LoneOutlet | None
     """What its client waits for; None while he is away."""
-    front: object
+    front: Front
     """Where he comes in."""
     endings: list[Callable[[], None]] = attrs.field(factory=list, init=False)
     """Called when the call has ended."""
@@ -110,6 +110,8 @@ class ParkedCall:
             return faults.cannot_ask("the call that it is about has ended")
         if len(self._questions) >= MOST_QUESTIONS:
             return faults.overloaded(question.method, f"its client has {len(self._questions)} open questions")
+        if closed := self.parking.closed(self.front):
+            return faults.cannot_ask(closed)
         if not self._place:
             place = self.parking.take_in(self, self.call.target)
             if isinstance(place, Fault):
@@ -168,9 +170,9 @@ class ParkedCall:
             self._is_back.set()
             self._exchange.cancel()
 
-    def end(self, why: str) -> None:
-        """End the call, wherever it is."""
-        if not self.is_over:
+    def strand(self, why: str) -> None:
+        """Its client does not come back. Who is here already may still have the answer: he is only not asked any more."""
+        if self.answer is None and not self.is_over:
             self.is_over = True
             self._is_back.set()
             self._abort(why)

@@ -16,7 +16,7 @@ from ...protocol.messages import Params
 from ...telling.statistics import counter, gauge
 from ..exchange import Outlet
 
-__all__ = ["Comeback", "LoneOutlet", "Occupant", "Parking", "ParkingStatistics"]
+__all__ = ["Comeback", "Front", "LoneOutlet", "Occupant", "Parking", "ParkingStatistics"]
 
 
 @attrs.frozen
@@ -50,6 +50,14 @@ class Comeback:
         return self.occupant.trail
 
 
+@attrs.define(eq=False)
+class Front:
+    """Where clients come in, and come back."""
+
+    closed: str = attrs.field(default="", init=False)
+    """Why nobody comes back any more; empty while somebody may."""
+
+
 class Occupant(Protocol):
     """A call with a place here."""
 
@@ -64,12 +72,12 @@ class Occupant(Protocol):
         ...
 
     @property
-    def front(self) -> object:
+    def front(self) -> Front:
         """Where its client comes in."""
         ...
 
-    def end(self, why: str) -> None:
-        """It has to end; sync."""
+    def strand(self, why: str) -> None:
+        """Its client does not come back. If he is away it has to end; else he may still have its answer. Sync."""
         ...
 
     def leave(self, answer: LoneOutlet, *, has_it: bool) -> None:
@@ -92,6 +100,8 @@ class Parking:
     secret: Callable[[int], bytes] = attrs.field(repr=False)
     refused: int = attrs.field(default=0, init=False)
     """Calls that ended because there was no place."""
+    _everywhere: Front = attrs.field(factory=Front, init=False)
+    """All fronts together."""
     _occupants: dict[str, Occupant] = attrs.field(factory=dict, init=False)
     _counts: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
 
@@ -125,8 +135,14 @@ class Parking:
         """The call that is known by this."""
         return self._occupants.get(name)
 
-    def end_all(self, why: str, *, of: object = None) -> None:
-        """End them all, or those of one front: nobody can come back any more."""
+    def closed(self, front: Front) -> str:
+        """Why nobody comes back there any more, so that there is no use in asking; empty while somebody may."""
+        return front.closed or self._everywhere.closed
+
+    def close(self, why: str, front: Front | None = None) -> None:
+        """Nobody comes back to that front any more, or to any: what waits for that ends, and nothing begins to."""
+        shut = front or self._everywhere
+        shut.closed = why
         for occupant in list(self._occupants.values()):
-            if of is None or occupant.front is of:
-                occupant.end(why)
+            if front is None or occupant.front is front:
+                occupant.strand(why)
