@@ -78,6 +78,24 @@ async def test_the_same_request_may_be_written_in_another_order(gate: Any, form:
     assert "result" in answer
 
 
+@pytest.mark.parametrize("hops", [[], [Hop("another", "timeout", 0.0)]], ids=["nobody else was asked", "another was asked before"])
+async def test_a_state_is_its_backends_also_where_the_call_was_another_ones(gate: Any, tools: dict[str, Any], hops: list[Hop]) -> None:
+    """Of several who share one attempt each gets the question, and it is told to one of them."""
+    seen: list[str] = []
+
+    async def form(call: Call) -> Reply:
+        await trio.lowlevel.checkpoint()
+        seen.append(call.trail.bound_to)
+        call.trail.hops += hops
+        call.trail.be_given("b")
+        return Reply.of({"resultType": "input_required", "inputRequests": ASKED, "requestState": "mine"})
+
+    tools["form"] = form
+    state = await state_of(gate)
+    await post(gate, body(id=2, inputResponses=ANSWERED, requestState=state))
+    assert seen == ["", "b"]
+
+
 async def test_where_the_backend_gives_none_there_is_none(gate: Any, form: Form) -> None:
     form.state = None
     _status, answer = await post(gate, body())

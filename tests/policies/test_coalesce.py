@@ -15,7 +15,7 @@ from sluicegate import Builder, Gateway
 from sluicegate.config.model import PerformanceConfig, TimeoutSettings
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.policies.coalesce import Coalesce
-from sluicegate.protocol.calls import Call, Caller, Reply
+from sluicegate.protocol.calls import Call, Caller, Hop, Reply
 from sluicegate.protocol.messages import Raw, encode, encode_notification
 from sluicegate.protocol.principal import Principal
 from sluicegate.testing.backend import ScriptedBackend
@@ -88,6 +88,20 @@ async def test_what_differs_or_may_do_harm_is_asked_for_each(calls: tuple[Call, 
     async with opened(backend := scripted()) as gateway:
         await together(gateway, *(call.copy() for call in calls))
     assert backend.calls == 2
+
+
+async def test_each_knows_who_has_answered(autojump_clock: Clock) -> None:
+    """Also where somebody else was asked before, and whoever the attempt is told to."""
+    calls = [look(), look()]
+    for call in calls:
+        call.trail.hops.append(Hop("other", "timeout", 1.0))
+    async with opened(scripted()) as gateway:
+        await together(gateway, *calls)
+        assert [call.trail.answerer for call in calls] == ["b", "b"]
+        assert sorted(len(call.trail.hops) for call in calls) == [1, 2], "it is counted once"
+        for call in calls:
+            call.trail.hops.append(Hop("other", "ok", 1.0))
+            assert call.trail.answerer == "other"
 
 
 @pytest.mark.parametrize("key", ["requestState", "inputResponses"])

@@ -178,7 +178,7 @@ class AccessLog:
                 call.target[:256],
                 outcome,
                 round((trio.current_time() - began) * 1000, 3),
-                hops[-1].backend if hops else call.trail.answerer,
+                call.trail.answerer if call.trail.given_by or not hops else hops[-1].backend,
                 len(hops),
                 call.caller.principal.key,
                 call.caller.session[:8],

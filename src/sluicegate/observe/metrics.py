@@ -86,7 +86,7 @@ class Counts:
     def ended(self, method: str, trail: Trail, outcome: str, seconds: float) -> None:
         """Count a call that has ended, and its attempts."""
         hops = trail.hops
-        key = (method if method in METHODS else "", hops[-1].backend if hops else trail.answerer, outcome)
+        key = (method if method in METHODS else "", trail.answerer if trail.given_by or not hops else hops[-1].backend, outcome)
         durations = self.calls.get(key) or self._durations(key)
         durations.seconds += seconds
         durations.buckets[bisect_left(BOUNDS, seconds)] += 1

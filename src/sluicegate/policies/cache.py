@@ -151,8 +151,8 @@ class Cache:
         age = now - stored.at
         self.hits += 1
         self.stale += age >= stored.seconds
-        trail = call.trail
-        trail.kept, trail.given_by = Kept(age, stored.seconds), self.backend.name
+        call.trail.kept = Kept(age, stored.seconds)
+        call.trail.be_given(self.backend.name)
         return Reply(with_less_time(stored.reply.result, age)) if stored.counts_down else stored.reply
 
     async def _unkept(self, call: Call, local: str) -> Reply:

@@ -112,10 +112,10 @@ class Flight:
         trail.sent |= own.sent
         trail.mirrored |= own.mirrored
         trail.asked |= own.asked
-        trail.given_by = self.backend
         if counts and not self._is_accounted_for:
             self._is_accounted_for = True
             trail.hops += own.hops
+        trail.be_given(self.backend)
 
     # -- what is said about it
 

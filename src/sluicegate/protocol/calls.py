@@ -113,13 +113,19 @@ class Trail:
     kept: Kept | None = None
     """About the answer, if it was kept."""
     given_by: str = ""
-    """The backend whose answer to another call this one gets; empty where it is its own."""
+    """The backend whose answer to another call this one has got; empty where it never got any."""
+    given_after: int = 0
+    """How many attempts there had been by then. One that came later is an answer of its own."""
 
     def be_whole(self) -> None:
         """Have its answer, and every one that will hold it, be one document."""
         self.whole = True
         if self.outer is not None:
             self.outer.be_whole()
+
+    def be_given(self, backend: str) -> None:
+        """It gets an answer of this backend to another call."""
+        self.given_by, self.given_after = backend, len(self.hops)
 
     @property
     def holder(self) -> str:
@@ -130,7 +136,9 @@ class Trail:
     @property
     def answerer(self) -> str:
         """The backend that has answered; empty if none has."""
-        return self.hops[-1].backend if self.hops else self.given_by
+        if self.given_by and self.given_after == len(self.hops):
+            return self.given_by
+        return self.hops[-1].backend if self.hops else ""
 
 
 @attrs.define(eq=False)

@@ -112,7 +112,7 @@ class Stamp:
 
     def _sealed(self, call: Call, members: Params) -> Raw | Fault:
         """A backend's state as its client may have it: good for that backend, and for nobody else's request."""
-        backend = call.trail.hops[-1].backend if call.trail.hops else ""
+        backend = call.trail.answerer
         text = read_text(members, STATE)
         if text is None or len(text) > LARGEST_STATE:
             return faults.unreadable(backend, Why(f'its "{STATE}" is no string, or has more than {LARGEST_STATE} characters'))
