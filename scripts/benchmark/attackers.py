@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import signal
 import socket
 import struct
@@ -28,6 +27,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import attrs
+from yielding import yield_the_processor
 
 OPENED_PER_SECOND = 400
 LARGE_ANSWERS = 8
@@ -241,7 +241,7 @@ def main() -> None:
     told = parser.parse_args()
     attackers = Attackers(told.url, told.session, told.large)
     gc.freeze()
-    os.nice(10)  # they hurt by what they send, not by taking the processor from everybody else
+    yield_the_processor()
     asyncio.run(attackers.run({kind: getattr(told, kind) for kind in kinds}))
     print(json.dumps({"connections": attackers.seen, "answers": attackers.answers}))
 

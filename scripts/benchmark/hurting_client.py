@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import re
 import signal
 import sys
@@ -21,6 +20,7 @@ from itertools import count, cycle
 from urllib.parse import urlsplit
 
 import attrs
+from yielding import yield_the_processor
 
 PATIENCE = 20.0
 MEMBERS = 340_000
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--amount", type=int, default=0)
     told = parser.parse_args()
     gc.freeze()
-    os.nice(10)
+    yield_the_processor()
     hurting = asyncio.run(run(told))
     print(json.dumps({"statuses": hurting.statuses, "longest answer": round(hurting.longest, 3)}))
 

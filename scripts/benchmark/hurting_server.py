@@ -7,12 +7,13 @@ Its tools do what they are called, ``count`` times where that is given: ``pings`
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from yielding import yield_the_processor
 
 TOOLS = ("pings", "questions", "chatter", "deep")
 BATCH = 100
@@ -131,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve as the argument says."""
-    os.nice(10)  # it hurts by what it sends, not by taking the processor from everybody else
+    yield_the_processor()
     if sys.argv[1] == "stdio":
         serve_stdio()
         return

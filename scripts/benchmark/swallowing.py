@@ -7,8 +7,9 @@ show how much of what calls wait is that.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
+
+from yielding import yield_the_processor
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
@@ -45,7 +46,7 @@ class Swallower(asyncio.Protocol):
 
 async def main() -> None:
     """Serve."""
-    os.nice(10)
+    yield_the_processor()
     server = await asyncio.get_running_loop().create_server(Swallower, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp ", flush=True)
     await server.serve_forever()
