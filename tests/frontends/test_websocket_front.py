@@ -196,6 +196,23 @@ async def test_a_drain_lets_calls_end_and_closes_with_its_code(autojump_clock: C
             assert (await late.event())["status"] == 503
 
 
+async def test_a_drain_that_begins_while_somebody_is_let_in_is_his_end_too(autojump_clock: Clock) -> None:
+    async with gate() as (gateway, nursery, _):
+
+        async def draining(scope: Any, receive: Any, send: Any) -> None:
+            async def received() -> Any:
+                event = await receive()
+                gateway.stop_accepting()
+                return event
+
+            await gateway.asgi_app(scope, received, send)
+
+        async with open_frames(draining, nursery) as client:
+            assert (await client.event())["type"] == "websocket.accept"
+            with trio.fail_after(1):
+                assert await client.event() == {"type": "websocket.close", "code": 1001}
+
+
 async def test_who_says_nothing_at_all_is_let_go(autojump_clock: Clock) -> None:
     async with gate() as (gateway, nursery, _), open_frames(gateway.asgi_app, nursery) as client:
         assert (await client.event())["type"] == "websocket.accept"

@@ -15,6 +15,8 @@ from .session_places import TablePlaces
 
 __all__ = ["Carried", "Carriers", "ClientLines"]
 
+_DRAINS = "the gateway drains"
+
 FIRST_SECONDS = 30.0
 """How long the first message may take. Who has said something may be silent for as long as he likes: his connection counts as a stream."""
 
@@ -49,6 +51,7 @@ class Carried:
     table: SessionTable
     drain_seconds: float
     _open: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
+    _hung_up: bool = attrs.field(default=False, init=False)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -58,6 +61,8 @@ class Carried:
         scope = trio.CancelScope()
         places.on_end = scope.cancel
         self._open[scope] = None
+        if self._hung_up:  # while it was being opened
+            scope.cancel(reason=_DRAINS)
         try:
             with scope:
                 async with trio.open_nursery() as nursery:
@@ -70,8 +75,9 @@ class Carried:
 
     def hang_up(self) -> None:
         """The gateway drains: nothing more is read from them."""
+        self._hung_up = True
         for scope in list(self._open):
-            scope.cancel(reason="the gateway drains")
+            scope.cancel(reason=_DRAINS)
 
 
 async def _wait_for_first(incoming: ClientLines, scope: trio.CancelScope) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from functools import partial
 
 import attrs
-import trio
 
 from ...protocol import faults
 from ...protocol.calls import Caller
@@ -22,14 +21,11 @@ from ..batched import BatchAnswer
 from ..endpoint import Endpoint
 from ..exchange import Outlet
 from ..large_lines import no_room
-from ..listeners import Listener
-from ..news_stream import DEBOUNCE_SECONDS
 from ..session_table import LARGE
-from ..stream import Downlink
-from ..subscribed import Subscribed
 from ..whose import Whose
+from .listening_line import ListeningLine
 from .lone_calls import Leave, LoneCalls
-from .subscriptions import LISTEN, acknowledgement, honoured, subscribe
+from .subscriptions import LISTEN
 
 __all__ = ["LoneLines"]
 
@@ -49,7 +45,6 @@ class _Line:
     size: int
     """Bytes of the line."""
     leave: Leave | None = attrs.field(default=None, init=False)
-    listener: Listener | None = attrs.field(default=None, init=False)
 
     def begin(self, request: Request) -> None:
         """There is one request, and no other may come this way."""
@@ -92,7 +87,7 @@ class LoneLines:
     """Writes one that may be dropped."""
     whose: Whose
     calls: LoneCalls = attrs.field(default=attrs.Factory(lambda self: LoneCalls(self.endpoint), takes_self=True), init=False)
-    open: Incoming[_Line] = attrs.field(
+    open: Incoming[_Line | ListeningLine] = attrs.field(
         default=attrs.Factory(lambda self: Incoming(self.endpoint.limits.max_calls_per_session), takes_self=True), init=False
     )
     """Those that have no answer yet."""
@@ -129,12 +124,14 @@ class LoneLines:
         if isinstance(said, Fault):
             self.reply(encode_error(request.id, said.encode()))
         else:
-            line = _Line(self, request, said, size)
-            self.open.running[request.key] = line
-            if request.method == LISTEN:
-                self.endpoint.calls.start_soon(self._listen, line)
-            else:
-                self._call(line)
+            self._begin(request, said, size)
+
+    def _begin(self, request: Request, said: Introduction, size: int) -> None:
+        if request.method == LISTEN:
+            self._listen(request, said, size)
+        else:
+            line = self.open.running[request.key] = _Line(self, request, said, size)
+            self._call(line)
 
     def _refusal(self, request: Request, said: Introduction, others: Container[int | str]) -> Fault | None:
         if said.version not in MODERN:
@@ -163,49 +160,33 @@ class LoneLines:
 
     def announce(self, change: ListChange) -> None:
         """Lists have changed."""
-        for listener in self._listeners():
-            if listener.hear(change.told_to(listener.caller)):
-                listener.downlink.ring()
+        for listening in self._listeners():
+            listening.announce(change.told_to(listening.caller))
 
-    def _listeners(self) -> list[Listener]:
-        return [line.listener for line in self.open.running.values() if line.listener is not None]
+    def _listeners(self) -> list[ListeningLine]:
+        return [line for line in self.open.running.values() if isinstance(line, ListeningLine)]
 
-    async def _listen(self, line: _Line) -> None:
-        """Tell of changes until the client takes it back, or says no more; several at once are told once (P-110, P-112)."""
-        downlink = Downlink(_nothing_comes)
-        line.leave = partial(_lose, downlink)
-        listener: Listener | None = None
+    def _listen(self, request: Request, said: Introduction, size: int) -> None:
+        whose = self.whose
+        if size >= LARGE and not whose.may_hold(size):
+            self.reply(encode_error(request.id, no_room(request).encode()))
+            return
+        home = self.calls.home_for(said, whose.principal, whose.network)
+        caller = Caller(said.version, said.capabilities, whose.principal, home=home)
+        owner = (whose.principal.key, "" if whose.principal.key else whose.network)
+        listening = ListeningLine(self.endpoint, request, said, caller, owner, self.note)
+        self.open.running[request.key] = listening
+        self.endpoint.calls.start_soon(self._keep_open, listening, size)
+
+    async def _keep_open(self, listening: ListeningLine, size: int) -> None:
         last: bytes | None = None
         try:
-            await self.endpoint.settled()
-            said, whose = line.introduction, self.whose
-            home = self.calls.home_for(said, whose.principal, whose.network)
-            caller = Caller(said.version, said.capabilities, whose.principal, home=home)
-            granted = honoured(said.params, self.endpoint.directory.seen_by(caller))
-            if isinstance(granted, Fault):
-                last = encode_error(line.request.id, granted.encode())
-                return
-            line.listener = listener = Listener(line.request.id, frozenset(granted.lists.values()), downlink, caller)
-            owner = (whose.principal.key, "" if whose.principal.key else whose.network)
-            uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner, downlink.ring))
-            self.note(acknowledgement(listener, granted.lists, uris))
-            await self._tell(listener)
-            last = None if downlink.lost else listener.farewell()
+            last = await listening.run()
         finally:
-            del self.open.running[line.request.key]
-            if listener is not None and listener.untold.subscribed is not None:
-                listener.untold.subscribed.end()
+            del self.open.running[listening.request.key]
+            if size >= LARGE:
+                self.whose.let_go(size)
             self.reply(last)
-
-    async def _tell(self, listener: Listener) -> None:
-        downlink = listener.downlink
-        while downlink.is_open:
-            if listener.has_news:
-                await trio.sleep(DEBOUNCE_SECONDS)
-                for message in listener.take():
-                    self.note(message)
-            else:
-                await downlink.wait()
 
     # -- the end
 
@@ -217,8 +198,8 @@ class LoneLines:
     def go_deaf(self, why: str) -> None:
         """The client says no more: what it could come back to ends, and so does what goes on without end."""
         self.endpoint.parking.close(why, self.calls.front)
-        for listener in self._listeners():
-            listener.downlink.hang_up()
+        for listening in self._listeners():
+            listening.hang_up()
 
     def end(self, why: str) -> None:
         """End all that is open."""
@@ -232,13 +213,3 @@ def _duplicate() -> Fault:
 
 def _nothing() -> None:
     """Nothing was counted."""
-
-
-def _lose(downlink: Downlink, *, has_it: bool) -> None:
-    del has_it
-    downlink.lose()
-
-
-async def _nothing_comes() -> Mapping[str, object]:
-    await trio.sleep_forever()
-    raise AssertionError

@@ -58,7 +58,7 @@ class Sessionless:
         elif isinstance(introduction := self._judged(http.headers, message), Fault):
             await self._fail(http, message, introduction)
         elif message.method == LISTEN:
-            await self._listen(http, principal, message, introduction, may_stream=may_stream)
+            await self._listen(http, principal, message, introduction, size, may_stream=may_stream)
         else:
             answer = LoneAnswer(self.calls, introduction, may_be_json, may_stream)
             call = self.calls.read(message, introduction, principal, http.network)
@@ -98,29 +98,36 @@ class Sessionless:
         self.table.owners.remove(owner, answer)
 
     async def _listen(
-        self, http: HttpRequest, principal: Principal, request: Request, introduction: Introduction, *, may_stream: bool
+        self, http: HttpRequest, principal: Principal, request: Request, introduction: Introduction, size: int, *, may_stream: bool
     ) -> None:
+        """A stream, which counts from its beginning, and ends with a drain that begins before it can be told anything."""
+        owner = self.table.owners.of(principal.key, http.network)
+        held = size if size >= LARGE else 0  # for as long as it is open
         if not may_stream:
             await self._refuse(http, 406, INVALID_REQUEST, "Not Acceptable: accept text/event-stream", id=request.id)
-            return
+        elif not self.table.may_stream(owner):
+            await self._refuse(http, 429, INVALID_REQUEST, f"you have {owner.streams} open streams; close one", id=request.id)
+        elif held and not self.table.may_hold(owner, held):
+            await self._refuse(http, 503, OVERLOADED, NO_ROOM, id=request.id, headers=[(b"retry-after", b"1")])
+        else:
+            home = self.calls.home_for(introduction, principal, http.network)
+            caller = Caller(introduction.version, introduction.capabilities, principal, home=home)
+            listener = Listener(request.id, frozenset(), http.downlink, caller)
+            with counted(self.table, owner, listener, held):
+                await self._keep_open(http, request, introduction, listener, owner)
+
+    async def _keep_open(self, http: HttpRequest, request: Request, introduction: Introduction, listener: Listener, owner: Owner) -> None:
         await self.endpoint.settled()
-        home = self.calls.home_for(introduction, principal, http.network)
-        caller = Caller(introduction.version, introduction.capabilities, principal, home=home)
-        granted = honoured(introduction.params, self.endpoint.directory.seen_by(caller))
+        granted = honoured(introduction.params, self.endpoint.directory.seen_by(listener.caller))
         if isinstance(granted, Fault):
             await self._fail(http, request, granted)
             return
-        owner = self.table.owners.of(principal.key, http.network)
-        if not self.table.may_stream(owner):
-            await self._refuse(http, 429, INVALID_REQUEST, f"you have {owner.streams} open streams; close one", id=request.id)
-            return
-        listener = Listener(request.id, frozenset(granted.lists.values()), http.downlink, caller)
-        with counted(self.table, owner, listener):
-            uris: Sequence[str] = ()
-            if granted.uris:
-                wake = partial(self.table.listeners.wake, listener)
-                uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner.key, wake))
-            await serve(http, listener, granted.lists, uris)
+        listener.wanted = frozenset(granted.lists.values())
+        uris: Sequence[str] = ()
+        if granted.uris and http.downlink.is_open:
+            wake = partial(self.table.listeners.wake, listener)
+            uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner.key, wake))
+        await serve(http, listener, granted.lists, uris)
 
     async def _fail(self, http: HttpRequest, request: Request, fault: Fault) -> None:
         status = status_of(fault)

@@ -92,14 +92,15 @@ def acknowledgement(listener: Listener, lists: Collection[str], uris: Sequence[s
 
 
 @contextmanager
-def counted(table: SessionTable, owner: Owner, listener: Listener) -> Iterator[Listener]:
-    """A stream of somebody who has no session is open, and is one of those that its owner has."""
+def counted(table: SessionTable, owner: Owner, listener: Listener, held: int) -> Iterator[Listener]:
+    """A stream of somebody who has no session is open, and is one of those that its owner has; so many bytes of his are held for it."""
     table.listeners.add(listener)
     table.owners.add(owner, listener)
     table.owners.begin_stream(owner)
     try:
         yield listener
     finally:
+        table.let_go(owner, held)
         table.owners.end_stream(owner)
         table.owners.remove(owner, listener)
         table.listeners.remove(listener)
