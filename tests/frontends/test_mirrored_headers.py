@@ -58,6 +58,7 @@ async def send(gate: Any, talk: Any) -> Send:
         (calling(), {"mcp_name": "=?base64?ZWNobx==?="}, "base64"),
         (calling(), {"mcp_name": "=?base64?/w==?="}, "base64"),
         (calling(), {"mcp_name": "=?BASE64?ZWNobw==?="}, "Mcp-Name"),
+        (calling("=?base64?ZWNobw==?="), {"mcp_name": "=?base64?ZWNobw==?="}, "Mcp-Name"),
         (READ, {"mcp_name": "file:///b"}, "Mcp-Name"),
         (LIST, {"mcp_method": "tools/call"}, "Mcp-Method"),
         (INITIALIZED, {"mcp_method": "tools/call"}, "Mcp-Method"),

@@ -106,17 +106,17 @@ class Endpoint:
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
 
-    async def handle(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> Awaitable[Reply]:
         """Answer a call, whatever its method is."""
-        return await self.own.get(call.method, self.handler)(call)
+        return self.own.get(call.method, self.handler)(call)
 
     def home(self, owner: tuple[str, str] = ("", "")) -> ClientHome:
         """Where what is kept for one client alone lives; whose session it is, where that is known."""
         return ClientHome(owner, self.homes, self.subscriptions)
 
-    async def handle_alone(self, call: Call) -> Reply:
+    def handle_alone(self, call: Call) -> Awaitable[Reply]:
         """Answer a call that belongs to no session."""
-        return await self._alone.get(call.method, self.handler)(call)
+        return self._alone.get(call.method, self.handler)(call)
 
     def declares(self, caller: Caller, capability: str) -> bool:
         """Whether a client is told of a capability now."""

@@ -35,17 +35,29 @@ def contradiction(headers: RequestHeaders, message: Message | None, catalogue: C
     ``required``: those that are missing contradict it, too.
     """
     method, params = (message.method, message.params) if isinstance(message, Request | Notification) else (None, {})
-    if wrong := _differs("Mcp-Method", headers.all(_METHOD), method, 'the "method" of the body', required=required):
+    if not _just_says(headers, _METHOD, method) and (
+        wrong := _differs("Mcp-Method", headers.all(_METHOD), method, 'the "method" of the body', required=required)
+    ):
         return wrong
     key = MEMBERS if method is not None and method.startswith("tasks/") else NAMED_BY.get(method or "")
     if key is not None:
         told = read_text(params, key)
-        needed = required and told is not None and (method in NAMED_BY or True in TASK_METHODS.get(method or "", ()))
-        if wrong := _differs("Mcp-Name", headers.all(_NAME), told, f'"{key}" of the body', required=needed):
-            return wrong
+        if not _just_says(headers, _NAME, told):
+            needed = required and told is not None and (method in NAMED_BY or True in TASK_METHODS.get(method or "", ()))
+            if wrong := _differs("Mcp-Name", headers.all(_NAME), told, f'"{key}" of the body', required=needed):
+                return wrong
     if method == "tools/call" and (required or any(PARAM in name for name in headers.fields)):
-        return _params_differ(headers, params, mirrored_arguments(catalogue), required=required)
+        mirrored = mirrored_arguments(catalogue)
+        return _params_differ(headers, params, mirrored, required=required) if mirrored else None
     return None
+
+
+def _just_says(headers: RequestHeaders, name: bytes, told: str | None) -> bool:
+    """Whether a header comes once, and is that text as it stands, which nearly all are: then nothing of it need be read."""
+    value = headers.fields.get(name)
+    if value is None or told is None or headers.several:
+        return False
+    return value.decode("latin-1").strip(" \t") == told and not told.startswith("=?")
 
 
 def _differs(header: str, values: Sequence[bytes], told: str | None, where: str, *, required: bool) -> str | None:

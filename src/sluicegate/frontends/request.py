@@ -77,8 +77,9 @@ class HttpRequest:
 
     def stands_alone(self, message: Message) -> bool:
         """Whether a message in it is of a revision without a handshake, by its header or by what it says of itself (P-8)."""
-        names_itself = isinstance(message, Request | Notification) and "_meta" in message.params and names_version(message.params)
-        return names_itself or self.headers.protocol_version in MODERN
+        if self.headers.protocol_version in MODERN:
+            return True
+        return isinstance(message, Request | Notification) and "_meta" in message.params and names_version(message.params)
 
     async def read_body(self, limit: int, turns: FairTurns) -> bytes:
         """The whole body; raises `BodyTooLarge`, `BodyCrowded` or `ClientGone`.

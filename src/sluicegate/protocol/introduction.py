@@ -76,7 +76,8 @@ def read_introduction(params: Params) -> Introduction | Fault:
     said = _read(meta) if len(meta) > _LONGEST_KNOWN or _CHANGES in meta else _known(meta)
     if isinstance(said, Fault):
         return said
-    own = {key: raw for key, raw in params.items() if key != "_meta"}
+    own = params.copy()
+    del own["_meta"]
     return Introduction(said.version, said.capabilities, said.level, own | said.rest if said.rest else own)
 
 

@@ -91,7 +91,8 @@ class LoneAnswer:
     def _become_stream(self) -> EventLog:
         if self._log is None:
             self._log = EventLog(0)
-            self._ring()
+            if self._http is not None:
+                self._http.downlink.ring()
         return self._log
 
     def reply(self, message: bytes | Parts | None) -> None:
@@ -100,9 +101,6 @@ class LoneAnswer:
         if self._log is not None and message is not None:
             self._log.put(bytes(message), is_note=False)
             self._log.end()
-        self._ring()
-
-    def _ring(self) -> None:
         if self._http is not None:
             self._http.downlink.ring()
 

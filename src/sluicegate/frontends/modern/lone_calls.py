@@ -76,7 +76,7 @@ class LoneCalls:
 
     def read(self, request: Request, said: Introduction, principal: Principal = NOBODY, network: str = "") -> Call | Comeback | Fault:
         """The call that a request is, or the one that it comes back to; or what is wrong with what it brings back."""
-        params = without_task(said.params)
+        params = without_task(said.params) if "task" in said.params else said.params
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
         clientele = self.endpoint.clientele
         if clientele.is_one and not clientele.is_known:  # which is said once, in `initialize`
@@ -159,8 +159,9 @@ class LoneCalls:
         return partial(back.occupant.leave, answer)
 
     async def _run(self, answer: LoneOutlet, call: Call) -> Reply:
-        reply = await self._handle(call)
-        answer.ends_with(reply.fault)
+        reply = self.stamp.on(call, await self.endpoint.handle_alone(call))
+        if reply.fault is not None:
+            answer.ends_with(reply.fault)
         return reply
 
     async def _handle(self, call: Call) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import attrs
@@ -44,6 +45,7 @@ def network_behind(peer: PeerAddress, headers: Iterable[tuple[bytes, bytes]], tr
     return "" if client is None or client == peer.client else network_of(client[0])
 
 
+@lru_cache(1024)
 def network_of(client: str) -> str:
     """What the clients at an address are counted by: an IPv4 address, or the /64 network of an IPv6 one; "" if it is no address."""
     address = _parsed(client)
