@@ -11,6 +11,7 @@ import trio
 from sluicegate.frontends.endpoint import Endpoint
 from sluicegate.protocol.back import Silent
 from sluicegate.protocol.calls import Call, Caller, Reply
+from sluicegate.protocol.log_wishes import LogWishes
 from sluicegate.protocol.messages import EMPTY, Params, Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, ListKind, Offer
 from sluicegate.protocol.principal import Principal
@@ -56,6 +57,9 @@ class Home(Silent):
     """Where sessions of one client could live (implements `Household`)."""
 
     owner: tuple[str, str] = ("", "")
+
+    level: str | None = None
+    levels: LogWishes = attrs.field(factory=LogWishes)
 
     def keep(self, resident: object) -> bool:
         raise AssertionError(resident)

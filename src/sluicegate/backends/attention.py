@@ -1,11 +1,12 @@
-"""What of a backend's resources clients want to hear, on whichever of its links: those that they share, or their own."""
+"""What of a backend's resources, and how much of its log, clients want to hear, on whichever of its links: those that they share, or their own."""
 
 from __future__ import annotations
 
+from ..protocol.calls import Caller
 from ..protocol.subscription import Subscription
 from .backend import Backend
 
-__all__ = ["hand_over", "reconsider", "watch"]
+__all__ = ["hand_over", "reconsider", "wait_told", "watch"]
 
 
 def watch(backend: Backend, local: str, subscription: Subscription) -> None:
@@ -30,3 +31,11 @@ def reconsider(backend: Backend) -> None:
     """What clients may see of it has changed."""
     for link in backend.links():
         link.watched.reconsider()
+
+
+async def wait_told(backend: Backend, caller: Caller) -> None:
+    """Wait until it was told to log as much as a caller wants to hear, or cannot be told."""
+    clients = backend.clients
+    link = clients.link_of(caller) if clients is not None and clients.serves(caller) else backend.link
+    if link is not None:
+        await link.level.wait_told()

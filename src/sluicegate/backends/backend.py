@@ -22,6 +22,7 @@ from ..telling.statistics import snapshot
 from .backend_statistics import BackendStatistics
 from .client_links import ClientLinks
 from .health import Health
+from .level_telling import request_aloud
 from .link import Link, Phase, State
 from .task_desk import TaskDesk
 
@@ -93,8 +94,7 @@ class Backend:
     @property
     def pid(self) -> int | None:
         """The process id of its child, where it has one."""
-        pid = getattr(self.link.session, "pid", None)
-        return pid if isinstance(pid, int) else None
+        return pid if isinstance(pid := getattr(self.link.session, "pid", None), int) else None
 
     @property
     def is_up(self) -> bool:
@@ -173,8 +173,7 @@ class Backend:
 
     @property
     def _is_modern(self) -> bool:
-        offer = self.link.offer
-        return offer is not None and offer.hello.version in MODERN
+        return (offer := self.link.offer) is not None and offer.hello.version in MODERN
 
     @property
     def changes(self) -> Changes:
@@ -183,8 +182,7 @@ class Backend:
 
     def offer_to(self, abilities: str) -> Offer | None:
         """What it offers to clients that can be asked this, see `Caller.abilities`."""
-        own = None if self.clients is None else self.clients.offer(abilities)
-        return self.link.offer if own is None else own
+        return (None if self.clients is None else self.clients.offer(abilities)) or self.link.offer
 
     def _offers(self) -> Iterator[Offer]:
         if self.link.offer is not None:
@@ -219,6 +217,8 @@ class Backend:
             elif session is None:
                 await trio.lowlevel.checkpoint()
                 reply = Reply.failed(link.absence())
+            elif call.caller.log_level is not None and link.level.takes_levels:
+                reply = await request_aloud(link, call)
             else:
                 reply = await session.request(call)
             outcome = reply.outcome(call.method)

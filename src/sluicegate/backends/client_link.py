@@ -59,6 +59,7 @@ class ClientLink:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.link.level.clients = self.home.levels
         if self.tasks is not None:
             self.link.on_task = partial(self.tasks.tell_alone, self.caller, self.home)
 

@@ -23,6 +23,7 @@ from ..waiting.bell import Bell
 from .health import Health
 from .session import BackendSession, Connector
 from .unasked import Tally
+from .wanted_level import WantedLevel
 from .watched import WatchedResources
 
 __all__ = ["Link", "Phase", "State", "StateChange"]
@@ -110,6 +111,8 @@ class Link:
     """What holds no more of what was answered on it."""
     watched: WatchedResources = attrs.field(factory=WatchedResources, init=False)
     """What of its resources clients want to hear, through however many sessions."""
+    level: WantedLevel = attrs.field(factory=WantedLevel, init=False)
+    """How much of its log is wanted."""
     stale: set[ListKind] = attrs.field(factory=set, init=False)
     """Lists that the backend says have changed and that have not been read again."""
     news: trio.Event | None = attrs.field(default=None, init=False)
@@ -194,10 +197,8 @@ class Link:
             return
         change = StateChange(self.name, self.state, state, cause.operator, trio.current_time())
         self.state, self.error, self.told, self.since = state, cause.operator, cause.public, change.at
-        if change.old is State.READY:
-            self.down_since = change.at
-        if state in GIVEN_UP:
-            self.offer = None
+        self.down_since = change.at if change.old is State.READY else self.down_since
+        self.offer = None if state in GIVEN_UP else self.offer
         if state is State.STOPPED:
             self.watched.lose(self.absence())
         self.tick()
@@ -211,8 +212,7 @@ class Link:
             return
         if method in _ABOUT_TASKS:
             self.on_task(method, params)
-        stale = {kind for kind in KINDS if kind.changed == method}
-        if stale:
+        if stale := {kind for kind in KINDS if kind.changed == method}:
             self.stale |= stale
             self._lists.ring()
 
@@ -220,6 +220,7 @@ class Link:
         """The backend has lost what it was told, and the session goes on."""
         self._opens()
         self.watched.forget()
+        self.level.forget()
 
     # -- waiting
 

@@ -21,6 +21,7 @@ from ..protocol.why import Why
 from ..telling.loggers import get_logger
 from .doubling import doubled
 from .handshake import Handshake, HandshakeFailed, read_list, read_offer
+from .level_telling import LevelTelling
 from .link import Link, Phase, State
 from .modern.introduced import Introduced
 from .modern.resource_stream import ResourceStreams
@@ -162,7 +163,9 @@ class Supervisor:
 
     async def _while_open(self, session: BackendSession, offer: Offer) -> Why:
         """Let calls in until the session has closed, or has become unhealthy and shall be opened anew; why."""
-        health = self.link.health
+        health, level = self.link.health, LevelTelling(session, self.link)
+        if not isinstance(session, Introduced):  # which says it with each call
+            await level.begin(offer.hello)
         with trio.CancelScope() as living:
             self._open_to_calls(session, offer, living)
             async with trio.open_nursery() as nursery:
@@ -171,6 +174,7 @@ class Supervisor:
                     nursery.start_soon(listen, session, self.link, offer.hello)
                 keeps = ResourceStreams if isinstance(session, Introduced) else Subscribing
                 nursery.start_soon(keeps(session, self.link.name, self.link.watched).run, offer.hello)
+                nursery.start_soon(level.run)
                 if health is not None:
                     nursery.start_soon(health.watch, session)
                 why = await session.wait_closed()

@@ -9,6 +9,7 @@ import trio
 
 from ..protocol import faults
 from ..protocol.fault import Fault
+from ..protocol.log_wishes import LogWishes
 from ..protocol.question import Question
 from .exchange import Asker, Outlet
 from .subscribed import Subscribed, Subscriptions
@@ -29,6 +30,10 @@ class ClientHome:
     """Where its own nursery lives."""
     register: Subscriptions
     """Where resources are that a client can subscribe to, and how many have."""
+    everybody: LogWishes | None = None
+    """What all clients with a session want to hear of the log; None where it is no session."""
+    level: str | None = None
+    """From which level on this one wants to hear of it; None until it says so."""
     changes: Untold = attrs.field(factory=Untold, init=False)
     """What the client is to be told."""
     _asker: Asker | None = attrs.field(default=None, init=False)
@@ -42,6 +47,11 @@ class ClientHome:
     """Those for whom the nursery is about to be opened."""
     _residents: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
+    _levels: LogWishes | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.everybody is not None:
+            self.everybody.add(self.level)
 
     def lead(self, asker: Asker, outlet: Outlet, wake: Callable[[], None]) -> None:
         """This is the way to the client."""
@@ -53,6 +63,24 @@ class ClientHome:
         if self.changes.subscribed is None:
             self.changes.subscribed = Subscribed(self.register, self.owner, self._wake)
         return self.changes.subscribed
+
+    @property
+    def levels(self) -> LogWishes:
+        """What it wants to hear of the log, for links of its own; made for those who have one."""
+        if self._levels is None:
+            self._levels = LogWishes()
+            self._levels.add(self.level)
+        return self._levels
+
+    def want(self, level: str) -> None:
+        """From now on the client wants to hear of the log from that level on; sync."""
+        if self._ended:
+            return
+        for wishes in (self.everybody, self._levels):
+            if wishes is not None:
+                wishes.add(level)
+                wishes.discard(self.level)
+        self.level = level
 
     def keep(self, resident: Resident) -> bool:
         """Run something until it has ended or the session does."""
@@ -70,6 +98,8 @@ class ClientHome:
 
     def end(self) -> None:
         """The session has ended: what lives here has to end, and nobody comes any more; sync."""
+        if self.everybody is not None and not self._ended:
+            self.everybody.discard(self.level)
         self._ended = True
         self._asker = self._outlet = None  # opens a circle: the session leads here, too
         self._wake = lambda: None

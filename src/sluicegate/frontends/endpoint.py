@@ -14,7 +14,7 @@ from ..protocol.calls import Call, Caller, Handler, Layer, Reply
 from ..protocol.capabilities import read_capabilities
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN, negotiate
-from ..protocol.log_levels import LEVELS
+from ..protocol.log_levels import SET_LEVEL
 from ..protocol.messages import EMPTY, Params, Raw, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE
@@ -27,6 +27,7 @@ from ..sources import Sources
 from .client_home import ClientHome
 from .modern.parking import Parking
 from .modern.states import RequestStates
+from .session_levels import SessionLevels
 from .subscribed import Subscriptions
 from .waits import Waits
 
@@ -80,6 +81,8 @@ class Endpoint:
     """Owns what is kept for one client alone, for as long as its session lasts."""
     acquaint: Callable[[Call], Awaitable[None]] = attrs.field(default=_known, kw_only=True)
     """Returns once it is known what the caller of a list is offered, or when it has taken too long to find out."""
+    levels: SessionLevels = attrs.field(factory=SessionLevels, kw_only=True)
+    """How much of the log clients want."""
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
@@ -112,7 +115,11 @@ class Endpoint:
 
     def home(self, owner: tuple[str, str] = ("", "")) -> ClientHome:
         """Where what is kept for one client alone lives; whose session it is, where that is known."""
-        return ClientHome(owner, self.homes, self.subscriptions)
+        return ClientHome(owner, self.homes, self.subscriptions, self.levels.wishes)
+
+    def lone_home(self, owner: tuple[str, str], level: str | None) -> ClientHome:
+        """The same for one call that belongs to no session, and says itself how much of the log it wants."""
+        return ClientHome(owner, self.homes, self.subscriptions, level=level)
 
     def handle_alone(self, call: Call) -> Awaitable[Reply]:
         """Answer a call that belongs to no session."""
@@ -164,12 +171,7 @@ class Endpoint:
 
     async def _set_level(self, call: Call) -> Reply:
         """How much of what servers log its client gets; the session remembers it, since a backend serves many of them."""
-        await trio.lowlevel.checkpoint()
-        if not self.declares(call.caller, "logging"):
-            return Reply.failed(faults.unknown_method(call.method))
-        if read_text(call.params, "level") not in LEVELS:
-            return Reply.failed(faults.client_mistake(f'"level" must be one of {", ".join(LEVELS)}'))
-        return Reply(EMPTY)
+        return await (self.levels.answer if self.declares(call.caller, "logging") else _unknown)(call)
 
     async def _subscribe(self, call: Call) -> Reply:
         """Have its client told when a resource changes; a client that is gone, or does not wait for the answer, is not subscribed."""
@@ -209,12 +211,12 @@ _OWN: Mapping[str, Callable[[Endpoint, Call], Awaitable[Reply]]] = {
     HANDSHAKE: Endpoint._initialize,  # noqa: SLF001
     DISCOVER: Endpoint._discover,  # noqa: SLF001
     "ping": Endpoint._ping,  # noqa: SLF001
-    "logging/setLevel": Endpoint._set_level,  # noqa: SLF001
+    SET_LEVEL: Endpoint._set_level,  # noqa: SLF001
     SUBSCRIBE: Endpoint._subscribe,  # noqa: SLF001
     UNSUBSCRIBE: Endpoint._unsubscribe,  # noqa: SLF001
 } | {kind.method: partial(Endpoint._list, kind=kind) for kind in KINDS}  # noqa: SLF001
 """The methods that we answer ourselves."""
-_WITH_SESSIONS = frozenset({HANDSHAKE, "ping", "logging/setLevel", SUBSCRIBE, UNSUBSCRIBE})
+_WITH_SESSIONS = frozenset({HANDSHAKE, "ping", SET_LEVEL, SUBSCRIBE, UNSUBSCRIBE})
 """Methods that mean nothing without a session."""
 
 

@@ -13,7 +13,7 @@ from ..protocol import faults
 from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
-from ..protocol.log_levels import LEVELS, is_log_line, severity
+from ..protocol.log_levels import LEVELS, SET_LEVEL, is_log_line, severity
 from ..protocol.messages import Request, encode_error, read_text
 from ..protocol.principal import Principal
 from ..protocol.question import Question
@@ -29,7 +29,7 @@ from .untold import Untold
 
 __all__ = ["AnswerStream", "Session", "version_header"]
 
-_REMEMBERED = OPENS | {"logging/setLevel"}
+_REMEMBERED = OPENS | {SET_LEVEL}
 """Requests whose end changes the session."""
 _BEFORE_READY = OPENS | {"ping"}
 """What says nothing about whether its client has read the answer to ``initialize``."""
@@ -184,7 +184,7 @@ class Session(ClientSide):
 
     def _remember(self, exchange: Exchange) -> None:
         """What the answer to a request means for the session."""
-        if exchange.call.method == "logging/setLevel":
+        if exchange.call.method == SET_LEVEL:
             if not exchange.failed:
                 self.quietest = LEVELS.get(read_text(exchange.call.params, "level") or "", 0)
         elif self._opening is not None:

@@ -24,6 +24,7 @@ from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
+from ..protocol.log_wishes import LogWishes
 from ..protocol.task_ids import TaskIds
 from ..routing.directory import Directory
 from ..sources import Sources
@@ -64,6 +65,8 @@ class Fleet:
     """What takes known secrets out of what the operator is told of a backend."""
     clientele: Clientele = MANY
     """Who the gateway's clients are, as backends are told."""
+    log_wishes: LogWishes = attrs.field(factory=LogWishes, init=False)
+    """How much of the log of backends clients with sessions want."""
     tasks: TaskIds = attrs.field(default=attrs.Factory(lambda self: TaskIds(self.sources.secret), takes_self=True), init=False)
     """Under which ids clients know the tasks of backends."""
     readiness: Readiness = attrs.field(default=attrs.Factory(lambda self: self._readiness(), takes_self=True), init=False)
@@ -171,6 +174,8 @@ class Fleet:
         clientele = self.clientele.as_known() if is_awaited else self.clientele
         connector, health = self.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
+        if config.sessions == "shared" or self.clientele.is_one:  # else nobody with a session is on it
+            link.level.clients = self.log_wishes
         return Supervised.of(config, source, link, self.sources.chance, self.config.proxy, self.tasks)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:

@@ -19,6 +19,7 @@ from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
 from ..frontends.paths import page
+from ..frontends.session_levels import SessionLevels
 from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
@@ -167,6 +168,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         clientele=clientele,
         homes=nurseries.sessions,
         acquaint=fleet.readiness.acquaint,
+        levels=SessionLevels(fleet.log_wishes, fleet.readiness.heard),
     )
     app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
     limit = _connection_limit(config)

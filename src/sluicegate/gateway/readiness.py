@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager, suppress
 import attrs
 import trio
 
+from ..backends.attention import wait_told
 from ..backends.backend import Backend
+from ..backends.level_telling import TOLD_SECONDS
 from ..backends.link import Phase, State, StateChange
 from ..config.nearest import instead_of_unknown
-from ..protocol.calls import Call
+from ..protocol.calls import Call, Caller
 from ..protocol.clientele import MANY, Clientele
 from .member import Member
 from .supervised import BackendFailed, SkippedBackend, Supervised
@@ -82,6 +84,12 @@ class Readiness:
                 async with trio.open_nursery() as nursery:
                     for clients in unknown:
                         nursery.start_soon(clients.first_attempt, call)
+
+    async def heard(self, caller: Caller) -> None:
+        """Return once every backend was told to log as much as a caller wants to hear, or when it takes too long."""
+        with trio.move_on_after(TOLD_SECONDS):
+            for one in self._supervised():
+                await wait_told(one.backend, caller)
 
     def _supervised(self) -> list[Supervised]:
         return [member.supervised for member in self.members().values()]

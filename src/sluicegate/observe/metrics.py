@@ -13,13 +13,14 @@ import trio
 
 from ..protocol.calls import NAMED_BY, Call, Handler, Reply, Trail
 from ..protocol.eras import OPENS
+from ..protocol.log_levels import SET_LEVEL
 from ..protocol.offers import KINDS
 from ..protocol.reply import TOOL_ERROR
 from ..telling.statistics import counter, gauge, snapshot
 
 __all__ = ["BOUNDS", "Counts", "Durations", "Metrics", "RequestStatistics", "status_of"]
 
-METHODS = frozenset({*OPENS, "ping", "logging/setLevel", "completion/complete", *NAMED_BY, *(kind.method for kind in KINDS)})
+METHODS = frozenset({*OPENS, "ping", SET_LEVEL, "completion/complete", *NAMED_BY, *(kind.method for kind in KINDS)})
 """What may stand in the label ``method``; any other method is counted under an empty one."""
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds; the upper ends of the histogram's buckets. A call through the gateway alone takes less than the first; a tool may take minutes."""

@@ -9,6 +9,7 @@ import attrs
 
 from .fault import Fault
 from .faults import cannot_ask
+from .log_wishes import LogWishes
 from .question import Question
 
 __all__ = ["SILENT", "Back", "Household", "Silent"]
@@ -58,6 +59,16 @@ class Household(Back, Protocol):
     @property
     def owner(self) -> tuple[str, str]:
         """Whose session it is, for the share that he may have: his principal, or his network; both empty where nothing is known."""
+        ...
+
+    @property
+    def level(self) -> str | None:
+        """From which level on the client wants to hear what servers log; None where it has not said."""
+        ...
+
+    @property
+    def levels(self) -> LogWishes:
+        """The same, for links of its own: they hear of what changes."""
         ...
 
     def keep(self, resident: Callable[[], Awaitable[None]]) -> bool:

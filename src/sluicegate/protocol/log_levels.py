@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .messages import Notification, decode, read_text
 
-__all__ = ["LEVELS", "is_log_line", "severity"]
+__all__ = ["LEVELS", "SET_LEVEL", "is_log_line", "severity"]
+
+SET_LEVEL = "logging/setLevel"
 
 LEVELS = {name: rank for rank, name in enumerate(("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"))}
 """Every level and its rank; a client gets those from the one on that it has asked for."""

@@ -124,8 +124,11 @@ def _carried(call: Call, version: str) -> Params:
 
 
 def _level(caller: Caller) -> str | None:
-    """From which level on the log is wanted; what a session with a level of its own does not want is left out on the way to it."""
-    return caller.log_level if caller.era in MODERN else "info" if caller.era else None
+    """From which level on the log is wanted; whoever has a session and says nothing of it gets what a server would say unasked."""
+    if caller.era in MODERN:
+        return caller.log_level
+    asked = None if caller.home is None else caller.home.level
+    return asked or "info" if caller.era else None
 
 
 def _as_before(result: Raw) -> Raw:

@@ -104,7 +104,7 @@ class LoneCalls:
         """Where a session of its client's own would live, if there may be one."""
         if not self.endpoint.parking.most or abilities_of(said.capabilities) == NONE:
             return None
-        return self.endpoint.home((principal.key, "" if principal.key else network))
+        return self.endpoint.lone_home((principal.key, "" if principal.key else network), said.level)
 
     def _taken_up(self, call: Call, state: RequestState) -> Call | Comeback | Fault:
         if state.kind is Kind.PARKED:
