@@ -147,7 +147,7 @@ async def test_a_state_that_was_cut_or_changed_anywhere_is_refused(gate: Any, fo
 
 async def test_a_state_of_another_process_is_refused(gate: Any, form: Form) -> None:
     state = await state_of(gate)
-    gate.endpoint.states = RequestStates(Seal((b"k" * KEY_BYTES,), bytes), gate.endpoint.sources.wall)
+    gate.endpoint.states = RequestStates(Seal(b"k" * KEY_BYTES, bytes), gate.endpoint.sources.wall)
     gate.rebuild()
     assert is_refused(await post(gate, body(id=2, inputResponses=ANSWERED, requestState=state)))
 
@@ -174,7 +174,7 @@ def call(**params: object) -> Call:
 
 def test_a_state_holds_for_a_day() -> None:
     now = 0.0
-    states = RequestStates(Seal((b"k" * KEY_BYTES,), bytes), lambda: now)
+    states = RequestStates(Seal(b"k" * KEY_BYTES, bytes), lambda: now)
     sealed = json.loads(bytes(states.give(RequestState(Kind.BACKEND, "b", inner="x"), call(name="t"))))
     now = HOLDS_SECONDS - 1
     assert states.take(call(name="t", requestState=sealed)) == RequestState(Kind.BACKEND, "b", inner="x")

@@ -104,7 +104,7 @@ class Endpoint:
 
     def __attrs_post_init__(self) -> None:
         secret = self.sources.secret
-        self.states = RequestStates(Seal((secret(KEY_BYTES),), secret), self.sources.wall)
+        self.states = RequestStates(Seal(secret(KEY_BYTES), secret), self.sources.wall)
         self.parking = Parking(self.limits.max_parked_calls, self.limits.parked_seconds, secret)
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))

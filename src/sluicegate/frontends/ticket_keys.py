@@ -46,7 +46,7 @@ class TicketKeys:
     def hold(self, keys: Iterable[SealingKey]) -> None:
         """Have these, and no others."""
         before = self._by_id
-        self._by_id = {key.id: before.get(key.id) or (key, Seal((key.secret,), self.secret)) for key in keys}
+        self._by_id = {key.id: before.get(key.id) or (key, Seal(key.secret, self.secret)) for key in keys}
 
     def seal(self, key: SealingKey, content: bytes) -> str:
         """A ticket; what tells it from others stands at its beginning, and the key's name at its end."""

@@ -39,8 +39,6 @@ class _Content(msgspec.Struct, frozen=True, array_like=True):
     """A digest of his key."""
     capabilities: bytes
     """As JSON."""
-    worker: int = 0
-    """Which of several processes has opened the session; there is one."""
 
 
 @attrs.frozen
