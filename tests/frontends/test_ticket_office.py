@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import pytest
 import trio
+import trio.testing
 from tests.kit.offices import DAY, WEEK, WallClock, office
 
 from sluicegate.frontends.endpoint import Opening
@@ -18,6 +20,8 @@ from sluicegate.protocol.principal import NOBODY
 from sluicegate.protocol.sealing_key import SealingKey
 from sluicegate.sources import Sources
 from sluicegate.testing import run_inline
+
+T = TypeVar("T")
 
 # The numbers that are promised. Taken from the source they would move with it.
 MOST_ENDED = 16_384
@@ -149,6 +153,75 @@ async def test_very_many_who_come_back_together_are_answered_by_few_looks(tmp_pa
             nursery.start_soon(ask, text)
     assert found == [True] * 1000
     assert store.looks <= 2
+
+
+@attrs.define(eq=False)
+class Disk:
+    """One that may hang (implements `RunBlocking`)."""
+
+    hangs: bool = False
+
+    async def __call__(self, function: Callable[[], T], /, *, abandon: bool = False) -> T:
+        if self.hangs:
+            await trio.sleep_forever()
+        return await run_inline(function, abandon=abandon)
+
+
+async def test_who_waits_is_answered_by_a_look_that_fails_too(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """A folder on a disk that hangs: each look lasts five seconds, and whoever comes meanwhile needs one more at most."""
+    disk = Disk()
+    made = TicketOffice(Sources(WallClock(), secret=os.urandom), WEEK, KeyFolder(tmp_path, disk))
+    await made.open()
+    text, disk.hangs, began = issued(made), True, trio.current_time()
+    waited: list[float] = []
+
+    async def ask(number: int) -> None:
+        await trio.sleep(number / 10)
+        with pytest.raises(OSError, match="has not answered"):
+            await made.look_at(text, NOBODY)
+        waited.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(ask, number)
+    assert waited == [5.0, *[10.0] * 19]
+    disk.hangs = False
+    assert await holds(text, made)
+
+
+async def test_who_waits_for_keys_that_cannot_be_read_waits_once(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    disk, wall = Disk(), WallClock()
+    made = TicketOffice(Sources(wall, secret=os.urandom), WEEK, KeyFolder(tmp_path, disk))
+    await made.open()
+    wall.ahead, disk.hangs = WEEK, True  # another key is due, and cannot be kept
+    await trio.sleep(2)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(holds, "A" * 100 + f"{number:08x}", made)
+    assert trio.current_time() - began == 10
+
+
+async def test_a_key_that_was_needed_before_is_kept_when_the_office_opens(tmp_path: Path, autojump_clock: object) -> None:
+    made = office(tmp_path)
+    early = issued(made)
+    await made.open()
+    assert issued(made)[-8:] == early[-8:]
+    assert [file.stem for file in files(tmp_path, "key")] == [early[-8:]]
+    other = await opened(tmp_path)
+    assert await holds(early, other)
+    await made.end(early)
+    assert not await holds(early, other)
+
+
+async def test_a_key_that_could_not_be_kept_is_kept_once_that_is_possible(tmp_path: Path, autojump_clock: object) -> None:
+    (tmp_path / "keys").write_text("")
+    made = await opened(tmp_path / "keys")
+    text = issued(made)
+    (tmp_path / "keys").unlink()
+    await trio.sleep(10)
+    assert not await holds("A" * 100, made)  # nobody's key: it is looked for
+    assert await holds(text, await opened(tmp_path / "keys"))
 
 
 @attrs.define(eq=False)

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from sluicegate.outside.pipes import ReadPipe
 pytestmark = pytest.mark.slow
 
 REAL = Outside()
+MOST_LEFT = 8
+"""Threads for work that may be left to itself."""
 
 
 async def test_a_peer_that_vanishes_from_a_connection_is_noticed_after_two_minutes() -> None:
@@ -68,6 +71,30 @@ async def test_work_that_blocks_runs_in_a_thread_and_is_waited_for_unless_it_may
         assert done.is_set() != abandon
         free.set()
         done.wait(5)
+
+
+async def test_work_that_hangs_and_was_left_takes_no_thread_of_other_work() -> None:
+    free, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        begun.release()
+        free.wait(30)
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for _ in range(50):
+                nursery.start_soon(partial(REAL.run_blocking, hang, abandon=True))
+            for _ in range(MOST_LEFT):
+                await REAL.run_blocking(begun.acquire)
+            nursery.cancel_scope.cancel()
+        assert await REAL.run_blocking(lambda: "runs") == "runs"
+        with trio.move_on_after(0.05) as scope:
+            await REAL.run_blocking(hang, abandon=True)
+        assert scope.cancelled_caught
+        assert not begun.acquire(blocking=False)
+    finally:
+        free.set()
+    assert await REAL.run_blocking(lambda: "runs", abandon=True) == "runs"
 
 
 @pytest.mark.parametrize("closes", [True, False])

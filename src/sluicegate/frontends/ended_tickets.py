@@ -92,6 +92,8 @@ class EndedTickets:
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     _asked: int = attrs.field(default=0, init=False)
     _answered: int = attrs.field(default=0, init=False)
+    _failed: OSError | None = attrs.field(default=None, init=False)
+    """Why the last look told nothing."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
 
     def hold(self, own: list[SealingKey], kept: list[SealingKey]) -> None:
@@ -110,17 +112,24 @@ class EndedTickets:
         return ends is not None and (_record(ticket) in ends.records or ends.is_full)
 
     async def look(self) -> None:
-        """Learn what others have ended until now; raises `OSError`. Many who ask at once are answered by one look."""
+        """Learn what others have ended until now; raises `OSError`. Many who ask at once are answered by one look, also by one that fails."""
         self._asked += 1
         number = self._asked
         async with self._turn:
-            if self.store is None or self._answered >= number:
-                return
-            asked = self._asked
-            known = {key: ends.read for key in self._kept if not (ends := self._of[key]).is_full}
-            for key, data in (await self.store.ends(known)).items():
+            if self.store is not None and self._answered < number:
+                await self._look(self.store)
+            if self._failed is not None:
+                raise self._failed.with_traceback(None)
+
+    async def _look(self, store: KeyStore) -> None:
+        asked, self._failed = self._asked, None
+        known = {key: ends.read for key in self._kept if not (ends := self._of[key]).is_full}
+        try:
+            for key, data in (await store.ends(known)).items():
                 await self._take(key, data)
-            self._answered = asked
+        except OSError as error:
+            self._failed = error
+        self._answered = asked
 
     async def _take(self, key: SealingKey, data: bytes) -> None:
         for start in range(0, len(data), AT_ONCE):

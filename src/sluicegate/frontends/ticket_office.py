@@ -67,7 +67,7 @@ class TicketOffice:
     _keys: TicketKeys = attrs.field(default=attrs.Factory(lambda self: TicketKeys(self.sources.secret), takes_self=True), init=False)
     _newest: SealingKey | None = attrs.field(default=None, init=False)
     _own: list[SealingKey] = attrs.field(factory=list, init=False)
-    """Those that could be kept nowhere."""
+    """Those that could be kept nowhere, or were needed before there was time to keep them."""
     _stored: list[SealingKey] = attrs.field(factory=list, init=False)
     """Those of the store."""
     _turning: trio.Lock = attrs.field(factory=trio.Lock, init=False)
@@ -98,7 +98,7 @@ class TicketOffice:
                 await self._renew_once()
 
     def issue(self, opening: Opening, principal: Principal) -> str:
-        """The id of a session that begins. Who does not `open` the office before gets one that holds as long as the process."""
+        """The id of a session that begins. Where nobody has opened the office before, its key is kept once somebody does."""
         if self._newest is None:
             self._newest = SealingKey.new(self.sources.wall(), self.sources.secret)
             self._own.append(self._newest)
@@ -161,15 +161,18 @@ class TicketOffice:
         newest = next((key for key in sorted([*self._own, *kept], reverse=True) if not self._is_due(key)), None)
         if newest is None:
             newest = SealingKey.new(self.sources.wall(), self.sources.secret)
+        if newest not in kept:  # or it could not be kept before, or nobody has tried
             if await self._is_kept(newest):
                 kept = [*kept, newest]
             elif kept:  # they were put there by somebody who takes care of them himself
                 newest = max(kept)
-            else:
+            elif newest not in self._own:
                 self._own.append(newest)
+        self._own = [key for key in self._own if key not in kept]
         self._newest, self.is_open = newest, True
         self._hold(kept)
         await self._drop_old()
+        self._looked_at = trio.current_time()  # it may have taken long, and those who wait need not do it again
 
     def _hold(self, kept: list[SealingKey]) -> None:
         """Have these keys; and the one that seals now also where somebody has taken it out of the store, until another has its place."""

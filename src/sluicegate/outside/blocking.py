@@ -12,6 +12,9 @@ from .virtual import refuse_under_virtual_time
 __all__ = ["RunBlocking", "run_blocking"]
 
 T = TypeVar("T")
+MOST_LEFT = 8
+"""Threads whose work may be left to itself. Each that hangs is one less, and the others, which look up names, must not run out with them."""
+_may_hang: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("threads that may be left")
 
 
 class RunBlocking(Protocol):
@@ -23,7 +26,7 @@ class RunBlocking(Protocol):
         Args:
             function: the work. Chance and time that it needs are handed in by the caller.
             abandon: when cancelled, leave it to itself; its result and its exception are dropped, and what it has begun it may still do.
-                Otherwise a cancellation waits until it has returned, and then is lost: the next checkpoint finds it.
+                While many of these have not come back, another one waits. Otherwise a cancellation waits until it has returned, and then is lost: the next checkpoint finds it.
         """
         ...
 
@@ -31,4 +34,13 @@ class RunBlocking(Protocol):
 async def run_blocking(function: Callable[[], T], /, *, abandon: bool = False) -> T:
     """Run it in a thread of Trio's."""
     refuse_under_virtual_time("threads", "Outside(run_blocking=sluicegate.testing.run_inline)")
-    return await trio.to_thread.run_sync(function, abandon_on_cancel=abandon)
+    return await trio.to_thread.run_sync(function, abandon_on_cancel=abandon, limiter=_for_what_may_hang() if abandon else None)
+
+
+def _for_what_may_hang() -> trio.CapacityLimiter:
+    try:
+        return _may_hang.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(MOST_LEFT)
+        _may_hang.set(limiter)
+        return limiter

@@ -33,7 +33,7 @@ _LINE = re.compile(rb"1 (\d{1,12}) ([A-Za-z0-9_-]{43}=)\n?")
 _LONGEST = 100
 _MOST_FILES = 256
 _LARGEST = 1024 * 1024
-"""Bytes that are read of what has ended; whoever counts them takes fewer."""
+"""Bytes that are read of what has ended; whoever counts them takes no more."""
 
 
 @attrs.frozen
@@ -91,6 +91,9 @@ class KeyFolder:
         try:
             os.write(descriptor, b"1 %d %b\n" % (key.made, base64.urlsafe_b64encode(key.secret)))
             os.fsync(descriptor)
+        except OSError:
+            fresh.unlink(missing_ok=True)  # it may be tried again
+            raise
         finally:
             os.close(descriptor)
         fresh.rename(file)
