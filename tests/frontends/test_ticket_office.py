@@ -16,7 +16,7 @@ from tests.kit.offices import DAY, WEEK, WallClock, office
 from sluicegate.frontends.endpoint import Opening
 from sluicegate.frontends.ticket_office import TicketOffice
 from sluicegate.outside.key_folder import KeyFolder
-from sluicegate.protocol.principal import NOBODY
+from sluicegate.protocol.principal import NOBODY, Principal
 from sluicegate.protocol.sealing_key import SealingKey
 from sluicegate.sources import Sources
 from sluicegate.testing import run_inline
@@ -24,7 +24,7 @@ from sluicegate.testing import run_inline
 T = TypeVar("T")
 
 # The numbers that are promised. Taken from the source they would move with it.
-MOST_ENDED = 16_384
+MOST_ENDED, MOST_OF_ALL, MOST_READ = 16_384, 32_768, 65_536
 MANY_ENDED = 4096
 MOST_KEYS = 32
 
@@ -265,6 +265,39 @@ async def test_where_too_many_have_ended_none_of_their_key_goes_on(tmp_path: Pat
         await made.end(live)
         assert file.stat().st_size == MOST_ENDED * 16
         assert not await holds(live, await opened(tmp_path))
+
+
+async def test_who_has_ended_too_many_of_his_own_costs_nobody_else_a_session(tmp_path: Path, autojump_clock: object) -> None:
+    made, hostile, victim = await opened(tmp_path), Principal("hostile"), Principal("victim")
+    live, his, gone = (made.issue(Opening("2025-11-25", {}), somebody) for somebody in (victim, hostile, victim))
+    for _ in range(MOST_ENDED):
+        await made.end(made.issue(Opening("2025-11-25", {}), hostile))
+    await made.end(gone)
+    for at in (made, await opened(tmp_path)):
+        assert await at.look_at(live, victim) is not None
+        assert await at.look_at(gone, victim) is None
+        assert await at.look_at(his, hostile) is None
+
+
+async def test_what_has_ended_of_all_together_is_bounded_too(tmp_path: Path, autojump_clock: object) -> None:
+    made = await opened(tmp_path)
+    live = issued(made)
+    (file,) = files(tmp_path, "key")
+    file.with_suffix(".ended").write_bytes(os.urandom((MOST_OF_ALL - 1) * 16))
+    assert await holds(live, made)
+    await made.end(issued(made))
+    assert not await holds(live, made)
+
+
+async def test_what_several_have_told_of_the_same_counts_once(tmp_path: Path, autojump_clock: object) -> None:
+    made = await opened(tmp_path)
+    live = issued(made)
+    (file,) = files(tmp_path, "key")
+    file.with_suffix(".ended").write_bytes(os.urandom(16) * (MOST_READ - 1))
+    assert await holds(live, made)
+    with file.with_suffix(".ended").open("ab") as ended:
+        ended.write(os.urandom(16))
+    assert not await holds(live, made)
 
 
 async def test_long_before_that_there_is_another_key(tmp_path: Path, autojump_clock: object) -> None:

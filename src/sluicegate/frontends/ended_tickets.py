@@ -1,12 +1,14 @@
 """Which session tickets have ended before their time: what must never be taken in again.
 
-How many there are is bounded for each key. Where that many have ended, all tickets of that key are taken for ended: one that is refused costs
-its client a handshake, one that is taken in would open a session that its client has closed.
+How many there are is bounded for each key, and of these for each principal. Where that many of his have ended, all his tickets of that key are taken
+for ended, and where that many of all have, all are: one that is refused costs its client a handshake, one that is taken in would open a session that
+its client has closed.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -16,16 +18,18 @@ import trio
 from ..protocol.sealing_key import SealingKey
 from ..telling.loggers import Seldom, get_logger
 from .ticket_keys import SealedTicket
+from .tickets import owner_of
 
-__all__ = ["MOST_ENDED", "EndedTickets", "KeyStore"]
+__all__ = ["EndedTickets", "KeyStore"]
 
 log = get_logger("sluicegate.frontend")
 
-MOST_ENDED = 16_384
-"""Ended tickets of one key. There is another key long before."""
-RECORD = 16
-"""Bytes by which one is known: a digest."""
-
+MOST_OF_ONE, MOST_OF_ALL = 16_384, 32_768
+"""Ended tickets of one key: of one principal, and of all of them. There is another key long before."""
+OWNER, RECORD = 6, 16
+"""Bytes by which one is known: digests of whose it is, and behind it of the ticket."""
+MOST_READ = 65_536 * RECORD
+"""Bytes that are read of one key: several processes may have told of the same, or each of more than counts."""
 AT_ONCE = 1024 * RECORD
 """Bytes of those of others that are looked at before somebody else has a turn."""
 
@@ -67,17 +71,34 @@ class _Ends:
     read: int = 0
     """Bytes of the file that were read. A part of a record at its end would shift all that follow, so then nothing can be told any more."""
 
+    _of_one: Counter[bytes] = attrs.field(factory=Counter, init=False)
+
     @property
     def is_full(self) -> bool:
-        return len(self.records) >= MOST_ENDED or self.read >= MOST_ENDED * RECORD or bool(self.read % RECORD)
+        return len(self.records) >= MOST_OF_ALL or self.read >= MOST_READ or bool(self.read % RECORD)
+
+    def has(self, record: bytes) -> bool:
+        return record in self.records or not self._takes(record)
+
+    def add(self, record: bytes) -> bool:
+        """Whether it was not known, and is now."""
+        if self.has(record):
+            return False
+        self.records.add(record)
+        self._of_one[record[:OWNER]] += 1
+        return True
 
     def take(self, data: bytes) -> None:
-        self.records.update(data[start : start + RECORD] for start in range(0, len(data), RECORD))
+        for start in range(0, len(data), RECORD):
+            self.add(data[start : start + RECORD])
         self.read += len(data)
+
+    def _takes(self, record: bytes) -> bool:
+        return self._of_one[record[:OWNER]] < MOST_OF_ONE and not self.is_full
 
 
 def _record(ticket: SealedTicket) -> bytes:
-    return hashlib.blake2b(ticket.text.encode(), digest_size=RECORD).digest()
+    return owner_of(ticket)[:OWNER].ljust(OWNER) + hashlib.blake2b(ticket.text.encode(), digest_size=RECORD - OWNER).digest()
 
 
 @attrs.define(eq=False)
@@ -109,7 +130,7 @@ class EndedTickets:
     def has(self, ticket: SealedTicket) -> bool:
         """Whether it is known to have ended, or cannot be told from those that have."""
         ends = self._of.get(ticket.key)
-        return ends is not None and (_record(ticket) in ends.records or ends.is_full)
+        return ends is not None and ends.has(_record(ticket))
 
     async def look(self) -> None:
         """Learn what others have ended until now; raises `OSError`. Many who ask at once are answered by one look, also by one that fails."""
@@ -140,11 +161,8 @@ class EndedTickets:
     async def add(self, ticket: SealedTicket) -> None:
         """It has ended: from the first moment on for this process, and after that for all."""
         ends = self._of.setdefault(ticket.key, _Ends())
-        if ends.is_full:
-            return
         record = _record(ticket)
-        ends.records.add(record)
-        if self.store is None or ticket.key not in self._kept:
+        if not ends.add(record) or self.store is None or ticket.key not in self._kept:
             return
         try:
             await self.store.end(ticket.key, record)

@@ -21,7 +21,7 @@ from ..protocol.principal import Principal
 from .endpoint import Opening
 from .ticket_keys import MOST_CONTENT, SealedTicket
 
-__all__ = ["Ticket", "ticket_content", "ticket_of"]
+__all__ = ["Ticket", "owner_of", "ticket_content", "ticket_of"]
 
 MOST_CAPABILITIES = MOST_CONTENT - 64
 """Bytes that a client's capabilities may take in a ticket. Of the largest of more, only the names of what is in them are kept, or not even these."""
@@ -54,6 +54,14 @@ def ticket_content(opening: Opening, principal: Principal, now: float, lifetime:
     """What is sealed of a session that begins now."""
     known = _Content(opening.version, int(now), math.ceil(now + lifetime), _digest(principal), encode(_fitting(opening.capabilities)))
     return _write(known)
+
+
+def owner_of(sealed: SealedTicket) -> bytes:
+    """A digest of who got a ticket; empty where it says nothing."""
+    try:
+        return _read(sealed.content).principal
+    except msgspec.DecodeError:
+        return b""
 
 
 def ticket_of(sealed: SealedTicket, principal: Principal, now: float, lifetime: float) -> Ticket | str:
