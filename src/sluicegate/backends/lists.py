@@ -11,7 +11,7 @@ from ..protocol.messages import Malformed, Params, Raw, decode_object, read_text
 from ..protocol.offers import Flaw, Item, Listed, ListKind
 from .shapes import Hopeless, well_formed
 
-__all__ = ["Page", "joined", "read_page"]
+__all__ = ["MOST_FLAWS", "Page", "joined", "read_page"]
 
 AT_ONCE = 32
 """Entries after which others get their turn; one of the usual size takes 25 µs."""

@@ -185,7 +185,7 @@ class Supervisor:
     def _open_to_calls(self, session: BackendSession, offer: Offer, living: trio.CancelScope) -> None:
         link = self.link
         link.begin(session)
-        self._offers(session, offer)
+        offer = self._offers(session, offer)
         if link.health is not None:
             link.health.begin(link.tick, living.cancel)
         log.info(
@@ -199,9 +199,9 @@ class Supervisor:
 
     def _offers(self, session: BackendSession, offer: Offer) -> Offer:
         """This is what there is now."""
-        self.link.offer = offer
         if isinstance(session, Introduced):
-            session.know(offer)
+            offer = session.know(offer, has_headers=self.link.connector.transport == "http")
+        self.link.offer = offer
         return offer
 
     async def _keep_lists_fresh(self, session: BackendSession, offer: Offer) -> None:

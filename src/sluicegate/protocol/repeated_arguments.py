@@ -1,9 +1,10 @@
-"""Arguments of a tool that headers repeat, so that those in between can route by them (``x-mcp-header``, P-46, P-47)."""
+"""Arguments of a tool that headers repeat, so that those in between can route by them (``x-mcp-header``, P-46 … P-48)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 import msgspec
@@ -11,11 +12,36 @@ import msgspec
 from .members import Malformed, Params, Raw, decode_object
 from .messages import EMPTY, text
 
-__all__ = ["MARK", "Argument", "argument_at", "arguments_of", "repeated"]
+__all__ = ["MARK", "Argument", "argument_at", "arguments_of", "misuse", "repeated"]
 
 MARK = b"x-mcp-header"
 DEEPEST = 16
 """Levels of ``properties`` that are looked at."""
+_KEY: Final = MARK.decode()
+_TYPES = ("string", "integer", "boolean")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What the name of a header is made of (RFC 9110, 5.6.2)."""
+_SCHEMA, _SEVERAL, _NAMED = (
+    frozenset(
+        [
+            "items",
+            "additionalItems",
+            "unevaluatedItems",
+            "contains",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "propertyNames",
+            "contentSchema",
+            "not",
+            "if",
+            "then",
+            "else",
+        ]
+    ),
+    frozenset(["items", "prefixItems", "allOf", "anyOf", "oneOf"]),
+    frozenset(["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"]),
+)
+"""Keywords whose value is a schema, a list of schemas, or schemas by name."""
 
 
 @attrs.frozen
@@ -38,6 +64,46 @@ def arguments_of(schema: object, path: tuple[str, ...] = ()) -> Iterator[Argumen
             if isinstance(header, str) and kind in ("string", "integer", "boolean"):
                 yield Argument(header.lower(), (*path, name), kind)
             yield from arguments_of(one, (*path, name))
+
+
+def misuse(schema: object) -> str:
+    """How a decoded schema marks what cannot be repeated, in words; empty where it does not.
+
+    Only a property can be marked to which nothing but other properties lead, since only that has one place in the arguments.
+    """
+    found: dict[str, str] = {}
+    for path, one in _schemas(schema):
+        if _KEY not in one:
+            continue
+        header, where = one[_KEY], ".".join(path or ())
+        if not path:
+            return f"{_KEY} is at a part of the schema that is no property, or that has no one place in the arguments"
+        if not isinstance(header, str) or not _TOKEN.fullmatch(header):
+            return f"{_KEY} of '{where}' is not the name of a header"
+        if one.get("type") not in _TYPES:
+            return f"{_KEY} is at '{where}', whose type is none of {', '.join(_TYPES)}"
+        if header.lower() in found:
+            return f"{_KEY} '{header}' is at '{where}' and at '{found[header.lower()]}'"
+        found[header.lower()] = where
+    return ""
+
+
+def _schemas(schema: object) -> Iterator[tuple[tuple[str, ...] | None, dict[str, object]]]:
+    """Every part of a schema that is one, with the names of properties that lead there; None where something else does."""
+    left: list[tuple[tuple[str, ...] | None, object]] = [((), schema)]
+    while left:
+        path, one = left.pop()
+        if not isinstance(one, dict):
+            continue
+        yield path, one
+        for key, value in one.items():
+            if key in _NAMED and isinstance(value, dict):
+                on_path = path is not None and key == "properties"
+                left += [((*(path or ()), name) if on_path else None, part) for name, part in value.items()]
+            elif key in _SEVERAL and isinstance(value, list):
+                left += [(None, part) for part in value]
+            elif key in _SCHEMA:
+                left.append((None, value))
 
 
 def argument_at(params: Params, path: Sequence[str]) -> Raw | None:

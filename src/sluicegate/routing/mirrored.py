@@ -10,6 +10,7 @@ import msgspec
 
 from ..protocol.offers import TOOLS
 from ..protocol.repeated_arguments import MARK, Argument, arguments_of
+from ..protocol.spelled import may_name
 from .catalogue import Catalogue
 
 __all__ = ["Argument", "mirrored_arguments"]
@@ -35,8 +36,9 @@ def mirrored_arguments(catalogue: Catalogue) -> Mapping[str, tuple[Argument, ...
 
 
 def _marked(page: bytes) -> list[_Tool]:
-    tools = _read(page, _Page) if MARK in page else None
-    return [] if tools is None else [tool for raw in tools.tools if MARK in bytes(raw) and (tool := _read(raw, _Tool)) is not None]
+    tools = _read(page, _Page) if may_name(page, MARK) else None
+    marked = [] if tools is None else [raw for raw in tools.tools if may_name(bytes(raw), MARK)]
+    return [tool for raw in marked if (tool := _read(raw, _Tool)) is not None]
 
 
 def _read(raw: bytes | msgspec.Raw, kind: type[_Kind]) -> _Kind | None:

@@ -13,11 +13,12 @@ from ...protocol.eras import DISCOVER, MODERN
 from ...protocol.extensions import TASKS, crossing, without_extension
 from ...protocol.introduction import SERVER, own_introduction
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
-from ...protocol.offers import TOOLS, Offer
+from ...protocol.offers import TOOLS, Flaw, Item, Listed, Offer
 from ...protocol.question import CAPABILITY
-from ...protocol.repeated_arguments import MARK, Argument, arguments_of, repeated
-from ...protocol.spelled import ESCAPED
+from ...protocol.repeated_arguments import MARK, Argument, arguments_of, misuse, repeated
+from ...protocol.spelled import ESCAPED, may_name
 from ...protocol.why import Why
+from ..lists import MOST_FLAWS
 from ..session import BackendSession
 from .rounds import MOST_ROUNDS, answers_to, is_question, is_task, too_many
 
@@ -52,10 +53,17 @@ class Introduced:
         """Whether it takes calls, as far as is known."""
         return self.inner.is_open
 
-    def know(self, offer: Offer) -> None:
-        """What it offers now: a tool says there which of its arguments are repeated."""
-        marked = {item.key: item.raw["inputSchema"] for item in offer.lists[TOOLS] if MARK in bytes(item.raw.get("inputSchema", b""))}
-        self.mirrored = {name: tuple(arguments_of(_read_value(schema))) for name, schema in marked.items()}
+    def know(self, offer: Offer, *, has_headers: bool = True) -> Offer:
+        """What it offers now: a tool says there which of its arguments are repeated. One that says so of what cannot be is left out (P-48)."""
+        marked = [(item, _read_value(item.raw["inputSchema"])) for item in offer.lists[TOOLS] if _is_marked(item)]
+        self.mirrored = {item.key: tuple(arguments_of(schema)) for item, schema in marked}
+        wrong = [(item, why) for item, schema in marked if has_headers and (why := misuse(schema))]
+        if not wrong:
+            return offer
+        out = {id(item) for item, _why in wrong}
+        flaws = [Flaw(TOOLS.name, item.key, f"{why}; it is left out") for item, why in wrong[:MOST_FLAWS]]
+        kept = Listed(tuple(item for item in offer.lists[TOOLS] if id(item) not in out), (*offer.flaws.get(TOOLS, ()), *flaws))
+        return offer.with_list(TOOLS, kept)
 
     def speak(self, version: str) -> None:
         """It does already."""
@@ -104,6 +112,10 @@ class Introduced:
         elif call.method == "tools/call" and self.mirrored:
             copy.repeated = repeated(self.mirrored.get(call.local, ()), call.params)
         return copy
+
+
+def _is_marked(item: Item) -> bool:
+    return may_name(bytes(item.raw.get("inputSchema", b"")), MARK)
 
 
 def _read_value(raw: Raw) -> object:
