@@ -71,6 +71,15 @@ async def test_who_says_something_that_opens_no_session_has_a_stream_all_the_sam
         assert streams(gateway) == 0
 
 
+async def test_whose_session_ends_with_the_connection_gets_no_ticket_to_go_on_with(autojump_clock: Clock) -> None:
+    hello = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    async with crowded(4) as (gateway, nursery), open_old_client(gateway.asgi_app, nursery) as client:
+        await client.say(id=1, method="initialize", params=hello)
+        assert "result" in await client.message()
+        statistics = gateway.statistics()
+        assert (statistics["sessions"][""].sessions, statistics["session_tickets"][""].issued) == (1, 0)  # type: ignore[attr-defined]
+
+
 async def test_who_has_as_many_as_are_left_for_all_others_gets_no_connection_more(autojump_clock: Clock) -> None:
     async with crowded(4) as (gateway, nursery):
         app, words = gateway.asgi_app, "you have 2 open streams; close one"

@@ -211,6 +211,17 @@ async def test_one_owner_leaves_as_many_connections_as_it_has_streams(gate: Any,
         assert stream.response.status_code == 200
 
 
+async def test_who_ends_one_twice_does_not_end_what_goes_on_under_its_id(autojump_clock: object) -> None:
+    home = house(3)
+    before = home.open("a")
+    home.table.end(before)
+    after = home.table.open(Opening("2025-11-25", {}), Principal("a"), "", before.id)
+    assert isinstance(after, Session)
+    home.table.end(before)
+    assert home.has(after)
+    assert not after.ended
+
+
 async def test_an_owner_is_forgotten_with_its_last_session(autojump_clock: object) -> None:
     home = house(4)
     for who in "abcd":

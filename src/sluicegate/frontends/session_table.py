@@ -113,7 +113,7 @@ class SessionTable:
         return self._begin(opening, principal, self.owners.of(principal.key, network), id)
 
     def _begin(self, opening: Opening, principal: Principal, owner: Owner, id: str) -> Session:
-        session_id = id or (self._random_id() if self.issue is None else self.issue(opening, principal))
+        session_id = id or (self.random_id() if self.issue is None else self.issue(opening, principal))
         home = None if self.home is None else self.home(owner.key)
         caller = Caller(opening.version, opening.capabilities, principal, session_id, home)
         session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, home=home)
@@ -123,7 +123,8 @@ class SessionTable:
         self.owners.add(owner, session)
         return session
 
-    def _random_id(self) -> str:
+    def random_id(self) -> str:
+        """One that nobody can guess, and nothing but an id."""
         return base64.urlsafe_b64encode(self.sources.secret(24)).decode()
 
     def find(self, session_id: str, principal: Principal) -> Session | None:
@@ -146,8 +147,9 @@ class SessionTable:
 
     def _take_out(self, session: Session) -> list[Callable[[], None]]:
         """Forget a session; what is to be ended of it."""
-        if self._sessions.pop(session.id, None) is None:
+        if self._sessions.get(session.id) is not session:  # it has ended; one that goes on under its id has not
             return []
+        del self._sessions[session.id]
         self.owners.remove(session.owner, session)
         for log in list(session.kept):
             self.drop(session, log)

@@ -85,8 +85,8 @@ class TablePlaces:
     _tethers: dict[Session, _Tether] = attrs.field(factory=dict, init=False)
 
     def open(self, opening: Opening) -> Session | NoPlace:
-        """A new session, if there is room for it."""
-        session = self.table.open(opening, self.principal, self.network)
+        """A new session, if there is room for it. Nobody is told its id, so it is no ticket."""
+        session = self.table.open(opening, self.principal, self.network, self.table.random_id())
         if isinstance(session, NoPlace):
             return session
         tether = self._tethers[session] = _Tether(_nothing, on_end=self.on_end)
