@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import httpx2
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -25,6 +26,9 @@ Clock = trio.testing.MockClock
 HELLO = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 PING = b'{"jsonrpc":"2.0","id":9,"method":"ping"}'
 TOKEN, OTHER = "0123456789abcdef0123", "fedcba98765432100123"
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+OVERLOADED = -32013
+MIB = 1024 * 1024
 FIRST_SECONDS = 30.0
 
 
@@ -112,10 +116,26 @@ async def test_each_stream_takes_a_place_of_its_owner_and_gives_it_back(autojump
             assert "result" in await opened(later)
 
 
-async def test_the_calls_of_who_goes_end_at_once_and_its_address_is_gone(autojump_clock: Clock) -> None:
+async def test_who_does_not_read_is_not_read_from(autojump_clock: Clock) -> None:
+    async with gate(*[Echo()] * 40) as (gateway, nursery), open_old_client(gateway.asgi_app, nursery) as client:
+        await opened(client)
+        client.send, client.events = trio.open_memory_channel(0)
+        params = {"name": "b_echo", "arguments": {"x": "y" * MIB}}
+        call = msgspec.json.encode({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
+        answers: list[httpx2.Response] = []
+        while not answers or answers[-1].status_code == 202:
+            answers.append(await client.post(call.replace(b'"id":2', b'"id":%d' % len(answers))))
+            await trio.sleep(1)
+        refused = answers[-1]
+        assert (refused.status_code, refused.json()["error"]["code"], refused.headers["retry-after"]) == (503, OVERLOADED, "1")
+        assert 8 <= len(answers) < 40
+
+
+@pytest.mark.parametrize("meta", [{}, {"_meta": META}])
+async def test_the_calls_of_who_goes_end_at_once_and_its_address_is_gone(meta: dict[str, Any], autojump_clock: Clock) -> None:
     async with gate(Delay(100, Echo())) as (gateway, nursery), open_old_client(gateway.asgi_app, nursery) as client:
         await opened(client)
-        await client.say(id=2, method="tools/call", params={"name": "b_echo", "arguments": {}})
+        await client.say(id=2, method="tools/call", params={"name": "b_echo", "arguments": {}} | meta)
         await trio.sleep(1)
         assert gateway.backends["b"].in_flight == 1
         client.reading.cancel()

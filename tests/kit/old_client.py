@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import attrs
@@ -59,9 +59,10 @@ class OldClient:
         """Keep the stream open; begun when it has named the address."""
         parser = EventParser(1 << 24)
         with self.reading:
-            async with self.http.stream("GET", "/sse", headers={"accept": "text/event-stream"} | headers) as response:
+            asked = self.http.stream("GET", "/sse", headers={"accept": "text/event-stream"} | headers)
+            async with asked as response, aclosing(response.aiter_raw()) as chunks:
                 assert response.status_code == 200, response.status_code
-                async for chunk in response.aiter_raw():
+                async for chunk in chunks:
                     for event in parser.feed(chunk):
                         assert isinstance(event, Event)
                         if event.name == "endpoint":

@@ -227,7 +227,7 @@ class _Front:
 
     async def say_goodbye(self, drain_seconds: float) -> None:
         """Give open calls some time, then end them; their replies still go out if the client takes them."""
-        self._deaf = True
+        self._deaf, self.gone = True, self.gone or self.places.is_lost
         self.session.go_deaf(SAYS_NO_MORE)
         self.lone.go_deaf(SAYS_NO_MORE)
         with trio.move_on_after(drain_seconds, shield=True):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import attrs
 import trio
 
-from ...protocol.errors import INVALID_REQUEST, SESSION_NOT_FOUND
+from ...protocol.errors import INVALID_REQUEST, OVERLOADED, SESSION_NOT_FOUND
 from ...protocol.principal import Principal
 from ...protocol.sse import format_comment, format_event
 from ..event_stream import STREAM_HEADERS
@@ -95,7 +95,7 @@ class OldEvents:
         if posted.take(body):
             await http.respond(202, b"Accepted", kind=b"text/plain; charset=utf-8")
         else:
-            await self._refuse(http, 503, INVALID_REQUEST, "too many messages wait to be read", retry_after=b"1")
+            await self._refuse(http, 503, OVERLOADED, "too many messages wait to be read", retry_after=b"1")
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, retry_after: bytes = b"") -> None:
         self.carried.endpoint.refused(status, message)

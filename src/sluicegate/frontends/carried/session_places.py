@@ -23,6 +23,11 @@ __all__ = ["OwnPlace", "SessionPlaces", "TablePlaces", "connected"]
 class SessionPlaces(Whose, Protocol):
     """Where sessions are kept, and whose they are."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has gone, and takes no answers any more."""
+        ...
+
     def open(self, opening: Opening) -> Session | NoPlace:
         """A new session."""
         ...
@@ -39,6 +44,8 @@ class OwnPlace:
     endpoint: Endpoint
     principal: Principal = NOBODY
     network: str = ""
+    is_lost: bool = attrs.field(default=False, init=False)
+    """Who says no more may still read."""
 
     def open(self, opening: Opening) -> Session:
         """A new session."""
@@ -82,6 +89,8 @@ class TablePlaces:
     """Who has the connection, and all that comes on it."""
     on_end: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     """The session has to end, or the gateway drains."""
+    is_lost: bool = attrs.field(default=False, init=False)
+    """The client has gone, and takes no answers any more."""
     _tethers: dict[Session, _Tether] = attrs.field(factory=dict, init=False)
 
     def open(self, opening: Opening) -> Session | NoPlace:
@@ -114,6 +123,7 @@ class TablePlaces:
 
     def lose(self) -> None:
         """The client has gone: nobody takes the answers to what it has asked."""
+        self.is_lost = True
         for session in list(self._tethers):
             self.end(session)
 
