@@ -15,7 +15,7 @@ from tests.kit.site import open_site
 
 from sluicegate.backends.handshake import shake_hands
 from sluicegate.backends.http.connector import HttpConnector
-from sluicegate.backends.modern.resource_stream import ResourceStreams
+from sluicegate.backends.modern.resource_streams import ResourceStreams
 from sluicegate.backends.subscribing import Subscribing
 from sluicegate.backends.watched import WatchedResources
 from sluicegate.protocol.calls import OURSELVES
@@ -122,4 +122,4 @@ async def test_who_is_refused_again_and_again_leaves_nothing_behind(autojump_clo
         for _ in range(50):
             assert await here.subscribe().answer() is not None
         assert isinstance(here.keeps, Subscribing)
-        assert len(here.keeps._later) == 1
+        assert len(here.keeps._put_off) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import attrs
 import trio
 
@@ -13,21 +11,16 @@ from ..protocol.errors import METHOD_NOT_FOUND
 from ..protocol.messages import Raw, encode
 from ..protocol.offers import Hello
 from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE, is_subscribable
-from ..telling.loggers import get_logger
-from .doubling import doubled
+from .put_off import PutOff
 from .session import BackendSession
 from .watched import WatchedResource, WatchedResources
 
 __all__ = ["ANSWER_SECONDS", "Subscribing", "no_subscriptions"]
 
-log = get_logger("sluicegate.backend")
-
 ANSWER_SECONDS = 30.0
 """How long a backend may take to say that it grants a subscription."""
 MOST_AT_ONCE = 8
 """Requests about subscriptions that are on their way at the same time: there may be thousands to be made again."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Before what was granted in an earlier session, and is refused in this one, is asked for again."""
 
 
 def no_subscriptions(backend: str) -> faults.Fault:
@@ -45,10 +38,7 @@ class Subscribing:
     watched: WatchedResources
     _moving: int = attrs.field(default=0, init=False)
     """About so many the backend is being asked; about each by one task, so that what is said of it comes in order."""
-    _later: dict[WatchedResource, None] = attrs.field(factory=dict, init=False)
-    """Those that are asked for again after a pause, each once, however often somebody else is refused meanwhile."""
-    _again_at: float = attrs.field(default=math.inf, init=False)
-    _failures: int = attrs.field(default=0, init=False)
+    _put_off: PutOff = attrs.field(default=attrs.Factory(lambda self: PutOff(self.backend, self.watched), takes_self=True), init=False)
 
     async def run(self, hello: Hello) -> None:
         """Say what has to be said, as it comes to be."""
@@ -60,9 +50,7 @@ class Subscribing:
                 while True:
                     while self._moving < MOST_AT_ONCE and (resource := watched.take_due()) is not None:
                         self._move(resource, nursery, knows=knows)
-                    with trio.move_on_at(self._again_at):
-                        await watched.wait()
-                    self._try_again()
+                    await self._put_off.wait()
         finally:
             watched.forget()
 
@@ -73,14 +61,6 @@ class Subscribing:
             resource.is_moving = True
             self._moving += 1
             nursery.start_soon(self._bring_in_line, resource)
-
-    def _try_again(self) -> None:
-        if trio.current_time() >= self._again_at:
-            self._again_at = math.inf
-            later, self._later = self._later, {}
-            for resource in later:
-                resource.refused = False
-                self.watched.look_at(resource)
 
     async def _bring_in_line(self, resource: WatchedResource) -> None:
         try:
@@ -99,19 +79,13 @@ class Subscribing:
     async def _subscribe(self, resource: WatchedResource) -> None:
         fault = (await self._ask(SUBSCRIBE, resource.uri)).fault
         if fault is None:
-            self._failures = 0
+            self._put_off.granted()
             resource.grant()
             return
         if not self.session.is_open:
             resource.refused = True  # until there is a session again, in which it is asked anew
             return
-        resource.refuse(fault)
-        if resource.wanted_by:
-            log.warning("backend does not grant a subscription again", backend=self.backend, uri=resource.uri, error=fault.told)
-            self._later[resource] = None
-            if self._again_at == math.inf:
-                self._again_at = trio.current_time() + doubled(FIRST_PAUSE, self._failures, LONGEST_PAUSE)
-                self._failures += 1
+        self._put_off.refuse(resource, fault)
 
     async def _ask(self, method: str, uri: str) -> Reply:
         with trio.move_on_after(ANSWER_SECONDS):

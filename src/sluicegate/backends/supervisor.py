@@ -24,7 +24,7 @@ from .handshake import Handshake, HandshakeFailed, read_list, read_offer
 from .level_telling import LevelTelling
 from .link import Link, Phase, State
 from .modern.introduced import Introduced
-from .modern.resource_stream import ResourceStreams
+from .modern.resource_streams import ResourceStreams
 from .modern.upstream import listen
 from .patience import NOTHING_ODD, Noticed, Patience
 from .session import BackendSession, ConnectFailed, Opener

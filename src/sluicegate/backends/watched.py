@@ -1,7 +1,7 @@
 """What of one link's resources clients want to hear: each is asked of the backend once, however many they are (P-68, P-113).
 
 Clients come and go in plain functions. What the backend has been told is brought in line with that by whoever keeps the link's session
-(``subscribing``, ``modern/resource_stream``), so a client that leaves in the middle of it leaves nothing behind, and a session that begins
+(``subscribing``, ``modern/resource_streams``), so a client that leaves in the middle of it leaves nothing behind, and a session that begins
 anew is told of all that is wanted.
 """
 

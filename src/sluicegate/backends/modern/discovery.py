@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import attrs
-import msgspec
 
 from ...protocol import eras
 from ...protocol.calls import Call
@@ -17,6 +16,7 @@ from ...telling.loggers import get_logger
 from ..handshake import Handshake, HandshakeFailed
 from ..session import BackendSession
 from .introduced import Introduced
+from .texts import read_texts
 
 __all__ = ["Discovery", "Either"]
 
@@ -52,19 +52,12 @@ def _read(result: Raw) -> Hello:
     members = decode_object(result)
     if isinstance(members, Malformed):
         raise HandshakeFailed(Why("its answer to server/discover is no object"))
-    theirs = _versions(members.get("supportedVersions", Raw(b"[]")))
+    theirs = read_texts(members.get("supportedVersions"))
     spoken = [version for version in eras.MODERN if version in theirs]
     if not spoken:
         raise HandshakeFailed(Why("it speaks no revision without a handshake that this gateway speaks"), lasting=True)
     meta = _object(members, "_meta")
     return Hello(spoken[-1], _object(members, "capabilities"), _object(meta, SERVER), read_text(members, "instructions") or "")
-
-
-def _versions(raw: Raw) -> list[str]:
-    try:
-        return msgspec.json.decode(raw, type=list[str])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
 
 
 def _object(members: Params, key: str) -> Params:
