@@ -66,6 +66,19 @@ async def test_who_does_not_agree_ends_the_call(gate: Any, tools: Json, action: 
     assert len(guarded.seen) == 1
 
 
+@pytest.mark.parametrize("answers", [None, {}, {"1": {"action": "accept"}}, {"2": {"action": "accept"}, "3": {"action": "accept"}}])
+async def test_who_does_not_say_whether_he_agrees_is_told_so(gate: Any, tools: Json, answers: Json | None) -> None:
+    """And may still say so: nothing was sent."""
+    tools["t"] = guarded = Guarded(URL, URL | {"url": "https://y.example/"})
+    asked = await call(gate)
+    whole = back(asked)
+    said = {"requestState": whole["requestState"]} | ({} if answers is None else {"inputResponses": answers})
+    error = (await call(gate, **said))["error"]
+    assert (error["code"], '"inputResponses" must answer all that was asked' in error["message"]) == (-32602, True)
+    assert len(guarded.seen) == 1
+    assert "result" in await call(gate, **whole)
+
+
 async def test_a_backend_that_never_knows_of_it_ends_in_its_own_error(gate: Any, tools: Json) -> None:
     tools["t"] = guarded = Guarded(URL, times=100)
     answer = await call(gate)

@@ -136,7 +136,11 @@ class LoneLines:
     def _refusal(self, request: Request, said: Introduction, others: Container[int | str]) -> Fault | None:
         if said.version not in MODERN:
             return unsupported(said.version)
-        return _duplicate() if request.key in others else self.open.refusal(request.key, request.method, "calls")
+        if request.key in others or request.key in self.open.running:
+            return _duplicate()
+        if len(self.open.running) >= self.open.most:
+            return faults.overloaded(request.method, f"you have {len(self.open.running)} open requests")
+        return None
 
     def refuses(self, request: Request, outlet: Outlet) -> bool:
         """Whether a request of a session has an id that is in use here; then it is told so."""

@@ -48,7 +48,7 @@ class RequestState(msgspec.Struct, frozen=True, array_like=True):
     number: int = 0
     """Of how many rounds of questions it is the last."""
     inner: str = ""
-    """The backend's own."""
+    """The backend's own; of a call that is to be sent again how much its user was asked."""
 
 
 class _Sealed(msgspec.Struct, frozen=True, array_like=True):

@@ -25,14 +25,20 @@ _ELICIT = "elicitation/create"
 def questions_of(fault: Fault, call: Call, states: RequestStates) -> Raw | None:
     """The result that asks for what a backend's -32042 wants; None where the client cannot be asked that, or nothing can be read."""
     inputs: dict[str, Raw] = {}
-    for number, raw in enumerate(_wanted(fault), 1):
+    wanted = _wanted(fault)
+    for name, raw in zip(_names(len(wanted)), wanted, strict=True):
         params = decode_object(raw)
         if isinstance(params, Malformed) or read_text(params, "mode") != "url" or undeclared(_ELICIT, params, call.caller.capabilities):
             return None
-        inputs[f"{number}"] = as_input(_ELICIT, params)
+        inputs[name] = as_input(_ELICIT, params)
     if not 0 < len(inputs) <= MOST_URLS or call.trail.rounds >= MOST_ROUNDS:
         return None
-    return asking(inputs, states.give(RequestState(Kind.AGAIN, "", call.trail.rounds + 1), call))
+    return asking(inputs, states.give(RequestState(Kind.AGAIN, "", call.trail.rounds + 1, inner=f"{len(inputs)}"), call))
+
+
+def _names(number: int) -> list[str]:
+    """Under which so many are asked."""
+    return [f"{one}" for one in range(1, number + 1)]
 
 
 def _wanted(fault: Fault) -> list[Raw]:
@@ -49,6 +55,9 @@ def once_more(call: Call, state: RequestState) -> Call | Fault:
     answers = answers_in(call.params)
     if isinstance(answers, Fault):
         return answers
+    missing = [name for name in _names(int(state.inner)) if name not in answers]
+    if missing:
+        return faults.client_mistake(f'"{ANSWERS}" must answer all that was asked; there is none to {", ".join(missing)}')
     for raw in answers.values():
         answer = decode_object(raw)
         if isinstance(answer, Malformed) or read_text(answer, "action") != "accept":
