@@ -11,10 +11,12 @@ import trio
 import trio.testing
 
 from sluicegate.frontends.client_side import MOST_QUESTIONS
+from sluicegate.frontends.endpoint import Limits
 from sluicegate.frontends.modern.parked_call import LARGEST_KEPT
+from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.fault import Fault
-from sluicegate.protocol.messages import Raw
+from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.question import Question
 
 NEW = "2026-07-28"
@@ -74,6 +76,50 @@ async def test_a_result_that_comes_while_its_client_is_away_is_kept_if_it_is_sma
     if not kept:
         assert "too large to be kept" in late["error"]["message"]
     assert len(gate.endpoint.parking) == 0
+
+
+@pytest.mark.parametrize(("size", "kept"), [(10, True), (LARGEST_KEPT + 1, False)])
+async def test_so_is_an_error(gate: Any, tools: Json, post: Post, size: int, kept: bool, autojump_clock: trio.testing.MockClock) -> None:
+    async def tool(call: Call) -> Reply:
+        asked, _answers, _ = question(call)
+        await trio.sleep(1)
+        asked.withdraw()
+        return Reply.failed(faults.backend_error("b", Raw(encode({"code": -32000, "message": "no", "data": "x" * size}))))
+
+    tools["t"] = tool
+    asked = await post()
+    await trio.sleep(5)
+    error = (await post(**back(asked)))["error"]
+    assert ("x" in error.get("data", "")) is kept
+    assert ("too large to be kept" in error["message"]) is not kept
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["answered", "asked again"])
+async def test_a_large_request_that_comes_back_takes_room_until_it_has_its_answer(
+    gate: Any, tools: Json, post: Post, again: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate.rebuild(limits=Limits(max_body_size=1_000_000))
+    held: list[int] = []
+
+    async def tool(call: Call) -> Reply:
+        await over(question(call)[0])
+        await trio.sleep(1)
+        held.append(gate.app.sessions._open_bytes)
+        if again:
+            await over(question(call)[0])
+        return Reply.saying("done")
+
+    tools["t"] = tool
+    asked = await post()
+    large = {"1": {"roots": ["x" * 100_000]}}
+    answer = await post(inputResponses=large, requestState=asked["result"]["requestState"])
+    assert held[0] > 100_000
+    assert gate.app.sessions._open_bytes == 0
+    if again:
+        answer = await post(**back(answer, **{"2": {"roots": []}}))
+        assert (await post(inputResponses=large, requestState=asked["result"]["requestState"]))["error"]["data"]["reason"]
+    assert answer["result"]["content"][0]["text"] == "done"
+    assert (gate.app.sessions._open_bytes, len(gate.app.sessions.owners)) == (0, 0)
 
 
 async def test_a_question_that_comes_while_its_client_is_away_waits_for_him(

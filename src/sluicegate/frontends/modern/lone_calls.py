@@ -21,6 +21,7 @@ from ...protocol.question import Question
 from ..client_home import ClientHome
 from ..endpoint import Endpoint
 from ..exchange import Exchange, Outlet
+from .counted_answer import CountedAnswer
 from .inputs import STATE
 from .parked_call import ParkedCall, ParkedWay
 from .parking import Comeback, Front, LoneOutlet
@@ -131,7 +132,7 @@ class LoneCalls:
             request: as it came.
             call: what it is.
             answer: where its client waits.
-            when_over: called when nothing is kept of the request any more.
+            when_over: called when nothing is kept of the request any more; of one that goes on with a call when it has its answer.
             answers_cancelled: whether a call that its caller cancelled gets an answer.
         """
         if isinstance(call, Comeback):
@@ -151,7 +152,8 @@ class LoneCalls:
         return partial(parked.leave, answer)
 
     def _go_on(self, request: Request, back: Comeback, answer: LoneOutlet, when_over: Callable[[], None]) -> Leave:
-        when_over()
+        if when_over is not _nothing:
+            answer = CountedAnswer(answer, when_over)
         fault = back.occupant.go_on(back, request.id, answer)
         if fault is not None:
             answer.ends_with(fault)

@@ -27,7 +27,7 @@ __all__ = ["ParkedCall", "ParkedWay"]
 
 GONE = "its client did not come back in time with the answers"
 LARGEST_KEPT = 64 * 1024
-"""Bytes of a result that is kept for a client who is away. It comes while he is only where the backend has gone on without his answer."""
+"""Bytes of an answer that is kept for a client who is away. It comes while he is only where the backend has gone on without his."""
 
 
 @attrs.define(eq=False)
@@ -81,8 +81,8 @@ class ParkedCall:
         if self._refusal is not None:
             reply = Reply.failed(self._refusal)
         if self.answer is None and not self.is_over:
-            if reply.fault is None and memoryview(reply.result).nbytes > LARGEST_KEPT:
-                reply = Reply.failed(faults.cancelled("the result came while its client was away, and is too large to be kept"))
+            if memoryview(reply.result if reply.fault is None else reply.fault.raw or b"").nbytes > LARGEST_KEPT:
+                reply = Reply.failed(faults.cancelled("the answer came while its client was away, and is too large to be kept"))
             with trio.move_on_at(self._waits_until):
                 await self._is_back.wait()
         if self.answer is not None:
