@@ -20,8 +20,8 @@ TESTS = ROOT / "tests"
 REQUIREMENTS = ROOT / "src" / "sluicegate" / "requirements.rst"
 PART = "Traffic policies\n----------------\n"
 """Its last part; a chapter of it begins with an underlined word."""
-ID = re.compile(r"\b(?:RES|FO|CAN|GRL|HC|CACHE|COA|LIM|TST|DEC|VAL)-(?:[A-Z]?\d+[a-e]?)\b")
-FAMILIES = ("RES-", "FO-", "CAN-", "GRL-", "HC-", "CACHE-", "COA-")
+ID = re.compile(r"\b(?:RES|FO|CAN|MIR|GRL|HC|CACHE|COA|LIM|TST|DEC|VAL)-(?:[A-Z]?\d+[a-e]?)\b")
+FAMILIES = ("RES-", "FO-", "CAN-", "MIR-", "GRL-", "HC-", "CACHE-", "COA-")
 """Of these, an id that is no row is a mistake; the others have rows elsewhere, too."""
 
 

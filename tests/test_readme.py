@@ -64,6 +64,7 @@ ONLY_EXIST = {
     "cd": "the tests run there already",
     "sluicegate run": "serves until it is stopped; tested in tests/process",
     "sluicegate connect": "needs a daemon; tested in tests/process",
+    "sluicegate show mirror": "needs a daemon; tested in tests/cli",
     "sluicegate call shop_order": "needs a daemon; tested in tests/process",
     "pytest": "runs an example; tested in tests/process",
     "python client.py": "needs a daemon; tested in tests/process",

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,55 @@ def test_a_person_reads_what_crosses_pair_by_pair(sluicegate: Command, tmp_path:
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "all, spoken to in 2025-11-25, with a client of 2025-11-25"
     assert "elicitation, sampling, roots\trefused\tall clients share one session, so none can be declared" in out
+
+
+MIRRORS = {
+    "m": {
+        "copies": {"ok": 2, "failed": 0, "dropped": 0},
+        "compared": {"different": 1, "same": 1},
+        "different": {"echo": 1},
+        "latest": [
+            {"method": "tools/call", "name": "echo", "seconds_ago": 3.2, "places": [{"path": "/a", "source": "string", "mirror": "absent"}]}
+        ],
+    }
+}
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        is_known = self.headers["Authorization"] == "Bearer t"
+        self.send_response((200 if self.path == "/mirror" else 404) if is_known else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps(MIRRORS).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def running() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/mcp"
+        server.shutdown()
+        thread.join()
+
+
+def test_what_mirrors_have_answered_otherwise_is_asked_of_a_gateway_that_runs(sluicegate: Command, running: str) -> None:
+    assert sluicegate("show", "mirror", "--url", running, "--token", "t") == (
+        0,
+        "m: copies ok 2, failed 0, dropped 0; compared different 1, same 1\n  different: echo 1\n3 s\techo\t/a\tstring\tabsent\n",
+        "",
+    )
+    code, out, err = sluicegate("show", "mirror", "--url", running, "--token", "t", "--json")
+    assert (code, json.loads(out), err) == (0, MIRRORS, "")
+
+
+def test_where_no_gateway_answers_or_no_token_is_shown_it_says_so(sluicegate: Command, running: str) -> None:
+    code, out, err = sluicegate("show", "mirror", "--url", running)
+    assert (code, out) == (1, "")
+    assert "HTTP 401; give --token" in err
+    code, out, err = sluicegate("show", "mirror", "--url", "http://127.0.0.1:9/mcp")
+    assert (code, out) == (1, "")
+    assert "cannot talk to http://127.0.0.1:9/mirror" in err

@@ -83,6 +83,12 @@ def test_a_mirror_gets_at_most_everything(percent: int) -> None:
     assert found == [("backends[1].mirror_percent", f"mirror_percent must be 0-100, got {percent}")]
 
 
+def test_a_place_that_is_no_pointer_is_told_with_what_to_write() -> None:
+    mirror = stdio("b", mirror_of="a", mirror_compare=True, mirror_ignore=("/_meta", "content"))
+
+    assert told(config(stdio("a"), mirror)) == [("backends[1].mirror_ignore[1]", "'content' is no JSON Pointer")]
+
+
 def test_canaries_of_one_primary_share_at_most_everything() -> None:
     """LIM-20: several canaries, each with its share; what is left is the primary's."""
     canaries = [stdio(f"c{number}", canary_of="a", weight=40) for number in range(4)]
@@ -101,6 +107,8 @@ def test_a_canary_that_is_not_enabled_takes_nothing() -> None:
 IDLE = [
     (stdio("b", weight=10), "weight", "no effect without canary_of"),
     (stdio("b", canary_sticky=True), "canary_sticky", "no effect without canary_of"),
+    (stdio("b", mirror_compare=True), "mirror_compare", "no effect without mirror_of"),
+    (stdio("b", mirror_of="a", mirror_ignore=("/a",)), "mirror_ignore", "no effect without mirror_compare"),
     (stdio("b", canary_of="a", weight=100), "weight", "takes all calls of 'a'"),
     (stdio("b", canary_of="a", priority=3), "priority", "no effect without failover_for"),
     (stdio("b", canary_of="a", hide_tools=("x",)), "hide_tools", "a canary shows its primary's names"),

@@ -50,6 +50,7 @@ def now(method: str = "tools/call", /, **params: Any) -> Call:
 
 
 async def test_the_caller_gets_the_primarys_answer() -> None:
+    """TST-U19."""
     async with trio.open_nursery() as background:
         assert PRIMARY is await Mirror(primary, (Shadow("shadow", Recorder()),), background)(now())
 
@@ -66,6 +67,7 @@ async def test_a_hundred_percent_is_every_call() -> None:
 
 @pytest.mark.parametrize("percent", [1, 3, 10, 33, 50, 67, 99, 100, 0])
 def test_of_any_hundred_calls_in_a_row_exactly_so_many_are_copied(percent: int) -> None:
+    """MIR-2, DEC-9, TST-U19: 0 is off."""
     shadow = Shadow("shadow", Recorder(), percent)
     due = [shadow.wants() for _call in range(350)]
 
@@ -73,6 +75,7 @@ def test_of_any_hundred_calls_in_a_row_exactly_so_many_are_copied(percent: int) 
 
 
 def test_copies_are_evenly_spread() -> None:
+    """MIR-2, LIM-21."""
     shadow = Shadow("shadow", Recorder(), 10)
     due = [number for number in range(100) if shadow.wants()]
 
@@ -87,6 +90,7 @@ def test_a_share_that_is_none_is_refused(percent: int) -> None:
 
 @pytest.mark.parametrize("method", ["tools/call", "resources/read", "prompts/get"])
 async def test_a_copy_keeps_arguments_and_continuation(method: str) -> None:
+    """MIR-1, TST-U19, GMW-7."""
     shadow = Recorder()
     params = {"arguments": {"zone": "UTC"}, "requestState": "s", "inputResponses": {"q": 1}, "_meta": {"trace": [1]}}
     original = now(method, **params)
@@ -121,6 +125,7 @@ async def test_metadata_that_is_no_object_is_the_backends_business() -> None:
 
 @pytest.mark.parametrize("method", ["tools/list", "completion/complete", "ping"])
 async def test_only_calls_reads_and_prompts_are_copied(method: str) -> None:
+    """MIR-1, TST-U19: no list."""
     shadow = Recorder()
     async with trio.open_nursery() as background:
         assert PRIMARY is await Mirror(primary, (Shadow("shadow", shadow),), background)(now(method))
@@ -142,6 +147,7 @@ async def test_a_call_is_copied_once_however_many_attempts_it_takes() -> None:
 
 
 async def test_several_mirrors_each_have_their_own_share() -> None:
+    """MIR-3, LIM-21."""
     shadows = Shadow("all", Recorder()), Shadow("some", Recorder(), 25), Shadow("none", Recorder(), 0)
     async with trio.open_nursery() as background:
         mirror = Mirror(primary, shadows, background)
@@ -162,6 +168,7 @@ async def test_a_slow_mirror_does_not_delay_the_caller(autojump_clock: trio.test
 
 
 async def test_a_full_house_drops_and_counts(autojump_clock: trio.testing.MockClock) -> None:
+    """MIR-1, LIM-21, TST-G4."""
     recorder = Recorder(seconds=1)
     shadow = Shadow("shadow", recorder, slots=2)
     async with trio.open_nursery() as background:
@@ -232,6 +239,7 @@ async def test_whatever_goes_wrong_with_a_copy_stays_there(
 
 
 async def test_ending_the_background_ends_every_copy() -> None:
+    """MIR-1: none is left behind at the end."""
     shadow = Shadow("shadow", Recorder(seconds=1000))
     async with trio.open_nursery() as background:
         await Mirror(primary, (shadow,), background)(now())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from .configuration import Choice, choose_configuration
 from .json_text import print_json
+from .target import choose_headers, expect_address
 
 __all__ = ["command"]
 
 
-@click.group("show", short_help="Show the pipeline, the backends or what crosses.")
+@click.group("show", short_help="Show the pipeline, the backends, what crosses or mirrors.")
 def command() -> None:
     """Show how a gateway is put together, and how its backends are."""
 
@@ -55,3 +58,19 @@ def crossing(choice: Choice, *, as_json: bool) -> None:
         print_json(found)
     else:
         print_cells(found)
+
+
+@command.command("mirror")
+@click.option("--url", default="http://127.0.0.1:8080/mcp", show_default=True, help="The gateway that runs.")
+@choose_headers
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def mirror(url: str, headers: Mapping[str, str], *, as_json: bool) -> None:
+    """Show how many answers of mirrors are others than those of their sources, and where the last of them differ; never what is there."""
+    from .mirror_table import look_at_mirrors, print_mirrors
+
+    expect_address(url, "--url")
+    mirrors = look_at_mirrors(url, headers)
+    if as_json:
+        print_json(mirrors)
+    else:
+        print_mirrors(mirrors)

@@ -39,6 +39,7 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     | {"health": Change.LINK}  # which is watched there
     | dict.fromkeys(("failover_for", "priority", "canary_of", "weight", "canary_sticky"), Change.ROLE)
     | dict.fromkeys(("mirror_of", "mirror_percent", "mirror_hidden"), Change.ROLE)
+    | dict.fromkeys(("mirror_read_only", "mirror_compare", "mirror_ignore"), Change.ROLE)
     | dict.fromkeys(("namespace", "aliases"), Change.VIEW)
     | dict.fromkeys(("expose_tools", "expose_resources", "expose_prompts"), Change.VIEW)
     | dict.fromkeys(("hide_tools", "hide_resources", "hide_prompts", "hide_destructive", "read_only_only"), Change.VIEW)

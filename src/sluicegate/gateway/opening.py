@@ -173,6 +173,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
     limit = _connection_limit(config)
     readings = Readings(fleet, app.sessions, limit, endpoint.parking, lines, at_edge.counts, app.tickets)
+    app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
     if at_edge.counts is not None:
         app.paths.add("/metrics", page(Exposition(at_edge.counts, partial(families_of, readings)).render, KIND))
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet

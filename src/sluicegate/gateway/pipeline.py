@@ -19,6 +19,7 @@ from ..policies.mirror import Mirror, Shadow
 from ..policies.quiet import Quiet
 from ..policies.result_size import ResultSize
 from ..protocol.calls import Handler, Layer
+from ..protocol.json_pointers import read_pointer
 from ..routing.failover import Candidate, Failover
 from ..routing.shaping.reshaped import Reshaped
 from ..routing.shaping.shape import Shaping
@@ -59,13 +60,15 @@ def _own(layers: Sequence[Layer], around: Handler) -> Handler:
     )
 
 
-def _once(config: BackendConfig, handler: Handler, shadows: Sequence[Shadow], made: Handles, background: trio.Nursery) -> Handler:
+def _once(
+    config: BackendConfig, handler: Handler, shadows: Sequence[Shadow], made: Handles, background: trio.Nursery, backend: Backend
+) -> Handler:
     """Behind that, what sees a call once, however many attempts it takes: what may do without asking the backend, or ask it for several."""
     return stack(
         Quiet if config.progress == "off" else None,  # outside of what several share: each of their calls is told that it gets one document
         made.cache.layer,
         made.coalesce.layer,  # inside of the cache, which would else be asked by each who waits
-        (lambda inner: Mirror(inner, tuple(shadows), background)) if shadows else None,
+        (lambda inner: Mirror(inner, tuple(shadows), background, backend)) if shadows else None,
         around=handler,
     )
 
@@ -147,7 +150,7 @@ def blueprint(
         handles, handler, policies = made[name]
         copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
         shaping = shaping_of(config, None if source == name else named.get(source))
-        mine, once = tuple((layers or {}).get(name, ())), _once(config, handler, copied, handles, around.background)
+        mine, once = tuple((layers or {}).get(name, ())), _once(config, handler, copied, handles, around.background, backends[name])
         parts = mine, config.progress, handles.cache.policy, handles.coalesce.policy, copied, handler
         old = olds.get(name)
         own = _own(mine, once) if old is None or old.parts != parts else old.own
@@ -169,10 +172,19 @@ def _made(config: BackendConfig, backend: Backend, around: PolicyContext, old: P
 def _shadow(config: BackendConfig, backend: Backend, old: Pipeline | None) -> Shadow | None:
     if config.mirror_of is None:
         return None
-    percent, seconds = config.mirror_percent, config.timeout.seconds
-    if old is not None and old.shadow is not None and (old.shadow.percent, old.shadow.seconds) == (percent, seconds):
-        return old.shadow
-    return Shadow(config.name, backend, percent, seconds=seconds)
+    new = Shadow(
+        config.name,
+        backend,
+        config.mirror_percent,
+        seconds=config.timeout.seconds,
+        read_only=config.mirror_read_only,
+        ignored=tuple(map(read_pointer, config.mirror_ignore)) if config.mirror_compare else None,
+    )
+    if old is None or old.shadow is None or old.config.mirror_of != config.mirror_of:
+        return new
+    return (
+        old.shadow if new.does_as(old.shadow) else attrs.evolve(new, tally=old.shadow.tally)
+    )  # what was counted, and is on its way, counts on
 
 
 def _whole(draft: Pipeline, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate], old: Pipeline | None) -> Pipeline:

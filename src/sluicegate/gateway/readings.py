@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
+import trio
 
 from ..frontends.modern.parking import Parking
 from ..frontends.session_table import SessionTable
@@ -16,7 +17,8 @@ from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import Sink
 from ..observe.exposition import MetricFamily, families
 from ..observe.metrics import Counts
-from ..telling.statistics import Counting, Value
+from ..protocol.messages import encode
+from ..telling.statistics import Counting, Value, plain
 from .fleet import Fleet
 from .handles import Policies
 
@@ -58,6 +60,14 @@ class Readings:
         yield from (("client_sessions", name, links) for name, links in of_clients if links is not None)
         yield from (("mirror", shadow.name, shadow) for shadow in self.fleet.shadows)
         yield from parts_of_policies(self.fleet.policies)
+
+    async def mirrors(self) -> bytes:
+        """Of each mirror what became of its copies, and which of its answers were others, as a JSON object: places, and never what is there."""
+        parts: list[bytes] = []
+        for shadow in self.fleet.shadows:
+            parts.append(encode(shadow.name) + b":" + encode(plain(shadow.statistics())))
+            await trio.lowlevel.checkpoint()
+        return b"{" + b",".join(parts) + b"}"
 
 
 def parts_of_policies(policies: Mapping[str, Policies]) -> Iterator[Part]:

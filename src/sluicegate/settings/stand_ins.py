@@ -43,8 +43,14 @@ class MirrorSettings:
     """A backend that gets copies of another's calls."""
 
     mirror_of: str | None = attrs.field(default=None, metadata={"example": "time"})
-    """The backend of whose calls it gets copies; its answers are thrown away."""
+    """The backend of whose calls it gets copies; no client sees its answers."""
     mirror_percent: int = attrs.field(default=100, metadata=within(_COPIES))
     """Of the calls; 0 is off."""
     mirror_hidden: bool = False
     """Whether clients do not see it under its own name."""
+    mirror_read_only: bool = False
+    """Whether it gets copies only of what changes nothing: tools with readOnlyHint = true, resources and prompts."""
+    mirror_compare: bool = False
+    """Whether its answers are compared with the other's, and the differences counted; sluicegate show mirror tells the last of them."""
+    mirror_ignore: tuple[str, ...] = ()
+    """Places that do not count then, as JSON Pointers; * is any one member or element: ["/_meta", "/content/*/text"]."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
+from ...protocol.json_pointers import read_pointer
 from ..backends import BackendConfig, TimeoutSettings
 from ..nearest import names_shown, nearest
 from ..problem import Problem
@@ -25,7 +26,7 @@ def role_rules(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
     for index, backend in enumerate(backends):
         role = _Role(group, index, backend)
         named = role.circle() if index in group.circles else (found for key in _ROLES for found in role.reference(key))
-        yield [*role.only_one(), *named, *role.shares()]
+        yield [*role.only_one(), *named, *role.shares(), *role.places()]
 
 
 def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
@@ -133,15 +134,24 @@ class _Role:
             what = f"the canaries of '{self.backend.canary_of}' have weights of {total} % together"
             yield self._at("weight", what, "write shares that sum to at most 100; what is left is the primary's")
 
+    def places(self) -> Iterator[Problem]:
+        for number, text in enumerate(self.backend.mirror_ignore):
+            try:
+                read_pointer(text)
+            except ValueError as error:
+                what = f"{text!r} is no JSON Pointer"
+                yield self._at(f"mirror_ignore[{number}]", what, f"{error}")
+
     def without_role(self) -> Iterator[Problem]:
         backend = self.backend
         for needs, keys in (
             ("failover_for", ("priority",)),
-            ("mirror_of", ("mirror_percent", "mirror_hidden")),
+            ("mirror_of", ("mirror_percent", "mirror_hidden", "mirror_read_only", "mirror_compare")),
+            ("mirror_compare", ("mirror_ignore",)),
             ("canary_of", ("weight", "canary_sticky")),
         ):
             for key in keys:
-                if getattr(backend, needs) is None and getattr(backend, key) != getattr(_DEFAULTS, key):
+                if getattr(backend, needs) in (None, False) and getattr(backend, key) != getattr(_DEFAULTS, key):
                     yield self._at(key, f"{key} has no effect without {needs}", "leave it out")
         if backend.canary_of is not None and backend.weight == 100:
             what = f"the canary takes all calls of '{backend.canary_of}'"
