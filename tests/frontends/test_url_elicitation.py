@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from sluicegate.protocol import faults
-from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.calls import Call, Hop, Reply
 from sluicegate.protocol.messages import Raw, encode
 
 NEW = "2026-07-28"
@@ -19,7 +19,8 @@ URL = {"mode": "url", "elicitationId": "e1", "url": "https://x.example/", "messa
 class Guarded:
     """A tool that works once somebody has signed in."""
 
-    def __init__(self, *elicitations: object, times: int = 1) -> None:
+    def __init__(self, *elicitations: object, times: int = 1, backend: str = "b") -> None:
+        self.backend = backend
         self.error = {"code": -32042, "message": "sign in first", "data": {"elicitations": list(elicitations), "more": 1}}
         self.times = times
         self.seen: list[Call] = []
@@ -27,6 +28,7 @@ class Guarded:
     async def __call__(self, call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
         self.seen.append(call)
+        call.trail.hops.append(Hop(self.backend, "error", 0.0))
         if len(self.seen) <= self.times:
             return Reply.failed(faults.backend_error("b", Raw(encode(self.error))))
         return Reply.saying("in")
@@ -56,6 +58,12 @@ async def test_its_user_is_asked_and_the_call_is_sent_again_as_it_was(gate: Any,
     assert (await call(gate, **back(asked)))["result"]["content"][0]["text"] == "in"
     assert guarded.seen[0].params == guarded.seen[1].params
     assert guarded.seen[1].trail.asked
+
+
+async def test_it_is_sent_to_the_one_whose_url_its_user_has_opened(gate: Any, tools: Json) -> None:
+    tools["t"] = guarded = Guarded(URL, backend="canary")
+    assert "result" in await call(gate, **back(await call(gate)))
+    assert [seen.trail.bound_to for seen in guarded.seen] == ["", "canary"]
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])

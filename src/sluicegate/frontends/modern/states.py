@@ -36,7 +36,7 @@ class Kind(Enum):
     PARKED = "p"
     """Of a call that waits here for its client."""
     AGAIN = "a"
-    """Of nobody: the same call is to be sent once more."""
+    """Of nobody: the same call is to be sent once more, to the one who has said what its user has to do first."""
 
 
 class RequestState(msgspec.Struct, frozen=True, array_like=True):
@@ -44,7 +44,7 @@ class RequestState(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Kind
     about: str
-    """The name of the backend, or what the call is known by."""
+    """The name of the backend, or what a parked call is known by."""
     number: int = 0
     """Of how many rounds of questions it is the last."""
     inner: str = ""

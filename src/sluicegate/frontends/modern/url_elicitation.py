@@ -33,7 +33,7 @@ def questions_of(fault: Fault, call: Call, states: RequestStates) -> Raw | None:
         inputs[name] = as_input(_ELICIT, params)
     if not 0 < len(inputs) <= MOST_URLS or call.trail.rounds >= MOST_ROUNDS:
         return None
-    return asking(inputs, states.give(RequestState(Kind.AGAIN, "", call.trail.rounds + 1, inner=f"{len(inputs)}"), call))
+    return asking(inputs, states.give(RequestState(Kind.AGAIN, call.trail.answerer, call.trail.rounds + 1, inner=f"{len(inputs)}"), call))
 
 
 def _names(number: int) -> list[str]:
@@ -51,7 +51,7 @@ def _wanted(fault: Fault) -> list[Raw]:
 
 
 def once_more(call: Call, state: RequestState) -> Call | Fault:
-    """The same call as its backend has seen it, now that its user has agreed; or why it is not sent."""
+    """The same call as its backend has seen it, for that one alone, now that its user has agreed; or why it is not sent."""
     answers = answers_in(call.params)
     if isinstance(answers, Fault):
         return answers
@@ -63,5 +63,5 @@ def once_more(call: Call, state: RequestState) -> Call | Fault:
         if isinstance(answer, Malformed) or read_text(answer, "action") != "accept":
             return attrs.evolve(faults.cancelled("its user did not agree to open what it needs"), started=False)
     call.params = {name: raw for name, raw in call.params.items() if name not in (STATE, ANSWERS)}
-    call.trail = Trail(asked=True, mirrored=True, rounds=state.number)
+    call.trail = Trail(asked=True, mirrored=True, rounds=state.number, bound_to=state.about)
     return call
