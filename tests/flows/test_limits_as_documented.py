@@ -20,6 +20,7 @@ from sluicegate.config.backends import BackendConfig, TimeoutSettings
 from sluicegate.config.listen import ListenConfig
 from sluicegate.config.model import ProxyConfig, SecurityConfig
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.modern.parking import MOST_ASKED_BYTES
 from sluicegate.http1.server.request_head import HeadLimits
 from sluicegate.http1.server.settings import ServerSettings
 from sluicegate.outside import Outside
@@ -99,6 +100,7 @@ def test_what_is_promised_of_names_and_floods() -> None:
         MOST_GARBAGE,
         WINDOW_SECONDS,
     ]
+    assert said(r"to come back have (\d+) MiB together") == [MOST_ASKED_BYTES >> 20]
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -12,7 +13,9 @@ import trio.testing
 
 from sluicegate.frontends.client_side import MOST_QUESTIONS
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.modern.lone_answer import LoneAnswer
 from sluicegate.frontends.modern.parked_call import LARGEST_KEPT
+from sluicegate.frontends.modern.parking import Parking
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.fault import Fault
@@ -120,6 +123,39 @@ async def test_a_large_request_that_comes_back_takes_room_until_it_has_its_answe
         assert (await post(inputResponses=large, requestState=asked["result"]["requestState"]))["error"]["data"]["reason"]
     assert answer["result"]["content"][0]["text"] == "done"
     assert (gate.app.sessions._open_bytes, len(gate.app.sessions.owners)) == (0, 0)
+
+
+async def test_nothing_is_kept_of_a_request_that_was_answered_with_a_question(gate: Any, tools: Json, post: Post) -> None:
+    """What it said is in the call, and counted there; what a later one said is nowhere."""
+
+    async def tool(call: Call) -> Reply:
+        await over(question(call)[0])
+        raise AssertionError
+
+    tools["t"] = tool
+    asked = await post()
+    await post(inputResponses={}, requestState=asked["result"]["requestState"], _meta=OPENING | {"progressToken": "x" * 100})
+    await trio.testing.wait_all_tasks_blocked()
+    gc.collect()
+    (call,) = gate.endpoint.parking._occupants.values()
+    assert [found for found in gc.get_objects() if isinstance(found, LoneAnswer) and found.calls.endpoint is gate.endpoint] == []
+    assert bytes(call._token or b"") == b""
+
+
+def test_questions_that_wait_have_so_many_bytes_together() -> None:
+    """And one owner as many as are left for all others."""
+    large = {"message": Raw(b"x" * (20 * 1024 * 1024))}
+    parking = Parking(4, 60.0, bytes)
+    one, other = ("ann", ""), ("bob", "")
+    asked = [Question("elicitation/create", large, lambda _reply: None) for _ in range(5)]
+    assert [parking.hold(question, one) is None for question in asked[:3]] == [True, True, False]
+    assert [parking.hold(question, other) is None for question in asked[3:]] == [True, False]
+    for question in asked:
+        question.withdraw()
+    assert parking.hold(Question("roots/list", large, lambda _reply: None), one) is None
+    refused = parking.hold(Question("roots/list", large | {"more": Raw(b"x" * (20 * 1024 * 1024))}, lambda _reply: None), one)
+    assert refused is not None
+    assert refused.reason == "overloaded"
 
 
 async def test_a_question_that_comes_while_its_client_is_away_waits_for_him(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .members import Malformed, Params, Raw, decode_object, is_null
 from .messages import encode, read_id
 
-__all__ = ["NOBODY", "own_key", "own_number", "progress_token", "wanted_token", "with_own_token", "without_token"]
+__all__ = ["NOBODY", "NO_TOKEN", "own_key", "own_number", "progress_token", "wanted_token", "with_own_token", "without_token"]
 
 NO_TOKEN = Raw(b"")
 NOBODY = -1

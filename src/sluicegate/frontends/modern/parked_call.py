@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from weakref import ReferenceType, ref
 
 import attrs
 import trio
@@ -15,7 +16,7 @@ from ...protocol.fault import Fault
 from ...protocol.messages import Notification, Raw, Request, decode, encode_notification, encode_result
 from ...protocol.parts import Parts
 from ...protocol.question import Question, undeclared
-from ...protocol.tokens import progress_token
+from ...protocol.tokens import NO_TOKEN, progress_token
 from ..client_home import ClientHome
 from ..client_side import MOST_QUESTIONS
 from ..exchange import Exchange, Outlet
@@ -54,8 +55,8 @@ class ParkedCall:
     _questions: dict[str, Question] = attrs.field(factory=dict, init=False)
     """Those that are open, by the names under which its client is asked."""
     _refusal: Fault | None = attrs.field(default=None, init=False)
-    _told: LoneOutlet | None = attrs.field(default=None, init=False)
-    """The answer with the questions that he is away for."""
+    _told: ReferenceType[LoneOutlet] | None = attrs.field(default=None, init=False)
+    """The answer with the questions that he is away for. Who waits for it keeps it, and what its request said."""
     _waits_until: float = attrs.field(default=0.0, init=False)
     _is_back: trio.Event = attrs.field(factory=trio.Event, init=False)
     _token: Raw | None = attrs.field(default=None, init=False)
@@ -94,7 +95,8 @@ class ParkedCall:
     def ask(self, question: Question, outlet: Outlet) -> Fault | None:
         """Take a question, and tell the client of it as soon as he waits for something."""
         del outlet
-        fault = undeclared(question.method, question.params, self.call.caller.capabilities) or self._no_room(question)
+        fault = undeclared(question.method, question.params, self.call.caller.capabilities)
+        fault = fault or self._no_room(question) or self.parking.hold(question, self.owner)
         if fault is not None:
             return fault
         self._asked += 1
@@ -128,7 +130,7 @@ class ParkedCall:
         self._round += 1
         state = self.states.give(RequestState(Kind.PARKED, self._place, self._round), self.call)
         inputs = {name: as_input(question.method, question.params) for name, question in self._questions.items()}
-        self.answer, self._told, self._is_back = None, answer, trio.Event()
+        self.answer, self._told, self._is_back, self._token = None, ref(answer), trio.Event(), NO_TOKEN
         self._waits_until = trio.current_time() + self.parking.seconds
         if self._waits_until < self.call.trail.ends_at:
             exchange.expire(self._waits_until, GONE)
@@ -160,7 +162,7 @@ class ParkedCall:
 
     def leave(self, answer: LoneOutlet, *, has_it: bool) -> None:
         """Nobody waits for that answer any more. Who did not get what he was waiting for does not come back either (P-52)."""
-        if self.answer is answer or (self._told is answer and not has_it):
+        if self.answer is answer or (self._told is not None and self._told() is answer and not has_it):
             self.cancel()
 
     def cancel(self) -> None:

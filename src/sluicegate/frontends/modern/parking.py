@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -13,10 +14,15 @@ from ...protocol import faults
 from ...protocol.calls import Trail
 from ...protocol.fault import Fault
 from ...protocol.messages import Params
+from ...protocol.question import Question
 from ...telling.statistics import counter, gauge
 from ..exchange import Outlet
 
-__all__ = ["Comeback", "Front", "LoneOutlet", "Occupant", "Parking", "ParkingStatistics"]
+__all__ = ["MOST_ASKED_BYTES", "Comeback", "Front", "LoneOutlet", "Occupant", "Parking", "ParkingStatistics"]
+
+
+MOST_ASKED_BYTES = 64 * 1024 * 1024
+"""Of questions to all clients together."""
 
 
 @attrs.frozen
@@ -103,6 +109,8 @@ class Parking:
     _everywhere: Front = attrs.field(factory=Front, init=False)
     """All fronts together."""
     _occupants: dict[str, Occupant] = attrs.field(factory=dict, init=False)
+    _asked: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
+    """Bytes of the questions that are open, by owner. They are kept, since their client may have to be asked again."""
     _counts: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
 
     def __len__(self) -> int:
@@ -130,6 +138,21 @@ class Parking:
         self._counts[occupant.owner] -= 1
         if not self._counts[occupant.owner]:
             del self._counts[occupant.owner]
+
+    def hold(self, question: Question, owner: tuple[str, str]) -> Fault | None:
+        """Keep a question until it is over, or say why not: one owner may have as many bytes as are left for all others."""
+        size = sum(memoryview(raw).nbytes for raw in question.params.values())
+        asked, mine = self._asked.total(), self._asked[owner] if any(owner) else 0
+        if mine + size > MOST_ASKED_BYTES - asked:
+            return faults.overloaded(question.method, f"{asked} bytes of questions wait for clients already")
+        self._asked[owner] += size
+        question.when_over(partial(self._forget, owner, size))
+        return None
+
+    def _forget(self, owner: tuple[str, str], size: int) -> None:
+        self._asked[owner] -= size
+        if not self._asked[owner]:
+            del self._asked[owner]
 
     def find(self, name: str) -> Occupant | None:
         """The call that is known by this."""
