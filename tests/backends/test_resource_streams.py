@@ -47,6 +47,7 @@ class Teller:
             return Reply.failed(self.fault)
         if self.errors.intersection(uris) or len(uris) > self.most:
             return Reply.failed(faults.backend_error("b", Raw(b'{"code":-32602,"message":"I know no such resource"}')))
+        call.back.note(b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"a stream"}}')
         honoured = {"resourceSubscriptions": [uri for uri in uris if uri not in self.unheard]}
         call.back.note(encode_notification(ACKNOWLEDGED, {"notifications": Raw(encode(honoured))}))
         self.streams.append(trio.Event())

@@ -6,15 +6,14 @@ import attrs
 import trio
 
 from ...protocol import faults
-from ...protocol.back import SILENT
 from ...protocol.calls import Call
-from ...protocol.messages import EMPTY, Malformed, Notification, Raw, decode, decode_object, encode
-from ...protocol.question import Question
+from ...protocol.messages import Params, Raw, encode
 from ...protocol.subscription import LISTEN
 from ...protocol.why import Why
 from ..session import BackendSession
 from ..subscribing import ANSWER_SECONDS
 from ..watched import WatchedResources
+from .acknowledgement import Acknowledgement
 from .texts import read_texts
 
 __all__ = ["ResourceStream"]
@@ -22,7 +21,7 @@ __all__ = ["ResourceStream"]
 
 @attrs.define(eq=False)
 class ResourceStream:
-    """What it is asked for cannot be changed (implements `Back` for its call)."""
+    """What it is asked for cannot be changed."""
 
     session: BackendSession
     backend: str
@@ -51,28 +50,17 @@ class ResourceStream:
         self._scope.cancel(reason=why)
 
     async def _run(self) -> None:
-        wishes = {"resourceSubscriptions": sorted(self.uris)}
+        wishes = {"notifications": Raw(encode({"resourceSubscriptions": sorted(self.uris)}))}
         try:
             with self._scope:
-                reply = await self.session.request(Call(LISTEN, LISTEN, {"notifications": Raw(encode(wishes))}, back=self))
+                reply = await self.session.request(Call(LISTEN, LISTEN, wishes, back=Acknowledgement(self._honour)))
                 self.fault = reply.fault or faults.lost(self.backend, Why("it ended its stream"))
         finally:
             self.fault = self.fault or faults.cancelled("another one is open")
             self._known.set()
             self.watched.ring()
 
-    def note(self, message: bytes) -> None:
-        """What is honoured of the wishes is said first of all."""
-        note = decode(message)
-        if isinstance(note, Notification) and self.honoured is None:
-            wishes = decode_object(note.params.get("notifications", EMPTY))
-            told = [] if isinstance(wishes, Malformed) else read_texts(wishes.get("resourceSubscriptions"))
-            self.honoured = self.uris.intersection(told)
+    def _honour(self, wishes: Params) -> None:
+        if self.honoured is None:
+            self.honoured = self.uris.intersection(read_texts(wishes.get("resourceSubscriptions")))
             self._known.set()
-
-    def ask(self, question: Question) -> faults.Fault | None:
-        """Nobody is there to be asked."""
-        return SILENT.ask(question)
-
-    def hold(self, question: Question) -> None:
-        """Nothing is to be held."""
