@@ -238,12 +238,14 @@ async def test_news_that_got_lost_are_told_again_after_the_last_id(gate: Any, au
         assert (await stream.next()).id == "0-1"
 
 
-async def test_a_quiet_stream_shows_signs_of_life(gate: Any, autojump_clock: object) -> None:
+async def test_a_quiet_stream_shows_signs_of_life(gate: Any, nursery: trio.Nursery, autojump_clock: object) -> None:
+    gate.app.begin(nursery)
     session = await gate.open()
     async with gate.stream("GET", session) as stream:
         await anext(stream.chunks)
         assert (await anext(stream.chunks)).startswith(b":")
         assert trio.current_time() == KEEP_ALIVE_SECONDS_OF_NEWS
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_session_with_an_open_stream_is_not_idle(gate: Any, nursery: trio.Nursery, autojump_clock: object) -> None:

@@ -132,7 +132,7 @@ def read_requests(
         fed += len(chunk)
         parser.feed(chunk)
         while parser.requests:
-            requests.append(parser.requests.popleft())
+            requests.append(parser.requests.pop(0))
             parser.feed(b"")
         ends += [fed] * (sum(request.complete for request in requests) - len(ends))
     for request in requests:

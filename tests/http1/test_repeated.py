@@ -73,7 +73,7 @@ def second_request(data: bytes, limits: HeadLimits | None = None) -> tuple[list[
     first, second = (RequestParser(limits or HeadLimits()) for _ in range(2))
     for _ in range(3):
         second.feed(REQUEST % ONCE)
-        second.requests.popleft()
+        second.requests.pop(0)
     assert knows(second, REQUEST % ONCE)
     for parser in (first, second):
         parser.feed(data)

@@ -20,7 +20,7 @@ def read(data: bytes, limits: HeadLimits | None = None) -> RequestParser:
 def request_of(data: bytes) -> ServerRequest:
     parser = read(data)
     assert parser.failure is None
-    return parser.requests.popleft()
+    return parser.requests.pop(0)
 
 
 def test_a_request_is_told_as_asgi_wants_it() -> None:
@@ -133,7 +133,7 @@ def test_fewer_requests_are_parsed_ahead_where_their_heads_take_much_memory(head
     assert (len(parser.requests), parser.is_full, parser.failure) == (most, True, None)
     taken = 0
     while parser.requests:
-        parser.requests.popleft()
+        parser.requests.pop(0)
         parser.feed(b"")
         taken += 1
     assert taken == 16
@@ -143,7 +143,7 @@ def test_no_more_than_sixteen_requests_are_parsed_ahead() -> None:
     parser = read(GET * 40)
     assert (len(parser.requests), parser.is_full, parser.is_idle) == (16, True, False)
     for _ in range(10):
-        parser.requests.popleft()
+        parser.requests.pop(0)
     parser.feed(b"")
     assert (len(parser.requests), parser.is_full) == (16, True)
     parser.requests.clear()
@@ -271,7 +271,7 @@ def test_bodies_that_nobody_took_may_wait_up_to_a_bound(waiting: int, enough: bo
     """Those of the request that is being answered, and of those after it, together."""
     parser = read(POST + b"Content-Length: 200\r\n\r\n" + b"x" * waiting)
     assert parser.has_enough(None, 100) is enough
-    current = parser.requests.popleft()
+    current = parser.requests.pop(0)
     assert parser.has_enough(current, 100) is enough
     current.complete = True
     assert not parser.has_enough(current, 100), "what is complete keeps nobody"

@@ -12,8 +12,8 @@ from ..waiting.bell import Bell
 
 __all__ = ["FEW", "Chores"]
 
-FEW = 64
-"""Things that are done in one go. Each wakes a task, which takes about 50 µs to say what it has to say; meanwhile nobody else is served."""
+FEW = 128
+"""Things that are done in one go. Each wakes a task, which takes about 20 µs to say what it has to say; meanwhile nobody else is served."""
 PAUSE_SECONDS = 0.001
 """Between two goes: long enough for what the last one has woken. Without it 10 000 streams that wait a moment together wake up together."""
 

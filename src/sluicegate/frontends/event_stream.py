@@ -9,11 +9,11 @@ from .request import Headers, HttpRequest
 from .sessions import version_header
 from .stream import Downlink, EventLog
 
-__all__ = ["BEGUN", "STILL_HERE", "STREAM_HEADERS", "beginning", "headers_for", "send_answer"]
+__all__ = ["BEGUN", "STREAM_HEADERS", "beginning", "headers_for", "send_answer", "wait_for_news"]
 
 RETRY_MS = 1000
 BEGUN = format_comment("stream")
-STILL_HERE = format_comment("still here")
+_STILL_HERE = format_comment("still here")
 STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
@@ -43,13 +43,13 @@ async def send_answer(
             await http.send_part(said, more=more)
             said = b""
         if more:
-            await _wait_for_news(http, quiet)
+            await wait_for_news(http, quiet)
     if more:
         await http.send_part(said, more=False)
     return not more
 
 
-async def _wait_for_news(http: HttpRequest, quiet: Overdue[Downlink]) -> None:
+async def wait_for_news(http: HttpRequest, quiet: Overdue[Downlink]) -> None:
     """Wait for news, with a sign of life now and then."""
     downlink, is_told = http.downlink, False
     while not is_told:
@@ -59,4 +59,4 @@ async def _wait_for_news(http: HttpRequest, quiet: Overdue[Downlink]) -> None:
         finally:
             quiet.forget(downlink)
         if not is_told:
-            await http.send_part(STILL_HERE)
+            await http.send_part(_STILL_HERE)

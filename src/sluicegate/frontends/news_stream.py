@@ -5,21 +5,20 @@ from __future__ import annotations
 import trio
 
 from ..protocol.sse import format_event
-from .event_stream import STILL_HERE, beginning, headers_for
+from ..waiting.overdue import Overdue
+from .event_stream import beginning, headers_for, wait_for_news
 from .request import HttpRequest
 from .session_table import SessionTable
 from .sessions import Session
-from .stream import EventLog
+from .stream import Downlink, EventLog
 
-__all__ = ["DEBOUNCE_SECONDS", "KEEP_ALIVE_SECONDS", "listen"]
+__all__ = ["DEBOUNCE_SECONDS", "listen"]
 
 DEBOUNCE_SECONDS = 0.1
 """Several backends that come up together make one ``list_changed`` of each kind."""
-KEEP_ALIVE_SECONDS = 30.0
-"""As for an answer, but there may be very many of these, and each sign wakes a task."""
 
 
-async def listen(http: HttpRequest, session: Session, table: SessionTable, after: int | None) -> None:
+async def listen(http: HttpRequest, session: Session, table: SessionTable, quiet: Overdue[Downlink], after: int | None) -> None:
     """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
     log, downlink = session.news, http.downlink
     table.begin_stream(session, downlink)
@@ -32,8 +31,7 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, after
         while downlink.is_open:
             if session.listeners[-1] is downlink:
                 told = await _tell_news(http, session, told)
-            while not await downlink.wait(KEEP_ALIVE_SECONDS):
-                await http.send_part(STILL_HERE)
+            await wait_for_news(http, quiet)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
     finally:

@@ -58,16 +58,20 @@ class StreamableHttp:
         may_be_json, may_stream = accepted(http.headers.accept)
         if self.draining and not isinstance(decode(body), Notification | Response):
             await self.refuse_new(http)
-        elif body[:1] != b"{" and is_batch(body):
+            return
+        if body[:1] != b"{" and is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
-        elif isinstance(message := decode(body), Malformed):
+            return
+        message, size = decode(body), len(body)
+        del body  # it would be held beside what was read of it, for as long as the answer takes
+        if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif http.stands_alone(message):
-            await self.alone.post(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
+            await self.alone.post(http, principal, message, size, may_be_json=may_be_json, may_stream=may_stream)
         elif isinstance(message, Request) and message.method in OPENS:
-            await self._open(http, principal, message, len(body), may_be_json=may_be_json)
+            await self._open(http, principal, message, size, may_be_json=may_be_json)
         else:
-            await self._post_one(http, principal, message, len(body), may_be_json=may_be_json, may_stream=may_stream)
+            await self._post_one(http, principal, message, size, may_be_json=may_be_json, may_stream=may_stream)
 
     async def _post_one(
         self, http: HttpRequest, principal: Principal, message: Message, size: int, *, may_be_json: bool, may_stream: bool
@@ -165,11 +169,11 @@ class StreamableHttp:
             return
         resumed = http.headers.last_event_id
         if not resumed:
-            await listen(http, session, self.table, None)
+            await listen(http, session, self.table, self.endpoint.waits.listeners, None)
             return
         place = read_event_id(resumed)
         if place is not None and place[0] == 0:
-            await listen(http, session, self.table, place[1])
+            await listen(http, session, self.table, self.endpoint.waits.listeners, place[1])
         elif place is not None and place[0] in session.answers:
             await session.answers[place[0]].resume(http, place[1])
         else:

@@ -1,4 +1,4 @@
-"""What clients wait for over HTTP, and when they are to hear something all the same: two timers for all answers together."""
+"""What clients wait for over HTTP, and when they are to hear something all the same: a timer of each kind for all together."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ PATIENCE_SECONDS = 2.0
 """So long a client hears nothing of its call; what is answered before that can be plain JSON."""
 KEEP_ALIVE_SECONDS = 15.0
 """An answer that is under way gets a comment that often, so that nobody between us and the client takes it for dead."""
+LISTENERS_SECONDS = 30.0
+"""The same for streams that answer nothing: there may be very many of them, and each comment wakes a task."""
 
 
 class Unanswered(Protocol):
@@ -39,7 +41,11 @@ class Waits:
     quiet: Overdue[Downlink] = attrs.field(factory=lambda: Overdue(KEEP_ALIVE_SECONDS, Downlink.nudge), init=False)
     """Answers that have begun and have nothing to tell."""
 
+    listeners: Overdue[Downlink] = attrs.field(factory=lambda: Overdue(LISTENERS_SECONDS, Downlink.nudge), init=False)
+    """Streams on which is told what belongs to no answer, and on which there is nothing to tell."""
+
     def begin(self, nursery: trio.Nursery) -> None:
-        """Start both timers."""
+        """Start the timers."""
         nursery.start_soon(self.answers.run)
         nursery.start_soon(self.quiet.run)
+        nursery.start_soon(self.listeners.run)

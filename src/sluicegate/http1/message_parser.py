@@ -46,7 +46,8 @@ class MessageParser:
 
     _max_head: int = attrs.field(init=False)
     """Bytes of the first line and all headers of one message."""
-    _llhttp: Feedable = attrs.field(init=False)
+    _llhttp: Feedable | None = attrs.field(default=None, init=False)
+    """Made for the first head that is not known: many connections never carry one."""
     _stage: int = attrs.field(default=LINE, init=False)
     _kept: bytes = attrs.field(default=b"", init=False)
     """What came, and was not enough to go on with."""
@@ -80,8 +81,7 @@ class MessageParser:
     def close(self) -> None:
         """Read no more. It and llhttp hold each other, and only the garbage collector would part them: 100 objects for each connection."""
         self._stage = OVER
-        if hasattr(self, "_llhttp"):
-            del self._llhttp
+        self._llhttp = None
 
     @abstractmethod
     def _read_line(self, data: bytes, start: int) -> int:
@@ -98,6 +98,10 @@ class MessageParser:
     @abstractmethod
     def on_message_complete(self) -> None:
         """The message has ended."""
+
+    @abstractmethod
+    def _make_llhttp(self) -> Feedable:
+        """A parser for the next message, which calls back."""
 
     @abstractmethod
     def _refuse(self, refused: RefusedMessage) -> None:
@@ -151,6 +155,8 @@ class MessageParser:
             raise RefusedMessage(400, "more chunk overhead than content")
 
     def _give(self, piece: bytes) -> None:
+        if self._llhttp is None:
+            self._llhttp = self._make_llhttp()
         try:
             self._llhttp.feed_data(piece)
         except httptools.HttpParserCallbackError as error:

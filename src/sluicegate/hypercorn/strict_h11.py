@@ -47,7 +47,7 @@ class StrictConnection(h11.Connection):
         ours = self._ours
         ours.feed(data)
         while ours.requests:
-            self._unfinished = request = ours.requests.popleft()
+            self._unfinished = request = ours.requests.pop(0)
             line = request.line
             self._targets.append(line.raw_path + (b"?" + line.query if line.query else b""))
             if not ours.requests:

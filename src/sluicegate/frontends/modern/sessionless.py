@@ -127,7 +127,7 @@ class Sessionless:
         if granted.uris and http.downlink.is_open:
             wake = partial(self.table.listeners.wake, listener)
             uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner.key, wake))
-        await serve(http, listener, granted.lists, uris)
+        await serve(http, listener, granted.lists, uris, self.endpoint.waits.listeners)
 
     async def _fail(self, http: HttpRequest, request: Request, fault: Fault) -> None:
         status = status_of(fault)

@@ -15,15 +15,17 @@ from ...protocol.faults import Fault
 from ...protocol.members import Malformed, Params, Raw, decode_object
 from ...protocol.messages import EMPTY, encode
 from ...protocol.offers import KINDS
-from ...protocol.sse import format_comment, format_event
+from ...protocol.sse import format_event
 from ...protocol.subscription import ACKNOWLEDGED, LISTEN, Subscription
 from ...routing.catalogue import Catalogue
-from ..event_stream import STREAM_HEADERS
+from ...waiting.overdue import Overdue
+from ..event_stream import STREAM_HEADERS, wait_for_news
 from ..listeners import Listener
-from ..news_stream import DEBOUNCE_SECONDS, KEEP_ALIVE_SECONDS
+from ..news_stream import DEBOUNCE_SECONDS
 from ..owners import Owner
 from ..request import HttpRequest
 from ..session_table import SessionTable
+from ..stream import Downlink
 from ..subscribed import MOST_EACH, Subscribed
 
 __all__ = ["LISTEN", "acknowledgement", "counted", "honoured", "serve", "subscribe"]
@@ -106,7 +108,7 @@ def counted(table: SessionTable, owner: Owner, listener: Listener, held: int) ->
         table.listeners.remove(listener)
 
 
-async def serve(http: HttpRequest, listener: Listener, lists: Collection[str], uris: Sequence[str]) -> None:
+async def serve(http: HttpRequest, listener: Listener, lists: Collection[str], uris: Sequence[str], quiet: Overdue[Downlink]) -> None:
     """The whole stream, until its client goes or the gateway drains.
 
     The first change is told at once, and what comes soon after that together: a pause before each would wake thousands of clients twice.
@@ -121,8 +123,8 @@ async def serve(http: HttpRequest, listener: Listener, lists: Collection[str], u
                 now = told_at + DEBOUNCE_SECONDS
             told_at = now
             await http.send_part(b"".join(map(format_event, listener.take())))
-        elif not await downlink.wait(KEEP_ALIVE_SECONDS):
-            await http.send_part(format_comment("still here"))
+        else:
+            await wait_for_news(http, quiet)
     if not downlink.lost:
         await http.send_part(format_event(listener.farewell()))
     await http.send_part(b"", more=False)

@@ -69,11 +69,12 @@ class ResponseParser(MessageParser):
     _judged: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
     _interim: int = attrs.field(init=False)
     _stage: int = attrs.field(default=OVER, init=False)
-    _llhttp: httptools.HttpResponseParser = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._llhttp = httptools.HttpResponseParser(self)
         self._max_head = self.max_head
+
+    def _make_llhttp(self) -> httptools.HttpResponseParser:
+        return httptools.HttpResponseParser(self)
 
     def expect(self, method: bytes) -> None:
         """A request with this method is about to be sent. On a connection that is not `keep_alive`, it has failed already."""
@@ -177,11 +178,11 @@ class ResponseParser(MessageParser):
         self.headers = self._headers
         self._used = self._content = 0
         if self._has_no_body():
-            self._llhttp = httptools.HttpResponseParser(self)  # the old one may wait for the body that a HEAD would have had
+            self._llhttp = None  # the old one may wait for the body that a HEAD would have had
             self._end()
         elif length is None:
             self.keep_alive = False
-            self._llhttp = httptools.HttpResponseParser(self)
+            self._llhttp = None
             self._stage = UNTIL_EOF
         elif length == CHUNKS:
             self._stage = CHUNKED

@@ -49,10 +49,8 @@ class ServerConnection:
     _refusal: Refusal | None = attrs.field(default=None, init=False)
     _cycle: Cycle | None = attrs.field(default=None, init=False)
     _former: list[Cycle] = attrs.field(factory=list, init=False)
-    _bell: Bell = attrs.field(factory=Bell, init=False)
-    """Wakes the task that answers."""
-    _room: Bell = attrs.field(factory=Bell, init=False)
-    """Wakes the task that reads."""
+    _bell: Bell = attrs.field(factory=Bell, init=False)  # wakes the task that answers
+    _room: Bell = attrs.field(factory=Bell, init=False)  # wakes the task that reads
     _fresh_until: float = attrs.field(init=False)
     """Until then its first request is waited for, though the server ends."""
     _dropped: int = attrs.field(default=0, init=False)
@@ -117,6 +115,7 @@ class ServerConnection:
                 else:
                     self.parser.feed(data)
                     self._hear()
+                del data  # it would be held until the next comes, which on a stream is never
         self.gone = True
         self._bell.ring()
         for cycle in filter(None, (*self._former, self._cycle)):
@@ -185,7 +184,7 @@ class ServerConnection:
             self._expire_in(settings.head_seconds if not is_idle else FRESH_SECONDS if self.serving.closing else settings.idle_seconds)
             await self._bell.wait()
         self._phase, self.expires_at, self._fresh_until = BUSY, NEVER, 0.0
-        request = parser.requests.popleft()
+        request = parser.requests.pop(0)
         self.make_room()
         return None if request is parser.failed_request or (self.gone and not request.complete) else request
 

@@ -30,6 +30,8 @@ __all__ = ["Cycle"]
 
 log = get_logger("sluicegate.http1")
 
+_ASGI = {"version": "3.0", "spec_version": "2.4"}
+"""One for all scopes: it has as many bytes as all else in them."""
 SKIPPED = 65_536
 """So much of a body that the application did not want is read and dropped to keep the connection."""
 
@@ -87,7 +89,7 @@ class Cycle:
         client, scheme = seen_through(peer, request.headers, serving.settings.trusted) if peer.is_proxy else (peer.client, "http")
         scope: Scope = {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "asgi": _ASGI,
             "http_version": line.version,
             "method": line.method,
             "scheme": scheme,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -71,7 +70,7 @@ class ServerRequest:
     keep_alive: bool = True
     complete: bool = False
     """Whether the whole body has come."""
-    body: deque[bytes] = attrs.field(factory=deque)
+    body: list[bytes] = attrs.field(factory=list)
     """The pieces that came and were not taken yet."""
     waiting: int = 0
     """Their bytes."""
@@ -81,7 +80,7 @@ class ServerRequest:
     def take(self) -> bytes:
         """All pieces that came and were not taken yet."""
         pieces = self.body
-        taken = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
+        taken = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.waiting = 0
         return taken

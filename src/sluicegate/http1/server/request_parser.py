@@ -7,8 +7,6 @@ as headers, and an ``Authorization`` among them must not count as one.
 
 from __future__ import annotations
 
-from collections import deque
-
 import attrs
 import httptools
 
@@ -47,8 +45,8 @@ class RequestParser(MessageParser):
     limits: HeadLimits = attrs.field(factory=HeadLimits)
     heads: HeadCache[RequestLine] = attrs.field(factory=HeadCache)
     """What may be shared with other connections under the same limits."""
-    requests: deque[ServerRequest] = attrs.field(factory=deque, init=False)
-    """Those with a complete head that the server did not take yet. It takes with ``popleft``."""
+    requests: list[ServerRequest] = attrs.field(factory=list, init=False)
+    """Those with a complete head that the server did not take yet, a few; it takes the first. (An empty deque has 760 bytes.)"""
     failure: Refusal | None = attrs.field(default=None, init=False)
     """Why there will be no further request. Those that were complete before are to be answered first."""
     failed_request: ServerRequest | None = attrs.field(default=None, init=False)
@@ -60,10 +58,8 @@ class RequestParser(MessageParser):
     _judged: dict[bytes, list[bytes]] = attrs.field(factory=dict, init=False)
     _blank: int = attrs.field(default=0, init=False)
     _upgrading: bool = attrs.field(default=False, init=False)
-    _llhttp: httptools.HttpRequestParser = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._llhttp = httptools.HttpRequestParser(self)
         self._max_head = self.limits.head
 
     @property
@@ -90,6 +86,9 @@ class RequestParser(MessageParser):
         for request in self.requests:
             waiting += request.waiting
         return waiting > most
+
+    def _make_llhttp(self) -> httptools.HttpRequestParser:
+        return httptools.HttpRequestParser(self)
 
     def _refuse(self, refused: RefusedMessage) -> None:
         self.failure = Refusal(refused.status, refused.reason)
@@ -158,7 +157,7 @@ class RequestParser(MessageParser):
     def _decline_upgrade(self) -> None:
         """Go on with HTTP/1.1. llhttp has skipped the body, so a new one starts with a head that has no offer."""
         self._upgrading = False
-        self._llhttp = httptools.HttpRequestParser(self)
+        self._llhttp = self._make_llhttp()
         ending = b"Transfer-Encoding: chunked" if self._stage == CHUNKED else b"Content-Length: %d" % self._left
         self._llhttp.feed_data(b"POST / HTTP/1.1\r\n" + ending + EMPTY_LINE)
 
@@ -182,6 +181,7 @@ class RequestParser(MessageParser):
         request, length = read_head(self._line, self._headers, self._judged)
         if self.limits.body is not None and length > self.limits.body:
             raise RefusedMessage(413, "body too large")
+        assert isinstance(self._llhttp, httptools.HttpRequestParser)
         self._upgrading = self._llhttp.should_upgrade()
         request.weight = self._used + WEIGHT_OF_HEADER * len(self._headers)
         self._request = request
