@@ -14,9 +14,11 @@ import trio.testing
 
 from sluicegate.frontends.carried.session_places import connected
 from sluicegate.frontends.endpoint import Limits
+from sluicegate.frontends.modern.subscriptions import honoured
 from sluicegate.frontends.owners import NoPlace
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.protocol.calls import Call, Reply
+from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.offers import KINDS, TOOLS, Hello, Item, Offer
 from sluicegate.protocol.principal import NOBODY
@@ -159,3 +161,27 @@ async def test_on_lines_a_large_one_takes_room_too(gate: Any, nursery: trio.Nurs
             await client.send(TAKEN_BACK)
             await trio.sleep(1)
             assert table._open_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("uris", "error"),
+    [
+        (["x:a"] * 300, None),
+        (None, None),
+        ([f"x:{number}" for number in range(256)], None),
+        ([f"x:{number}" for number in range(257)], "must not have more than 256 URIs"),
+        (["x:a"] * 10_001, "must not have more than 256 URIs"),
+        (["x:a", 1], "must be a list of URIs"),
+        ({}, "must be a list of URIs"),
+        ("x:a", "must be a list of URIs"),
+    ],
+    ids=["the same", "null", "enough", "too many", "far too many", "a number", "an object", "a text"],
+)
+def test_what_is_read_of_a_list_of_resources_has_an_end(uris: object, error: str | None) -> None:
+    found = honoured({"notifications": Raw(encode({"resourceSubscriptions": uris}))}, build([], separator="/"))
+    if error is None:
+        assert not isinstance(found, Fault)
+        assert found.uris == tuple(dict.fromkeys(uris or ()))  # type: ignore[call-overload]
+    else:
+        assert isinstance(found, Fault)
+        assert error in found.message

@@ -78,6 +78,18 @@ async def test_the_same_request_may_be_written_in_another_order(gate: Any, form:
     assert "result" in answer
 
 
+@pytest.mark.parametrize(("size", "any_order"), [(60_000, True), (70_000, False)])
+async def test_a_large_argument_comes_back_as_it_was(gate: Any, form: Form, size: int, any_order: bool) -> None:
+    """To find out that it is the same in another order it would have to be read, and everybody would wait for that."""
+    gate.endpoint.limits = type(gate.endpoint.limits)(max_body_size=200_000)
+    arguments = {"a": 1, "b": "x" * size}
+    _status, asked = await post(gate, body(arguments=arguments))
+    given: dict[str, Any] = {"id": 2, "inputResponses": ANSWERED, "requestState": asked["result"]["requestState"]}
+    turned = await post(gate, body(arguments=dict(reversed(arguments.items())), **given))
+    assert "result" in turned[1] if any_order else is_refused(turned)
+    assert "result" in (await post(gate, body(arguments=arguments, **given)))[1]
+
+
 @pytest.mark.parametrize("hops", [[], [Hop("another", "timeout", 0.0)]], ids=["nobody else was asked", "another was asked before"])
 async def test_a_state_is_its_backends_also_where_the_call_was_another_ones(gate: Any, tools: dict[str, Any], hops: list[Hop]) -> None:
     """Of several who share one attempt each gets the question, and it is told to one of them."""

@@ -22,6 +22,8 @@ LARGEST_STATE = 64 * 1024
 """Bytes of a backend's own state."""
 HOLDS_SECONDS = 24 * 3600.0
 """A person may sleep on a question."""
+LARGEST_READ = 64 * 1024
+"""Bytes of a parameter that may be written in another order when it comes again; to read a larger one takes too long, in which everybody waits."""
 _PURPOSE = "requestState"
 _MOST_SEALED = LARGEST_STATE * 4 // 3 + 4096
 _ASIDE = frozenset({"_meta", STATE, ANSWERS})
@@ -95,6 +97,8 @@ def _digest(call: Call) -> bytes:
 
 
 def _canonical(raw: Raw) -> bytes:
+    if memoryview(raw).nbytes > LARGEST_READ:
+        return bytes(raw)
     try:
         return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):

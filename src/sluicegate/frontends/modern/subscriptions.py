@@ -12,7 +12,7 @@ import trio
 
 from ...protocol import faults
 from ...protocol.faults import Fault
-from ...protocol.members import Malformed, Params, Raw, decode_object
+from ...protocol.members import MOST_ENTRIES, Malformed, Params, Raw, decode_array, decode_object, is_null, text
 from ...protocol.messages import EMPTY, encode
 from ...protocol.offers import KINDS
 from ...protocol.sse import format_event
@@ -31,6 +31,7 @@ from ..subscribed import MOST_EACH, Subscribed
 __all__ = ["LISTEN", "acknowledgement", "counted", "honoured", "serve", "subscribe"]
 
 _RESOURCES = "resourceSubscriptions"
+_NO_URIS = faults.client_mistake(f'"{_RESOURCES}" must be a list of URIs')
 _WISHES = {f"{kind.capability}ListChanged": kind for kind in KINDS}
 """The members with which a client wishes to hear of changed lists."""
 ACKNOWLEDGE_SECONDS = 10.0
@@ -57,13 +58,21 @@ def honoured(params: Params, catalogue: Catalogue) -> Honoured | Fault:
         for name, kind in _WISHES.items()
         if bytes(wishes.get(name, b"")) == b"true" and catalogue.declares(kind.capability)
     }
+    uris = _uris_in(wishes.get(_RESOURCES, Raw(b"null")))
+    return uris if isinstance(uris, Fault) else Honoured(lists, uris)
+
+
+def _uris_in(raw: Raw) -> tuple[str, ...] | Fault:
+    """Those of a list, each once. One that is far too long is not read to its end: everybody would wait for that."""
     try:
-        uris = tuple(dict.fromkeys(msgspec.json.decode(wishes.get(_RESOURCES, b"null"), type=list[str] | None) or ()))
+        entries = [] if is_null(raw) else decode_array(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return faults.client_mistake(f'"{_RESOURCES}" must be a list of URIs')
-    if len(uris) > MOST_EACH:
+        return _NO_URIS
+    uris = dict.fromkeys(text(entry) for entry in entries[:MOST_ENTRIES])
+    if len(entries) > MOST_ENTRIES or len(uris) > MOST_EACH:
         return faults.client_mistake(f'"{_RESOURCES}" must not have more than {MOST_EACH} URIs')
-    return Honoured(lists, uris)
+    named = tuple(uri for uri in uris if uri is not None)
+    return named if len(named) == len(uris) else _NO_URIS
 
 
 async def subscribe(listener: Listener, uris: Sequence[str], subscribed: Subscribed) -> list[str]:
