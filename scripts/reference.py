@@ -41,7 +41,7 @@ from sluicegate.observe.access import Sink
 from sluicegate.observe.metrics import Counts
 from sluicegate.policies.mirror import Shadow
 from sluicegate.policies.remembering import remembering
-from sluicegate.policies.settings import TABLES, RestartSettings, TimeoutSettings
+from sluicegate.policies.settings import TABLES, CanaryGuardSettings, RestartSettings, TimeoutSettings
 from sluicegate.telling.statistics import Counting, Shown, Value, shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +67,7 @@ GENERATED: Mapping[str, type[Any]] = {
     "[observability.metrics]": MetricsConfig,
     "[backends.timeout]": TimeoutSettings,
     "[backends.restart]": RestartSettings,
+    "[backends.canary_guard]": CanaryGuardSettings,  # it has no effect on a backend that is no canary
 }
 """By their heads; what is around them is written by hand. Behind all that are the policies."""
 OF_ITS_OWN = {ListenTlsConfig | None}
@@ -94,7 +95,8 @@ def made() -> Mapping[Path, str]:
     by_hand, _, _ = REFERENCE.read_text(encoding="utf-8").partition("[backends.retry]")
     parts = by_hand.strip().split("\n\n")
     made = ["\n".join(table(head, GENERATED[head])) if (head := part.partition("]")[0] + "]") in GENERATED else part for part in parts]
-    made += ["\n".join(table(f"[backends.{name}]", kind)) for name, kind in TABLES.items()]
+    heads = {f"[backends.{name}]": kind for name, kind in TABLES.items()}
+    made += ["\n".join(table(head, kind)) for head, kind in heads.items() if head not in GENERATED]
     before, title, _ = METRICS.read_text(encoding="utf-8").partition("What each part counts\n")
     page = before + title + "".join(line + "\n" for line in metrics())
     return {

@@ -193,9 +193,9 @@ def test_the_reference_shows_the_defaults() -> None:
     assert model.SecurityConfig() == config.security
     assert model.ObservabilityConfig() == config.observability
     assert model.BackendConfig(name="time", transport="stdio", command="mcp-server-time") == config.backends[0]
-    busy = {backend.name: backend for backend in config.backends}["busy"]
+    backends = {backend.name: backend for backend in config.backends}
     for table in POLICIES:
-        settings = getattr(busy, table)
+        settings = getattr(backends["time-next" if table == "canary_guard" else "busy"], table)
         required = {field.name: getattr(settings, field.name) for field in attrs.fields(type(settings)) if field.default is attrs.NOTHING}
         assert settings == type(settings)(**required)
 

@@ -29,6 +29,8 @@ from .policies.breaker import BreakerState as BreakerState
 from .policies.budget import Budget as Budget
 from .policies.budget import Budgeted as Budgeted
 from .policies.cache import Cache as Cache
+from .policies.canary_guard import CanaryGuard as CanaryGuard
+from .policies.canary_guard import CanaryTrial as CanaryTrial
 from .policies.coalesce import Coalesce as Coalesce
 from .policies.compose import chain as chain
 from .policies.compose import stack as stack

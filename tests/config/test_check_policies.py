@@ -43,13 +43,30 @@ def with_key(table: str, **changes: Any) -> Config:
 
 
 def test_a_sensible_table_of_each_kind_is_accepted_without_a_word() -> None:
-    config = attrs.evolve(one(**TABLES), proxy=ProxyConfig("p", rate_limit=RateLimitSettings(1)))
+    config = attrs.evolve(
+        one(**{table: one for table, one in TABLES.items() if table != "canary_guard"}),
+        proxy=ProxyConfig("p", rate_limit=RateLimitSettings(1)),
+    )
 
     assert problems(config) == []
     assert warnings(config) == []
 
 
+def test_a_guard_is_for_canaries() -> None:
+    primary = one().backends[0]
+    canary = BackendConfig("c", "stdio", command="x", canary_of="a", weight=5, canary_guard=settings.CanaryGuardSettings())
+
+    assert warnings(attrs.evolve(one(), backends=(primary, canary))) == []
+    (warning,) = warnings(one(canary_guard=settings.CanaryGuardSettings()))
+    assert (warning.path, warning.what) == ("backends[0].canary_guard", "canary_guard has no effect without canary_of")
+
+
 WRONG = [
+    ("canary_guard", "error_factor", (0, 0.5, -1), "canary_guard.error_factor must be >= 1"),
+    ("canary_guard", "latency_factor", (0.9,), "canary_guard.latency_factor must be >= 1"),
+    ("canary_guard", "window_seconds", (0, -1), "must be > 0"),
+    ("canary_guard", "minimum_calls", (0,), "must be > 0"),
+    ("canary_guard", "minimum_failures", (0,), "must be > 0"),
     ("circuit_breaker", "failure_rate_threshold", (0, -0.1, 1.5, 50), "failure_rate_threshold must be in (0.0, 1.0]"),  # V14, TST-E26
     ("rate_limit", "requests", (0, -1), "rate_limit.requests must be > 0"),  # V15, TST-E27
     ("concurrency", "max_concurrent", (0, -5), "concurrency.max_concurrent must be > 0"),  # V16

@@ -13,6 +13,7 @@ import attrs
 import httpx2
 import pytest
 import trio
+import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
 from tests.kit.asgi import AsgiTransport
 
@@ -28,6 +29,7 @@ from sluicegate.telling.statistics import gauge
 from sluicegate.testing import Ask
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
+from sluicegate.testing.script import Answer
 
 BEFORE = {
     "access_log_lines_dropped": "counter",
@@ -83,8 +85,12 @@ SINCE = {
     "cache_hits": "counter backend",
     "cache_misses": "counter backend",
     "cache_stale": "counter backend",
+    "canary_held_back": "gauge backend",
+    "canary_rollbacks": "counter backend cause",
     "connections_accepted": "counter",
     "connections_made_room": "counter",
+    "mirror_compared": "counter backend result",
+    "mirror_different": "counter backend name",
     "parked_calls": "gauge",
     "parked_calls_refused": "counter",
     "flights": "gauge backend",
@@ -102,7 +108,7 @@ SINCE = {
 @asynccontextmanager
 async def whole() -> AsyncGenerator[Gateway, None]:
     """A gateway that has every part."""
-    one, copied = ScriptedBackend(), ScriptedBackend()
+    one, copied, tried = ScriptedBackend(), ScriptedBackend(Answer("another")), ScriptedBackend()
     builder = Builder("x").backend(
         "a",
         one.connector,
@@ -118,7 +124,8 @@ async def whole() -> AsyncGenerator[Gateway, None]:
         coalesce_requests=True,
         sessions="per_client",
     )
-    builder.backend("m", copied.connector, mirror_of="a")
+    builder.backend("m", copied.connector, mirror_of="a", mirror_compare=True)
+    builder.backend("c", tried.connector, canary_of="a", weight=1, canary_guard={})
     config = attrs.evolve(
         builder.config(),
         observability=ObservabilityConfig(metrics=MetricsConfig(enabled=True), access_log=AccessLogConfig(enabled=True)),
@@ -128,10 +135,11 @@ async def whole() -> AsyncGenerator[Gateway, None]:
     async def write(_lines: bytes) -> None:
         await trio.lowlevel.checkpoint()
 
-    servers = {"a": one.connector, "m": copied.connector}
+    servers = {"a": one.connector, "m": copied.connector, "c": tried.connector}
     async with open_gateway(config, servers=servers, access_log=write) as gateway:
         await gateway.settled()
         await gateway.call_tool("a_echo")
+        await trio.testing.wait_all_tasks_blocked()  # also the copy is answered, and compared
         await read(gateway, "/nowhere")
         yield gateway
 
@@ -183,11 +191,11 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
             "parking": [""],
             "connections": [""],
             "access_log": [""],
-            "backend": ["a", "m"],
+            "backend": ["a", "m", "c"],
             "client_sessions": ["a"],
             "mirror": ["m"],
         }
-        | {"arguments": ["a", "m"]}
+        | {"arguments": ["a", "m", "c"], "canary_guard": ["c"]}
         | {part: ["a"] for part in policies if part != "arguments"}
     )
     assert told["sessions"][""] == SessionStatistics(0, 0, 0)

@@ -6,7 +6,7 @@ from ..policies.compose import chain
 from ..policies.mirror import Mirror
 from ..protocol.calls import Handler
 from ..routing.failover import Failover
-from ..routing.split import Split
+from ..routing.split import Canary, Split
 
 __all__ = ["describe"]
 
@@ -30,8 +30,12 @@ def _described(step: Handler) -> str:
         ways = (f"{candidate.name}: {' -> '.join(describe(candidate.handler))}" for candidate in (step.primary, *step.members))
         return f"Failover({' | '.join(ways)})"
     if isinstance(step, Split):
-        shares = (f"{canary.candidate.name} {canary.percent} %: {' -> '.join(describe(way))}" for canary, way in step.canaries)
+        shares = (f"{canary.candidate.name} {_share(canary)}: {' -> '.join(describe(way))}" for canary, way in step.canaries)
         return f"Split({' | '.join(shares)} | else: {' -> '.join(describe(step.inner))})"
     if isinstance(step, Mirror):
         return f"Mirror({', '.join(shadow.name for shadow in step.shadows)})"
     return str(getattr(step, "__name__", type(step).__name__))
+
+
+def _share(canary: Canary) -> str:
+    return "0 %, held back" if canary.is_held_back() else f"{canary.percent} %"

@@ -18,6 +18,7 @@ from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
 from ..policies.cache import Cache
+from ..policies.canary_guard import CanaryTrial
 from ..policies.coalesce import Coalesce
 from ..policies.concurrency import Concurrency
 from ..policies.gate import Gate
@@ -42,6 +43,8 @@ from .policy_making import (
     may_hedge,
     outlier_of,
     retry_layer,
+    trial_of,
+    tried,
 )
 from .slots import Slot
 
@@ -68,6 +71,7 @@ class Policies:
     rate: RateLimit | None = None
     cache: Cache | None = None
     coalesce: Coalesce | None = None
+    canary_guard: CanaryTrial | None = None
     _others: Mapping[object, Slot[Remembering[Any]]] = attrs.field(factory=dict, repr=False)
     """Those that are made of their settings alone, by their class."""
 
@@ -131,6 +135,7 @@ class Handles:
     budget: Budget | None
     breaker: Breaker | None
     outlier: Outlier | None
+    trial: CanaryTrial | None
     retry: Slot[Retry]
     hedge: Slot[Hedge]
     rate: Slot[RateLimit]
@@ -152,6 +157,7 @@ class Handles:
             _same(old.budget, allowance_of(was), allowance_of(config)) or budget_of(config),
             breaker,
             _same(old.outlier, was.outlier_detection, config.outlier_detection) or outlier_of(config),
+            _same(old.canary_guard, tried(was), tried(config)) or trial_of(config),
             Slot(retry_layer(config, backend, around), _same(old.retry, attempts_of(was), attempts_of(config))),
             Slot(hedge_layer(config, backend, around, breaker), _same(old.hedge, was.hedging, config.hedging)),
             Slot(limit_layer(config.rate_limit, config.name), _same(old.rate, was.rate_limit, config.rate_limit)),
@@ -192,6 +198,7 @@ class Handles:
             rate=self.rate.policy,
             cache=self.cache.policy,
             coalesce=self.coalesce.policy,
+            canary_guard=self.trial,
             others=self.others,
         )
 

@@ -11,6 +11,7 @@ from ..backends.backend import Backend
 from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentSize
 from ..policies.budget import Budgeted
+from ..policies.canary_guard import CanaryGuard
 from ..policies.compose import stack
 from ..policies.concurrency import Concurrency
 from ..policies.deadline import AttemptDeadline
@@ -26,7 +27,7 @@ from ..routing.shaping.shape import Shaping
 from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
-from .policy_making import PolicyContext
+from .policy_making import PolicyContext, tried
 from .shaping_making import shaping_of
 
 __all__ = ["Pipeline", "blueprint", "canaries", "stand_ins"]
@@ -115,8 +116,10 @@ class Pipeline:
     @property
     def candidate(self) -> Candidate:
         """It as one of those that may answer."""
+        trial, target = self.made.trial, self.target
+        handler = target if trial is None else CanaryGuard(target, trial, of_canary=True)
         return Candidate(
-            self.config.name, self.target, self.is_available, self.backend.lists, self.backend.tasks.only_once, self.policies.is_ejected
+            self.config.name, handler, self.is_available, self.backend.lists, self.backend.tasks.only_once, self.policies.is_ejected
         )
 
     def begin(self) -> None:
@@ -156,13 +159,12 @@ def blueprint(
         own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
         drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), _target(own, shaping), own, parts)
-    candidates = {name: draft.candidate for name, draft in drafts.items()}
-    return {name: _whole(draft, configs, candidates, olds.get(name)) for name, draft in drafts.items()}
+    return {name: _whole(draft, configs, drafts, olds.get(name)) for name, draft in drafts.items()}
 
 
 def _made(config: BackendConfig, backend: Backend, around: PolicyContext, old: Pipeline | None) -> tuple[Handles, Handler, Policies | None]:
     """Its policies, from where there is one attempt after the other, and what can be read of them where that is what it was."""
-    if old is not None and Change.POLICIES not in differences(old.config, config):
+    if old is not None and Change.POLICIES not in differences(old.config, config) and tried(old.config) == tried(config):
         return old.made, old.policies.handler, old.policies
     was = BackendConfig(config.name, config.transport) if old is None else old.config
     handles = Handles.of(config, backend, around, was, Policies(backend) if old is None else old.policies)
@@ -187,14 +189,15 @@ def _shadow(config: BackendConfig, backend: Backend, old: Pipeline | None) -> Sh
     )  # what was counted, and is on its way, counts on
 
 
-def _whole(draft: Pipeline, configs: Sequence[BackendConfig], candidates: Mapping[str, Candidate], old: Pipeline | None) -> Pipeline:
+def _whole(draft: Pipeline, configs: Sequence[BackendConfig], drafts: Mapping[str, Pipeline], old: Pipeline | None) -> Pipeline:
     """With its way: the canary split, then the failover order of whom it chose."""
     config = draft.config
     names = stand_ins(config, configs)
-    primary, members = candidates[config.name], tuple(candidates[name] for name in names)
-    way: Handler = Failover(primary, members) if members else primary.handler
+    primary, members = draft.candidate, tuple(drafts[name].candidate for name in names)
+    trials = [_canary(drafts[other.name]) for other in canaries(config, configs)]
+    watched = attrs.evolve(primary, handler=_watched(primary.handler, [drafts[trial.candidate.name] for trial in trials]))
+    way: Handler = Failover(watched, members) if members else watched.handler
     schedule: Schedule | None = None
-    trials = [Canary(candidates[other.name], other.weight, other.canary_sticky) for other in canaries(config, configs)]
     if trials:
         ways = tuple((trial, Failover(trial.candidate, (primary, *members))) for trial in trials)
         schedule = Schedule.of(trials)
@@ -202,6 +205,20 @@ def _whole(draft: Pipeline, configs: Sequence[BackendConfig], candidates: Mappin
             schedule = old.schedule  # so that a change elsewhere does not begin a new round
         way = Split(way, ways, schedule)
     return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.made, way))
+
+
+def _canary(draft: Pipeline) -> Canary:
+    config, trial = draft.config, draft.made.trial
+    canary = Canary(draft.candidate, config.weight, config.canary_sticky)
+    return canary if trial is None else attrs.evolve(canary, is_held_back=lambda: trial.is_held_back)
+
+
+def _watched(handler: Handler, canaries: Iterable[Pipeline]) -> Handler:
+    """The way of a primary, where its canaries are compared with it; what it answers in the place of one says nothing."""
+    for draft in canaries:
+        if draft.made.trial is not None:
+            handler = CanaryGuard(handler, draft.made.trial, of_canary=False)
+    return handler
 
 
 def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from ..policies.argument_size import ArgumentLimit
 from ..policies.breaker import Breaker
 from ..policies.budget import Budget
 from ..policies.cache import Cache
+from ..policies.canary_guard import CanaryTrial
 from ..policies.coalesce import Coalesce
 from ..policies.hedge import Hedge, HedgeTimer
 from ..policies.keepable import KeptTools
@@ -43,6 +44,8 @@ __all__ = [
     "may_hedge",
     "outlier_of",
     "retry_layer",
+    "trial_of",
+    "tried",
 ]
 
 
@@ -143,6 +146,20 @@ def breaker_of(config: BackendConfig) -> Breaker | None:
 def outlier_of(config: BackendConfig) -> Outlier | None:
     """What takes it out of its group while it does worse than it may; it is alone in one until it serves."""
     return None if config.outlier_detection is None else Outlier(config.name, config.outlier_detection, Group())
+
+
+def tried(config: BackendConfig) -> tuple[object, ...] | None:
+    """Of what the trial of a canary is made, if there is one: whoever sets any of that anew puts it back."""
+    if config.canary_of is None or config.canary_guard is None:
+        return None
+    return config.canary_of, config.weight, config.canary_sticky, config.canary_guard
+
+
+def trial_of(config: BackendConfig) -> CanaryTrial | None:
+    """What takes it back when it does worse than its primary."""
+    if config.canary_of is None or config.canary_guard is None:
+        return None
+    return CanaryTrial(config.name, config.canary_of, config.canary_guard)
 
 
 def limit_layer(settings: RateLimitSettings | None, backend: str = "") -> Callable[[Handler], RateLimit] | None:

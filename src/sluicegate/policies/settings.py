@@ -13,11 +13,13 @@ import attrs
 
 from ..settings.keeping import CacheSettings
 from ..settings.ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range, within
+from ..settings.stand_ins import CanaryGuardSettings
 
 __all__ = [
     "TABLES",
     "BreakerSettings",
     "CacheSettings",
+    "CanaryGuardSettings",
     "ConcurrencySettings",
     "HealthSettings",
     "HedgeSettings",
@@ -218,6 +220,7 @@ class PolicySettings:
     result_size: ResultSizeSettings | None = None
     cache: CacheSettings | None = None
     health: HealthSettings | None = None
+    canary_guard: CanaryGuardSettings | None = None
 
 
 TABLES: Mapping[str, type[attrs.AttrsInstance]] = {

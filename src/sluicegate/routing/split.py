@@ -3,12 +3,13 @@
 Which calls follows from a fixed cycle of 100 slots, made by smooth weighted round robin: any 100 calls in a row hold exactly each canary's
 percent, evenly spread. Or it follows from who calls: then each caller always gets the same backend, and the share is one of callers.
 
-A slot whose canary cannot take the call (it is not available or ejected, or does not list the name) is used up; the primary gets the call.
+A slot whose canary cannot take the call (it is not available, ejected or held back, or does not list the name) is used up; the primary gets
+the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from zlib import crc32
 
 import attrs
@@ -24,6 +25,10 @@ METHODS = frozenset({"tools/call", "resources/read", "prompts/get"})
 """What a canary may get. Completion helps to fill in a call, and should fit what most callers get."""
 
 
+def _never() -> bool:
+    return False
+
+
 @attrs.frozen(eq=False)
 class Canary:
     """A backend on trial, and its share."""
@@ -33,10 +38,14 @@ class Canary:
     """Of the primary's calls."""
     sticky: bool = False
     """Whether the same callers always get it; then the percent is one of callers."""
+    is_held_back: Callable[[], bool] = _never
+    """Whether it gets no calls for now, but those that go on with one of its own."""
 
     def takes(self, call: Call) -> bool:
         """Whether it makes sense to give it this call now."""
         one = self.candidate
+        if self.is_held_back():
+            return False
         return one.available() and not one.is_ejected() and (one.lists is None or one.lists(call.method, call.local))
 
 

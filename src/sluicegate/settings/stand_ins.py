@@ -5,14 +5,17 @@ The classes have no slots, because a backend is made of all three.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
-from .ranges import Range, within
+from .ranges import POSITIVE, WHOLE, Range, within
 
-__all__ = ["CanarySettings", "MirrorSettings", "StandInSettings"]
+__all__ = ["CanaryGuardSettings", "CanarySettings", "MirrorSettings", "StandInSettings"]
 
 _PLACE = Range(0, words="must be >= 0", instead="the lowest number is asked first")
 _CANARY = Range(1, 100, words="must be 1-100", instead="write the canary's share of the calls in percent")
+_FACTOR = Range(1, words="must be >= 1", instead="write how many times as bad a canary may do as its primary, such as 2")
 _COPIES = Range(0, 100, words="must be 0-100", instead="write the share in percent; 0 is off")
 
 
@@ -36,6 +39,25 @@ class CanarySettings:
     """A canary's share of its primary's calls, in percent."""
     canary_sticky: bool = False
     """Whether a caller stays where it was led first; then the share is one of callers, not of calls."""
+
+
+@attrs.frozen
+class CanaryGuardSettings:
+    """Takes a canary back that does worse than its primary: it gets no calls until somebody puts it back (LIM-20)."""
+
+    table: ClassVar[str] = "canary_guard"
+    error_factor: float = attrs.field(default=2.0, validator=_FACTOR)
+    """It may fail so many times as often as its primary; what chance explains does not count."""
+    latency_factor: float = attrs.field(default=2.0, validator=_FACTOR)
+    """The time in which 95 % of its successful calls come to an end may be so many times its primary's."""
+    window_seconds: float = attrs.field(default=300.0, validator=POSITIVE)
+    """The calls of the last so many seconds are looked at, of both."""
+    minimum_calls: int = attrs.field(default=50, validator=WHOLE)
+    """With fewer of either in the window nothing is said."""
+    minimum_failures: int = attrs.field(default=5, validator=WHOLE)
+    """With fewer it is not taken back for its failures."""
+    count_tool_errors: bool = True
+    """Whether a tool that reports an error has failed."""
 
 
 @attrs.frozen(kw_only=True, slots=False)

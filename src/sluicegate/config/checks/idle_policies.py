@@ -24,6 +24,7 @@ def policy_warnings(index: int, backend: BackendConfig) -> Iterator[Problem]:
         *_outlier(backend),
         *_queue(backend),
         *_cache(backend),
+        *_guard(backend),
     ]
     yield from (Problem(None, None, f"backends[{index}].{key}", what, instead) for key, what, instead in found)
 
@@ -46,6 +47,11 @@ def _mirror(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
         else:
             what = f"{table} has no effect on copies, only on calls by the mirror's own name"
             yield table, what, "leave it out, or set mirror_hidden = true and do without it"
+
+
+def _guard(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
+    if backend.canary_guard is not None and backend.canary_of is None and backend.mirror_of is None:
+        yield "canary_guard", "canary_guard has no effect without canary_of", "leave it out"
 
 
 def _retry(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
