@@ -11,11 +11,10 @@ import trio
 from ..identity.sealing import KEY_BYTES, Seal
 from ..protocol import faults
 from ..protocol.calls import Call, Caller, Handler, Layer, Reply
-from ..protocol.capabilities import read_capabilities
 from ..protocol.clientele import MANY, Clientele
-from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN, negotiate
+from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN
 from ..protocol.log_levels import SET_LEVEL
-from ..protocol.messages import EMPTY, Params, Raw, encode, read_text
+from ..protocol.messages import EMPTY, Raw, encode, read_text
 from ..protocol.offers import KINDS, ListKind
 from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE
 from ..routing.directory import Directory
@@ -27,6 +26,7 @@ from ..sources import Sources
 from .client_home import ClientHome
 from .modern.parking import Parking
 from .modern.states import RequestStates
+from .opening_words import Opening, read_opening, read_version
 from .session_levels import SessionLevels
 from .subscribed import Subscriptions
 from .waits import Waits
@@ -83,6 +83,8 @@ class Endpoint:
     """Returns once it is known what the caller of a list is offered, or when it has taken too long to find out."""
     levels: SessionLevels = attrs.field(factory=SessionLevels, kw_only=True)
     """How much of the log clients want."""
+    at_once: Callable[[Call], Reply | None] = attrs.field(default=lambda _call: None, kw_only=True)
+    """What `handler` would answer, where nothing need be waited for; None where something has to, which is nearly always."""
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
@@ -223,28 +225,3 @@ _WITH_SESSIONS = frozenset({HANDSHAKE, "ping", SET_LEVEL, SUBSCRIBE, UNSUBSCRIBE
 async def _unknown(call: Call) -> Reply:
     await trio.lowlevel.checkpoint()
     return Reply.failed(faults.unknown_method(call.method))
-
-
-@attrs.frozen
-class Opening:
-    """What a client says when it opens a session."""
-
-    version: str
-    """The revision that both will speak."""
-    capabilities: Params
-    """Those that the protocol knows, each whole."""
-
-
-def read_version(params: Params) -> str | faults.Fault:
-    """The revision that both will speak, from the parameters of ``initialize``."""
-    asked = read_text(params, "protocolVersion")
-    return faults.client_mistake('"protocolVersion" must be a string') if asked is None else negotiate(asked)
-
-
-def read_opening(params: Params) -> Opening | faults.Fault:
-    """Read the parameters of ``initialize`` (P-2)."""
-    version = read_version(params)
-    if isinstance(version, faults.Fault):
-        return version
-    capabilities = read_capabilities(params.get("capabilities", EMPTY), "capabilities")
-    return capabilities if isinstance(capabilities, faults.Fault) else Opening(version, capabilities)

@@ -18,7 +18,7 @@ from ..protocol.question import Question
 from ..protocol.spelled import may_name
 from ..telling.loggers import get_logger
 
-__all__ = ["CACHE", "GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet"]
+__all__ = ["CACHE", "GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet", "answer_at_once"]
 
 log = get_logger("sluicegate.frontend")
 
@@ -148,7 +148,21 @@ class Exchange:
         if self._began is not None and (wanted := _wanted(self.call.params)):
             told = {word: _TELLERS[word](trail, trio.current_time() - self._began) for word in wanted}
             result = _with_meta(result, {word: value for word, value in told.items() if value is not None})
-        return encode_result(self.id, result) if memoryview(result).nbytes < LARGE else in_parts(self.id, result)
+        return _encode_result(self.id, result)
+
+
+def answer_at_once(id: bytes, call: Call, at_once: Callable[[Call], Reply | None]) -> bytes | Parts | None:
+    """The answer to a call that takes no time, and so no exchange either; None where there is none. What is a bug in `Exchange.run` is one here."""
+    try:
+        reply = at_once(call)
+    except Exception:
+        log.exception("a bug cost one call", method=call.method, target=call.target)
+        return encode_error(id, faults.bug(call.target).encode())
+    return None if reply is None else _encode_result(id, reply.result)
+
+
+def _encode_result(id: bytes, result: Raw) -> bytes | Parts:
+    return encode_result(id, result) if memoryview(result).nbytes < LARGE else in_parts(id, result)
 
 
 def _wanted(params: Params) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ..protocol.why import Why
 from .client_home import ClientHome
 from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
-from .exchange import Exchange, Outlet
+from .exchange import Exchange, Outlet, answer_at_once
 from .owners import Owner
 from .request import Headers, HttpRequest
 from .stream import Downlink, EventLog
@@ -132,7 +132,7 @@ class Session(ClientSide):
     def start(
         self, request: Request, outlet: Outlet, endpoint: Endpoint, principal: Principal | None = None, *, answers_cancelled: bool = True
     ) -> Exchange | None:
-        """Start a request as a task in ``endpoint.calls``; None if it was refused, and the refusal given to the outlet.
+        """Start a request as a task in ``endpoint.calls``; None if the outlet has its answer already: it was refused, or takes no time.
 
         What its ``principal`` may do can be something else than at the session's beginning; None is who began it.
         """
@@ -150,10 +150,13 @@ class Session(ClientSide):
         if principal is not None and principal is not caller.principal:
             caller = attrs.evolve(caller, principal=principal)
         call = Call(request.method, target, params, caller)
+        early = not self.ready or self._until is not None
+        if not early and (message := answer_at_once(request.id, call, endpoint.at_once)) is not None:
+            outlet.reply(message)
+            return None
         exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
-        early = not self.ready or self._until is not None
         handler = endpoint.own.get(request.method, endpoint.handler)
         endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, handler) if early else handler)
         return exchange

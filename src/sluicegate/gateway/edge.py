@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from ..config.model import Config
 from ..observe.access import AccessLog, Sink
 from ..observe.metrics import Counts, Metrics
 from ..policies.compose import stack
 from ..policies.lifetime import Lifetime
-from ..protocol.calls import Handler, Layer
+from ..protocol.calls import Call, Handler, Layer, Reply
 from ..routing.composites.fan_out import Composites
+from ..routing.table import Router
 from .composite_making import composites_of
 from .policy_making import limit_layer
 
@@ -53,6 +55,25 @@ class Edge:
             self.composites,
             around=router,
         )
+
+    def at_once(self, router: Router) -> Callable[[Call], Reply | None]:
+        """What of that matters for an answer that can be given at once; where there is a limit, each call waits for its turn."""
+        counts, tell = self.counts, None if self.lines is None else AccessLog(router, self.lines, self.wall).tell
+
+        def answer(call: Call) -> Reply | None:
+            if not router.directory.current.table.keeps:
+                return None
+            began = trio.current_time()
+            reply = router.at_hand(call)
+            if reply is not None:
+                outcome = reply.outcome(call.method)
+                if counts is not None:
+                    counts.ended(call.method, call.trail, outcome, trio.current_time() - began)
+                if tell is not None:
+                    tell(call, outcome, began)
+            return reply
+
+        return answer if self.limit is None else lambda _call: None
 
     def around_own(self, answer: Handler) -> Handler:
         """Around the methods that we answer ourselves, such as ``ping`` and the lists."""

@@ -25,6 +25,7 @@ from ..http1.server.connection_limit import ConnectionLimit
 from ..identity.bearer import BearerTokens
 from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import KIND, Exposition
+from ..observe.metrics import Counts
 from ..observe.refusals import Refusals
 from ..outside import Outside
 from ..outside.key_folder import KeyFolder
@@ -154,10 +155,11 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
     fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)
+    router = Router(directory, fleet.readiness.acquaint, fleet.tasks)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
-        at_edge.around(Router(directory, fleet.readiness.acquaint, fleet.tasks)),
+        at_edge.around(router),
         directory,
         fleet.readiness.settled,
         nurseries.calls,
@@ -168,15 +170,20 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         clientele=clientele,
         homes=nurseries.sessions,
         acquaint=fleet.readiness.acquaint,
+        at_once=at_edge.at_once(router),
         levels=SessionLevels(fleet.log_wishes, fleet.readiness.heard),
     )
     app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
-    limit = _connection_limit(config)
-    readings = Readings(fleet, app.sessions, limit, endpoint.parking, lines, at_edge.counts, app.tickets)
-    app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
-    if at_edge.counts is not None:
-        app.paths.add("/metrics", page(Exposition(at_edge.counts, partial(families_of, readings)).render, KIND))
+    readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
+    _add_pages(app, readings, at_edge.counts)
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet
+
+
+def _add_pages(app: App, readings: Readings, counts: Counts | None) -> None:
+    """What it tells about itself over HTTP."""
+    app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
+    if counts is not None:
+        app.paths.add("/metrics", page(Exposition(counts, partial(families_of, readings)).render, KIND))
 
 
 def _connection_limit(config: Config) -> ConnectionLimit:

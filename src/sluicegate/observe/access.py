@@ -170,20 +170,24 @@ class AccessLog:
         else:
             return reply
         finally:
-            hops = call.trail.hops
-            line = AccessLine(
-                self.wall(),
-                "call",
-                call.method,
-                call.target[:256],
-                outcome,
-                round((trio.current_time() - began) * 1000, 3),
-                call.trail.answerer if call.trail.given_by or not hops else hops[-1].backend,
-                len(hops),
-                call.caller.principal.key,
-                call.caller.session[:8],
-            )
-            self.lines.put(self.lines.encode(line))
+            self.tell(call, outcome, began)
+
+    def tell(self, call: Call, outcome: str, began: float) -> None:
+        """Log the end of a call."""
+        hops = call.trail.hops
+        line = AccessLine(
+            self.wall(),
+            "call",
+            call.method,
+            call.target[:256],
+            outcome,
+            round((trio.current_time() - began) * 1000, 3),
+            call.trail.answerer if call.trail.given_by or not hops else hops[-1].backend,
+            len(hops),
+            call.caller.principal.key,
+            call.caller.session[:8],
+        )
+        self.lines.put(self.lines.encode(line))
 
 
 @attrs.define(eq=False)

@@ -6,12 +6,14 @@ retries, hedges and failover of one call path draw from one budget, a share of t
 
 from __future__ import annotations
 
+from functools import partial
 from math import floor
 
 import attrs
 import trio
 
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import AtHand, Call, Handler, Reply, at_hand
+from ..protocol.messages import Raw
 from ..telling.statistics import counter, gauge, snapshot
 
 __all__ = ["Budget", "BudgetStatistics", "Budgeted"]
@@ -141,3 +143,15 @@ class Budgeted:
         self.budget.count()
         call.trail.allowance = self.budget
         return await self.inner(call)
+
+    @property
+    def at_hand(self) -> AtHand | None:
+        """It is a call, whoever answers it."""
+        inner = at_hand(self.inner)
+        return None if inner is None else partial(self._counted, inner)
+
+    def _counted(self, inner: AtHand, call: Call, named: Raw) -> Reply | None:
+        reply = inner(call, named)
+        if reply is not None:
+            self.budget.count()
+        return reply

@@ -16,12 +16,16 @@ import trio
 from ..protocol.calls import Call, Handler, Kept, Reply
 from ..protocol.fault import Cause, Fault
 from ..protocol.hints import with_less_time
+from ..protocol.messages import Raw
 from ..settings.keeping import CacheSettings
 from ..telling.loggers import get_logger
-from ..telling.statistics import counter, gauge, snapshot
+from ..telling.statistics import snapshot
+from .asked_again import AskedAgain
+from .cache_statistics import CacheStatistics
 from .detached import detached
 from .effects import CHANGING, TOOL, may_have_changed
 from .keepable import Answers, KeptTools
+from .memory_store import MemoryStore
 from .request_keys import RequestKeys
 from .store import Store, Stored
 
@@ -32,19 +36,6 @@ log = get_logger("sluicegate.cache")
 MOST_REFRESHES = 16
 """At the same time, of one backend; what is one too many stays stale until it is asked for again."""
 _MENDED_BY_STALE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD, Cause.BARRED})
-
-
-@attrs.frozen
-class CacheStatistics:
-    """What `Cache` has counted."""
-
-    hits: int = attrs.field(metadata=counter("cache_hits", "Requests that were answered with what was kept, stale answers included."))
-    misses: int = attrs.field(metadata=counter("cache_misses", "Requests that might have been answered so, and were not."))
-    stale: int = attrs.field(metadata=counter("cache_stale", "Requests that were answered with what was kept for longer than it holds."))
-    entries: int = attrs.field(metadata=gauge("cache_entries", "Answers that are kept."))
-    entry_bytes: int = attrs.field(metadata=gauge("cache_bytes", "Bytes of the answers that are kept."))
-    hit_rate: float
-    """Hits, of all requests that might have been; nothing where there were none."""
 
 
 @attrs.define(eq=False)
@@ -67,6 +58,7 @@ class Cache:
     """How many changes the stores have heard of."""
     _has_private: bool = attrs.field(default=False, init=False)
     _refreshing: set[bytes] = attrs.field(factory=set, init=False)
+    _again: AskedAgain = attrs.field(factory=AskedAgain, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._ttls, self._seen = self.settings.ttls(), self.backend.changes.count
@@ -133,7 +125,19 @@ class Cache:
         if now - found.at >= found.seconds:
             self._refresh(call, local, key)
         await trio.lowlevel.checkpoint()
+        self._again.learn(self.backend.audience(call.caller) or "", call, local, key)
         return self._given(found, call, now)
+
+    def at_hand(self, call: Call, named: Raw) -> Reply | None:
+        """What is kept, where it is fresh and in this process, and was asked for in the same words before: all else takes longer."""
+        audience, store = self.backend.audience(call.caller), self.stores.get(call.method)
+        known = None if audience is None else self._again.find(audience, call, named)
+        if known is None or not isinstance(store, MemoryStore) or self._seen != self.backend.changes.count:
+            return None
+        local, key = known
+        now = trio.current_time()
+        found = store.held(key, now) if call.method != TOOL or self.tools.keeps(local) else None
+        return None if found is None or now - found.at >= found.seconds else self._given(found, call, now)
 
     def _key(self, call: Call) -> bytes | None:
         audience = None if call.trail.asked else self.backend.audience(call.caller)

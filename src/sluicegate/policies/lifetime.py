@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Handler, Reply
+from ..protocol.calls import AtHand, Call, Handler, Reply, at_hand
 from .deadline import expired
 
 __all__ = ["CallDeadline", "Lifetime"]
@@ -49,3 +49,8 @@ class CallDeadline:
             trail.ends_at, trail.allowed = ends_at, self.seconds
             scope.deadline = min(scope.deadline, ends_at)
         return await self.inner(call)
+
+    @property
+    def at_hand(self) -> AtHand | None:
+        """What takes no time needs no deadline."""
+        return at_hand(self.inner)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..protocol.calls import Back, Call, Handler, Reply
+from ..protocol.calls import AtHand, Back, Call, Handler, Reply, at_hand
 from ..protocol.fault import Fault
 from ..protocol.question import Question
 from ..protocol.tokens import without_token
@@ -44,3 +44,8 @@ class Quiet:
         call.back = _Deaf(call.back)
         call.trail.be_whole()
         return await self.inner(call)
+
+    @property
+    def at_hand(self) -> AtHand | None:
+        """Nothing is said meanwhile."""
+        return at_hand(self.inner)

@@ -22,6 +22,7 @@ __all__ = [
     "SILENT",
     "WORK",
     "Allowance",
+    "AtHand",
     "Back",
     "Call",
     "Caller",
@@ -33,6 +34,7 @@ __all__ = [
     "Reply",
     "Silent",
     "Trail",
+    "at_hand",
     "without_task",
 ]
 
@@ -220,3 +222,12 @@ Handler = Callable[[Call], Awaitable[Reply]]
 
 Layer = Callable[[Handler], Handler]
 """What puts a policy around a handler."""
+
+AtHand = Callable[[Call, Raw], Reply | None]
+"""Answers a call, of what its backend calls so (encoded), if nothing need be waited for; where it gives nothing, nothing has happened."""
+
+
+def at_hand(handler: Handler) -> AtHand | None:
+    """What a handler would answer at once, if there is such a thing: it has an attribute of that name, as `policies.cache.Cache` has."""
+    found: AtHand | None = getattr(handler, "at_hand", None)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..protocol.calls import Handler
+from ..protocol.calls import AtHand, Handler, at_hand
 from ..protocol.messages import Raw, encode
 from ..protocol.names import Names
 from ..protocol.offers import TOOLS, ListKind
@@ -28,6 +28,8 @@ class Namespace:
     """Has it say when a resource changes; None where nobody can."""
     inventory: Inventory | None = None
     """What it lists, where that says what may be asked for: it is filtered, and its lists are known."""
+    at_hand: AtHand | None = attrs.field(default=attrs.Factory(lambda self: at_hand(self.handler), takes_self=True), init=False)
+    """What its chain would answer at once; None where it keeps nothing."""
 
     def local_name(self, kind: ListKind, client: str) -> str | None:
         """The backend's name of what a client names, without prefix, and in no list; None if it is not for clients."""
@@ -58,11 +60,13 @@ class Route:
     mapping: Mapping | None
     watch: Watch | None = None
     """Has the backend say when what has a name there changes."""
+    at_hand: AtHand | None = None
+    """What may answer at once."""
 
     @classmethod
     def through(cls, namespace: Namespace, local: str) -> Route:
         """The route to something of a backend."""
-        return cls(namespace.handler, Raw(encode(local)), namespace.mapping, namespace.watch)
+        return cls(namespace.handler, Raw(encode(local)), namespace.mapping, namespace.watch, namespace.at_hand)
 
 
 @attrs.frozen
@@ -110,6 +114,10 @@ class Table:
     """The backends that show views."""
     others: Namespace | None = None
     """The one backend that may have methods which the protocol does not know."""
+    keeps: bool = attrs.field(
+        default=attrs.Factory(lambda self: any(one.at_hand is not None for one in self.namespaces), takes_self=True), init=False
+    )
+    """Whether any backend's answers are kept."""
 
     def find(self, kind: ListKind, name: str) -> Route | Hidden | Ambiguous | None:
         """What is listed under the name; else what its prefix leads to, since a backend's lists may be older than the backend.

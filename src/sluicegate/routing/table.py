@@ -51,6 +51,17 @@ class Router:
         reply = await route.handler(call.copy(params=params))
         return reply if route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
 
+    def at_hand(self, call: Call) -> Reply | None:
+        """The answer to a call of something listed, where it can be given at once; all that takes longer to find out is for the call itself."""
+        kind = _KINDS.get(call.method)
+        if kind is None or call.target == call.method:
+            return None
+        route = self.directory.seen_by(call.caller).table.listed[kind.method].get(call.target)
+        if route is None or route.at_hand is None:
+            return None
+        reply = route.at_hand(call, route.local)
+        return reply if reply is None or route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+
     async def _about_tasks(self, call: Call) -> Reply:
         catalogue = self.directory.seen_by(call.caller)
         fault = refused(catalogue, call)

@@ -20,7 +20,7 @@ from ...protocol.principal import NOBODY, Principal
 from ...protocol.question import Question
 from ..client_home import ClientHome
 from ..endpoint import Endpoint
-from ..exchange import Exchange, Outlet
+from ..exchange import Exchange, Outlet, answer_at_once
 from .counted_answer import CountedAnswer
 from .inputs import STATE
 from .parked_call import ParkedCall, ParkedWay
@@ -139,6 +139,10 @@ class LoneCalls:
             return self._go_on(request, call, answer, when_over)
         home = call.caller.home
         if home is None:
+            if (message := answer_at_once(request.id, call, self._at_once)) is not None:
+                when_over()
+                answer.reply(message)
+                return _left
             exchange = Exchange(request.id, call, _MUTE, answer, when_over, answers_cancelled)
             call.back = exchange
             self.endpoint.calls.start_soon(exchange.run, partial(self._run, answer))
@@ -160,6 +164,11 @@ class LoneCalls:
             answer.reply(encode_error(request.id, fault.encode()))
         return partial(back.occupant.leave, answer)
 
+    def _at_once(self, call: Call) -> Reply | None:
+        reply = self.endpoint.at_once(call)
+        stamped = None if reply is None else self.stamp.on(call, reply)
+        return stamped if stamped is None or stamped.fault is None else None
+
     async def _run(self, answer: LoneOutlet, call: Call) -> Reply:
         reply = self.stamp.on(call, await self.endpoint.handle_alone(call))
         if reply.fault is not None:
@@ -168,6 +177,11 @@ class LoneCalls:
 
     async def _handle(self, call: Call) -> Reply:
         return self.stamp.on(call, await self.endpoint.handle_alone(call))
+
+
+def _left(*, has_it: bool) -> None:
+    """It had its answer at once, so there is nothing to leave."""
+    del has_it
 
 
 def _cancel(exchange: Exchange, *, has_it: bool) -> None:
