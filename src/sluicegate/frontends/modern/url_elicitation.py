@@ -26,13 +26,13 @@ def questions_of(fault: Fault, call: Call, states: RequestStates) -> Raw | None:
     """The result that asks for what a backend's -32042 wants; None where the client cannot be asked that, or nothing can be read."""
     inputs: dict[str, Raw] = {}
     wanted = _wanted(fault)
+    if not 0 < len(wanted) <= MOST_URLS or call.trail.rounds >= MOST_ROUNDS:
+        return None
     for name, raw in zip(_names(len(wanted)), wanted, strict=True):
         params = decode_object(raw)
         if isinstance(params, Malformed) or read_text(params, "mode") != "url" or undeclared(_ELICIT, params, call.caller.capabilities):
             return None
         inputs[name] = as_input(_ELICIT, params)
-    if not 0 < len(inputs) <= MOST_URLS or call.trail.rounds >= MOST_ROUNDS:
-        return None
     return asking(inputs, states.give(RequestState(Kind.AGAIN, call.trail.answerer, call.trail.rounds + 1, inner=f"{len(inputs)}"), call))
 
 
