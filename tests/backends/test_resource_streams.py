@@ -190,6 +190,28 @@ async def test_where_the_session_lives_on_who_is_new_is_told_and_who_was_granted
     assert (old.fault, here.held, here.told) == (None, {"x:old"}, ["x:old"])
 
 
+async def test_who_comes_while_a_stream_is_not_opened_again_yet_does_not_wait_for_that(here: Here, autojump_clock: Clock) -> None:
+    """A backend whose streams last for seconds is asked for one seldom; a client who is new may have it asked once more."""
+
+    async def cut() -> None:
+        while True:
+            await trio.sleep(2)
+            here.session.streams[-1].set()
+
+    async with trio.open_nursery() as nursery:
+        assert await here.want("x:a").answer() is None
+        nursery.start_soon(cut)
+        await trio.sleep(600)
+        assert len(here.session.opened) < 30
+        for number in range(5):
+            began = trio.current_time()
+            assert await here.want(f"x:{number}").answer() is None
+            assert trio.current_time() - began < 0.2
+            await trio.sleep(10)
+        assert len(here.session.opened) < 40
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_nobody_wants_any_more_is_asked_for_no_more(here: Here, autojump_clock: Clock) -> None:
     """A backend that refuses to be asked for less goes on as it was, and that holds up nobody who comes later."""
     here.want("x:a")

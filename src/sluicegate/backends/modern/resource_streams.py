@@ -85,8 +85,14 @@ class ResourceStreams:
         return trio.current_time() - stream.began >= STEADY_SECONDS
 
     async def _rest(self, *, steady: bool = False) -> None:
+        """Leave the backend in peace for a while, or until somebody asks who has no answer yet."""
         self._failures = 0 if steady else self._failures + 1
-        await trio.sleep(doubled(FIRST_PAUSE, self._failures - 1 if self._failures else 0, LONGEST_PAUSE))
+        with trio.move_on_after(doubled(FIRST_PAUSE, self._failures - 1 if self._failures else 0, LONGEST_PAUSE)):
+            while not (self.session.is_open and self._is_anybody_new()):
+                await self.watched.wait()
+
+    def _is_anybody_new(self) -> bool:
+        return any(not one.granted for resource in self.watched if not resource.refused for one in resource.wanted_by)
 
     # -- another stream
 
