@@ -1,6 +1,8 @@
-"""Which tests assert what ``requirements.rst`` says of the traffic policies: a test names the id in its docstring or in a comment, and asserts something.
+"""What becomes of each requirement that there is: done, by which tests; decided otherwise, and why; not built, and what it belongs to.
 
-Prints every row with its tests; the exit code is 1 if a row has none, or a test names a row that does not exist.
+A test asserts one if it names its id, in its docstring, in a comment, or in a comment of a table that it uses, and checks something. What
+``requirements.rst`` says of the traffic policies is printed row by row; the exit code is 1 if a row of these has no test, or a test names one
+that does not exist. All others that no test names are in ``parity.toml``.
 """
 
 from __future__ import annotations
@@ -10,17 +12,26 @@ import io
 import re
 import sys
 import tokenize
+import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+import attrs
 
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 REQUIREMENTS = ROOT / "src" / "sluicegate" / "requirements.rst"
+TABLE = ROOT / "scripts" / "parity.toml"
 PART = "Traffic policies\n----------------\n"
 """Its last part; a chapter of it begins with an underlined word."""
-ID = re.compile(r"\b(?:RES|FO|CAN|MIR|GRL|HC|CACHE|COA|LIM|TST|DEC|VAL)-(?:[A-Z]?\d+[a-e]?)\b")
+_NAMES = (
+    "CFG|CLI|CORE|GMW|AUTH|RBAC|LOG|MET|TOK|CMP|ALIAS|FLT|PAR|INJ|VAL|COA|CACHE|MIR|FO|CAN|DISC|GRL|RES|ADM|ADMT|SKILL|HC|OBS|HTTP|LIB|PKG|HR|LIM|V05|TST"
+    "|ERR|CST|FEA|DEC"
+)
+ID = re.compile(rf"\b(?:{_NAMES})-(?:[A-Z]?\d+[a-e]?)\b")
+RANGE = re.compile(r"(.*-[A-Z]?)(\d+) … (?:.*-[A-Z]?)(\d+)")
 FAMILIES = ("RES-", "FO-", "CAN-", "MIR-", "GRL-", "HC-", "CACHE-", "COA-")
 """Of these, an id that is no row is a mistake; the others have rows elsewhere, too."""
 
@@ -42,10 +53,13 @@ def named() -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
-        comments = dict(_comments(text))
-        for test in _tests(ast.parse(text)):
+        comments, tree = dict(_comments(text)), ast.parse(text)
+        tables = dict(_assigned(tree))
+        for test in _tests(tree):
             lines = range(min([test.lineno, *(mark.lineno for mark in test.decorator_list)]), (test.end_lineno or test.lineno) + 1)
-            said = " ".join([ast.get_docstring(test) or "", *(comments.get(line, "") for line in lines)])
+            used = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+            more = [line for name in used & tables.keys() for line in tables[name]]
+            said = " ".join([ast.get_docstring(test) or "", *(comments.get(line, "") for line in (*lines, *more))])
             if _asserts(test):
                 for one in dict.fromkeys(ID.findall(said)):
                     found[one].append(f"{path.relative_to(TESTS)}::{test.name}")
@@ -56,6 +70,13 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, range]]:
+    """The tables of a file, by name, and the lines of each."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        yield from ((target.id, range(node.lineno, (node.end_lineno or 0) + 1)) for target in targets if isinstance(target, ast.Name))
 
 
 def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -76,6 +97,43 @@ def _asserts(test: ast.AST) -> bool:
     return False
 
 
+@attrs.frozen
+class Known:
+    """What ``parity.toml`` says: a word or a sentence by id, and ids by what they belong to."""
+
+    otherwise: Mapping[str, str]
+    partly: Mapping[str, str]
+    missing: Mapping[str, Sequence[str]]
+    unread: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def read(cls) -> Known:
+        """What stands there, with ranges spelled out."""
+        table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+        groups = {part: {name: [*_spelled(ids)] for name, ids in table.get(part, {}).items()} for part in ("missing", "unread")}
+        return cls(table.get("otherwise", {}), table.get("partly", {}), groups["missing"], groups["unread"])
+
+    def ids(self) -> list[str]:
+        """All of them, in the order of the page; one that stands there twice comes twice."""
+        groups = (*self.missing.values(), *self.unread.values())
+        return [*self.otherwise, *self.partly, *(one for group in groups for one in group)]
+
+
+def _spelled(ids: Iterable[str]) -> Iterator[str]:
+    for one in ids:
+        found = RANGE.fullmatch(one)
+        yield from (f"{found[1]}{number}" for number in range(int(found[2]), int(found[3]) + 1)) if found else (one,)
+
+
+def states(known: Known, tests: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
+    """By id, what becomes of it in one word, and what is to be said of that. A test wins over what nobody has looked at, or is not built."""
+    found = {one: ("not looked at", group) for group, ids in known.unread.items() for one in ids}
+    found |= {one: ("missing", group) for group, ids in known.missing.items() for one in ids}
+    found |= {one: ("done", names[0]) for one, names in tests.items()}
+    found |= {one: ("partly", words) for one, words in known.partly.items()}
+    return found | {one: ("decided otherwise", words) for one, words in known.otherwise.items()}
+
+
 def main(arguments: list[str]) -> int:
     """Print them."""
     known, tests = rows(), named()
@@ -88,9 +146,28 @@ def main(arguments: list[str]) -> int:
     strange = _strange(known, tests)
     for one in strange:
         print(f"{one:9} is named by {tests[one][0]}, and there is no such row")
+    _show_all(states(Known.read(), tests), only_missing=only_missing)
     total = sum(len(chapter) for chapter in known.values())
     print(f"\n{total - len(missing)} of {total} rows are asserted" + (f"; missing: {', '.join(missing)}" if missing else ""))
     return 1 if missing or strange else 0
+
+
+def _show_all(found: Mapping[str, tuple[str, str]], *, only_missing: bool) -> None:
+    """All that there are, by what becomes of them; what is not built by what it belongs to."""
+    for state in ("decided otherwise", "partly", "missing", "not looked at"):
+        if only_missing and state not in ("partly", "missing"):
+            continue
+        ids = {one: words for one, (its, words) in found.items() if its == state}
+        print(f"\n{state}: {len(ids)}")
+        if state in ("decided otherwise", "partly"):
+            for one, words in ids.items():
+                print(f"    {one:9} {words}")
+            continue
+        for group in dict.fromkeys(ids.values()):
+            members = [one for one, its in ids.items() if its == group]
+            print(f"    {group} ({len(members)}): {', '.join(members)}")
+    done = sum(its == "done" for its, _ in found.values())
+    print(f"\nof {len(found)} that there are {done} are done")
 
 
 def _show(one: str, words: str, tests: list[str], *, only_missing: bool) -> None:

@@ -36,6 +36,46 @@ def test_it_prints_every_row_with_its_tests(parity: ModuleType, capsys: pytest.C
     assert lines[-1] == f"{len(rows)} of {len(rows)} rows are asserted"
 
 
+KNOWN = 763
+
+
+def test_all_that_there_are_are_known_and_each_stands_in_one_place(parity: ModuleType) -> None:
+    known, tests = parity.Known.read(), parity.named()
+    found = parity.states(known, tests)
+    assert len(known.ids()) == len(set(known.ids()))
+    assert len(found) == KNOWN
+    assert {words for _, words in found.values() if not words} == set()
+    decided = {*known.otherwise, *known.partly}
+    assert {one for one, (state, _) in found.items() if state == "done"} == tests.keys() - decided
+    assert {parity.ID.fullmatch(one) is None for one in found} == {False}
+
+
+def test_it_prints_what_becomes_of_all_of_them(parity: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity.main([]) == 0
+    out = capsys.readouterr().out
+    found = parity.states(parity.Known.read(), parity.named())
+    for state in ("decided otherwise", "partly", "missing", "not looked at"):
+        assert f"\n{state}: {sum(its == state for its, _ in found.values())}\n" in out
+    assert [one for one, (state, _) in found.items() if state != "done" and one not in out] == []
+    assert f"of {KNOWN} that there are" in out
+
+
+def test_a_test_wins_over_what_is_said_to_be_missing_but_not_over_a_decision(parity: ModuleType) -> None:
+    known = parity.Known({"RES-1": "so"}, {"RES-2": "but"}, {"this": ["RES-3", "RES-4"]}, {"there": ["RES-5", "RES-6"]})
+    assert parity.states(known, {f"RES-{number}": ["t"] for number in (1, 2, 3, 5)}) == {
+        "RES-1": ("decided otherwise", "so"),
+        "RES-2": ("partly", "but"),
+        "RES-3": ("done", "t"),
+        "RES-4": ("missing", "this"),
+        "RES-5": ("done", "t"),
+        "RES-6": ("not looked at", "there"),
+    }
+
+
+def test_ranges_are_spelled_out(parity: ModuleType) -> None:
+    assert [*parity._spelled(["FO-1", "RES-1 … RES-3"])] == ["FO-1", "RES-1", "RES-2", "RES-3"]
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [
@@ -44,12 +84,13 @@ def test_it_prints_every_row_with_its_tests(parity: ModuleType, capsys: pytest.C
         ('"""RES-1: words."""\n    with pytest.raises(ValueError): x()', ["RES-1"]),
         ('"""RES-1: a test that asserts nothing."""', []),
         ('assert True, "RES-1"', []),
+        ("assert TABLE", ["RES-7"]),
     ],
 )
 def test_a_test_asserts_a_row_if_it_names_it_and_checks_something(
     body: str, found: list[str], parity: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n")
+    (tmp_path / "test_it.py").write_text(f"TABLE = [\n    1,  # RES-7: words\n]\n\n\ndef test_it():\n    {body}\n")
     monkeypatch.setattr(parity, "TESTS", tmp_path)
     assert list(parity.named()) == found
 

@@ -89,7 +89,7 @@ async def test_a_stand_in_gets_the_whole_request_under_its_own_name(autojump_clo
 
 
 async def test_a_primary_that_was_never_there_is_passed_over_and_its_stand_in_lends_its_lists(autojump_clock: Clock) -> None:
-    """TST-G5: with every policy on it; a skipped primary costs no attempt, no pause and no budget."""
+    """LIM-19, TST-G5: with every policy on it; a skipped primary costs no attempt, no pause and no budget."""
     a, b = playing(), playing(Answer("here"))
     a.refuse = "nobody home"
     settings = {"retry": RetrySettings(budget_percent=10), "circuit_breaker": BreakerSettings(), "concurrency": ConcurrencySettings(1)}

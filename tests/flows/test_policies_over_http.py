@@ -153,7 +153,7 @@ async def test_a_fault_of_ours_tells_programs_what_happened_where_and_what_to_do
 
 
 async def test_a_gateway_is_ready_while_some_backend_is_up_and_healthy(autojump_clock: Clock) -> None:
-    """HC-7: an open breaker does not count; it is there, and tries again by itself."""
+    """LIM-34, HC-7: an open breaker does not count; it is there, and tries again by itself."""
     backend = ScriptedBackend(RpcError(), tools=[SAFE])
     health = HealthSettings(interval_seconds=1, timeout_seconds=0.5, unhealthy_threshold=2)
     config = config_of(backend, health=health, circuit_breaker=BreakerSettings(minimum_calls=1))
@@ -172,7 +172,7 @@ async def test_a_gateway_is_ready_while_some_backend_is_up_and_healthy(autojump_
 
 
 async def test_the_numbers_of_every_policy_are_on_the_page(autojump_clock: Clock) -> None:
-    """RES-45, LIM-16: read off the policies when the page is asked for; a policy that is not configured has none."""
+    """RES-55, LIM-50, RES-45, LIM-16: read off the policies when the page is asked for; a policy that is not configured has none."""
     backend = ScriptedBackend(RpcError(), Delay(3), tools=[SAFE])
     config = config_of(
         backend,

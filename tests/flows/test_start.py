@@ -12,6 +12,7 @@ from sluicegate.testing.backend import ScriptedBackend
 
 
 async def test_an_unreachable_and_a_hanging_backend_do_not_hold_up_the_others(autojump_clock: trio.testing.MockClock) -> None:
+    """LIM-34."""
     good, absent, hanging = ScriptedBackend(), ScriptedBackend(), ScriptedBackend()
     absent.refuse, hanging.mute = "connection refused", True
     told: list[str] = []

@@ -98,6 +98,7 @@ async def test_a_window_by_time_forgets_what_is_older(autojump_clock: trio.testi
 
 
 async def test_slow_calls_open_it_also_if_none_failed(autojump_clock: trio.testing.MockClock) -> None:
+    """LIM-14."""
     breaker = a_breaker(minimum_calls=4, slow_call_seconds=2.0, slow_call_rate_threshold=0.75)
     run(breaker, OK)
     run(breaker, OK, OK, slow=True)

@@ -116,6 +116,7 @@ def test_a_hidden_backend_is_in_no_list() -> None:
 
 
 def test_a_stand_in_lends_its_lists_while_the_primary_has_none() -> None:
+    """LIM-19."""
     hidden = Visibility(hidden=True)
     shapes = Visibility(Filter.parse(hide=["secret"]))
     stand_ins = (
