@@ -24,10 +24,25 @@ __all__ = ["Kept", "kept", "kept_goals", "kept_notes", "show_kept"]
 
 CACHE = "cache = { tool_ttl_seconds = 3600, max_entries = 10000 }\n"
 COALESCE = "coalesce_requests = true\n"
-LINES = {"forwarded": "", "hit": CACHE, "shared": COALESCE, "neither": CACHE + COALESCE, "forwarded, again": ""}
+GUARDED = """\
+timeout = { seconds = 60, per_attempt_seconds = 30 }
+retry = { max_retries = 3, budget_percent = 20, only = "all" }
+circuit_breaker = { minimum_calls = 100 }
+"""
+LINES = {
+    "forwarded": "",
+    "hit": CACHE,
+    "shared": COALESCE,
+    "neither": CACHE + COALESCE,
+    "all, same": GUARDED + CACHE + COALESCE,
+    "all, other": GUARDED + CACHE + COALESCE,
+    "forwarded, again": "",
+}
 """By name, further lines of the ``[[backends]]`` table."""
-SAME = frozenset({"hit", "shared"})
+SAME = frozenset({"hit", "shared", "all, same"})
 """Driven with one call again and again."""
+LOGGED = frozenset({"all, same", "all, other"})
+"""With the access log."""
 
 
 @attrs.frozen
@@ -42,7 +57,10 @@ def kept(folder: Path, times: int) -> Kept:
     """Measure all of them so often."""
     with ExitStack() as stack:
         stub = stack.enter_context(http_stub(folder))
-        targets = {name: stack.enter_context(gateway(name, folder, stub, lines={"backend": lines})) for name, lines in LINES.items()}
+        targets = {
+            name: stack.enter_context(gateway(name, folder, stub, access_log=name in LOGGED, lines={"backend": lines}))
+            for name, lines in LINES.items()
+        }
         for name, target in targets.items():
             target.drive(CONNECTIONS, WARM_UP, same=name in SAME)
         drivers = stack.enter_context(ThreadPoolExecutor(len(targets)))
@@ -53,7 +71,8 @@ def kept(folder: Path, times: int) -> Kept:
             rows.append({name: round(one.result(), 2) for name, one in running.items()})
         say("")
     forwarded = [(row["forwarded"] + row["forwarded, again"]) / 2 for row in rows]
-    ratios = {name: ratio((row[name], base) for row, base in zip(rows, forwarded, strict=True)) for name in ("hit", "shared", "neither")}
+    helped = [name for name in LINES if not name.startswith("forwarded")]
+    ratios = {name: ratio((row[name], base) for row, base in zip(rows, forwarded, strict=True)) for name in helped}
     ratios["check"] = ratio((row["forwarded, again"], row["forwarded"]) for row in rows)
     return Kept({name: [row[name] for row in rows] for name in LINES}, ratios)
 
@@ -67,9 +86,15 @@ def show_kept(found: Kept) -> str:
 
 def kept_goals(found: Kept) -> list[Goal]:
     """What they may cost."""
+
+    def more(name: str) -> float:
+        return (found.ratios[name].median - 1) * 100
+
     return [
         Goal("a call that is answered with what was kept: per cent of a forwarded one", 50, found.ratios["hit"].median * 100),
         Goal("a call that is one of several that are the same: per cent of a forwarded one", 50, found.ratios["shared"].median * 100),
+        Goal("deadlines, retry, breaker, cache, sharing, access log, calls that differ: per cent more CPU", 20, more("all, other")),
+        Goal("the same, calls that are the same: per cent more CPU", 20, more("all, same")),
     ]
 
 

@@ -14,7 +14,7 @@ from ..protocol.eras import MODERN
 from ..protocol.tokens import wanted_token
 from ..telling.statistics import counter, gauge, snapshot
 from .effects import CHANGING, TOOL, may_have_changed
-from .flight import Flight
+from .flight import Flight, FlightKey
 from .keepable import Answers
 from .request_keys import RequestKeys
 
@@ -39,7 +39,7 @@ class Coalesce:
     background: trio.Nursery
     joined: int = attrs.field(default=0, init=False)
     """Requests that have waited for the flight of another one."""
-    _flights: dict[bytes, Flight] = attrs.field(factory=dict, init=False)
+    _flights: dict[FlightKey, Flight] = attrs.field(factory=dict, init=False)
     """Those that can be joined."""
     _flying: int = attrs.field(default=0, init=False)
     _writes: int = attrs.field(default=0, init=False)
@@ -86,7 +86,7 @@ class Coalesce:
         finally:
             self._writes += not self.backend.is_read_only(call.local) if call.method == TOOL else may_have_changed(call, reply)
 
-    def _key(self, call: Call) -> bytes | None:
+    def _key(self, call: Call) -> FlightKey | None:
         """What those have in common who can have one answer; None for a request that has to be made for itself."""
         if call.method not in WORK or call.trail.asked or not self.backend.is_safe(call.method, call.local):
             return None
@@ -97,7 +97,8 @@ class Coalesce:
         told = (
             "told" if wanted_token(call.params) else ""
         )  # a backend is asked how far it is only for the sake of those who want to hear it
-        return self.keys.of(call, audience, caller.principal.key, caller.era, call.target, told)
+        found = self.keys.of_params(call)
+        return None if found is None else (found, audience, caller.principal.key, caller.era, call.target, told)
 
     async def _fly(self, flight: Flight) -> None:
         try:

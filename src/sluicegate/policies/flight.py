@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import attrs
 import trio
@@ -17,10 +18,12 @@ from ..protocol.question import Question
 from ..protocol.tokens import progress_token, wanted_token
 from ..telling.loggers import get_logger
 
-__all__ = ["Flight"]
+__all__ = ["Flight", "FlightKey"]
 
 log = get_logger("sluicegate.coalesce")
 
+FlightKey: TypeAlias = tuple[bytes, str, str, str, str, str]
+"""What all requests have in common that one call is for: that of their parameters, and what else there is."""
 JOINABLE = 0.5
 """Of the time that the first one has: who comes later would be given less than that of it, and nothing at all where the call hangs."""
 _ENDED = "the gateway is going down"
@@ -45,7 +48,7 @@ def _of_all(first: Call) -> Call:
 class Flight:
     """A call that belongs to all who wait for it (implements `Back`, towards all of them)."""
 
-    key: bytes
+    key: FlightKey
     """Of all requests that it is for."""
     backend: str
     call: Call = attrs.field(converter=_of_all)

@@ -92,8 +92,9 @@ class MemoryStore:
         if stored.size > self.most_bytes * LARGEST:
             return
         segment.put(key, stored)
-        while sum(size > most for size, most in zip(self.size, (self.most, self.most_bytes), strict=True)):
-            first = self._probation if self._probation.entries else self._protected
+        new, old = self._probation, self._protected
+        while len(new.entries) + len(old.entries) > self.most or new.room + old.room > self.most_bytes:
+            first = new if new.entries else old
             first.take(first.oldest())
 
     async def delete(self, key: bytes) -> None:

@@ -68,7 +68,7 @@ def without_call_meta(raw: Raw) -> Params:
 
 def _digest(call: Call) -> bytes | None:
     params = call.params
-    if not _OWN_KIND.isdisjoint(params) or sum(memoryview(raw).nbytes for raw in params.values()) > LARGEST:
+    if not _OWN_KIND.isdisjoint(params) or sum(map(len, params.values())) > LARGEST:
         return None
     parts = [call.method.encode()]
     try:
@@ -81,11 +81,7 @@ def _digest(call: Call) -> bytes | None:
                 parts += (name.encode(), bytes(raw) if memoryview(raw)[0] == _QUOTE else _canonical(raw))
     except (ValueError, RecursionError):  # undecodable text included
         return None
-    hashed = blake2b(digest_size=32)
-    for part in parts:
-        hashed.update(b"%d:" % len(part))
-        hashed.update(part)
-    return hashed.digest()
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32).digest()
 
 
 @attrs.define(eq=False)
@@ -102,14 +98,19 @@ class RequestKeys:
             call: under the backend's own name.
             beside: what else two requests must have in common.
         """
-        if call.params is not self._params:
-            self._found = _digest(call)
-            self._params = None if self._found is None else call.params
-        if self._found is None:
+        found = self.of_params(call)
+        if found is None:
             return None
-        hashed = blake2b(self._found, digest_size=32)
+        hashed = blake2b(found, digest_size=32)
         for word in beside:
             part = word.encode(errors="surrogatepass")
             hashed.update(b"%d:" % len(part))
             hashed.update(part)
         return hashed.digest()
+
+    def of_params(self, call: Call) -> bytes | None:
+        """The key of its method and parameters alone: for who keeps it in this process, with whatever else there must be in common beside it."""
+        if call.params is not self._params:
+            self._found = _digest(call)
+            self._params = None if self._found is None else call.params
+        return self._found

@@ -56,6 +56,8 @@ def progress_token(params: Params) -> tuple[Params, Raw]:
 
 def wanted_token(params: Params) -> bytes:
     """The token under which a caller wants to hear how far its call is; empty where it does not, as where it says null (P-25)."""
+    if "_meta" not in params:
+        return b""
     token = bytes(progress_token(params)[1])
     return b"" if is_null(Raw(token)) else token
 

@@ -49,7 +49,9 @@ class Router:
                 return Reply.failed(placed)
         route, params = placed
         reply = await route.handler(call.copy(params=params))
-        return reply if route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+        if route.mapping is None or (reply.fault is None and call.method == _TOOL and not reply.tool_result.may_hold_uris):
+            return reply  # as nearly always
+        return with_mapped_uris(call.method, reply, route.mapping)
 
     def at_hand(self, call: Call) -> Reply | None:
         """The answer to a call of something listed, where it can be given at once; all that takes longer to find out is for the call itself."""
@@ -129,7 +131,8 @@ def _place_without(catalogue: Catalogue, call: Call, key: str) -> Placed:
     return _place(catalogue, call.copy(params={name: raw for name, raw in call.params.items() if name != key}))
 
 
-_KINDS = {"tools/call": TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
+_TOOL = "tools/call"
+_KINDS = {_TOOL: TOOLS, "resources/read": RESOURCES, "prompts/get": PROMPTS}
 
 
 _OWN = (
