@@ -84,7 +84,7 @@ class Endpoint:
     levels: SessionLevels = attrs.field(factory=SessionLevels, kw_only=True)
     """How much of the log clients want."""
     at_once: Callable[[Call], Reply | None] = attrs.field(default=lambda _call: None, kw_only=True)
-    """What `handler` would answer, where nothing need be waited for; None where something has to, which is nearly always."""
+    """What `handler` would answer, where nothing need be waited for; None where something has to. Who asks looks first whether any answer is kept."""
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY

@@ -151,7 +151,8 @@ class Session(ClientSide):
             caller = attrs.evolve(caller, principal=principal)
         call = Call(request.method, target, params, caller)
         early = not self.ready or self._until is not None
-        if not early and (message := answer_at_once(request.id, call, endpoint.at_once)) is not None:
+        keeps = endpoint.directory.current.table.keeps and not early
+        if keeps and (message := answer_at_once(request.id, call, endpoint.at_once)) is not None:
             outlet.reply(message)
             return None
         exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)

@@ -61,8 +61,6 @@ class Edge:
         counts, tell = self.counts, None if self.lines is None else AccessLog(router, self.lines, self.wall).tell
 
         def answer(call: Call) -> Reply | None:
-            if not router.directory.current.table.keeps:
-                return None
             began = trio.current_time()
             reply = router.at_hand(call)
             if reply is not None:

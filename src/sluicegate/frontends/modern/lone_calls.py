@@ -139,7 +139,8 @@ class LoneCalls:
             return self._go_on(request, call, answer, when_over)
         home = call.caller.home
         if home is None:
-            if (message := answer_at_once(request.id, call, self._at_once)) is not None:
+            keeps = self.endpoint.directory.current.table.keeps
+            if keeps and (message := answer_at_once(request.id, call, self._at_once)) is not None:
                 when_over()
                 answer.reply(message)
                 return _left
