@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -23,6 +25,7 @@ from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.stdio import serve_stdio
 from sluicegate.gateway.opening import Gateway, open_gateway
 from sluicegate.protocol.principal import NOBODY
+from sluicegate.routing.directory import ListChange
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.line_client import LineClient, open_line_client
@@ -34,6 +37,8 @@ SHARE = 128 * MIB
 """Of the bytes of large requests, what one has who is alone."""
 LARGE = 65_536
 NETWORK = "10.1.1.1"
+AT_ONCE = 128
+"""So many are woken in one go."""
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 
 
@@ -111,6 +116,39 @@ async def test_a_connection_that_got_no_session_stays_counted(autojump_clock: Cl
                 assert member in await client.message()
                 assert streams(gateway) == 2
         await trio.testing.wait_all_tasks_blocked()
+        assert streams(gateway) == 0
+
+
+async def test_very_many_connections_are_woken_a_few_at_a_time(gate: Any, nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    table: SessionTable = gate.app.sessions
+    nursery.start_soon(table.sweep)
+    changed = ListChange(frozenset({"notifications/tools/list_changed"}))
+    heard, woken = list[ListChange](), list[float]()
+    with ExitStack() as connections:
+        for _ in range(1000):
+            places = connections.enter_context(connected(table, NOBODY, NETWORK))
+            assert isinstance(places, TablePlaces)
+            connections.callback(places.subscribe(heard.append, partial(_note, woken)))
+        table.announce(changed)
+        assert heard == [changed] * 1000, "before anybody tells of it"
+        await trio.sleep(1)
+        assert len(woken) == 1000
+        assert max(Counter(woken).values()) <= AT_ONCE
+    table.announce(changed)
+    assert len(heard) == 1000
+    nursery.cancel_scope.cancel()
+
+
+def _note(woken: list[float]) -> None:
+    woken.append(trio.current_time())
+
+
+async def test_a_drain_ends_very_many_connections_a_few_at_a_time(autojump_clock: Clock) -> None:
+    async with crowded(400) as (gateway, nursery), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(open_old_client(gateway.asgi_app, nursery)) for _ in range(150)]
+        gateway.stop_accepting()
+        await trio.sleep(5)
+        assert all(client.ended.is_set() for client in clients)
         assert streams(gateway) == 0
 
 

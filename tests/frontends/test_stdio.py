@@ -200,7 +200,7 @@ async def test_a_client_that_reads_no_more_ends_everything(client: LineClient, t
 async def test_changed_lists_are_told_once_and_after_the_handshake(
     client: LineClient, gate: Any, talk: Any, autojump_clock: object
 ) -> None:
-    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "serve_stdio" in repr(listener))
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "OwnPlace" in repr(listener))
     announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     await client.send(talk.opening())
     assert "result" in await client.next()
@@ -337,7 +337,8 @@ async def test_what_waits_for_a_client_that_does_not_read_is_bounded(gate: Any, 
         front.session.opened = front.session.ready = True
         front._take(json.dumps(talk.calling("loud")).encode())
         for _ in range(50):
-            front.announce(frozenset({"notifications/tools/list_changed"}))
+            front.hear(ListChange(frozenset({"notifications/tools/list_changed"})))
+            front.wake()
             await trio.sleep(1)
         waiting, messages = front._outbox.size, len(front._outbox)
         reads.set()
@@ -427,7 +428,7 @@ async def test_changes_of_a_tenth_of_a_second_are_told_as_one(
 ) -> None:
     await open_session(client, talk)
     await trio.sleep(10)
-    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "serve_stdio" in repr(listener))
+    (announce,) = (listener for listener in gate.endpoint.directory._listeners.values() if "OwnPlace" in repr(listener))
     announce(ListChange(frozenset({"notifications/tools/list_changed"})))
     await client.next()
     assert trio.current_time() == pytest.approx(10.1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import attrs
 import trio
 
@@ -67,10 +70,11 @@ class Listener:
 
 @attrs.define(eq=False)
 class Listeners:
-    """All of them. There may be thousands, so they are woken a few at a time."""
+    """All of them, and who has a connection of his own. There may be thousands, so they are woken a few at a time."""
 
     chores: Chores
     _all: dict[Listener, None] = attrs.field(factory=dict, init=False)
+    _connected: dict[Callable[[], None], Callable[[ListChange], None]] = attrs.field(factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -89,9 +93,17 @@ class Listeners:
         """There is something to tell on it."""
         self.chores.do([listener.downlink.ring])
 
+    def subscribe(self, hear: Callable[[ListChange], None], wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``hear`` called with each change, and ``wake`` soon after it; the result ends that."""
+        self._connected[wake] = hear
+        return partial(self._connected.__delitem__, wake)
+
     def announce(self, change: ListChange) -> None:
         """Lists have changed, for some."""
-        self.chores.do([listener.downlink.ring for listener in self._all if listener.hear(change.told_to(listener.caller))])
+        told = [listener.downlink.ring for listener in self._all if listener.hear(change.told_to(listener.caller))]
+        for hear in self._connected.values():
+            hear(change)
+        self.chores.do([*told, *self._connected])
 
     def hang_up(self) -> None:
         """End them all."""

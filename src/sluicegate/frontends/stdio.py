@@ -52,12 +52,7 @@ async def serve_stdio(
 ) -> None:
     """Serve one client until its input ends, its output breaks, or this is cancelled; open calls get a bounded time to end."""
     front = _Front(endpoint, places or OwnPlace(endpoint))
-
-    def announce(change: ListChange) -> None:
-        front.announce(change.told_to(front.session.caller))
-        front.lone.announce(change)
-
-    unsubscribe = endpoint.directory.subscribe(announce)
+    unsubscribe = front.places.subscribe(front.hear, front.wake)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(front.write, stdout, nursery.cancel_scope)
@@ -142,10 +137,15 @@ class _Front:
                 self._written.ring()
                 everything.cancel(reason="the client reads no more")
 
-    def announce(self, methods: frozenset[str]) -> None:
+    def hear(self, change: ListChange) -> None:
         """Lists changed."""
-        self.session.changes.add(methods)
+        self.session.changes.add(change.told_to(self.session.caller))
+        self.lone.hear(change)
+
+    def wake(self) -> None:
+        """Tell of it soon."""
         self._look_for_changes()
+        self.lone.wake()
 
     def _look_for_changes(self) -> None:
         self._has_changed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -76,8 +77,7 @@ class Carried:
     def hang_up(self) -> None:
         """The gateway drains: nothing more is read from them."""
         self._hung_up = True
-        for scope in list(self._open):
-            scope.cancel(reason=_DRAINS)
+        self.table.listeners.chores.do([partial(scope.cancel, reason=_DRAINS) for scope in self._open])
 
 
 async def _wait_for_first(incoming: ClientLines, scope: trio.CancelScope) -> None:

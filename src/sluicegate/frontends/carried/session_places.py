@@ -10,6 +10,7 @@ import attrs
 
 from ...protocol.calls import Caller
 from ...protocol.principal import NOBODY, Principal
+from ...routing.directory import ListChange
 from ..endpoint import Endpoint, Opening
 from ..owners import NoPlace, Owner
 from ..session_table import SessionTable
@@ -26,6 +27,10 @@ class SessionPlaces(Whose, Protocol):
     @property
     def is_lost(self) -> bool:
         """Whether the client has gone, and takes no answers any more."""
+        ...
+
+    def subscribe(self, hear: Callable[[ListChange], None], wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``hear`` called when lists have changed, and then ``wake``; the result ends that."""
         ...
 
     def open(self, opening: Opening) -> Session | NoPlace:
@@ -46,6 +51,15 @@ class OwnPlace:
     network: str = ""
     is_lost: bool = attrs.field(default=False, init=False)
     """Who says no more may still read."""
+
+    def subscribe(self, hear: Callable[[ListChange], None], wake: Callable[[], None]) -> Callable[[], None]:
+        """Have both called at once."""
+
+        def announce(change: ListChange) -> None:
+            hear(change)
+            wake()
+
+        return self.endpoint.directory.subscribe(announce)
 
     def open(self, opening: Opening) -> Session:
         """A new session."""
@@ -92,6 +106,10 @@ class TablePlaces:
     is_lost: bool = attrs.field(default=False, init=False)
     """The client has gone, and takes no answers any more."""
     _tethers: dict[Session, _Tether] = attrs.field(factory=dict, init=False)
+
+    def subscribe(self, hear: Callable[[ListChange], None], wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``hear`` called at once, and ``wake`` in turn: there may be thousands."""
+        return self.table.listeners.subscribe(hear, wake)
 
     def open(self, opening: Opening) -> Session | NoPlace:
         """A new session, if there is room for it. Nobody is told its id, so it is no ticket."""

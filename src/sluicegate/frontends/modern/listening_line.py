@@ -59,9 +59,9 @@ class ListeningLine:
         self._beginning.cancel(reason="its client says no more")
         self.listener.downlink.hang_up()
 
-    def announce(self, methods: frozenset[str]) -> None:
-        """Lists have changed."""
-        if self.listener.hear(methods):
+    def wake(self) -> None:
+        """Tell what there is to tell."""
+        if self.listener.has_news:
             self.listener.downlink.ring()
 
     async def run(self) -> bytes | None:

@@ -162,10 +162,15 @@ class LoneLines:
 
     # -- what changes
 
-    def announce(self, change: ListChange) -> None:
+    def hear(self, change: ListChange) -> None:
         """Lists have changed."""
         for listening in self._listeners():
-            listening.announce(change.told_to(listening.caller))
+            listening.listener.hear(change.told_to(listening.caller))
+
+    def wake(self) -> None:
+        """Tell of it."""
+        for listening in self._listeners():
+            listening.wake()
 
     def _listeners(self) -> list[ListeningLine]:
         return [line for line in self.open.running.values() if isinstance(line, ListeningLine)]
