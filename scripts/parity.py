@@ -51,19 +51,24 @@ def rows() -> dict[str, dict[str, str]]:
 def named() -> dict[str, list[str]]:
     """By id, the tests that name it and assert something."""
     found: dict[str, list[str]] = defaultdict(list)
+    for test, said in asserting():
+        for one in dict.fromkeys(ID.findall(said)):
+            found[one].append(test)
+    return found
+
+
+def asserting() -> Iterator[tuple[str, str]]:
+    """All tests that assert something, and what is said in them and beside the tables that they use."""
     for path in sorted(TESTS.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         comments, tree = dict(_comments(text)), ast.parse(text)
         tables = dict(_assigned(tree))
-        for test in _tests(tree):
+        for test in filter(_asserts, _tests(tree)):
             lines = range(min([test.lineno, *(mark.lineno for mark in test.decorator_list)]), (test.end_lineno or test.lineno) + 1)
             used = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
             more = [line for name in used & tables.keys() for line in tables[name]]
-            said = " ".join([ast.get_docstring(test) or "", *(comments.get(line, "") for line in (*lines, *more))])
-            if _asserts(test):
-                for one in dict.fromkeys(ID.findall(said)):
-                    found[one].append(f"{path.relative_to(TESTS)}::{test.name}")
-    return found
+            said = [ast.get_docstring(test) or "", *(comments.get(line, "") for line in (*lines, *more))]
+            yield f"{path.relative_to(TESTS)}::{test.name}", " ".join(said)
 
 
 def _comments(text: str) -> Iterator[tuple[int, str]]:
@@ -103,6 +108,8 @@ class Known:
 
     otherwise: Mapping[str, str]
     partly: Mapping[str, str]
+    held: Mapping[str, str]
+    """By a test that does not name it."""
     missing: Mapping[str, Sequence[str]]
     unread: Mapping[str, Sequence[str]]
 
@@ -111,12 +118,12 @@ class Known:
         """What stands there, with ranges spelled out."""
         table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
         groups = {part: {name: [*_spelled(ids)] for name, ids in table.get(part, {}).items()} for part in ("missing", "unread")}
-        return cls(table.get("otherwise", {}), table.get("partly", {}), groups["missing"], groups["unread"])
+        return cls(table.get("otherwise", {}), table.get("partly", {}), table.get("held", {}), groups["missing"], groups["unread"])
 
     def ids(self) -> list[str]:
         """All of them, in the order of the page; one that stands there twice comes twice."""
         groups = (*self.missing.values(), *self.unread.values())
-        return [*self.otherwise, *self.partly, *(one for group in groups for one in group)]
+        return [*self.otherwise, *self.partly, *self.held, *(one for group in groups for one in group)]
 
 
 def _spelled(ids: Iterable[str]) -> Iterator[str]:
@@ -129,6 +136,7 @@ def states(known: Known, tests: Mapping[str, Sequence[str]]) -> dict[str, tuple[
     """By id, what becomes of it in one word, and what is to be said of that. A test wins over what nobody has looked at, or is not built."""
     found = {one: ("not looked at", group) for group, ids in known.unread.items() for one in ids}
     found |= {one: ("missing", group) for group, ids in known.missing.items() for one in ids}
+    found |= {one: ("done", test) for one, test in known.held.items()}
     found |= {one: ("done", names[0]) for one, names in tests.items()}
     found |= {one: ("partly", words) for one, words in known.partly.items()}
     return found | {one: ("decided otherwise", words) for one, words in known.otherwise.items()}

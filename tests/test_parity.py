@@ -46,7 +46,8 @@ def test_all_that_there_are_are_known_and_each_stands_in_one_place(parity: Modul
     assert len(found) == KNOWN
     assert {words for _, words in found.values() if not words} == set()
     decided = {*known.otherwise, *known.partly}
-    assert {one for one, (state, _) in found.items() if state == "done"} == tests.keys() - decided
+    assert {one for one, (state, _) in found.items() if state == "done"} == (tests.keys() | known.held.keys()) - decided
+    assert {*known.held.values()} <= {test for test, _ in parity.asserting()}
     assert {parity.ID.fullmatch(one) is None for one in found} == {False}
 
 
@@ -61,7 +62,7 @@ def test_it_prints_what_becomes_of_all_of_them(parity: ModuleType, capsys: pytes
 
 
 def test_a_test_wins_over_what_is_said_to_be_missing_but_not_over_a_decision(parity: ModuleType) -> None:
-    known = parity.Known({"RES-1": "so"}, {"RES-2": "but"}, {"this": ["RES-3", "RES-4"]}, {"there": ["RES-5", "RES-6"]})
+    known = parity.Known({"RES-1": "so"}, {"RES-2": "but"}, {"RES-7": "u"}, {"this": ["RES-3", "RES-4"]}, {"there": ["RES-5", "RES-6"]})
     assert parity.states(known, {f"RES-{number}": ["t"] for number in (1, 2, 3, 5)}) == {
         "RES-1": ("decided otherwise", "so"),
         "RES-2": ("partly", "but"),
@@ -69,6 +70,7 @@ def test_a_test_wins_over_what_is_said_to_be_missing_but_not_over_a_decision(par
         "RES-4": ("missing", "this"),
         "RES-5": ("done", "t"),
         "RES-6": ("not looked at", "there"),
+        "RES-7": ("done", "u"),
     }
 
 
