@@ -14,7 +14,6 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
-    (HEAD + "tool_exposure = 'search'\n" + BACKEND, "proxy.tool_exposure", 3),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
     (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),

@@ -15,8 +15,10 @@ from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
 from ..settings.clients import ClientLimits
+from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
+from ..settings.search import SearchSettings
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from .listen import ListenConfig, ListenTlsConfig
 from .problem import Problem, Provenance, line_of, origin_of
@@ -46,8 +48,8 @@ OTHER_WORDS = {"warn": "warning", "trace": "debug"}
 """What other programs call a level of the log; there is none below debug."""
 
 
-@attrs.frozen
-class ProxyConfig:
+@attrs.frozen(field_transformer=own_first)
+class ProxyConfig(SearchSettings):
     """The gateway as its clients see it."""
 
     name: str = attrs.field(metadata={"example": "reference"})

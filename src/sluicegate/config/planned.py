@@ -43,7 +43,7 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
     },
-    ("proxy",): {"hot_reload": "flag", "tool_discovery": "flag", "tool_exposure": ("direct", "search")},
+    ("proxy",): {"hot_reload": "flag"},
     ("backends",): _BACKEND,
     ("auth",): {"scoped_tokens": [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]},
     ("security",): {"admin_token": "text"},
@@ -61,7 +61,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "table": (dict, "a table"),
 }
-_OFF: Mapping[str, object] = {"tool_exposure": "direct", "backend": "memory"}
+_OFF: Mapping[str, object] = {"backend": "memory"}
 """Values of the seed that mean what the gateway does anyway."""
 _SWITCHES: Mapping[str, frozenset[str]] = {
     "tracing": frozenset({"enabled"}),

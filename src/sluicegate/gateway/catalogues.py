@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from ..config.model import Config, ProxyConfig
+from ..config.model import Config
 from ..protocol.abilities import NONE
 from ..routing.catalogue import Catalogue, build
 from ..routing.composites.composite import Composite
 from .composite_making import composites_of
 from .member import Member
+from .searching import exposure_of
 
 __all__ = ["catalogues_of"]
 
@@ -22,20 +23,21 @@ def catalogues_of(members: Collection[Member], config: Config) -> tuple[Catalogu
     backends = [member.backend for member in members]
     known = {abilities for backend in backends if backend.clients is not None for abilities in backend.clients.known}
     composites = composites_of(config)
-    made = [([backend.offer for backend in backends], _catalogue(members, config.proxy, composites, NONE))]
+    made = [([backend.offer for backend in backends], _catalogue(members, config, composites, NONE))]
     apart: dict[str, Catalogue] = {}
     for abilities in sorted(known):
         offers = [backend.offer_to(abilities) for backend in backends]
         same = next((catalogue for others, catalogue in made if others == offers), None)
         if same is None:
-            same = _catalogue(members, config.proxy, composites, abilities)
+            same = _catalogue(members, config, composites, abilities)
             made.append((offers, same))
         if same is not made[0][1]:
             apart[abilities] = same
     return made[0][1], apart
 
 
-def _catalogue(members: Collection[Member], proxy: ProxyConfig, composites: Sequence[Composite], abilities: str) -> Catalogue:
+def _catalogue(members: Collection[Member], config: Config, composites: Sequence[Composite], abilities: str) -> Catalogue:
+    proxy = config.proxy
     return build(
         [member.entry(abilities) for member in members],
         separator=proxy.separator,
@@ -44,4 +46,5 @@ def _catalogue(members: Collection[Member], proxy: ProxyConfig, composites: Sequ
         portable=proxy.portable_names,
         instructions=proxy.instructions,
         composites=composites,
+        exposure=exposure_of(config),
     )

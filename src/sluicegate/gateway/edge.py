@@ -17,6 +17,7 @@ from ..routing.composites.fan_out import Composites
 from ..routing.table import Router
 from .composite_making import composites_of
 from .policy_making import limit_layer
+from .searching import Searching
 
 __all__ = ["Edge"]
 
@@ -34,24 +35,27 @@ class Edge:
     wall: Callable[[], float]
     composites: Layer | None = None
     """Tools of the gateway's own; None where there are none."""
+    search: Searching | None = None
+    """Tools by which others are found; None where there are none."""
 
     @classmethod
-    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float]) -> Edge:
+    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float], search: Searching | None = None) -> Edge:
         """As a configuration wants it."""
         observability = config.observability
         counts = Counts() if observability.metrics.enabled else None
-        return cls(
-            lines if observability.access_log.enabled else None, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config)
-        )
+        lines = lines if observability.access_log.enabled else None
+        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config), search)
 
     def around(self, router: Handler) -> Handler:
         """Around what finds the backend of a call."""
-        lines, wall = self.lines, self.wall
+        lines, wall, search = self.lines, self.wall, self.search
         return stack(
-            (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # outermost: what is refused is logged too
+            search.leading_on if search is not None and search.names.has_call else None,  # what follows knows it as what it is meant to be
+            (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # what is refused is logged too
             _counted_by(self.counts),
             Lifetime,  # inside of both: they see an answer even of a call that was cut
             self.limit,
+            search.answering if search is not None else None,
             self.composites,
             around=router,
         )

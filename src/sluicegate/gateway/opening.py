@@ -46,6 +46,7 @@ from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .policy_making import PolicyContext
 from .readings import Readings, families_of
 from .running import Gateway
+from .searching import Searching, searching
 
 __all__ = ["Gateway", "open_gateway"]
 
@@ -103,12 +104,11 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
         brought = dict(servers or {}), layers or {}, lines, faults, one_client or MANY
-        gateway, app, fleet = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
+        gateway, fleet, begin = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
         for callback in on_list_changed:
             fleet.directory.subscribe(partial(_tell_each, callback))
         try:
-            app.begin(nurseries.sessions)
-            nurseries.background.start_soon(fleet.around.timer.run)
+            begin()
             await fleet.apply(whole(config.backends, {}, strict=strict))
             yield gateway
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  raised again below, as it came and not in five groups
@@ -147,21 +147,22 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     lines: Sink | None,
     faults: FaultKit | None,
     clientele: Clientele,
-) -> tuple[Gateway, App, Fleet]:
-    """Put the parts together; nothing runs yet."""
+) -> tuple[Gateway, Fleet, Callable[[], None]]:
+    """Put the parts together; nothing runs until what comes last is called."""
     directory = Directory()
-    at_edge = Edge.of(config, lines, sources.wall)
     around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size, config.performance.coalesce_requests)
     blot_for = blots_of(config)
     connect = _connecting(config, outside, sources, faults, blot_for)
     fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)
-    router = Router(directory, fleet.readiness.acquaint, fleet.tasks)
+    readiness, router = fleet.readiness, Router(directory, fleet.readiness.acquaint, fleet.tasks)
+    search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
+    at_edge = Edge.of(config, lines, sources.wall, search)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
         at_edge.around(router),
         directory,
-        fleet.readiness.settled,
+        readiness.settled,
         nurseries.calls,
         sources,
         refused=Refusals(at_edge.counts),
@@ -169,14 +170,21 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         around_own=at_edge.around_own,
         clientele=clientele,
         homes=nurseries.sessions,
-        acquaint=fleet.readiness.acquaint,
+        acquaint=readiness.acquaint,
         at_once=at_edge.at_once(router),
-        levels=SessionLevels(fleet.log_wishes, fleet.readiness.heard),
+        levels=SessionLevels(fleet.log_wishes, readiness.heard),
     )
-    app = _app(config, endpoint, fleet.readiness.is_any_available, _tickets(config, sources, outside), faults)
+    app = _app(config, endpoint, readiness.is_any_available, _tickets(config, sources, outside), faults)
     readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
     _add_pages(app, readings, at_edge.counts)
-    return Gateway(endpoint, app, outside, readings, fleet, nurseries), app, fleet
+    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search)
+
+
+def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None) -> None:
+    app.begin(nurseries.sessions)
+    nurseries.background.start_soon(fleet.around.timer.run)
+    if search is not None:
+        nurseries.background.start_soon(search.indexer.run)
 
 
 def _add_pages(app: App, readings: Readings, counts: Counts | None) -> None:

@@ -11,6 +11,8 @@ from ..backends.link import Link
 from ..config.model import Config
 from ..observe.access import LogBuffer
 from ..outside import Outside
+from ..outside.blocking import run_blocking
+from ..protocol.calls import Call
 from ..routing.directory import Directory
 from ..routing.table import Router
 from ..sources import Sources
@@ -19,8 +21,13 @@ from .described import describe
 from .edge import Edge
 from .pipeline import blueprint
 from .policy_making import PolicyContext
+from .searching import searching
 
 __all__ = ["outline"]
+
+
+async def _known(_call: Call) -> None:
+    """Nobody calls."""
 
 
 async def outline(config: Config) -> dict[str, Any]:
@@ -34,8 +41,10 @@ async def outline(config: Config) -> dict[str, Any]:
     async with trio.open_nursery() as background:
         context = PolicyContext(Sources().chance, background, config.security.max_argument_size, config.performance.coalesce_requests)
         pipelines = blueprint(configs, backends, context)
+        directory = Directory()
+        search = searching(config.proxy, directory, run_blocking, trio.lowlevel.checkpoint, _known)
         return {
-            "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time).around(Router(Directory()))),
+            "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time, search).around(Router(directory))),
             "backends": {
                 name: {
                     "policies": describe(pipeline.handler),

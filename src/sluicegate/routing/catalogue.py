@@ -23,6 +23,7 @@ from .merging import Merge
 from .pages import Pages, paged
 from .remarks import Remark
 from .routes import Namespace, Table
+from .search.findable import NOTHING_FINDABLE, Exposure, FindableTools
 from .visibility import Visibility
 
 __all__ = ["Catalogue", "Entry", "build"]
@@ -61,6 +62,8 @@ class Catalogue:
     remarks: frozenset[Remark] = frozenset()
     announced: Announced = NOTHING
     """What is declared beside the lists."""
+    findable: FindableTools = NOTHING_FINDABLE
+    """The tools that can be found by searching, where that is wanted."""
 
     def capabilities(self, era: str) -> bytes:
         """As clients of a revision are told, encoded; only what is offered.
@@ -109,28 +112,32 @@ def build(
     portable: bool = False,
     instructions: str | None = None,
     composites: Sequence[Composite] = (),
+    exposure: Exposure | None = None,
 ) -> Catalogue:
     """Merge what the entries offer. ``page_size`` and ``max_tool_name`` of 0 mean no limit.
 
-    ``portable`` makes names of tools and prompts of what every client takes. Composite tools come last, and take the place of whatever has their names.
+    ``portable`` makes names of tools and prompts of what every client takes. Composite tools come last, and take the place of whatever has their
+    names; behind them are those that find others, if there is an ``exposure``.
     """
     namespaces = {
         entry.name: Namespace(entry.name, Names(entry.namespace, separator), entry.visibility, entry.handler, entry.watch)
         for entry in entries
     }
     offers = _offers(entries)
-    merge = Merge(namespaces, offers, max_tool_name, portable, {composite.name: composite.listed() for composite in composites})
-    pages = {kind.method: paged(kind, merge.list(kind), page_size) for kind in KINDS}
+    merge = Merge(namespaces, offers, max_tool_name, portable, {composite.name: composite.listed() for composite in composites}, exposure)
+    pages = {kind.method: paged(kind, merge.tools() if kind is TOOLS else merge.list(kind), page_size) for kind in KINDS}
     told, remarks = announced((name, offer.hello) for name, offer in offers.items())
     shown = [entry for entry in entries if not entry.visibility.hidden]
     return Catalogue(
         pages,
         merge.table(),
         _instructions(shown, offers) if instructions is None else instructions,
-        frozenset(name for offer in offers.values() for name in declared_by(offer.hello)) | ({TOOLS.capability} if composites else set()),
+        frozenset(name for offer in offers.values() for name in declared_by(offer.hello))
+        | ({TOOLS.capability} if composites or exposure is not None else set()),
         not offers or any(entry.starting for entry in shown),
         remarks | merge.remarks,
         told,
+        merge.findable,
     )
 
 

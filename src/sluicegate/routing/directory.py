@@ -44,6 +44,12 @@ class Directory:
     _readers: set[str] = attrs.field(factory=set, init=False)
     """The abilities of those who have read a list."""
     _listeners: dict[object, Callable[[ListChange], None]] = attrs.field(factory=dict, init=False)
+    _followers: dict[object, Callable[[], None]] = attrs.field(factory=dict, init=False)
+
+    @property
+    def catalogues(self) -> tuple[Catalogue, ...]:
+        """All that somebody may see now."""
+        return (self.current, *self._apart.values())
 
     def seen_by(self, caller: Caller) -> Catalogue:
         """What is there for a caller."""
@@ -62,6 +68,12 @@ class Directory:
         key = object()
         self._listeners[key] = listener
         return lambda: self._listeners.pop(key, None) and None
+
+    def follow(self, follower: Callable[[], None]) -> Callable[[], None]:
+        """The same for every catalogue that takes the place of another, whether or not a list differs: names that are in no list may."""
+        key = object()
+        self._followers[key] = follower
+        return lambda: self._followers.pop(key, None) and None
 
     def replace(self, catalogue: Catalogue, apart: Mapping[str, Catalogue] | None = None) -> set[ListKind]:
         """Put a catalogue in the place of the old one, and others in the place of those for who is offered something else.
@@ -83,6 +95,8 @@ class Directory:
             else frozenset[str]()
             for key in before.keys() | self._apart.keys()
         }
+        for follower in list(self._followers.values()):
+            follower()
         if changed or any(told.values()):
             change = ListChange(_methods(changed), told)
             for listener in list(self._listeners.values()):

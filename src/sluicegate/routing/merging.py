@@ -16,6 +16,7 @@ from .lengths import longest, too_long
 from .remarks import Remark
 from .results import with_mapped_links
 from .routes import Namespace, Route, Table
+from .search.findable import NOTHING_FINDABLE, Exposure, FindableTools
 from .shaping.input_schemas import CannotReshape, in_shape
 from .views import views_of
 
@@ -35,10 +36,15 @@ class Merge:
     portable: bool
     own_tools: Mapping[str, bytes] = attrs.field(factory=dict)
     """Tools of the gateway's own, by name, each as an entry of the list."""
+    exposure: Exposure | None = None
+    """What of all tools stands in the list; None if all do, and none can be searched for."""
+    findable: FindableTools = NOTHING_FINDABLE
     listed: dict[str, dict[str, Route]] = attrs.field(factory=dict)
     remarks: set[Remark] = attrs.field(factory=set)
     shown: dict[tuple[str, ListKind], set[str]] = attrs.field(factory=lambda: defaultdict(set))
     """What of a backend's items clients see, under its own names."""
+    _servers: dict[str, str] = attrs.field(factory=dict)
+    """By the client-facing name of a tool, what its backend is called in front of names."""
 
     def table(self) -> Table:
         """All routes, once all lists were merged."""
@@ -61,6 +67,20 @@ class Merge:
             return namespace
         return attrs.evolve(namespace, inventory=Inventory.of(offer, self._shown(namespace.backend), namespace.visibility))
 
+    def tools(self) -> Iterator[tuple[str, bytes]]:
+        """Those that stand in the list; the others can be found, as these can."""
+        exposure = self.exposure
+        if exposure is None:
+            yield from self.list(TOOLS)
+            return
+        prefixes = {namespace.label: namespace.names.prefix for namespace in self.namespaces.values()}
+        self.findable = FindableTools(prefixes=prefixes)
+        for name, data in self.list(TOOLS):
+            self.findable.put(name, self._servers.get(name, ""), data)
+            if exposure.is_listed is None or exposure.is_listed(name):
+                yield name, data
+        yield from exposure.own.items()
+
     def list(self, kind: ListKind) -> Iterator[tuple[str, bytes]]:
         """Every visible item of a kind under its client-facing name."""
         routes = self.listed[kind.method] = {}
@@ -80,13 +100,15 @@ class Merge:
                 full = self._fitting(kind, namespace.names.key_out(kind, client), name)
                 if self._is_too_long(kind, full, name):
                     continue
-                if kind is TOOLS and full in self.own_tools:
-                    self.remarks.add(Remark("a composite tool takes the place of one of a backend", kind.name, full, name))
+                if kind is TOOLS and (full in self.own_tools or (self.exposure is not None and full in self.exposure.own)):
+                    self.remarks.add(Remark("a tool of the gateway's own takes the place of one of a backend", kind.name, full, name))
                     continue
                 if full in routes:
                     self.remarks.add(Remark("a name is offered twice; the first stays", kind.name, full, name))
                     continue
                 self.shown[name, kind].add(item.key)
+                if kind is TOOLS and self.exposure is not None:
+                    self._servers[full] = namespace.label
                 routes[full] = Route.through(namespace, item.key)
                 yield full, encode(shown | _renamed(kind, item, full, namespace))
         if kind is TOOLS:

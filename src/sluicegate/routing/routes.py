@@ -41,6 +41,11 @@ class Namespace:
         return local if self.inventory.holds(kind, local) else None
 
     @property
+    def label(self) -> str:
+        """What people know it by: its namespace, or its own name if it has none."""
+        return self.names.namespace or self.backend
+
+    @property
     def mapping(self) -> Mapping | None:
         """How its URIs look to clients; None if they look the same."""
         return self.outward if self.names.prefix or self.visibility.aliases else None

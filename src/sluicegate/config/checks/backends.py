@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import attrs
 
 from ...protocol.names import ambiguous
-from ...routing.patterns import BadPattern, Pattern
 from ...settings.ranges import impossible
 from ..model import BackendConfig, Config
 from ..problem import Problem
 from .idle_policies import policy_warnings
+from .patterned import pattern_rules
 from .policies import policy_rules
 from .reach import reach_rules
 from .roles import role_rules, role_warnings
@@ -25,10 +25,6 @@ __all__ = ["backend_rules", "backend_warnings"]
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]*")
 _LONGEST_NAMESPACE = 128
 """Characters; names of tools are shortened to half of that."""
-_LONGEST_PATTERN = 8192
-"""Characters; no name and no URI that is compared is longer."""
-_DEEPEST_PATTERN = 100
-"""Braces in braces."""
 _DIMENSIONS = ("tools", "resources", "prompts")
 _OF_CLIENTS = ("max_sessions", "session_idle_seconds")
 """Settings of the sessions that are for one client each."""
@@ -142,14 +138,7 @@ class _Backend:
                 yield from self._pattern(f"{key}[{index}]", pattern)
 
     def _pattern(self, key: str, pattern: str) -> Iterator[Problem]:
-        if len(pattern) > _LONGEST_PATTERN or pattern.count("{") > _DEEPEST_PATTERN:
-            what = f"the pattern has over {_LONGEST_PATTERN} characters or {_DEEPEST_PATTERN} braces"
-            yield self._at(key, what, "write several shorter ones")
-            return
-        try:
-            Pattern.parse(pattern)
-        except BadPattern as error:
-            yield self._at(key, str(error), "correct the pattern; a backslash takes the next character as it is")
+        return pattern_rules(f"backends[{self.index}].{key}", pattern)
 
     def idle(self) -> Iterator[Problem]:
         backend = self.backend

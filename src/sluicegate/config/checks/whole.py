@@ -17,6 +17,7 @@ from ..problem import Problem
 from .backends import backend_rules, backend_warnings
 from .composed import composite_rules
 from .listen import listen_rules, listen_warnings
+from .searched import search_rules, search_warnings
 from .supplied import nameless_callers
 
 __all__ = ["file_rules", "is_host", "problems", "refuse_open_bind", "rules", "warnings"]
@@ -36,7 +37,15 @@ def rules(config: Config) -> list[Problem]:
     """What is wrong, whatever is built."""
     proxy = config.proxy
     found = [*_proxy(config), *listen_rules(proxy.listen)]
-    return [*found, *_limits(config), *_lists(config), *_auth(config), *backend_rules(config), *composite_rules(config)]
+    return [
+        *found,
+        *_limits(config),
+        *_lists(config),
+        *_auth(config),
+        *backend_rules(config),
+        *composite_rules(config),
+        *search_rules(config),
+    ]
 
 
 def file_rules(config: Config) -> list[Problem]:
@@ -50,7 +59,7 @@ def file_rules(config: Config) -> list[Problem]:
 
 def warnings(config: Config) -> list[Problem]:
     """What can run but is probably not meant."""
-    found = [*listen_warnings(config.proxy.listen), *backend_warnings(config)]
+    found = [*listen_warnings(config.proxy.listen), *backend_warnings(config), *search_warnings(config)]
     for index, token in enumerate(config.auth.tokens if config.auth else ()):
         if len(token) < _SHORT:
             found.append(

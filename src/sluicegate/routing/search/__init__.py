@@ -1,0 +1,1 @@
+"""Tools by which tools are found (DISC-1 … DISC-8)."""
