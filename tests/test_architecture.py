@@ -348,3 +348,9 @@ except SystemExit as end:
     assert not end.code, end.code
 """
     assert set() == loaded_after(code) & {*HEAVY, *EVENT_LOOP}
+
+
+def test_serving_in_clear_text_loads_nothing_of_another_loop_and_no_mail() -> None:
+    """Each of these takes 3 to 10 ms of every start: who needs them is a library, for something that a gateway does not do."""
+    code = "from sluicegate.cli.memory import load_structlog; load_structlog(); import sluicegate.cli.serving, sluicegate.gateway.engine"
+    assert set() == loaded_after(code) & {*HEAVY, "asyncio", "email", "rich"}
