@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
-import attrs
+import msgspec
 import trio
 
 __all__ = ["Sources"]
@@ -23,8 +23,7 @@ def _system_chance(name: str) -> random.Random:
     return random.Random(f"{int.from_bytes(os.urandom(16))}:{name}")  # noqa: S311  chance, not secrets
 
 
-@attrs.frozen
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """Time of day, chance and secrets."""
 
     wall: Callable[[], float] = time.time

@@ -12,7 +12,7 @@ from .session import BackendSession, ConnectFailed, Inbox
 __all__ = ["AttachedConnector"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AttachedConnector:
     """Hands out a session that is open already; without one, says why there is none."""
 

@@ -10,7 +10,7 @@ from .link import Phase, State
 __all__ = ["BackendStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BackendStatistics:
     """How a backend is, and what it has counted since it was configured."""
 

@@ -32,7 +32,7 @@ LATE_SECONDS = 60.0
 """For so long the answer to a call that was cancelled may still come."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Pending:
     """A call that was handed over (implements `Waiting`, and `Asked`)."""
 
@@ -55,7 +55,7 @@ class _Pending:
         self.settle(Reply.failed(faults.lost(self.backend, why, started=sent) if sent else faults.unavailable(self.backend, why)))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ChannelSession(Desk):
     """Implements `BackendSession` over a message channel."""
 

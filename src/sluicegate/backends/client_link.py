@@ -21,7 +21,7 @@ from .task_desk import TaskDesk
 __all__ = ["ClientLink"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ClientLink:
     """Lives in its client's session (implements `Back` for what the backend says about none of its calls)."""
 

@@ -36,7 +36,7 @@ def _nobody() -> None:
     pass
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ClientLinkStatistics:
     """What `ClientLinks` has counted."""
 
@@ -46,7 +46,7 @@ class ClientLinkStatistics:
     crowded_out: int = attrs.field(metadata=counter("backend_sessions_made_room", "Unused sessions that made room for another client's."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ClientLinks:
     """All of them. What decides is sync; only requests wait."""
 

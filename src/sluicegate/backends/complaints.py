@@ -38,7 +38,7 @@ SHORTEST_PAUSE = 0.005
 MINUTE = 60.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Complaints:
     """One child's."""
 

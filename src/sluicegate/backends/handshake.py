@@ -42,7 +42,7 @@ class HandshakeFailed(Exception):
         """The next try would fail in the same way."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Handshake:
     """Opens conversations of the eras that have a handshake (implements `Opener`); what a backend has refused is known the next time."""
 

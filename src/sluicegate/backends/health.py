@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 
 import attrs
+import msgspec
 import trio
 
 from ..policies.settings import HealthSettings
@@ -36,8 +37,7 @@ MOST_EVENTS = 100
 """How many changes are remembered of each backend."""
 
 
-@attrs.frozen
-class HealthChange:
+class HealthChange(msgspec.Struct, frozen=True):
     """A backend became healthy or unhealthy."""
 
     at: float
@@ -50,7 +50,7 @@ def _nobody() -> None:
     pass
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Health:
     """The health of one backend, through all its sessions. Only `watch` ever waits."""
 

@@ -31,7 +31,7 @@ CALM_SECONDS = 5.0
 _NAMES = tuple(LEVELS)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LevelTelling:
     """Keeps one session in line with what is wanted."""
 

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable
 
 import attrs
+import msgspec
 import trio
 
 from ..channel.outbox import Outbox
@@ -53,8 +54,7 @@ class Phase(enum.Enum):
     INITIALIZE = "initialize"
 
 
-@attrs.frozen
-class StateChange:
+class StateChange(msgspec.Struct, frozen=True):
     """A backend went from one state to another."""
 
     backend: str

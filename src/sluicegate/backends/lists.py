@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 import trio
 
@@ -25,8 +24,7 @@ LONGEST = 120
 """Characters of a name or a phrase that are shown."""
 
 
-@attrs.frozen
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One page."""
 
     listed: Listed

@@ -32,7 +32,7 @@ class _Error(msgspec.Struct):
     data: _Data
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Negotiation:
     """What one backend is offered."""
 

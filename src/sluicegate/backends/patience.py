@@ -7,6 +7,7 @@ refuses for good, such as a request without a login, it refuses at the next try 
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from ..protocol.why import Why
 from .doubling import doubled
@@ -20,8 +21,7 @@ SLOWEST = 10.0
 """How many times as long as the longest ordinary pause the one after a lasting refusal may become."""
 
 
-@attrs.frozen
-class Noticed:
+class Noticed(msgspec.Struct, frozen=True):
     """What could be seen of a session when its start came to nothing."""
 
     still_runs: bool = False
@@ -43,7 +43,7 @@ class Noticed:
 NOTHING_ODD = Noticed()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Patience:
     """What one backend is granted. Only before it was ever ready does the time for a start grow."""
 

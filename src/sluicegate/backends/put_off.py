@@ -20,7 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Before they are asked for again."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PutOff:
     """Those of one session, each once, however often somebody else is refused it meanwhile."""
 

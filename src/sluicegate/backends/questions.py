@@ -28,7 +28,7 @@ MOST_OPEN = 32
 """Questions of one backend that may be open; each may be as large as a message."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OpenQuestion:
     """A question that has no answer yet (implements `sluicegate.protocol.duplex.Running`)."""
 
@@ -47,7 +47,7 @@ class OpenQuestion:
         self.question.withdraw()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Questions:
     """Those of one session. All of it is sync: a question is passed on by the backend's reader, and its answer by the client's."""
 

@@ -39,7 +39,7 @@ LAST_WORDS_SECONDS = 0.25
 NOT_STARTED = "its command could not be started"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class StdioConnector:
     """Opens sessions with a command, each with a process of its own (implements `Connector`)."""
 
@@ -118,7 +118,7 @@ async def _ends(child: Child, seconds: float) -> bool:
     return False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Pipes:
     """The tasks between a child's pipes and its session."""
 

@@ -29,7 +29,7 @@ def no_subscriptions(backend: str) -> faults.Fault:
     return attrs.evolve(faults.client_mistake(message, code=METHOD_NOT_FOUND, reason="unknown_method"), backend=backend)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Subscribing:
     """Keeps one session in line with what is wanted, until cancelled."""
 

@@ -45,7 +45,7 @@ def pause_after(failures: int, restarts: RestartSettings, chance: random.Random,
     return chance.uniform(0.5, 1.0) * longest
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Supervisor:
     """Keeps one link alive until it is cancelled."""
 

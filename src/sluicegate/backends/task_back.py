@@ -17,7 +17,7 @@ from ..protocol.task_ids import Renaming, may_name_a_task, with_related_task
 __all__ = ["TaskBack"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class TaskBack:
     """Implements `Back` over another one."""
 

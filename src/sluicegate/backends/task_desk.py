@@ -50,7 +50,7 @@ class OwnLinks(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TaskDesk:
     """What becomes of the calls that are about tasks."""
 

@@ -23,7 +23,7 @@ MOST_REMEMBERED = 4096
 """Tasks of one backend whose owners are remembered; older ones are in no list, and nobody hears of their changes."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class TaskOwner:
     """For whom a task runs."""
 
@@ -43,7 +43,7 @@ class TaskOwner:
         return self.session == caller.session
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Life:
     """One session with the backend, however often it was connected."""
 
@@ -54,7 +54,7 @@ class _Life:
     """Somebody may have a task in it of which nothing is remembered."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TaskMemory:
     """What is remembered of one backend's tasks; all of it is sync."""
 

@@ -21,7 +21,7 @@ MOST_GARBAGE = 10_000
 WINDOW_SECONDS = 10.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Tally:
     """All that ever came on one link, through however many sessions."""
 
@@ -40,7 +40,7 @@ def tally_of(inbox: object) -> Tally:
     return tally if isinstance(tally, Tally) else Tally()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Unasked:
     """Counts for one session. A window begins with the first that comes after the last one is over."""
 

@@ -17,7 +17,7 @@ UNASKED = LEVELS["info"]
 """What is thought to be the level of a server to which nobody has said one: so much is left to those who have not asked for anything."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WantedLevel:
     """What is wanted comes and goes in plain functions; one task in the link's nursery (`LevelTelling`) tells the backend."""
 

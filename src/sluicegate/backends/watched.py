@@ -29,7 +29,7 @@ _ENDS = re.compile(r"[/?#]")
 _MOST_PARTS = 64
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WatchedResource:
     """One resource, who wants to hear of it, and what the backend knows of that."""
 
@@ -67,7 +67,7 @@ class WatchedResource:
         self.held = self.refused = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WatchedResources:
     """All of them. Everything is sync but waiting, which the one who keeps the session does."""
 

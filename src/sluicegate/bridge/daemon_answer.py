@@ -33,7 +33,7 @@ class DeliveryFailed(Exception):
         self.error, self.status = error, status
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class DaemonAnswer:
     """What one stream or body has brought."""
 

@@ -41,7 +41,7 @@ class _Forgotten(Exception):
     """The daemon does not know the session."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Seat:
     """Our place at the daemon: the session and its revision, both empty before there is one."""
 
@@ -69,7 +69,7 @@ class _Seat:
         return _Seat(session, response.headers.get(PROTOCOL_VERSION, "")) if session else self
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class DaemonLink:
     """Posts messages and passes on what comes back."""
 

@@ -113,7 +113,7 @@ async def _write(lines: trio.MemoryReceiveChannel[bytes], stdout: trio.abc.SendS
         everything.cancel(reason="the client reads no more")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Bridge:
     link: DaemonLink
     nursery: trio.Nursery

@@ -26,13 +26,13 @@ _ANSWER = re.compile(rb"\s*+\{(?:%b,)*+\s*+\"(?:result|error)\"\s*+:" % _MEMBER)
 """The beginning of a response: what is not plain in one is the first of these."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Oversized:
     """A line that was longer than the limit: how long, and its two ends."""
 
     size: int
-    head: bytes = attrs.field(repr=False)
-    tail: bytes = attrs.field(repr=False)
+    head: bytes
+    tail: bytes
 
     @property
     def is_answer(self) -> bool:
@@ -68,7 +68,7 @@ def as_line(message: bytes) -> bytes:
     return compact(message) + b"\n"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gathered:
     """Messages of which parts come one after the other."""
 
@@ -107,7 +107,7 @@ class Gathered:
         return oversized
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LineSplitter(Gathered):
     """Splits chunks into lines without their line ends."""
 

@@ -23,7 +23,7 @@ MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """The same bound in bytes, because one message may be as large as the frontend lets through."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Frame:
     """One message on its way out."""
 
@@ -40,7 +40,7 @@ class Frame:
             self.call.trail.sent = True
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outbox:
     """Calls may fill it up to its bounds; what nobody waits for (notifications, answers) up to twice as much."""
 

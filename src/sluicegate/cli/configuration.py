@@ -22,7 +22,7 @@ DEFAULT = Path("proxy.toml")
 Command = Callable[..., Any]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Choice:
     """Which files make the configuration."""
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-import attrs
 import click
+import msgspec
 import trio
 
 from ..backends.link import State
@@ -34,8 +34,7 @@ class GatewayClient(Protocol):
         ...
 
 
-@attrs.frozen
-class _Local:
+class _Local(msgspec.Struct, frozen=True):
     gateway: Gateway
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,8 +83,7 @@ async def open_local(config: Config) -> AsyncIterator[GatewayClient]:
         raise click.ClickException(str(error)) from None
 
 
-@attrs.frozen
-class _Remote:
+class _Remote(msgspec.Struct, frozen=True):
     client: Any  # the SDK's client; its module takes most of a second to import, so its name is not known up here
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ __all__ = ["command"]
 Level = Literal["debug", "info", "warning", "error"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Overrides:
     """What the command line says in place of the configuration (LIM-53)."""
 

@@ -33,7 +33,7 @@ __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
 log = get_logger("sluicegate.cli")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Signals:
     """What the operator wants: first an end in good order, then an end."""
 

@@ -27,7 +27,7 @@ def _timeout(given: TimeoutSettings | None) -> TimeoutSettings:
     return TimeoutSettings() if given is None else given
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AliasConfig:
     """A backend's own name and the one that clients see instead."""
 
@@ -37,7 +37,7 @@ class AliasConfig:
     """The name that clients see instead."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BackendTlsConfig:
     """How to know a backend's certificate, and what to show it of ours. Files are PEM, relative to the configuration."""
 
@@ -49,7 +49,7 @@ class BackendTlsConfig:
     """Its private key; the certificate's file holds that, too, unless given."""
 
 
-@attrs.frozen(field_transformer=own_first)
+@attrs.frozen(field_transformer=own_first, repr=False)
 class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySettings, StandInSettings):
     """One MCP server behind the gateway."""
 
@@ -59,23 +59,23 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     """How it is reached: stdio, http, websocket, or sse for what knows only HTTP+SSE, the transport of 2024."""
     command: str | None = None
     """The program, found through PATH; for stdio."""
-    args: tuple[str, ...] = attrs.field(default=(), repr=False)
+    args: tuple[str, ...] = ()
     """Its arguments.
 
     Not shown where the object is printed, as `env` is not: programs are given keys in both.
     """
     url: str | None = attrs.field(default=None, repr=_shown_address)
     """Where it is; for all but stdio."""
-    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    env: Mapping[str, str] = attrs.field(factory=dict)
     """Variables added to its environment."""
     cwd: str | None = None
     """Its working directory, relative to the configuration; the gateway's own unless given."""
     inherit_env: Inherit = ()
     """What it gets of the gateway's environment beside HOME, PATH, LANG and the like: names, or beginnings ("AWS_*"); true: everything that no
     other part of the file names; false: PATH alone."""
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
     """Sent with every request, and with the handshake of a WebSocket."""
-    bearer_token: str | None = attrs.field(default=None, repr=False)
+    bearer_token: str | None = None
     """Sent as ``Authorization: Bearer …``."""
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)

@@ -22,7 +22,7 @@ _PLAINER = {"Cannot overwrite a value": "a key is given twice", "but found anoth
 """What the parsers say, in words for an operator."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Document:
     """A parsed file; ``problems`` are those that the parser found."""
 

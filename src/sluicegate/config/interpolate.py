@@ -48,7 +48,7 @@ def escape(text: str) -> str:
     return text.replace("${", "$${")
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Interpolation:
     """Resolves the references of one file."""
 

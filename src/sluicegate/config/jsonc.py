@@ -35,7 +35,7 @@ class BadJson(Exception):
         self.what = what
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Jsonc:
     """A parsed text."""
 

@@ -17,7 +17,7 @@ def _without_brackets(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ListenTlsConfig:
     """Clients speak TLS. Files are PEM, relative to the configuration, and read when the listener opens."""
 
@@ -29,7 +29,7 @@ class ListenTlsConfig:
     """Only clients with a certificate of these authorities may connect; none is asked for one unless given."""
 
 
-@attrs.frozen(field_transformer=own_first)
+@attrs.frozen(field_transformer=own_first, repr=False)
 class ListenConfig(ConnectionSettings):
     """Where clients connect."""
 

@@ -102,7 +102,7 @@ def _servers(path: Path, environ: Mapping[str, str], *, may_be_a_pipe: bool) -> 
     return read_servers(path, environ, may_be_a_pipe=may_be_a_pipe)
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Draft:
     """A configuration while it is put together."""
 

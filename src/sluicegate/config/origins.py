@@ -17,11 +17,11 @@ _PUBLIC = frozenset({"proxy", "observability", "name", "namespace", "transport",
 """Tables and keys in which nothing is secret that a variable may hold."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Watched(Mapping[str, str]):
     """An environment that remembers what was looked up."""
 
-    inner: Mapping[str, str] = attrs.field(repr=False)
+    inner: Mapping[str, str]
     named: set[str] = attrs.field(factory=set, init=False)
 
     def __getitem__(self, name: str) -> str:
@@ -35,13 +35,13 @@ class Watched(Mapping[str, str]):
         return len(self.inner)
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Named:
     """Collected from all files of one configuration."""
 
     users: dict[str, set[str]] = attrs.field(factory=dict)
     """By variable, the backends in whose tables it is named; an empty name is any other table."""
-    inserted: set[str] = attrs.field(factory=set, repr=False)
+    inserted: set[str] = attrs.field(factory=set)
     """Values that may be secret."""
 
     def take(self, interpolation: Interpolation, backend: Callable[[KeyPath], str]) -> None:

@@ -71,7 +71,7 @@ class Problem:
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Provenance:
     """Where a backend stands that came out of another file."""
 

@@ -17,7 +17,7 @@ _ALLOWED_HEADERS = b"Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Met
 _EXPOSED_HEADERS = b"Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Admission:
     """The rules. A browser page elsewhere must not reach a gateway on this machine, neither directly nor by DNS rebinding."""
 
@@ -28,7 +28,7 @@ class Admission:
     allowed_origins: Sequence[str] = ()
     """``scheme://host[:port]``, or ``*``; pages of this machine are always allowed."""
 
-    allows_host: Callable[[tuple[bytes, ...]], bool] = attrs.field(init=False, repr=False, eq=False)
+    allows_host: Callable[[tuple[bytes, ...]], bool] = attrs.field(init=False, eq=False)
     """Whether a request with these ``Host`` headers may come in; the same few come all the time."""
 
     def __attrs_post_init__(self) -> None:

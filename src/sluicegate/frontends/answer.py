@@ -25,7 +25,7 @@ __all__ = ["PostAnswer"]
 _ANSWERED = (Request, Malformed)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PostAnswer:
     """Collects the replies to one request, or to a batch of them (implements `Outlet`)."""
 

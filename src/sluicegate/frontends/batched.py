@@ -32,7 +32,7 @@ def messages_of(line: bytes, version: str) -> list[Message] | Malformed:
     return read_batch(line)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class BatchAnswer:
     """Gathers the replies to one batch (implements `Outlet`)."""
 

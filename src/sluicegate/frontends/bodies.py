@@ -14,7 +14,7 @@ from .request import BodyCrowded, BodyTooLarge, ClientGone, Headers, HttpRequest
 __all__ = ["Bodies"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Bodies:
     """Reads them."""
 

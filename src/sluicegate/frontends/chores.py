@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.001
 """Between two goes: long enough for what the last one has woken. Without it 10 000 streams that wait a moment together wake up together."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Chores:
     """Does things in the order in which they come. Up to `FEW` of them are done at once; what goes beyond waits for `run`."""
 

@@ -21,7 +21,7 @@ LINGER_SECONDS = 0.1
 Resident = Callable[[], Awaitable[None]]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ClientHome:
     """One for each session (implements `Household`). It has a nursery only while something lives in it."""
 

@@ -63,7 +63,7 @@ class KeyStore(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Ends:
     """Of one key."""
 
@@ -101,7 +101,7 @@ def _record(ticket: SealedTicket) -> bytes:
     return owner_of(ticket)[:OWNER].ljust(OWNER) + hashlib.blake2b(ticket.text.encode(), digest_size=RECORD - OWNER).digest()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class EndedTickets:
     """Those that this process knows of, and where there is a store, those that others have told there."""
 

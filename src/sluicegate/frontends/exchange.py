@@ -59,7 +59,7 @@ class Asker(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Exchange:
     """The way home of one call (implements `Back`, and `Running`). After the reply nothing goes out any more (P-120)."""
 

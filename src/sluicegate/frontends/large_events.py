@@ -18,7 +18,7 @@ LARGEST = 1024 * 1024
 MOST_NAMES = 1000
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LargeEvents:
     """What was told of already."""
 

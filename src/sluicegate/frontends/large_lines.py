@@ -30,7 +30,7 @@ def way_of(front: Starting, whose: Whose, size: int) -> Starting:
     return front if size < LARGE else LargeLine(front, whose, size)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LargeLine:
     """The way of what such a line asks, one or a batch (implements `Outlet`, and `Starting`)."""
 

@@ -19,7 +19,7 @@ from .untold import Untold
 __all__ = ["Listener", "Listeners"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Listener:
     """One such stream, and what is to be told on it (implements `Place`: it is one of those that its owner has)."""
 
@@ -68,7 +68,7 @@ class Listener:
         return Raw(encode({SUBSCRIPTION: Raw(self.id)}))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Listeners:
     """All of them, and who has a connection of his own. There may be thousands, so they are woken a few at a time."""
 

@@ -15,7 +15,7 @@ from .sessions import Session
 __all__ = ["News"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class News:
     """Goes nowhere while its client has no such stream (implements `Outlet`)."""
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 import attrs
+import msgspec
 
 from .stream import EventLog
 
@@ -23,8 +24,7 @@ LOOKED_AT = 64
 """Sessions of one owner, and owners, that are looked at when one must make room: it may not take longer the more there are."""
 
 
-@attrs.frozen
-class NoPlace:
+class NoPlace(msgspec.Struct, frozen=True):
     """Why there is no room for one more, and what to answer."""
 
     status: int
@@ -54,7 +54,7 @@ class Place(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Owner:
     """One party, and all that is its own: a principal, or a network where nobody has to say who he is."""
 
@@ -138,7 +138,7 @@ def _longest_unused(queue: OrderedDict[Place, None], now: float) -> Place | None
     return None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Owners:
     """All who have sessions, by how many they have, or streams alone."""
 

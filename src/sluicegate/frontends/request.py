@@ -42,7 +42,7 @@ class BodyCrowded(Exception):
         self.why = why
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HttpRequest:
     """A request and the one response to it."""
 

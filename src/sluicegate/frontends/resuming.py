@@ -19,7 +19,7 @@ __all__ = ["Resuming"]
 log = get_logger("sluicegate.frontend")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Resuming:
     """Takes in whoever shows a ticket, by the rules for those who open a session."""
 

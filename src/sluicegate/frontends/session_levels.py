@@ -22,7 +22,7 @@ async def _at_once(_caller: Caller) -> None:
     await trio.lowlevel.checkpoint()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SessionLevels:
     """How much of what servers log all clients want to hear, and when backends know of it."""
 

@@ -9,7 +9,7 @@ from ..telling.statistics import gauge
 __all__ = ["SessionStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class SessionStatistics:
     """What there is of clients over HTTP now."""
 

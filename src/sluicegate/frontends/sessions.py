@@ -47,7 +47,7 @@ def _conversation(limits: Limits) -> Duplex[Question, Exchange]:
     return Duplex(Incoming(limits.max_calls_per_session))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Session(ClientSide):
     """One client's conversation. Stdio has exactly one; over HTTP a `SessionTable` holds them."""
 

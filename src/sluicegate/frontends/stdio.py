@@ -66,7 +66,7 @@ async def serve_stdio(
         unsubscribe()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Front:
     """The one connection (implements `Outlet`)."""
 

@@ -21,7 +21,7 @@ MOST_NOTES = 256
 MOST_NOTE_BYTES = 1024 * 1024
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Downlink:
     """One client connection, as the task that answers on it sees it.
 
@@ -101,7 +101,7 @@ class _Event(msgspec.Struct, frozen=True):
     is_note: bool
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class EventLog:
     """What was said on one stream, as far as it is kept. One reader at a time."""
 

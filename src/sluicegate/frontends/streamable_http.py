@@ -32,7 +32,7 @@ from .stream import read_event_id
 __all__ = ["StreamableHttp"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class StreamableHttp:
     """One MCP endpoint over HTTP."""
 

@@ -31,7 +31,7 @@ MOST_SAID = 2048
 """Bytes that a backend may say beside the URI, and that are kept until the client is told; of more nothing is."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Subscriptions:
     """Those of all clients of a gateway: how many there are, and where their resources are."""
 
@@ -65,7 +65,7 @@ class Subscriptions:
             del self.count[owner]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Subscribed:
     """One for each client that ever subscribed; all but waiting is sync."""
 

@@ -19,7 +19,7 @@ MOST_CONTENT = (LONGEST_TICKET - _ID) * 3 // 4 - 40
 _PURPOSE = "session"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class SealedTicket:
     """One that was opened."""
 
@@ -28,7 +28,7 @@ class SealedTicket:
     key: SealingKey
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TicketKeys:
     """Those of the moment."""
 

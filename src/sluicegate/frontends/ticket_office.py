@@ -36,7 +36,7 @@ REFRESH_SECONDS = 1.0
 """Between two looks for keys of other processes, at least: anybody can name one that there is not."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class TicketStatistics:
     """What became of session tickets."""
 
@@ -49,7 +49,7 @@ class TicketStatistics:
     keys: int = attrs.field(metadata=gauge("session_ticket_keys", "Keys with which tickets can be opened."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TicketOffice:
     """That of one frontend. Without a store its tickets hold as long as the process does."""
 

@@ -10,7 +10,6 @@ import hashlib
 import math
 from collections.abc import Mapping
 
-import attrs
 import msgspec
 
 from ..protocol.capabilities import read_capabilities
@@ -41,8 +40,7 @@ class _Content(msgspec.Struct, frozen=True, array_like=True):
     """As JSON."""
 
 
-@attrs.frozen
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """One that holds for whoever shows it now."""
 
     opening: Opening

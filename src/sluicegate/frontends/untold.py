@@ -10,7 +10,7 @@ from .subscribed import Subscribed
 __all__ = ["Untold"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Untold:
     """Each is told once, however often it changed in between; so a client that is away or slow costs no more than one that is not."""
 

@@ -32,7 +32,7 @@ def _begin(answer: Unanswered) -> None:
     answer.begin_stream()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Waits:
     """Those of one gateway."""
 

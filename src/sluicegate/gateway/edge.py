@@ -22,7 +22,7 @@ from .searching import Searching
 __all__ = ["Edge"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Edge:
     """What every client call passes, once, before anything is known about where it goes."""
 

@@ -14,7 +14,7 @@ __all__ = ["Edit", "adding", "removing", "replacing", "whole"]
 Backends = Sequence[BackendConfig]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Edit:
     """A wish. What it comes to is found out when it is fulfilled, because others change the list, too."""
 

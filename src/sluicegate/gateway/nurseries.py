@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-import attrs
+import msgspec
 import trio
 
 __all__ = ["CLOSING_SECONDS", "Nurseries", "interrupts_as_they_came", "open_nurseries"]
@@ -25,8 +25,7 @@ CLOSING_SECONDS = 2.0
 """How long client connections may take to carry away the last replies, after the last call has ended."""
 
 
-@attrs.frozen
-class Nurseries:
+class Nurseries(msgspec.Struct, frozen=True):
     """The gateway's nursery tree, outermost first."""
 
     backends: trio.Nursery

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class PolicyContext:
     """What the policies of backends need of the gateway around them."""
 

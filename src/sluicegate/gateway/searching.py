@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Searching", "exposure_of", "searching"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Searching:
     """The search of one gateway."""
 

@@ -21,7 +21,7 @@ L = TypeVar("L", bound="Retry | Hedge | RateLimit | Cache | Coalesce | Rememberi
 """Those that remember something and stand in the chain."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Slot(Generic[L]):
     """The place of one policy in a chain: for a new one, or for the one that was there before."""
 

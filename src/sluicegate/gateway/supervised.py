@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import attrs
+import msgspec
 import trio
 
 from ..backends.backend import Backend
@@ -25,8 +26,7 @@ MOST_POLICIES = 32
 """How many changes of its policies ago a call may have begun for which a backend that goes away still waits."""
 
 
-@attrs.frozen
-class SkippedBackend:
+class SkippedBackend(msgspec.Struct, frozen=True):
     """A backend that is configured but not there; it keeps being tried (CORE-7)."""
 
     namespace: str

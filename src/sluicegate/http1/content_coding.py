@@ -25,7 +25,7 @@ class Undecodable(Exception):
     """The body is not what its coding says."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Inflater:
     """Undoes one coding of one body."""
 

@@ -16,7 +16,7 @@ from ..waiting.bell import Bell
 __all__ = ["FairTurns"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FairTurns:
     """Lets one task a round of the loop pass, in their order. Its owner runs `run` in a nursery of its own.
 

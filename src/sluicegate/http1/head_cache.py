@@ -29,7 +29,7 @@ Headers = list[tuple[bytes, bytes]]
 Meaning = TypeVar("Meaning")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KnownHead(Generic[Meaning]):
     """What a head with a length in it meant."""
 
@@ -46,7 +46,7 @@ class KnownHead(Generic[Meaning]):
         return headers
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HeadCache(Generic[Meaning]):
     """The heads that came to one server, or from one. Only those belong here after whose message the connection stays, and in which all is usual."""
 

@@ -40,7 +40,7 @@ def append_piece(pieces: MutableSequence[bytes], piece: bytes) -> None:
         pieces.append(piece)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MessageParser:
     """All messages in one direction of a connection, in order."""
 

@@ -78,7 +78,7 @@ def unsent(end: object) -> int:
         return 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class QuickSocket(trio.abc.HalfCloseableStream):
     """A socket stream that can also send without waiting. Whoever closes it closes this, not the stream below."""
 

@@ -40,7 +40,7 @@ class Timed(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Timekeeper:
     """Expires whatever is due. Its owner runs `run` in a nursery of its own.
 

@@ -9,7 +9,7 @@ __all__ = ["NEVER", "MinimumRate"]
 NEVER = float("inf")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MinimumRate:
     """Something that may take so long, and longer for every byte that moves."""
 

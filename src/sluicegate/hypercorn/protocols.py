@@ -127,7 +127,7 @@ class Http1(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Talk:
     """The client's side of a connection, in whichever version it speaks."""
 

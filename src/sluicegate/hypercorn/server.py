@@ -81,7 +81,7 @@ def _secure(listener: trio.abc.Listener[trio.abc.Stream], tls: ssl.SSLContext | 
     return listener if tls is None else trio.SSLListener(listener, tls, https_compatible=True)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Server:
     settings: ServerSettings
     lifespan: Lifespan

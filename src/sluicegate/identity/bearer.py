@@ -18,11 +18,11 @@ _MISSING = "Missing authentication credentials. Provide via Authorization header
 _INVALID = "The provided bearer token is not valid"
 
 
-@attrs.frozen(init=False)
+@attrs.frozen(init=False, repr=False)
 class BearerTokens:
     """Knows the tokens by their digests only, so that neither logs nor dumps can show one."""
 
-    _known: dict[bytes, Principal] = attrs.field(repr=False)
+    _known: dict[bytes, Principal]
     """By the digest."""
 
     def __init__(self, tokens: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from ..protocol.principal import Principal
 from ..protocol.request_headers import RequestHeaders
@@ -31,8 +31,7 @@ class Sent(Protocol):
         ...
 
 
-@attrs.frozen
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Why nobody was recognised."""
 
     message: str

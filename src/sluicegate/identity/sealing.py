@@ -18,7 +18,7 @@ _NONCE_BYTES = 24
 _TAG_BYTES = 16
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Seal:
     """Seals bytes with a key, and opens what was sealed with it. The text is URL-safe base64 without padding."""
 

@@ -46,7 +46,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     session: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AccessLogStatistics:
     """What becomes of lines; beside other lines of a log, all of these."""
 
@@ -74,7 +74,7 @@ class Sink(Protocol):
         ...
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Beside:
     """Puts lines into a buffer that others fill and somebody else empties: the daemon's log."""
 
@@ -90,7 +90,7 @@ class Beside:
         self.buffer.put(line)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LogBuffer:
     """A buffer, and the task that hands its lines to something that may be slow."""
 
@@ -149,8 +149,7 @@ class LogBuffer:
                 log.exception("the access log cannot be written", lines=batch.count, error=repr(error))
 
 
-@attrs.frozen
-class AccessLog:
+class AccessLog(msgspec.Struct, frozen=True):
     """Tells of each call who asked for what, which backend answered, after how many attempts and in what time."""
 
     inner: Handler
@@ -190,7 +189,7 @@ class AccessLog:
         self.lines.put(self.lines.encode(line))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Seconds:
     """What lines of one second have in common: its time of day behind some words."""
 
@@ -206,7 +205,7 @@ class _Seconds:
         return f"{self._begin}.{int((seconds - second) * 1e6):06d}Z"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TextForm:
     """Makes lines that look like those of the events beside which they stand."""
 
@@ -220,7 +219,7 @@ class TextForm:
         return text.encode(errors="backslashreplace")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class JsonForm:
     """The same beside events in JSON: level, logger and timestamp are called as theirs."""
 

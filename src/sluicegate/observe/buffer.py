@@ -21,7 +21,7 @@ def _lost(count: int) -> bytes:
     return msgspec.json.encode({"event": "lost lines", "lost": count})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Buffer:
     """Lines on their way to something that may be slow, full or gone. Filled from one thread and emptied from another.
 
@@ -85,8 +85,7 @@ class Buffer:
             self.dropped += batch.count
 
 
-@attrs.frozen
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """What is written at once."""
 
     data: bytes

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 import attrs
+import msgspec
 
 __all__ = ["TALK", "Collapse"]
 
@@ -33,8 +34,7 @@ _IDENTIFY = ("backend", "primary", "member", "mirror", "namespace", "list", "rea
 """Fields that tell one kind of line from another. Their values are our own words or the configuration's: no peer can make new kinds."""
 
 
-@attrs.define
-class _Kind:
+class _Kind(msgspec.Struct):
     """One kind of line, and what was held back of it."""
 
     until: float
@@ -44,8 +44,7 @@ class _Kind:
     last: logging.LogRecord | None = None
 
 
-@attrs.define
-class _Talk:
+class _Talk(msgspec.Struct):
     """One backend that writes."""
 
     at: float
@@ -55,7 +54,7 @@ class _Talk:
     last: logging.LogRecord | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Collapse:
     """Decides which records are shown. Not thread-safe: whoever has it holds a lock."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
+import msgspec
 import trio
 
 from ..telling.statistics import Value, shown
@@ -22,8 +23,7 @@ KIND = b"text/plain; version=0.0.4; charset=utf-8"
 """The media type of `Exposition.render`."""
 
 
-@attrs.frozen
-class MetricFamily:
+class MetricFamily(msgspec.Struct, frozen=True):
     """One metric and its values."""
 
     name: str
@@ -53,7 +53,7 @@ def _numbers(value: object) -> Iterator[tuple[tuple[str, ...], float]]:
         yield (), float(value)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Exposition:
     """Everything that one gateway shows, in a registry of its own, so that several gateways can live in one process (MET-2)."""
 
@@ -109,7 +109,7 @@ class Exposition:
         yield times
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Alone:
     """One metric where a registry is expected."""
 

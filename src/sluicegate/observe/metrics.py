@@ -29,7 +29,7 @@ MOST_SERIES = 4096
 OTHER = "other"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Durations:
     """How long some calls took, in buckets."""
 
@@ -49,7 +49,7 @@ class Durations:
         self.buckets = [mine + its for mine, its in zip(self.buckets, other.buckets, strict=True)]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RequestStatistics:
     """What `Counts` has counted, but for the times."""
 
@@ -62,7 +62,7 @@ class RequestStatistics:
     )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Counts:
     """What is counted while a gateway runs. Everything only grows, except `running`."""
 
@@ -111,7 +111,7 @@ def status_of(outcome: str) -> str:
     return outcome if outcome in ("ok", "cancelled") else "error"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Metrics:
     """Counts each call by where it went and what became of it, however it ends."""
 

@@ -18,7 +18,7 @@ LONGEST = 200
 """Characters of a reason in the log."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Refusals:
     """Takes the status and the reason of every HTTP request that is refused. In a reason, what its caller wrote stands in single quotes."""
 

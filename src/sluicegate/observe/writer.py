@@ -27,7 +27,7 @@ def _nothing_due() -> float | None:
     return None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LogWriter:
     """Writes what is put into its buffer to a descriptor, from a thread of its own that never keeps the process from ending."""
 

@@ -55,7 +55,7 @@ async def open_stream(host: str, port: int) -> trio.abc.Stream:
     return stream
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Outside:
     """The factories of everything that is not our own code."""
 

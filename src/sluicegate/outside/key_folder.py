@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import attrs
+import msgspec
 import trio
 
 from ..protocol.sealing_key import SealingKey
@@ -36,8 +36,7 @@ _LARGEST = 1024 * 1024
 """Bytes that are read of what has ended; whoever counts them takes no more."""
 
 
-@attrs.frozen
-class KeyFolder:
+class KeyFolder(msgspec.Struct, frozen=True):
     """It comes into being with the first key. Only its owner can read what is in it."""
 
     path: Path

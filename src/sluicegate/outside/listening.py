@@ -73,7 +73,7 @@ async def _clear(path: str) -> None:
     raise OSError(errno.EADDRINUSE, f"another program listens on {path}")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class UnixListener(trio.abc.Listener[trio.abc.Stream]):
     """A listener that takes its name away when it is closed."""
 

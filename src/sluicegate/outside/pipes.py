@@ -17,7 +17,7 @@ __all__ = ["ReadPipe", "WritePipe"]
 MOST_READ = 65_536
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WritePipe(trio.abc.SendStream):
     """A pipe that can also take bytes without waiting. One writer at a time."""
 
@@ -43,7 +43,7 @@ class WritePipe(trio.abc.SendStream):
         await self.stream.aclose()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ReadPipe(trio.abc.ReceiveStream):
     """A pipe that is read when there is something in it."""
 

@@ -31,7 +31,7 @@ RELEASE_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Group:
     """A real child (implements `Child`)."""
 

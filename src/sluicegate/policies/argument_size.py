@@ -18,14 +18,14 @@ from ..telling.statistics import counter, snapshot
 __all__ = ["ArgumentLimit", "ArgumentSize", "ArgumentStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ArgumentStatistics:
     """What `ArgumentLimit` has counted."""
 
     refused: int = attrs.field(metadata=counter("arguments_refused", "Calls of tools whose arguments were too large."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ArgumentLimit:
     """What the calls that are led to one backend may bring; it stays when the chain is put together anew."""
 
@@ -39,7 +39,7 @@ class ArgumentLimit:
         return snapshot(ArgumentStatistics, self)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ArgumentSize:
     """Refuse a call of a tool whose arguments are too large, before anybody has work with it. Prompts and resources pass."""
 

@@ -18,7 +18,7 @@ LONGEST = 1024
 """Bytes of the arguments of one of them."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class AskedAgain:
     """Keys by what was asked, and for whom; a key follows from that alone, so nothing of it grows old."""
 

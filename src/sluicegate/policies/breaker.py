@@ -50,7 +50,7 @@ _HEALTH = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BreakerStatistics:
     """What `Breaker` has counted."""
 
@@ -58,7 +58,7 @@ class BreakerStatistics:
     opened: int = attrs.field(metadata=counter("breaker_opened", "Times that its breaker opened."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Breaker:
     """What one backend's breaker knows. It is read without changing it.
 

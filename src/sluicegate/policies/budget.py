@@ -24,7 +24,7 @@ _SLOTS_PER_SECOND = 8
 _SLOTS = WINDOW_SECONDS * _SLOTS_PER_SECOND
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Window:
     """A count of the last so many slots of time: sliding, of fixed size, with as much work as there are slots gone by."""
 
@@ -55,7 +55,7 @@ class _Window:
         self.total += 1
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BudgetStatistics:
     """What `Budget` has counted."""
 
@@ -63,7 +63,7 @@ class BudgetStatistics:
     refused: int = attrs.field(metadata=counter("retry_budget_refused", "Attempts beyond the first that there was no budget for."))
 
 
-@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP, repr=False)  # validators are for settings, not for each count
 class Budget:
     """What one call path may use up (implements `Allowance`).
 
@@ -131,7 +131,7 @@ def _slot_now() -> int:
     return int(trio.current_time() * _SLOTS_PER_SECOND)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Budgeted:
     """Give every call the budget of its path; all its copies draw from it."""
 

@@ -38,7 +38,7 @@ MOST_REFRESHES = 16
 _MENDED_BY_STALE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD, Cause.BARRED})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Cache:
     """Keeps the answers of one backend. It stays as long as its settings and its backend do."""
 

@@ -50,7 +50,7 @@ class CanaryTrialStatistics:
     rollbacks: Mapping[str, int] = attrs.field(metadata=counter("canary_rollbacks", "Times that a canary was taken back.", "cause"))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Side:
     """What became of the latest calls of one of the two."""
 
@@ -75,7 +75,7 @@ class _Side:
         self._times.clear()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CanaryTrial:
     """A canary beside its primary."""
 

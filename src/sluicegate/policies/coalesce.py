@@ -21,7 +21,7 @@ from .request_keys import RequestKeys
 __all__ = ["Coalesce", "CoalesceStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CoalesceStatistics:
     """What `Coalesce` has counted."""
 
@@ -29,7 +29,7 @@ class CoalesceStatistics:
     joined: int = attrs.field(metadata=counter("requests_coalesced", "Requests that were answered with the answer to another one."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Coalesce:
     """Leads requests to one backend together that are the same."""
 

@@ -57,7 +57,7 @@ class Unlike:
     """The same of the mirror's. Where both are alike, the values differ."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Step:
     """Two values to compare, and what is to be ignored in them."""
 
@@ -68,7 +68,7 @@ class _Step:
     ignored: Sequence[Pointer]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Work:
     """How much was looked at."""
 

@@ -19,7 +19,7 @@ from .settings import ConcurrencySettings
 __all__ = ["Concurrency", "ConcurrencyStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ConcurrencyStatistics:
     """What `Concurrency` has counted."""
 
@@ -27,7 +27,7 @@ class ConcurrencyStatistics:
     refused: int = attrs.field(metadata=counter("queue_refused", "Requests that found its queue full, or waited in it for too long."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Places:
     """How many there are, who has one, and who waits; it stays when the settings change, because those who are inside do."""
 
@@ -51,7 +51,7 @@ class Places:
             self.queue.popleft().set()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Concurrency(Remembering[ConcurrencySettings]):
     """Hand out places, first come, first served."""
 

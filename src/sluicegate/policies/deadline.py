@@ -13,7 +13,7 @@ from ..protocol.question import Question
 __all__ = ["AttemptDeadline", "Deadline", "expired"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Deadline:
     """Bound a whole call, whatever happens inside it: failover, retries, queues, progress (P-54)."""
 
@@ -27,7 +27,7 @@ class Deadline:
         return Reply.failed(expired(call, self.seconds, call.trail.holder, sent=call.trail.sent))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AttemptDeadline:
     """Bound one attempt at one backend. Progress starts the time anew."""
 
@@ -46,7 +46,7 @@ class AttemptDeadline:
         return Reply.failed(expired(call, self.seconds, self.backend, sent=attempt.sent_at is not None))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Moving:
     """A back that moves a deadline with every note, and stops it while a question is open."""
 

@@ -29,7 +29,7 @@ JOINABLE = 0.5
 _ENDED = "the gateway is going down"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Waiter:
     back: Back
     token: bytes
@@ -44,7 +44,7 @@ def _of_all(first: Call) -> Call:
     return Call(first.method, first.target, first.params, first.caller, trail=own)
 
 
-@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # a converter is for what it begins with
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP, repr=False)  # a converter is for what it begins with
 class Flight:
     """A call that belongs to all who wait for it (implements `Back`, towards all of them)."""
 

@@ -30,7 +30,7 @@ def failed(fault: Fault | None) -> bool | None:
     return False if fault.cause is Cause.BACKEND else None
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Gate:
     """Let an attempt through, or refuse it at once; then tell both what became of it."""
 

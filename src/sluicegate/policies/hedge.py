@@ -25,7 +25,7 @@ __all__ = ["Hedge", "HedgeStatistics", "HedgeTimer"]
 log = get_logger("sluicegate.hedge")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class HedgeStatistics:
     """What `Hedge` has counted."""
 
@@ -33,7 +33,7 @@ class HedgeStatistics:
     won: int = attrs.field(metadata=counter("hedges_won", "Copies whose answer was taken."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Hedge:
     """Runs a call, and copies of it if it is slow and may be run twice."""
 
@@ -108,7 +108,7 @@ class Hedge:
         return snapshot(HedgeStatistics, self)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Race:
     """One attempt and the copies of it."""
 

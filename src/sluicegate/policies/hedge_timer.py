@@ -24,7 +24,7 @@ class Slow(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HedgeTimer:
     """Starts the copies that are due. Its owner runs `run` once, in the nursery in which the copies run.
 

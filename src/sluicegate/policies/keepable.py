@@ -41,7 +41,7 @@ class Answers(Protocol):
         ...
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KeptTools:
     """Of which tools results are kept, and which make others be forgotten."""
 

@@ -30,7 +30,7 @@ Sample = tuple[float, bool]
 """Seconds, and whether it was cut then; among equals, those that came to an end are sorted first."""
 
 
-@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP, repr=False)  # validators are for settings, not for each count
 class Latencies:
     """A quantile of the latest latencies; it costs little to add to, and to ask."""
 

@@ -12,7 +12,7 @@ from .deadline import expired
 __all__ = ["CallDeadline", "Lifetime"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Lifetime:
     """Enter the one scope of a call, and answer for it when it is cut: by its caller, by its deadline, or by the gateway.
 
@@ -31,7 +31,7 @@ class Lifetime:
         return Reply.failed(expired(call, trail.allowed, trail.holder, sent=trail.sent))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CallDeadline:
     """Bound a whole call, whatever happens inside it: failover, retries, queues, progress (P-54).
 

@@ -22,7 +22,7 @@ LARGEST = 0.25
 """Of the whole; an answer that is larger is not kept."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Segment:
     """Answers, those first that were not used for longest."""
 
@@ -48,7 +48,7 @@ class _Segment:
         self.room = 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MemoryStore:
     """Implements `Store`; nothing of it ever waits."""
 

@@ -28,7 +28,7 @@ log = get_logger("sluicegate.mirror")
 _AS_USUAL = MirrorSettings()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class MirrorStatistics:
     """What `Shadow` has counted."""
 
@@ -55,7 +55,7 @@ class Mirrored(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Pair:
     """A call and its copy, whose answers are to be compared."""
 
@@ -66,7 +66,7 @@ class _Pair:
     is_over: trio.Event = attrs.field(factory=trio.Event)
 
 
-@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # validators are for settings, not for each count
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP, repr=False)  # validators are for settings, not for each count
 class Shadow:
     """A backend that sees copies, and how many. One object per pair of source and mirror, shared by all who may answer for the source."""
 
@@ -178,7 +178,7 @@ def _words(reply: Reply) -> str:
     return reply.fault.told if reply.fault is not None else ""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Mirror:
     """Show calls to shadows, at most once per client call however many attempts it takes."""
 

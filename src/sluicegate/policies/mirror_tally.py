@@ -33,7 +33,7 @@ class Discrepancy:
     """Where the answers differ, the first few."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MirrorTally:
     """Counts for one pair of source and mirror. It is all plain numbers and short texts; no answer is kept."""
 

@@ -23,7 +23,7 @@ log = get_logger("sluicegate.outlier")
 NEVER = math.inf
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Group:
     """Those that stand in for each other: not too many of them are out at once.
 
@@ -68,7 +68,7 @@ class Group:
                 other.uneject()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OutlierStatistics:
     """What `Outlier` has counted."""
 
@@ -76,7 +76,7 @@ class OutlierStatistics:
     ejections: int = attrs.field(metadata=counter("backend_ejections", "Times that outlier detection took it out."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outlier:
     """What is known about one backend. What becomes of a call that began before its last ejection says nothing any more."""
 

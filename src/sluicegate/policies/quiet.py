@@ -15,7 +15,7 @@ from ..protocol.tokens import without_token
 __all__ = ["Quiet"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Deaf:
     """A back that drops notes, and passes questions on."""
 
@@ -31,7 +31,7 @@ class _Deaf:
         self.back.hold(question)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Quiet:
     """Ask the backend for no progress, and pass on no notes."""
 

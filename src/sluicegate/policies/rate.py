@@ -22,7 +22,7 @@ _HAIR = 1e-9
 """Seconds. A turn that comes just at the end of the longest wait is waited for, however the fractions were rounded."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Bucket:
     """Tokens, and the queue of those who wait for one: first come, first served.
 
@@ -95,14 +95,14 @@ class Bucket:
             self._waiting[0].set()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RateStatistics:
     """What `RateLimit` has counted."""
 
     refused: int = attrs.field(metadata=counter("rate_limited", "Requests that its rate limit refused."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RateLimit:
     """Let calls through at the rate of a bucket. One whose turn comes too late is refused at once, and told when to come again."""
 

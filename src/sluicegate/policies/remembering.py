@@ -16,7 +16,7 @@ __all__ = ["Remembering", "remembering"]
 S = TypeVar("S", bound=attrs.AttrsInstance)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Remembering(Generic[S]):
     """A policy of one backend. It stays as long as its settings do, whatever else changes, and leads on to what is behind it then."""
 

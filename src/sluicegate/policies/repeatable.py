@@ -44,7 +44,7 @@ def _any_call(call: Call) -> bool:
     return True
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Annotated:
     is_safe: Callable[[str, str], bool]
 
@@ -52,7 +52,7 @@ class _Annotated:
         return call.method in READS or self.is_safe(call.method, call.local)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Named:
     tools: frozenset[str]
 

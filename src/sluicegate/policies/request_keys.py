@@ -84,7 +84,7 @@ def _digest(call: Call) -> bytes | None:
     return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32).digest()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RequestKeys:
     """Makes keys of the requests to one backend, once for all who ask about the same request one after the other."""
 

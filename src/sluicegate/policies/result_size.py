@@ -19,14 +19,14 @@ __all__ = ["ResultSize", "ResultSizeStatistics"]
 _HINT = "it was done, and its result is too large to be passed on; ask for less at a time"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ResultSizeStatistics:
     """What `ResultSize` has counted."""
 
     refused: int = attrs.field(metadata=counter("results_refused", "Results that were too large to be passed on."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResultSize(Remembering[ResultSizeSettings]):
     """Pass results on that are within the limit, and say of others how large they were."""
 

@@ -39,7 +39,7 @@ class Restarting(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RetryStatistics:
     """What `Retry` has counted."""
 
@@ -47,7 +47,7 @@ class RetryStatistics:
     exhausted: int = attrs.field(metadata=counter("retries_exhausted", "Requests that failed although they might have been repeated."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Retry:
     """Repeat a failed call until it succeeds, or another attempt makes no sense; then its last fault goes on unchanged."""
 

@@ -44,7 +44,7 @@ _PERCENTILE = Range(
 _OF_A_GROUP = Range(0, 100, words="must be 0-100", instead="write percent of the backends that stand in for each other")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class TimeoutSettings:
     """How long a call may take: all its attempts together, and each of them."""
 
@@ -54,7 +54,7 @@ class TimeoutSettings:
     """Each attempt; progress starts it anew; no limit unless given."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RestartSettings:
     """How a backend that went away is brought back."""
 
@@ -68,7 +68,7 @@ class RestartSettings:
     """How long such a window is."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RetrySettings:
     """Sends a call again that has failed (RES-1 … RES-6)."""
 
@@ -88,7 +88,7 @@ class RetrySettings:
     """So many are allowed in any case; only with budget_percent."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class HedgeSettings:
     """Sends a copy of a call that takes long; the first success wins (RES-10 … RES-13)."""
 
@@ -103,7 +103,7 @@ class HedgeSettings:
     """As for retry."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BreakerSettings:
     """Sends nothing for a while after too many failures (RES-40 … RES-45)."""
 
@@ -128,7 +128,7 @@ class BreakerSettings:
     """Whether a tool's result that says it failed (isError) is a failure; some proxies turn every error into such a result."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OutlierSettings:
     """Takes a backend out of those that stand in for each other (RES-50 … RES-56)."""
 
@@ -151,7 +151,7 @@ class OutlierSettings:
     """As for circuit_breaker."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RateLimitSettings:
     """So many calls, reads and gets in so much time; completions are not counted (RES-20 … RES-22, GRL-1)."""
 
@@ -166,7 +166,7 @@ class RateLimitSettings:
     """A call waits that long for its turn, and never longer than its deadline allows; then it is refused."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ConcurrencySettings:
     """So many calls at a time (RES-15)."""
 
@@ -179,7 +179,7 @@ class ConcurrencySettings:
     """How long one waits at most; as long as its deadline allows unless given."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ResultSizeSettings:
     """How large the result of a tool, a resource or a prompt may be (LIM-57)."""
 
@@ -188,7 +188,7 @@ class ResultSizeSettings:
     """Bytes of a result, as JSON and as it came; a larger one is thrown away, and its caller told how large it was."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class HealthSettings:
     """Asks the backend now and then whether it is there (HC-1 … HC-8)."""
 
@@ -207,7 +207,7 @@ class HealthSettings:
     """Whether its calls show its health and no pings are sent: for proxies that answer pings for a dead server, or start a program for each."""
 
 
-@attrs.frozen(kw_only=True, slots=False)  # a backend has more of this kind
+@attrs.frozen(kw_only=True, slots=False, repr=False)  # a backend has more of this kind
 class PolicySettings:
     """The tables of a backend in the order in which they are documented. A policy whose table is not there is not in the chain."""
 

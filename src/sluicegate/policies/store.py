@@ -14,7 +14,7 @@ OVERHEAD = 512
 """Bytes that an answer takes beside its text."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Stored:
     """An answer, and how long it holds."""
 

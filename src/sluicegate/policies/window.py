@@ -15,7 +15,7 @@ window, nor forgotten more than one part of it too early."""
 _FAILED, _SLOW = 1, 2
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CountWindow:
     """The last so many outcomes, exactly."""
 
@@ -53,7 +53,7 @@ class CountWindow:
         self.calls = self.failures = self.slow = 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Grain:
     """The outcomes of one part of the time."""
 
@@ -63,7 +63,7 @@ class _Grain:
     slow: int = 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TimeWindow:
     """The outcomes of the last so many seconds, exact to one of `GRAINS` parts."""
 

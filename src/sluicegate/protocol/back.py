@@ -34,7 +34,7 @@ class Back(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Silent:
     """A back that drops notes and refuses questions: for mirror copies, probes and our own calls."""
 

@@ -16,7 +16,7 @@ from .principal import NOBODY, Principal
 __all__ = ["OURSELVES", "Caller"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Caller:
     """Who calls: one per legacy session, or per modern request."""
 

@@ -81,7 +81,7 @@ class Elsewhere(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Trail:
     """What all copies of one client call share."""
 
@@ -143,7 +143,7 @@ class Trail:
         return self.hops[-1].backend if self.hops else ""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Call:
     """One request on its way. ``params`` are raw members and copy-on-write: whoever changes one makes a new dict."""
 

@@ -9,6 +9,7 @@ from collections import deque
 from urllib.parse import unquote
 
 import attrs
+import msgspec
 
 from .messages import Params, read_text
 from .offers import KINDS
@@ -22,8 +23,7 @@ MOST = 256
 _LISTS = {kind.changed: kind.capability for kind in KINDS}
 
 
-@attrs.frozen
-class Outdated:
+class Outdated(msgspec.Struct, frozen=True):
     """Something that holds no more."""
 
     kind: str = ""
@@ -41,7 +41,7 @@ def is_about(name: str, changed: str) -> bool:
     return mine.startswith(other) or other.startswith(mine)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Changes:
     """All of one backend, counted."""
 

@@ -18,7 +18,7 @@ _CARRIED = ("elicitation", "sampling", "roots")
 """Capabilities of a client that a gateway can stand for; of extensions those that cross."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Clientele:
     """The one client of a session, and what it can do: known once it has sent ``initialize``, or the program has said it (P-70)."""
 

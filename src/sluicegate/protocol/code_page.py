@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 
 from .cause import Cause
 
 __all__ = ["Code"]
 
 
-@attrs.frozen
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """One thing that can go wrong, and its page."""
 
     number: str

@@ -60,7 +60,7 @@ class Part(enum.Enum):
     SURROGATES = "lone surrogates"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Crossing:
     """What becomes of it, and the words for that."""
 

@@ -133,7 +133,7 @@ AskedT = TypeVar("AskedT", bound=Asked)
 RunningT = TypeVar("RunningT", bound=Running)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outgoing(Generic[AskedT]):
     """What we have asked (implements `Requests`)."""
 
@@ -174,7 +174,7 @@ class Outgoing(Generic[AskedT]):
         return self.asked.get(number)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Incoming(Generic[RunningT]):
     """What the other side has asked."""
 
@@ -197,7 +197,7 @@ class Incoming(Generic[RunningT]):
             running.cancel()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Duplex(Generic[AskedT, RunningT]):
     """One conversation: what is open in each direction, until it ends."""
 

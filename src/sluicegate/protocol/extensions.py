@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-import attrs
 import msgspec
 
 from .eras import MODERN, SPOKEN
@@ -35,8 +34,7 @@ class Way(enum.Enum):
     """Neither side is told that the other has it."""
 
 
-@attrs.frozen
-class Extension:
+class Extension(msgspec.Struct, frozen=True):
     """One that is named."""
 
     name: str

@@ -17,7 +17,7 @@ def _folded(exact: frozenset[str]) -> Mapping[str, str]:
     return {key.casefold(): key for key in exact}
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KnownKeys:
     """The keys that are read at one level."""
 

@@ -13,7 +13,7 @@ from .log_levels import LEVELS
 __all__ = ["LogWishes"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LogWishes:
     """How many there are who want each level. All of it is sync."""
 

@@ -22,7 +22,7 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9_-]+")
 """What some clients, and the models behind them, refuse in a name; one such name can cost the user the whole gateway."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Names:
     """The names of one backend: a prefix before those of tools and prompts, and a way to write URIs. An empty namespace changes nothing."""
 

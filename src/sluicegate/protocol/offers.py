@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from .eras import MODERN
 from .extensions import TASKS, declared_by
@@ -11,8 +12,7 @@ from .messages import EMPTY, Malformed, Params, Raw, decode_object
 __all__ = ["KINDS", "Flaw", "Hello", "Item", "ListKind", "Listed", "Offer", "makes_tasks"]
 
 
-@attrs.frozen
-class ListKind:
+class ListKind(msgspec.Struct, frozen=True):
     """One of the four lists."""
 
     name: str
@@ -37,8 +37,7 @@ PROMPTS = ListKind("prompt", "prompts/list", "prompts", "name", "prompts", "noti
 KINDS = (TOOLS, RESOURCES, TEMPLATES, PROMPTS)
 
 
-@attrs.frozen
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One listed tool, resource, template or prompt under the backend's own name."""
 
     key: str
@@ -56,16 +55,14 @@ class Flaw:
     what: str
 
 
-@attrs.frozen
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """One list of a backend."""
 
     items: tuple[Item, ...] = ()
     flaws: tuple[Flaw, ...] = ()
 
 
-@attrs.frozen
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     """What a backend said in its answer to ``initialize``."""
 
     version: str
@@ -115,24 +112,22 @@ def makes_tasks(hello: Hello) -> bool:
     return "call" in found
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Offer:
     """All that one live backend offers. ``lists`` has an entry for every kind, empty where the backend declares none."""
 
     hello: Hello
     lists: dict[ListKind, tuple[Item, ...]]
-    flaws: dict[ListKind, tuple[Flaw, ...]] = attrs.field(factory=dict, repr=False)
+    flaws: dict[ListKind, tuple[Flaw, ...]] = attrs.field(factory=dict)
     """What was wrong with the lists as they came."""
-    harmless_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_harmless, takes_self=True))
+    harmless_tools: frozenset[str] = attrs.field(init=False, eq=False, default=attrs.Factory(_harmless, takes_self=True))
     """Tools whose annotations say that they are read-only or idempotent."""
-    read_only_tools: frozenset[str] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_read_only, takes_self=True))
+    read_only_tools: frozenset[str] = attrs.field(init=False, eq=False, default=attrs.Factory(_read_only, takes_self=True))
     """Those that say that they are read-only."""
-    makes_tasks: bool = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: makes_tasks(self.hello), takes_self=True)
-    )
+    makes_tasks: bool = attrs.field(init=False, eq=False, default=attrs.Factory(lambda self: makes_tasks(self.hello), takes_self=True))
     """Whether calls of its tools can become tasks."""
-    _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_names, takes_self=True))
-    _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_beginnings, takes_self=True))
+    _names: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, default=attrs.Factory(_names, takes_self=True))
+    _beginnings: tuple[str, ...] = attrs.field(init=False, eq=False, default=attrs.Factory(_beginnings, takes_self=True))
 
     def with_list(self, kind: ListKind, listed: Listed) -> Offer:
         """The same with one list read anew."""

@@ -16,12 +16,12 @@ LARGE = 65_536
 """Bytes of a result that are not copied."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Parts:
     """One message: ``bytes`` joins it."""
 
     before: bytes
-    large: memoryview = attrs.field(repr=False)
+    large: memoryview
     after: bytes
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ import attrs
 __all__ = ["NOBODY", "Principal"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Principal:
     """Somebody who has shown who he is. What he may do can differ from one request to the next, so he is told apart by `key` alone."""
 

@@ -19,7 +19,7 @@ CAPABILITY = {"elicitation/create": "elicitation", "sampling/createMessage": "sa
 """Which capability a client declares that can be asked so."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Question:
     """A backend's request on its way to the client (implements `sluicegate.protocol.duplex.Asked`). It ends once: answered, or withdrawn."""
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-import attrs
 import msgspec
 
 from .members import Malformed, Params, Raw, decode_object
@@ -44,8 +43,7 @@ _SCHEMA, _SEVERAL, _NAMED = (
 """Keywords whose value is a schema, a list of schemas, or schemas by name."""
 
 
-@attrs.frozen
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """An argument that a header repeats."""
 
     header: str

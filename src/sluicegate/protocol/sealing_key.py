@@ -14,13 +14,13 @@ _BYTES = 32
 _ID_BYTES = 4
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, repr=False)
 class SealingKey:
     """One of several; their order is by age."""
 
     made: int
     """When, in seconds since the epoch."""
-    secret: bytes = attrs.field(repr=False, validator=[attrs.validators.min_len(_BYTES), attrs.validators.max_len(_BYTES)])
+    secret: bytes = attrs.field(validator=[attrs.validators.min_len(_BYTES), attrs.validators.max_len(_BYTES)])
     id: str = attrs.field(init=False, eq=False)
     """By which it is named; it tells nothing of the key, and is the same for all who have it."""
 

@@ -29,20 +29,20 @@ class Event(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OversizedEvent:
     """An event over the limit. It is skipped, but of its data the two ends are kept; that is enough to tell what it was."""
 
     limit: int
-    head: bytes = attrs.field(default=b"", repr=False)
-    tail: bytes = attrs.field(default=b"", repr=False)
+    head: bytes = b""
+    tail: bytes = b""
     """Empty where it is told of before its end."""
     size: int = 0
     """In bytes, field names included; 0 where it is told of before its end."""
     name: str = "message"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class EventParser:
     """Reads one stream as browsers do: CR, LF or CRLF, an optional byte order mark, comments and unknown fields ignored."""
 

@@ -31,7 +31,7 @@ LISTEN, ACKNOWLEDGED = "subscriptions/listen", "notifications/subscriptions/ackn
 """Where there are no sessions: the request for a stream, and the first that is said on it (P-110)."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Subscription:
     """It is open from the beginning, is granted at most once, and is over once: its client does not want it any more, or the backend refused."""
 

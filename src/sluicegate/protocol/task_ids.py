@@ -19,6 +19,7 @@ from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 import attrs
+import msgspec
 
 from .members import Malformed, Params, Raw, decode_object, read_text
 from .messages import EMPTY, encode
@@ -68,8 +69,7 @@ Renaming = Callable[[str], str]
 """From an id of one side to that of the other."""
 
 
-@attrs.frozen
-class LocalTask:
+class LocalTask(msgspec.Struct, frozen=True):
     """A task of one backend."""
 
     life: str
@@ -87,7 +87,7 @@ class LocalTask:
         return f"{self.life}-{self.id}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TaskIds:
     """Makes them, and reads them."""
 

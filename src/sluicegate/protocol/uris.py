@@ -58,7 +58,7 @@ def _token(namespace: str) -> str:
 _LETTERS = {"_": ".-", ".": ".."}
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Uris:
     """The URIs of one backend. An empty namespace changes nothing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
+import msgspec
 
 from ..protocol.members import is_null
 from ..protocol.messages import Malformed, Raw, decode_object
@@ -15,8 +15,7 @@ __all__ = ["NO_RULES", "Annotated"]
 _TRUE, _FALSE = b"true", b"false"
 
 
-@attrs.frozen
-class Annotated:
+class Annotated(msgspec.Struct, frozen=True):
     """Rules over annotations. They are a backend's word: a guard against mistakes, and none against a backend that lies."""
 
     hide_destructive: bool = False

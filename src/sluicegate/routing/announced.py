@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
+import msgspec
 
 from ..protocol.eras import MODERN, NEWEST
 from ..protocol.extensions import OFFICIAL, TASKS, agreed, crossing, declared_by
@@ -19,13 +19,12 @@ _WITH_TASKS = ("", NEWEST)
 _MEMBERS = ("extensions", "experimental")
 
 
-@attrs.frozen
-class Announced:
+class Announced(msgspec.Struct, frozen=True):
     """Beside the lists: ``extensions`` and ``experimental``, as clients of each kind of revision are told of them."""
 
-    with_sessions: Params = attrs.field(factory=dict)
-    without: Params = attrs.field(factory=dict)
-    tasks: Params = attrs.field(factory=dict)
+    with_sessions: Params = msgspec.field(default_factory=dict)
+    without: Params = msgspec.field(default_factory=dict)
+    tasks: Params = msgspec.field(default_factory=dict)
     """What there is of tasks in the one revision with sessions that has them (P-133); empty where there is nothing."""
     list_tasks: frozenset[str] = frozenset()
     """The backends that list tasks."""

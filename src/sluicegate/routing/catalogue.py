@@ -29,7 +29,7 @@ from .visibility import Visibility
 __all__ = ["Catalogue", "Entry", "build"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Entry:
     """One backend as the catalogue sees it."""
 

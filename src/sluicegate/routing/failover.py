@@ -33,7 +33,7 @@ def _never_once(call: Call) -> bool:
     return False
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Candidate:
     """A backend that may answer."""
 
@@ -49,7 +49,7 @@ class Candidate:
     """Whether it does worse than it may; then it is asked only if nobody else is left."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Failover:
     """The first useful answer in the given order; if there is none, the error of the last candidate that was asked.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from .patterns import Pattern, PatternList
 from .spellings import has_no_host, normal_glob, readings, served_by
@@ -29,8 +29,7 @@ class Rules(Protocol):
         ...
 
 
-@attrs.frozen
-class _Lists:
+class _Lists(msgspec.Struct, frozen=True):
     """Patterns of both kinds, each with the case that is on the safe side: a backend may take no notice of it."""
 
     expose: PatternList
@@ -64,8 +63,7 @@ class _Lists:
         return self.expose.fits(name) or any(not left.fits(name) for left in self.expose_but)
 
 
-@attrs.frozen
-class NameRules:
+class NameRules(msgspec.Struct, frozen=True):
     """Rules for tools and prompts."""
 
     lists: _Lists
@@ -86,8 +84,7 @@ class NameRules:
     admit = show
 
 
-@attrs.frozen
-class UriRules:
+class UriRules(msgspec.Struct, frozen=True):
     """Rules for resources and templates, which compare normal forms. What has dot segments is neither shown nor admitted."""
 
     lists: _Lists

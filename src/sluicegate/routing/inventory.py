@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-import attrs
+import msgspec
 
 from ..protocol.offers import RESOURCES, TEMPLATES, ListKind, Offer
 from .spellings import normal
@@ -18,8 +18,7 @@ _OPEN = re.compile(r"[^:/?#]+://[^/?#]*\}")
 """A template whose last expression goes on where its authority ends: the path of ``file://{path}`` is in it, and not the root."""
 
 
-@attrs.frozen
-class _Template:
+class _Template(msgspec.Struct, frozen=True):
     """A resource template in normal form: the texts between its expressions."""
 
     texts: tuple[str, ...]
@@ -54,8 +53,7 @@ class _Template:
         return at <= end
 
 
-@attrs.frozen
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """The names of one backend, looked up in the ways in which they may be spelled."""
 
     _names: dict[ListKind, frozenset[str]]

@@ -26,7 +26,7 @@ _MOST_SHOWN = 100
 """Characters of a name that is too long."""
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Merge:
     """The lists in the making."""
 

@@ -14,7 +14,7 @@ from ..protocol.offers import ListKind
 __all__ = ["Pages", "paged"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Pages:
     """One list, ready to be sent."""
 

@@ -20,7 +20,7 @@ class BadPattern(ValueError):
     """A pattern that cannot be read; the message shows it and says why."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Pattern:
     """One pattern, understood."""
 
@@ -68,7 +68,7 @@ def _tried(pattern: Pattern) -> Pattern:
     return pattern
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class PatternList:
     """Several patterns that are tried together, negated ones as if they were not; all globs are one automaton."""
 
@@ -111,7 +111,7 @@ def _joined(globs: list[str], *, folds: bool) -> list[Automaton]:
         return [automaton(glob, folds=folds) for glob in globs]
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Translation:
     """A glob on its way to an expression."""
 

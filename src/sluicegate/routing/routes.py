@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from ..protocol.calls import AtHand, Handler, at_hand
 from ..protocol.messages import Raw, encode
@@ -55,7 +56,7 @@ class Namespace:
         return self.names.uris.out(self.visibility.renamed(uri))
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Route:
     """Where a name leads. Made once for everything that is listed."""
 
@@ -74,22 +75,20 @@ class Route:
         return cls(namespace.handler, Raw(encode(local)), namespace.mapping, namespace.watch, namespace.at_hand)
 
 
-@attrs.frozen
-class Hidden:
+class Hidden(msgspec.Struct, frozen=True):
     """A name that the configuration hides."""
 
 
 HIDDEN = Hidden()
 
 
-@attrs.frozen
-class Ambiguous:
+class Ambiguous(msgspec.Struct, frozen=True):
     """A name that views of several backends may mean."""
 
     backends: tuple[str, ...]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Views:
     """A backend that shows views (MCP Apps). These know it alone, and so name what it has as it does."""
 

@@ -29,7 +29,7 @@ def _never() -> bool:
     return False
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Canary:
     """A backend on trial, and its share."""
 
@@ -49,7 +49,7 @@ class Canary:
         return one.available() and not one.is_ejected() and (one.lists is None or one.lists(call.method, call.local))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Schedule:
     """Whose turn it is: the number of a canary, or None for the primary.
 
@@ -105,7 +105,7 @@ def _cycle(weights: Sequence[int], slots: int) -> list[int | None]:
     return cycle
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Split:
     """Each call goes to the primary or to a canary; a canary's way should end at the primary, for when the canary fails."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 
-import attrs
+import msgspec
 import trio
 
 from ..protocol import faults
@@ -27,15 +27,14 @@ from .task_routes import all_tasks, place_task, refused
 __all__ = ["Router", "find_resource"]
 
 
-@attrs.frozen
-class Router:
+class Router(msgspec.Struct, frozen=True):
     """Leads calls to their backends. A handler; everything it cannot place is answered with a fault."""
 
     directory: Directory
     acquaint: Callable[[Call], Awaitable[None]] | None = None
     """Has it found out what a caller is offered, where that is not known yet; None where all are offered the same."""
 
-    tasks: TaskIds = attrs.field(factory=lambda: TaskIds(os.urandom))
+    tasks: TaskIds = msgspec.field(default_factory=lambda: TaskIds(os.urandom))
     """Under which ids clients know the tasks of backends."""
 
     async def __call__(self, call: Call) -> Reply:

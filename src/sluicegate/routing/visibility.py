@@ -16,7 +16,7 @@ from .spellings import normal
 __all__ = ["Filter", "Visibility"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Filter:
     """An allow list or a deny list over the backend's own names; both empty: everything passes (CFG-132)."""
 
@@ -29,7 +29,7 @@ class Filter:
         return cls(tuple(map(Pattern.parse, expose)), tuple(map(Pattern.parse, hide)))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Visibility:
     """The filters and aliases of one backend. One table of aliases serves tools, resources and prompts; templates keep their names.
 
@@ -47,7 +47,7 @@ class Visibility:
     """From the backend's name to the one that clients see."""
     hidden: bool = False
     """Nothing is shown and nothing can be called by name: for stand-ins and hidden mirrors."""
-    _originals: dict[str, str] = attrs.field(init=False, repr=False)
+    _originals: dict[str, str] = attrs.field(init=False)
 
     @_originals.default
     def _turned_round(self) -> dict[str, str]:
@@ -56,9 +56,9 @@ class Visibility:
             originals.setdefault(client, local)
         return originals
 
-    _rules: dict[str, Rules] = attrs.field(init=False, repr=False, eq=False)
+    _rules: dict[str, Rules] = attrs.field(init=False, eq=False)
     """Per capability."""
-    _renamed: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    _renamed: frozenset[str] = attrs.field(init=False, eq=False)
     """What has an alias, as whoever respells it writes it."""
 
     @_rules.default

@@ -11,7 +11,7 @@ __all__ = ["ClientLimits"]
 _AFTERWARDS = Range(0, words="must be >= 0", instead="write 0 to end a call with its connection")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ClientLimits:
     """Bounds that hold whoever is calling, on whatever way he came in."""
 

@@ -12,7 +12,7 @@ from .ranges import POSITIVE, within
 __all__ = ["CompositeConfig"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CompositeConfig:
     """A tool that calls several others."""
 
@@ -28,7 +28,7 @@ class CompositeConfig:
     """What it is called for people."""
     input_schema: Json | None = None
     """What its arguments must be, as a JSON Schema of an object."""
-    arguments: Json = attrs.field(factory=dict, repr=False)
+    arguments: Json = attrs.field(factory=dict)
     """By tool what that is called with, where that is not what the composite tool is called with; texts may hold {{arguments.x}}, and
     {{results.TOOL.structuredContent.y}} of a tool before it where they are called in turn."""
     seconds: float | None = attrs.field(default=None, metadata=within(POSITIVE))

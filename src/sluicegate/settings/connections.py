@@ -11,7 +11,7 @@ __all__ = ["ConnectionSettings"]
 _ANY = Range(0, words=NOT_NEGATIVE.words, instead="write 0 for no limit")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ConnectionSettings:
     """What a server grants to each connection, whatever speaks HTTP on it."""
 

@@ -14,7 +14,7 @@ __all__ = ["CacheSettings"]
 _ENTRIES = Range(1, 100_000, words="must be 1-100000", instead="write how many answers may be kept, such as 1000")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CacheSettings:
     """Keeps answers, and gives them again for a while (CACHE-1 … CACHE-4)."""
 

@@ -13,19 +13,19 @@ Json: TypeAlias = Mapping[str, object]
 """A table of values that JSON has: no dates."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ArgumentsConfig:
     """Arguments that calls of one tool get."""
 
     tool: str
     """The backend's own name of the tool."""
-    args: Json = attrs.field(repr=False)
+    args: Json
     """By the tool's own names; a text may hold ${principal.subject}, ${principal.issuer} or ${principal.key}."""
     overwrite: bool = False
     """Whether they take the place of what a client says; without it they are for what it leaves out."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ParametersConfig:
     """How one tool looks to clients."""
 
@@ -33,7 +33,7 @@ class ParametersConfig:
     """The backend's own name of the tool."""
     hide: tuple[str, ...] = ()
     """Parameters that clients neither see nor may give."""
-    defaults: Json = attrs.field(factory=dict, repr=False)
+    defaults: Json = attrs.field(factory=dict)
     """What is given where a client gives nothing, hidden ones included."""
     rename: Mapping[str, str] = attrs.field(factory=dict)
     """From the tool's own name of a parameter to the one that clients use."""
@@ -43,11 +43,11 @@ class ParametersConfig:
     """Shown in the place of its own."""
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class ParameterSettings:
     """What a backend's tools are given, and what clients see of their parameters."""
 
-    default_args: Json = attrs.field(factory=dict, repr=False)
+    default_args: Json = attrs.field(factory=dict)
     """What every tool is given where neither a client nor a rule of that tool gives anything."""
     inject_args: tuple[ArgumentsConfig, ...] = ()
     """What single tools are given: where a client gives nothing, or, with overwrite, in any case."""

@@ -29,7 +29,7 @@ class OutOfRange(ValueError):
         super().__init__(f"{key} {self.what}; {self.instead}")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Range:
     """The numbers from the least to the most, and how that is said. None, where a setting may have it, is for its class to explain."""
 

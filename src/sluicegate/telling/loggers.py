@@ -71,7 +71,7 @@ def get_logger(name: str) -> Logger:
     return cast("Logger", wrapped)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Seldom:
     """Says whether it is time to tell again of something that may happen very often, at the cost of a look into a dict."""
 

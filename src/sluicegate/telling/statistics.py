@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol, TypeVar
 
 import attrs
+import msgspec
 
 __all__ = ["Counting", "Kind", "Shown", "counter", "gauge", "plain", "shown", "snapshot", "state"]
 
@@ -29,8 +30,7 @@ class Counting(Protocol):
         ...
 
 
-@attrs.frozen
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """How a field is shown among the metrics."""
 
     name: str

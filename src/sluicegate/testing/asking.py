@@ -15,7 +15,7 @@ from .script import Answer, Ask, Step
 __all__ = ["Asking"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Open:
     answered: trio.Event = attrs.field(factory=trio.Event)
     answer: bytes = b""
@@ -29,7 +29,7 @@ class _Open:
         return ask.then or Answer(self.answer.decode())
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Asking:
     """The questions of one backend; an answer is its result, or its error, as JSON text."""
 

@@ -48,7 +48,7 @@ def _who() -> str:
     return task + " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-FRAMES:]))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class no_leaks:  # noqa: N801  used as a function would be
     """Fail with `AssertionError` if the block leaves something behind that was not there before; the message names each, and who opened it.
 

@@ -17,7 +17,7 @@ Serve = Callable[[trio.abc.ReceiveStream, trio.abc.SendStream], Awaitable[None]]
 """A server on its stdin and stdout."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LineClient:
     """Writes and reads lines."""
 

@@ -25,7 +25,7 @@ MOST_WAITING = 4096
 ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  nobody is there but the test
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Pipe:
     """One direction of a connection."""
 
@@ -47,7 +47,7 @@ class _Pipe:
         await self._changed.wait()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MemoryStream(trio.abc.HalfCloseableStream):
     """One end of a connection in memory."""
 
@@ -160,7 +160,7 @@ def memory_pair(buffer: int = BUFFER, *, resets: bool = False) -> tuple[MemorySt
     return ends
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
     """Takes connections that were made with `MemoryNetwork.open_stream`."""
 
@@ -201,7 +201,7 @@ class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
         return ours
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MemoryNetwork:
     """All listeners of one test. Port 0 gets the next free one, beginning with 40000.
 

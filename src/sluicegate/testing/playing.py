@@ -62,7 +62,7 @@ class Played(Generic[T]):
     cpu_seconds: float
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Schedule(trio.abc.Instrument):
     """Watches which task runs, and when."""
 

@@ -32,7 +32,7 @@ class _Installed:
     leaves: Program | None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Running:
     """One program of a group."""
 
@@ -66,7 +66,7 @@ class _Running:
             self.ended.set()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class MemoryProcess:
     """A program that was started (implements `Child`)."""
 
@@ -117,7 +117,7 @@ class MemoryProcess:
             await self.wait_group()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ProcessTable:
     """Programs by command, and all processes that were started, in order; their tasks live in ``nursery``."""
 

@@ -11,7 +11,7 @@ import attrs
 __all__ = ["Resolver"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Resolver:
     """Knows the addresses of every name; a test may change them at any time."""
 

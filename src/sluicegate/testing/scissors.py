@@ -11,7 +11,7 @@ import trio
 __all__ = ["cut_after"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Scissors(trio.abc.Instrument):
     scope: trio.CancelScope
     left: int

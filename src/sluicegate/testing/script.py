@@ -108,7 +108,7 @@ class Script:
         return InjectionSchedule(tuple(rules), random.Random(f"{self.seed}:{source}:{backend}"))  # noqa: S311  chance, not secrets
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class InjectionSchedule:
     """A script on its way: which fault the next attempt gets. Each takes two draws whatever comes of them, so no rule moves the draws of others."""
 

@@ -32,7 +32,7 @@ async def _serve(site: _Site, listener: Any, connections: trio.Nursery, *, task_
     await serve(site, [listener], connections=connections, task_status=task_status)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Site:
     """The ASGI application."""
 

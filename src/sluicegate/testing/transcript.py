@@ -20,7 +20,7 @@ _TIME = re.compile(r"^ *\d+(?:\.\d+)? +")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}>")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Transcript:
     """Lines in the order in which things happened, each with the virtual time in seconds."""
 

@@ -6,13 +6,12 @@ import functools
 import ssl
 from pathlib import Path
 
-import attrs
+import msgspec
 
 __all__ = ["TlsFiles", "client_context"]
 
 
-@attrs.frozen
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """Files in PEM form; what is None is the system's own, or nothing."""
 
     ca: str | None = None

@@ -8,7 +8,7 @@ import trio
 __all__ = ["Bell"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Bell:
     """Wakes the one task that waits, and nobody later: who rings when nobody waits does nothing.
 

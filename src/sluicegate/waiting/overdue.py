@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.005
 """Between two goes, in which others are served."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Overdue(Generic[T]):
     """Sees to what has not come in time. To expect and to forget costs 0.2 µs; a scope with a deadline for each takes 7 to 13."""
 

@@ -26,7 +26,7 @@ GOODBYE_SECONDS = 2.0
 """How long DELETE may take."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class HttpConnector:
     """Opens sessions with an endpoint (implements `Connector`)."""
 

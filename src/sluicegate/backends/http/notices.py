@@ -28,7 +28,7 @@ MOST_READ = 65536
 """Bytes of an answer that are read for the sake of its connection."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Notices:
     """Posts from tasks of the connector's nursery, bounded in number and in time."""
 

@@ -49,7 +49,7 @@ class PostingSession(Desk):
         """The backend answered something over HTTP."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HttpExchange:
     """One POST under an id of our own (implements `Waiting`, `Asked`, and `Requests` for its answer). ``run`` may be called once."""
 

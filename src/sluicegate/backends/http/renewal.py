@@ -64,7 +64,7 @@ class Host(PostingSession):
         """No connection comes about any more."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Renewal:
     """The conversations of one session, one after the other."""
 

@@ -36,7 +36,7 @@ MOST_ANSWERS = 32
 """While so many of our own messages are on their way to a backend, what it asks beyond that is not answered."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HttpSession(Host):
     """One session with one endpoint (implements `BackendSession`, and `Host` for its renewal)."""
 

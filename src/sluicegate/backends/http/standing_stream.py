@@ -28,7 +28,7 @@ SHORTEST_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0, 30.0
 """Seconds before the stream is opened again: doubling from the first while it yields nothing, or what the server asks for within reason."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Listening:
     """Keeps the stream of one conversation open (implements `Requests`), until cancelled, refused, or told that the session is gone."""
 

@@ -61,7 +61,7 @@ def own_host(headers: Mapping[str, str]) -> str:
     return next((value.strip() for key, value in headers.items() if key.lower() == "host"), "")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Wire:
     """Sends requests to one endpoint and to no other origin."""
 

@@ -26,7 +26,7 @@ _NO_HANDSHAKE = frozenset({HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, MET
 """What a server may say to ``initialize`` that knows no such thing; none of it is sure, so it is asked again in the other way."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Discovery:
     """Opens conversations in which nobody shakes hands (implements `Opener`)."""
 
@@ -65,7 +65,7 @@ def _object(members: Params, key: str) -> Params:
     return {} if isinstance(value, Malformed) else value
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Either:
     """A handshake, and where it turns out that the backend knows no such thing, none (implements `Opener`); that is known the next time."""
 

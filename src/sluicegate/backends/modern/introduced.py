@@ -30,7 +30,7 @@ _OURS = frozenset({"resultType", "ttlMs", "cacheScope"})
 """Members of a result that earlier revisions do not know."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Introduced:
     """Implements `BackendSession` over another one, which carries the messages."""
 

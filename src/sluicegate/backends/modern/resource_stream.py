@@ -19,7 +19,7 @@ from .texts import read_texts
 __all__ = ["ResourceStream"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResourceStream:
     """What it is asked for cannot be changed."""
 

@@ -33,7 +33,7 @@ STEADY_SECONDS = 10.0
 _NONE: frozenset[str] = frozenset()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResourceStreams:
     """Keeps one session in line with what is wanted, until cancelled."""
 

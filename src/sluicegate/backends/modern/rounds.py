@@ -50,7 +50,7 @@ def too_many(backend: str) -> Reply:
     return Reply.failed(faults.unreadable(backend, Why(f"it had questions {MOST_ROUNDS} times for one call")))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Round:
     """Questions that are asked at once."""
 

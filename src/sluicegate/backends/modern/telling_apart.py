@@ -21,7 +21,7 @@ MOST_STREAMS = 64
 """That are opened to tell some apart. Enough to find one among as many as there can be; who needs more goes on with what is left."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TellingApart:
     """One attempt to have a stream open for all of these, or else for as many as possible."""
 

@@ -21,7 +21,7 @@ __all__ = ["EventCarrier"]
 LONGEST_ENDPOINT = 8192
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class EventCarrier:
     """Both directions of one conversation whose stream stands."""
 

@@ -45,7 +45,7 @@ _OF_SESSION = re.compile(rb"session", re.IGNORECASE)
 FORGOTTEN = Why("it does not know the session any more")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Post:
     number: int | None
     """Of the request; None where it is none."""
@@ -55,7 +55,7 @@ class _Post:
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Posts:
     """The messages to one session's address."""
 

@@ -29,7 +29,7 @@ from .event_carrier import EventCarrier
 __all__ = ["SseConnector"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SseConnector:
     """Opens sessions with a stream of events each (implements `Connector`)."""
 

@@ -29,7 +29,7 @@ SLICE = 65536
 """Bytes of a large message that the peer must take within the bound of a pong."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FrameStream:
     """Both directions of one WebSocket that stands."""
 

@@ -33,7 +33,7 @@ GOODBYE_SECONDS = 2.0
 """How long the peer may take to close its side."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class WebSocketConnector:
     """Opens sessions over a WebSocket (implements `Connector`)."""
 

@@ -81,7 +81,7 @@ def _space(index: int, backend: BackendConfig) -> str:
     return f"backends[{index}].{'name' if backend.namespace is None else 'namespace'}"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Backend:
     """The rules for one backend."""
 

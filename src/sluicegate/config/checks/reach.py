@@ -40,7 +40,7 @@ def reach_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
     yield from way.tls()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Way:
     """The rules for one backend."""
 

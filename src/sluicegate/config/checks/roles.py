@@ -37,7 +37,7 @@ def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
         yield [*role.without_role(), *role.of_the_primary(), *role.not_enabled()]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Group:
     """What is asked of all backends together, counted once."""
 
@@ -82,7 +82,7 @@ def _circles(backends: Sequence[BackendConfig]) -> Iterator[tuple[int, Sequence[
             yield min(circle), [backends[index].name for index in sorted(circle)]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Role:
     """The rules for one backend."""
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 import attrs
+import msgspec
 import trio
 
 from ..endpoint import Endpoint
@@ -33,8 +34,7 @@ class ClientLines(Protocol):
         ...
 
 
-@attrs.frozen
-class Carriers:
+class Carriers(msgspec.Struct, frozen=True):
     """What clients are served over beside Streamable HTTP and stdio."""
 
     websocket: bool = False
@@ -44,7 +44,7 @@ class Carriers:
     """How long the calls of a client whose connection is to end may go on."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Carried:
     """All of them."""
 

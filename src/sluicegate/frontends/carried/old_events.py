@@ -35,7 +35,7 @@ MOST_WAITING, MOST_WAITING_BYTES = 256, 4 * 1024 * 1024
 """Messages that were taken and not read yet."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OldEvents:
     """All clients that came in by it."""
 
@@ -111,7 +111,7 @@ def _key_in(query: str) -> str:
     return next((members[name][0] for name in SESSION if name in members), "")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Posted(trio.abc.ReceiveStream):
     """Bodies as lines (implements `ClientLines`)."""
 
@@ -161,7 +161,7 @@ class _Posted(trio.abc.ReceiveStream):
         await trio.lowlevel.checkpoint()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Events(trio.abc.SendStream):
     """Lines as events."""
 

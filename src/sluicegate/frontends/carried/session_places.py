@@ -42,7 +42,7 @@ class SessionPlaces(Whose, Protocol):
         ...
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class OwnPlace:
     """That of the one client of a process, which needs no place among others."""
 
@@ -80,7 +80,7 @@ class OwnPlace:
         """Nothing was counted."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Tether(Downlink):
     """What holds a session to its connection: as an open stream does, and when the session ends, that does."""
 
@@ -92,7 +92,7 @@ class _Tether(Downlink):
             self.on_end()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TablePlaces:
     """Among those of all who come over HTTP: a session counts as one, and the connection as a stream that was opened with GET."""
 

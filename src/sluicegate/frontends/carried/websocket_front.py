@@ -38,7 +38,7 @@ def as_request(scope: Scope, send: Send, method: str) -> tuple[Scope, Send]:
     return {**scope, "type": "http", "method": method}, answer
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WebSockets:
     """What answers who asks for one."""
 
@@ -74,7 +74,7 @@ class WebSockets:
             await http.send({"type": "websocket.close", "code": GOING_AWAY if self.is_draining() else NORMAL})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Incoming(trio.abc.ReceiveStream):
     """Frames as lines (implements `ClientLines`)."""
 
@@ -108,7 +108,7 @@ class _Incoming(trio.abc.ReceiveStream):
         await trio.lowlevel.checkpoint()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Outgoing(trio.abc.SendStream):
     """Lines as frames."""
 

@@ -14,7 +14,7 @@ from .parking import LoneOutlet
 __all__ = ["CountedAnswer"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CountedAnswer:
     """The same answer (implements `LoneOutlet`). The call does not keep what such a request says, but whoever waits for the answer does."""
 

@@ -26,7 +26,7 @@ async def _nothing_comes() -> Mapping[str, object]:
     raise AssertionError
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ListeningLine:
     """One of them (implements `Running`): it can be taken back, and ended, from the moment that it is there."""
 

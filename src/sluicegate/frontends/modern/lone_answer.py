@@ -26,7 +26,7 @@ def _nothing() -> None:
     pass
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LoneAnswer:
     """Runs one call and answers it (implements `LoneOutlet`, and `Place` among what its owner has open)."""
 

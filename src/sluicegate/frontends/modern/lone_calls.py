@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 import attrs
+import msgspec
 
 from ...protocol import faults
 from ...protocol.abilities import NONE, abilities_of
@@ -44,8 +45,7 @@ class Leave(Protocol):
         ...
 
 
-@attrs.frozen
-class _Mute:
+class _Mute(msgspec.Struct, frozen=True):
     """A client that cannot be asked (implements `Asker`)."""
 
     def ask(self, question: Question, outlet: Outlet) -> Fault:
@@ -61,7 +61,7 @@ def _nothing() -> None:
     pass
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LoneCalls:
     """Makes calls of such requests, and runs them."""
 

@@ -35,7 +35,7 @@ def _stands_alone(message: Request, *, in_session: bool) -> bool:
     return ("_meta" in message.params and names_version(message.params)) or (message.method == DISCOVER and not in_session)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Line:
     """One request that has no answer yet (implements `LoneOutlet`, and `Running`)."""
 
@@ -76,7 +76,7 @@ class _Line:
         self.cancel()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LoneLines:
     """Those of one client."""
 

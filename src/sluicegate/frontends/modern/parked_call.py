@@ -7,6 +7,7 @@ from functools import partial
 from weakref import ReferenceType, ref
 
 import attrs
+import msgspec
 import trio
 
 from ...protocol import faults
@@ -31,7 +32,7 @@ LARGEST_KEPT = 64 * 1024
 """Bytes of an answer that is kept for a client who is away. It comes while he is only where the backend has gone on without his."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ParkedCall:
     """Implements `Occupant`; to its `Exchange` it is the client (implements `Asker`), in front of the answers that its client waits for one after the other."""
 
@@ -214,8 +215,7 @@ class ParkedCall:
             answer.reply(message)
 
 
-@attrs.frozen
-class ParkedWay:
+class ParkedWay(msgspec.Struct, frozen=True):
     """The way home of such a call (implements `Outlet`): whatever its client waits for at the moment."""
 
     call: ParkedCall

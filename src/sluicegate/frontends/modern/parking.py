@@ -25,7 +25,7 @@ MOST_ASKED_BYTES = 64 * 1024 * 1024
 """Of questions to all clients together."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ParkingStatistics:
     """What `Parking` has counted."""
 
@@ -41,7 +41,7 @@ class LoneOutlet(Outlet, Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Comeback:
     """A request with which a client comes back to its call."""
 
@@ -56,7 +56,7 @@ class Comeback:
         return self.occupant.trail
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Front:
     """Where clients come in, and come back."""
 
@@ -95,7 +95,7 @@ class Occupant(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Parking:
     """Their places, of all fronts together. Who got one keeps it until the call has ended, so that nobody is turned away half-way."""
 

@@ -33,7 +33,7 @@ from .subscriptions import LISTEN, counted, honoured, serve, subscribe
 __all__ = ["Sessionless"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sessionless:
     """Answers them."""
 

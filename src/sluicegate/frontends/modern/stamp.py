@@ -49,7 +49,7 @@ _STATUS = {METHOD_NOT_FOUND: 404} | dict.fromkeys(
 )
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Stamp:
     """Puts into results what the revision demands, and says on them who we are."""
 

@@ -65,7 +65,7 @@ class _Sealed(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Sealed)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RequestStates:
     """Seals and reads them."""
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-import attrs
 import msgspec
 import trio
 
@@ -38,8 +37,7 @@ ACKNOWLEDGE_SECONDS = 10.0
 """How long backends may take to say that they will tell of resources; what is not granted by then is not honoured."""
 
 
-@attrs.frozen
-class Honoured:
+class Honoured(msgspec.Struct, frozen=True):
     """What can be met of a client's wishes."""
 
     lists: dict[str, str]

@@ -46,7 +46,7 @@ class Home(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ClientConnection:
     """Carries one request after the other (implements `Timed`)."""
 

@@ -20,7 +20,7 @@ FEW = 4
 """Attempts at once before one has worked; a tenth of Trio's threads."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Dialing:
     """A connection that does not stand yet."""
 
@@ -29,7 +29,7 @@ class Dialing:
     why: str
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Place:
     """A place in the queue."""
 
@@ -37,7 +37,7 @@ class _Place:
     has_turn: bool = attrs.field(init=False)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class DialLimit:
     """Turns at connecting to one host. Each attempt that works lets one more run at once, until there is none any more."""
 

@@ -21,7 +21,7 @@ Finish = Callable[[trio.abc.Stream], trio.abc.Stream]
 """The same connection in another form."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Dialer:
     """Connects to one origin, each time in the same way."""
 

@@ -32,7 +32,7 @@ from .settings import ClientSettings
 __all__ = ["HttpClient", "open_client"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HttpClient:
     """Sends requests to one origin (implements `Home`)."""
 

@@ -11,7 +11,7 @@ from .failures import Broken, TooLarge
 __all__ = ["ClientResponse", "begin_response"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ClientResponse:
     """What came back. As soon as it is complete its connection is used again; whoever wants no more of it closes it."""
 

@@ -41,7 +41,7 @@ def read_status_line(line: bytes) -> tuple[str, int]:
 _kept_status_line = lru_cache(read_status_line)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResponseParser(MessageParser):
     """The responses of one connection, one after another: `expect` before each request."""
 

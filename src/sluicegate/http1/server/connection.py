@@ -31,7 +31,7 @@ MOST_FORMER = 16
 """Applications of one connection that go on after their responses, while later requests are answered."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ServerConnection:
     """Answers one request after the other (implements `Timed`: the deadline is for what is to be read)."""
 

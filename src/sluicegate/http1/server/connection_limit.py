@@ -15,7 +15,7 @@ __all__ = ["ConnectionLimit", "ConnectionStatistics"]
 log = get_logger("sluicegate.http1")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ConnectionStatistics:
     """What a `ConnectionLimit` has counted, of all servers that share it."""
 
@@ -25,7 +25,7 @@ class ConnectionStatistics:
     made_room: int = attrs.field(metadata=counter("connections_made_room", "Idle connections that were ended for others."))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ConnectionLimit:
     """Counts who is inside."""
 

@@ -36,7 +36,7 @@ SKIPPED = 65_536
 """So much of a body that the application did not want is read and dropped to keep the connection."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Cycle:
     """One request, from its head to the end of the response."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-import attrs
+import msgspec
 import trio
 
 from ..sockets import QuickSocket
@@ -21,8 +21,7 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^]]*)](?::\d+)?|(?P<four>[^:]*):\d+")
 """Some proxies write the port, too: ``[::1]:80`` or ``10.0.0.1:80``."""
 
 
-@attrs.frozen
-class PeerAddress:
+class PeerAddress(msgspec.Struct, frozen=True):
     """Both ends of a connection."""
 
     client: Address | None = None

@@ -24,7 +24,7 @@ class Guest(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Guests:
     """All of them, those that were not looked at for longest first."""
 

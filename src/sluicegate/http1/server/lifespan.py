@@ -20,7 +20,7 @@ class StartUpFailed(Exception):
     """The application says that it cannot start."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lifespan:
     """One application's start and end. Applications that know no lifespan are served without."""
 

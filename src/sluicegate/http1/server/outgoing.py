@@ -16,7 +16,7 @@ from .settings import ServerSettings
 __all__ = ["MessageSender"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class MessageSender:
     """Sends whole messages; a message that was left in the middle is the last one (implements `Timed`)."""
 

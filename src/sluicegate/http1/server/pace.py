@@ -7,7 +7,7 @@ import attrs
 __all__ = ["Pace"]
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Pace:
     """In each window of so many seconds, so many bytes must move. A peer that drips is over at the end of a window."""
 

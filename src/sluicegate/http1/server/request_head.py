@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 import attrs
+import msgspec
 
 from ..framing import CHUNKS, RefusedMessage, declared_length, stays, words
 
@@ -23,8 +24,7 @@ JUDGED = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect",
 """The headers that say what a request is, and where it ends."""
 
 
-@attrs.frozen
-class HeadLimits:
+class HeadLimits(msgspec.Struct, frozen=True):
     """How much of one request is accepted."""
 
     target: int = 8192
@@ -39,8 +39,7 @@ class HeadLimits:
     """Requests that are parsed before one of them is taken; fewer where their heads are large."""
 
 
-@attrs.frozen
-class RequestLine:
+class RequestLine(msgspec.Struct, frozen=True):
     """The first line of a request."""
 
     method: str
@@ -56,7 +55,7 @@ class RequestLine:
     query: bytes
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ServerRequest:
     """One request, as far as it has come."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import attrs
 import httptools
+import msgspec
 
 from ..framing import CHUNKS, EMPTY_LINE, RefusedMessage
 from ..head_cache import HeadCache, KnownHead
@@ -26,15 +27,14 @@ MOST_BLANK = 4
 """Empty lines before a request. One is a known habit of old clients (RFC 9112 section 2.2)."""
 
 
-@attrs.frozen
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """What to answer before the connection is closed."""
 
     status: int
     reason: str
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RequestParser(MessageParser):
     """All requests of one connection, in order.
 

@@ -29,7 +29,7 @@ class BadHead(ValueError):
     """An application gave something that cannot be the head of a response."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class DateLine:
     """The ``Date`` header, made once a second."""
 
@@ -46,7 +46,7 @@ class DateLine:
         return self._line
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResponseWriter:
     """Writes the answer to one request. The head leaves with the first piece of the body, because its framing hangs on that."""
 

@@ -73,7 +73,7 @@ async def serve(
             await trio.aclose_forcefully(listener)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Server:
     serving: Serving
     _connection_limit: ConnectionLimit

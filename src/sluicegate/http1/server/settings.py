@@ -17,7 +17,7 @@ __all__ = ["Networks", "ServerSettings"]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-@attrs.frozen(field_transformer=own_first)
+@attrs.frozen(field_transformer=own_first, repr=False)
 class ServerSettings(ConnectionSettings):
     """Limits of an HTTP server: what can be set of its connections, and what is our own. Times are in seconds."""
 

@@ -17,7 +17,7 @@ from .settings import ServerSettings
 __all__ = ["Serving"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Serving:
     """One application, and how it is served."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-import attrs
+import msgspec
 
 from ...protocol.messages import Raw, encode
 from .templates import Template
@@ -16,8 +16,7 @@ Strategy: TypeAlias = Literal["parallel", "sequential", "first_success", "race"]
 """All at once; one after the other until one fails; one after the other until one succeeds; all at once until one succeeds."""
 
 
-@attrs.frozen
-class Composite:
+class Composite(msgspec.Struct, frozen=True):
     """It, as it was configured."""
 
     name: str
@@ -27,7 +26,7 @@ class Composite:
     strategy: Strategy
     schema: bytes
     """Its ``inputSchema``, encoded."""
-    arguments: Mapping[str, Template] = attrs.field(factory=dict)
+    arguments: Mapping[str, Template] = msgspec.field(default_factory=dict)
     """What single tools are called with; the others get its own arguments."""
     seconds: float | None = None
     """After so long what is not there yet is missing from the answer."""

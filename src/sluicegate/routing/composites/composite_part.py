@@ -17,7 +17,7 @@ CONTINUED = frozenset({"requestState", "inputResponses"})
 """What goes on with a call that asked for more, which no composite does."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _WayBack:
     """The way home of the whole, which a part shares. Who is asked for a part is asked for the whole."""
 
@@ -41,7 +41,7 @@ class _WayBack:
         self.trail.asked = True
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CompositePart:
     """It, and what came of it."""
 

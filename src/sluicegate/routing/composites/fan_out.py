@@ -19,7 +19,7 @@ from .templates import Missing
 __all__ = ["Composites"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Composites:
     """Each target comes in here again, as a call of its own that passes all that a call of its tool passes."""
 
@@ -48,7 +48,7 @@ class Composites:
         return run.answer()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Run:
     """One call of a composite."""
 

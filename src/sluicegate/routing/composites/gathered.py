@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
 import msgspec
 
 from ...protocol.calls import Reply
@@ -19,8 +18,7 @@ ATTRIBUTION = "sluicegate/composite"
 _EMPTY_LIST = Raw(b"[]")
 
 
-@attrs.frozen
-class _Said:
+class _Said(msgspec.Struct, frozen=True):
     """What one tool contributes."""
 
     blocks: Sequence[Raw]

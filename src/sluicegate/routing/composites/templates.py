@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 
 from ...protocol.members import text as read_string
 from ...protocol.messages import Malformed, Raw, decode_object, encode
@@ -21,8 +21,7 @@ class Missing(Exception):
     """A text needs a value that is not there; says which."""
 
 
-@attrs.frozen
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """The arguments of one tool, with places in them."""
 
     value: Mapping[str, object]

@@ -32,7 +32,7 @@ class _RunBlocking(Protocol):
     async def __call__(self, function: Callable[[], T], /, *, abandon: bool = False) -> T: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Indexer:
     """Has an index made whenever there is another catalogue, and gives it to those who search."""
 

@@ -27,7 +27,7 @@ class _WrongArguments(Exception):
     """What a caller is told of his arguments: as the result of a tool, which models read."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SearchTools:
     """Each caller finds what is there for him, by the catalogue of the moment, however old the index is."""
 
@@ -99,7 +99,7 @@ class SearchTools:
         return self.directory.seen_by(call.caller)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class CalledByName:
     """Makes a call of a hidden tool what it means: a call of that tool, for all that stands inside of this."""
 

@@ -30,7 +30,7 @@ class Abandoned(Exception):
     """Nobody waits for the index any more."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ToolIndex:
     """The tools that were there when it was made."""
 
@@ -107,7 +107,7 @@ class ToolIndex:
 EMPTY_INDEX = ToolIndex()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Making:
     """The rows of an index in the making, and what is known of them besides."""
 

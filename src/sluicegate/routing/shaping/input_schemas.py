@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import attrs
+import msgspec
 
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode
 from ...protocol.values import read_value
@@ -54,8 +55,7 @@ def reshaped(schema: Raw, shape: Shape) -> Raw:
         raise CannotReshape(TOO_DEEP) from None
 
 
-@attrs.define
-class _Bound:
+class _Bound(msgspec.Struct):
     """How much there may be to one schema: a backend writes it, and each reference that is followed is a copy of what it leads to."""
 
     copied: int = 0
@@ -69,7 +69,7 @@ class _Bound:
             raise CannotReshape("its references lead to too much")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Rewriting:
     """One schema on its way."""
 

@@ -13,7 +13,7 @@ from .shape import Shaping
 __all__ = ["Reshaped"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Reshaped:
     """Gives a tool its arguments under its own names, with what the gateway supplies."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+import msgspec
 
 from ...protocol import faults
 from ...protocol.fault import Fault
@@ -15,7 +16,7 @@ from .supplied_value import Supplied
 __all__ = ["NO_SHAPING", "Shape", "Shaping"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Shape:
     """How the parameters of a tool look to clients. Names are the backend's own unless it says otherwise."""
 
@@ -29,11 +30,11 @@ class Shape:
     """What is supplied whatever a client says."""
     title: str | None = None
     description: str | None = None
-    _inward: dict[str, str] = attrs.field(init=False, repr=False, eq=False)
-    _closed: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    _inward: dict[str, str] = attrs.field(init=False, eq=False)
+    _closed: frozenset[str] = attrs.field(init=False, eq=False)
     """What no client may name, in whatever case: servers exist that take no notice of it."""
-    _forced: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
-    _is_about_caller: bool = attrs.field(init=False, repr=False, eq=False)
+    _forced: frozenset[str] = attrs.field(init=False, eq=False)
+    _is_about_caller: bool = attrs.field(init=False, eq=False)
 
     @_inward.default
     def _turned_round(self) -> dict[str, str]:
@@ -79,11 +80,10 @@ class Shape:
         return found | supplied | {name: value.to(principal) for name, value in self.forced.items()}
 
 
-@attrs.frozen
-class Shaping:
+class Shaping(msgspec.Struct, frozen=True):
     """The rules for the tools of one backend, by its own names."""
 
-    tools: Mapping[str, Shape] = attrs.field(factory=dict)
+    tools: Mapping[str, Shape] = msgspec.field(default_factory=dict)
     others: Shape | None = None
     """For every tool that has no rules of its own."""
 

@@ -15,11 +15,11 @@ __all__ = ["Supplied"]
 _PLACE = re.compile(b"|".join(re.escape(place.encode()) for place in CALLER_PLACES))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Supplied:
     """It, encoded. It may be a key, so it is not shown."""
 
-    value: bytes = attrs.field(repr=False)
+    value: bytes
     is_about_caller: bool = attrs.field(init=False)
 
     @is_about_caller.default

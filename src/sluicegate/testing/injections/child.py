@@ -15,7 +15,7 @@ __all__ = ["FaultyChild"]
 COMPLAINT = b"something is wrong, and this line says so at length\n" * 64
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Output(trio.abc.ReceiveStream):
     """What the child writes, and what we say in its name: never in the middle of a line of its own."""
 
@@ -46,7 +46,7 @@ class _Output(trio.abc.ReceiveStream):
         await self.inner.aclose()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _DeafStdin(trio.abc.SendStream):
     """Can be written to, but not closed."""
 
@@ -62,7 +62,7 @@ class _DeafStdin(trio.abc.SendStream):
         await trio.lowlevel.checkpoint()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FaultyChild:
     """Another child, of which somebody can say how it is to fail (implements `Child`)."""
 

@@ -26,7 +26,7 @@ STANDING_IN = (Hang, Reset, *CANNED)
 CUT_OFF = "the connection ended in the middle of an answer"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Play:
     """One attempt, and what goes wrong with it."""
 
@@ -43,7 +43,7 @@ class _Play:
     answered: trio.Event = attrs.field(factory=trio.Event)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Tap(Outbox):
     """An outbox from which some frames never leave."""
 
@@ -57,7 +57,7 @@ class _Tap(Outbox):
             super().put(frame)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FaultyChannel(ChannelSession):
     """A `ChannelSession` on a bad channel."""
 

@@ -34,7 +34,7 @@ REWRITTEN = (Garble, Duplicate, WrongId, Truncate, *get_args(Noise))
 _OURS = frozenset({b"content-length", b"transfer-encoding", b"content-type"})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FaultyHttp(FaultyStream):
     """The client's end of a bad connection."""
 

@@ -57,7 +57,7 @@ class Injected:
     fault: Injection
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Injector:
     """The injections of one backend."""
 
@@ -108,7 +108,7 @@ class Injector:
             pending.reset(token)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Session:
     """Another session, and what goes wrong with its calls (implements `BackendSession`)."""
 
@@ -137,7 +137,7 @@ class _Session:
         return await self.inner.wait_closed()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Connector:
     """Opens sessions in which injections happen (implements `Connector`)."""
 
@@ -157,7 +157,7 @@ class _Connector:
             yield _Session(session, self.injector)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Injections:
     """The injections of a gateway: ``open_gateway(config, faults=Injections(script))``."""
 

@@ -16,7 +16,7 @@ from .kinds import Injection, Refuse
 __all__ = ["Pending", "is_refused", "pending", "take"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pending:
     """The injection of one attempt, which happens once at the most."""
 

@@ -74,7 +74,7 @@ def read_plan(text: str, file: str | None = None, backends: Mapping[str, str] | 
     return rules, plan.get("seed", "")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Reader:
     """Makes rules, and collects what is wrong."""
 

@@ -14,7 +14,7 @@ __all__ = ["FaultyStream"]
 MOST_READ = 65_536
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FaultyStream(trio.abc.Stream):
     """Another stream, of which the other side seems to fail.
 
