@@ -35,6 +35,9 @@ ODD: dict[str, Any] = {
     "health": tables.HealthSettings(8, 3, 4, 2, reconnect=True, by_calls=True),
 }
 
+OF_A_CANARY: dict[str, Any] = {"canary_guard": tables.CanaryGuardSettings(3.5, 4.5, 310, 51, 6, count_tool_errors=False)}
+"""What only a backend has that stands in for another."""
+
 OTHERS: dict[str, type[Remembering[Any]]] = {get_args(vars(kind)["__orig_bases__"][0])[0].table: kind for kind in remembering()}
 """Policies that are made of their settings alone, by their tables."""
 
@@ -80,6 +83,14 @@ async def test_every_setting_of_a_policy_arrives_at_it(autojump_clock: Clock) ->
     assert health.settings == ODD["health"]
 
 
+async def test_every_setting_of_a_canarys_guard_arrives_at_it(autojump_clock: Clock) -> None:
+    builder = Builder("x").backend("b", ScriptedBackend().connector)
+    async with builder.backend("c", ScriptedBackend().connector, canary_of="b", weight=1, **OF_A_CANARY).open() as gateway:
+        trial = gateway.policies["c"].canary_guard
+        assert trial is not None
+        assert trial.settings == OF_A_CANARY["canary_guard"]
+
+
 async def test_a_breaker_that_looks_at_a_span_of_time_is_told_how_long_it_is(autojump_clock: Clock) -> None:
     """RES-41: the other one of two keys."""
     _, policies = await with_odd_settings(circuit_breaker=tables.BreakerSettings(window_seconds=21))
@@ -118,7 +129,7 @@ def test_there_is_no_policy_that_the_settings_above_leave_out() -> None:
         if kind.__name__ in str(field.type)
     }
     assert names == {table: kind.__name__ for table, kind in tables.TABLES.items()}
-    assert names.keys() | {"timeout"} == ODD.keys() | OTHERS.keys()
+    assert names.keys() | {"timeout"} == ODD.keys() | OF_A_CANARY.keys() | OTHERS.keys()
     for name, table in ODD.items():
         same = [field.name for field in attrs.fields(type(table)) if getattr(table, field.name) == field.default != attrs.NOTHING]
         assert same in ([], ["window_seconds"]), name
