@@ -70,7 +70,7 @@ def everything(primary: ScriptedBackend, backup: ScriptedBackend) -> Builder:
         Builder("x")
         .backend("b", primary.connector, timeout=timeout)
         .backend("spare", backup.connector, failover_for="b", timeout=timeout)
-        .backend("shadow", ScriptedBackend(tools=["echo"]).connector, mirror_of="b", mirror_hidden=True)
+        .backend("shadow", ScriptedBackend(tools=["echo"]).connector, mirror_of="b", mirror_hidden=True, mirror_compare=True)
     )
 
 

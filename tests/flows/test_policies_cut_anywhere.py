@@ -77,9 +77,9 @@ async def open_world(sources: Sources) -> AsyncGenerator[World, None]:
     backends = {name: ScriptedBackend(WELL, name=name, tools=[tool]) for name in NAMES}
     place: dict[str, dict[str, Any]] = {
         "b": {},
-        "trial": {"canary_of": "b", "weight": 100},
+        "trial": {"canary_of": "b", "weight": 100, "canary_guard": {}},
         "spare": {"failover_for": "b"},
-        "shadow": {"mirror_of": "b", "mirror_hidden": True},
+        "shadow": {"mirror_of": "b", "mirror_hidden": True, "mirror_compare": True},
     }
     limit = RateLimitSettings(20, period_seconds=10, max_wait_seconds=2)
     builder = Builder("x").proxy(rate_limit=limit)
