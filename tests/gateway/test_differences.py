@@ -65,6 +65,7 @@ OTHERWISE: dict[str, Any] = {
     "default_args": {"a": 1},
     "inject_args": (ArgumentsConfig("t", {"a": 1}),),
     "param_overrides": (ParametersConfig("t", ("a",)),),
+    "validate": "warn",
     "read_only_only": True,
 }
 """Of each setting another value than it has in `BASE`."""

@@ -43,7 +43,7 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     | dict.fromkeys(("namespace", "aliases"), Change.VIEW)
     | dict.fromkeys(("expose_tools", "expose_resources", "expose_prompts"), Change.VIEW)
     | dict.fromkeys(("hide_tools", "hide_resources", "hide_prompts", "hide_destructive", "read_only_only"), Change.VIEW)
-    | dict.fromkeys(("default_args", "inject_args", "param_overrides"), Change.VIEW)
+    | dict.fromkeys(("default_args", "inject_args", "param_overrides", "validate"), Change.VIEW)
 )
 """By the name of the setting. A new one is given its class here, and nowhere else; the table of a policy has it."""
 

@@ -28,7 +28,7 @@ from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
 from .policy_making import PolicyContext, tried
-from .shaping_making import shaping_of
+from .shaping_making import shaping_of, validating
 
 __all__ = ["Pipeline", "blueprint", "canaries", "stand_ins"]
 
@@ -45,9 +45,10 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     )
 
 
-def _target(own: Handler, shaping: Shaping) -> Handler:
+def _target(own: Handler, shaping: Shaping, validated: Layer | None) -> Handler:
     """For every backend that may answer."""
     return stack(
+        validated,  # what clients write, by the schemas that they see; and what is not as promised, whoever has kept it
         (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
         around=own,
     )
@@ -158,7 +159,8 @@ def blueprint(
         old = olds.get(name)
         own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
-        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), _target(own, shaping), own, parts)
+        target = _target(own, shaping, validating(config, backends[name], shaping))
+        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, own, parts)
     return {name: _whole(draft, configs, drafts, olds.get(name)) for name, draft in drafts.items()}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..backends.backend import Backend
 from ..config.backends import ParametersConfig
 from ..config.model import BackendConfig
+from ..protocol.calls import Layer
 from ..routing.shaping.shape import NO_SHAPING, Shape, Shaping
 from ..routing.shaping.supplied_value import Supplied
 
-__all__ = ["shaping_of"]
+__all__ = ["shaping_of", "validating"]
 
 
 def shaping_of(config: BackendConfig, primary: BackendConfig | None = None) -> Shaping:
@@ -17,6 +19,17 @@ def shaping_of(config: BackendConfig, primary: BackendConfig | None = None) -> S
     common = {name: Supplied.of(value) for name, value in config.default_args.items()}
     tools = dict.fromkeys((*(entry.tool for entry in config.param_overrides), *(entry.tool for entry in config.inject_args)))
     return Shaping({tool: _shape(config, tool, common) for tool in tools}, Shape(given=common) if common else None)
+
+
+def validating(config: BackendConfig, backend: Backend, shaping: Shaping) -> Layer | None:
+    """What compares calls with the schemas that clients see; without it the library is not loaded."""
+    if config.validate == "off":
+        return None
+    from ..routing.validation.tool_checks import ToolChecks
+    from ..routing.validation.validated import Validated
+
+    checks = ToolChecks(config.name, backend.offer_to, shaping)
+    return lambda inner: Validated(inner, checks, enforces=config.validate == "enforce")
 
 
 def _shape(config: BackendConfig, tool: str, common: dict[str, Supplied]) -> Shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -53,3 +53,6 @@ class ParameterSettings:
     """What single tools are given: where a client gives nothing, or, with overwrite, in any case."""
     param_overrides: tuple[ParametersConfig, ...] = ()
     """Parameters of single tools that are hidden, renamed or given, and the words in which a tool is shown."""
+    validate: Literal["off", "warn", "enforce"] = "off"
+    """What becomes of arguments that do not fit a tool's inputSchema, and of structured results that do not fit its outputSchema: "warn" tells
+    of them in the log, "enforce" refuses them."""

@@ -1,0 +1,1 @@
+"""Whether arguments and results of tools fit the schemas that the tools have."""
