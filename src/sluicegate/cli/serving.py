@@ -11,7 +11,6 @@ import attrs
 import click
 import trio
 
-from ..bridge.stdio_server import bridge
 from ..config.model import Config, ListenConfig
 from ..config.secrets import secrets_of
 from ..gateway.faulting import FaultKit
@@ -142,6 +141,7 @@ async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
 
 def connect(url: str, headers: Mapping[str, str]) -> None:
     """Bridge stdin and stdout to a running gateway until stdin ends or a signal comes."""
+    from ..bridge.stdio_server import bridge
 
     async def main() -> None:
         settle_memory()

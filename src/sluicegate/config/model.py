@@ -48,7 +48,7 @@ OTHER_WORDS = {"warn": "warning", "trace": "debug"}
 """What other programs call a level of the log; there is none below debug."""
 
 
-@attrs.frozen(field_transformer=own_first)
+@attrs.frozen(field_transformer=own_first, repr=False)
 class ProxyConfig(SearchSettings):
     """The gateway as its clients see it."""
 
@@ -84,17 +84,17 @@ class ProxyConfig(SearchSettings):
         return is_portable(self.separator) if self.tool_names is None else self.tool_names == "portable"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class BearerAuth:
     """Clients show one of these tokens."""
 
-    tokens: tuple[str, ...] = attrs.field(default=(), repr=False)
+    tokens: tuple[str, ...] = ()
     """At least one; any of them will do."""
     type: Literal["bearer"] = "bearer"
     """The client shows a token: ``Authorization: Bearer …``."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class SecurityConfig(ClientLimits):
     """Limits that hold whoever is calling."""
 
@@ -108,7 +108,7 @@ class SecurityConfig(ClientLimits):
     """Web pages that may call: "https://app.example"."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AccessLogConfig:
     """One line for each call."""
 
@@ -116,7 +116,7 @@ class AccessLogConfig:
     """Whether there is one."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class MetricsConfig:
     """Numbers for Prometheus, under ``/metrics``."""
 
@@ -124,7 +124,7 @@ class MetricsConfig:
     """Whether they are shown, to whoever may call."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ObservabilityConfig:
     """What the gateway tells about itself."""
 
@@ -136,7 +136,7 @@ class ObservabilityConfig:
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class PerformanceConfig:
     """What holds for all backends that say nothing else."""
 
@@ -144,7 +144,7 @@ class PerformanceConfig:
     """Whether requests that are the same, come at the same time and do no harm share one answer."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Config:
     """Everything that one gateway is told."""
 
@@ -164,7 +164,7 @@ class Config:
     """Keys of the file that are understood but not built. They stay here, so that nobody runs without, say, the ``auth`` that was asked for."""
     variables: Mapping[str, frozenset[str]] = attrs.field(factory=dict, eq=False)
     """The variables that files name in ``${…}``, and the backends in whose tables they do; an empty name is any other table."""
-    inserted: frozenset[str] = attrs.field(default=frozenset(), repr=False, eq=False)
+    inserted: frozenset[str] = attrs.field(default=frozenset(), eq=False)
     """What was put in for ``${…}`` and may be secret."""
 
     @property
@@ -180,7 +180,7 @@ class Config:
         return frozenset(name for name, users in self.variables.items() if backend not in users)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Loaded:
     """What reading a configuration gave."""
 
@@ -190,9 +190,9 @@ class Loaded:
     """What is asked for and not built yet: a warning to ``check``, a refusal to ``run``."""
     notes: tuple[str, ...] = ()
     """What was read beside the file itself (CLI-5)."""
-    lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    lines: Mapping[str, int] = attrs.field(factory=dict)
     """Where the keys of the file stand."""
-    origins: Mapping[int, Provenance] = attrs.field(factory=dict, repr=False)
+    origins: Mapping[int, Provenance] = attrs.field(factory=dict)
     """Where those backends stand, by their position, that came out of a client's file."""
 
     def placed(self, problem: Problem) -> Problem:

@@ -34,7 +34,7 @@ from .waits import Waits
 __all__ = ["Endpoint", "Limits", "Opening", "read_opening"]
 
 
-@attrs.frozen(field_transformer=own_first)
+@attrs.frozen(field_transformer=own_first, repr=False)
 class Limits(ClientLimits):
     """Bounds on what clients may have of us: what can be set of them, and what is our own. One HTTP body is one line on stdio."""
 

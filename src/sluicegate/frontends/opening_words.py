@@ -12,7 +12,7 @@ from ..protocol.messages import EMPTY, Params, read_text
 __all__ = ["Opening", "read_opening", "read_version"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Opening:
     """What a client says when it opens a session."""
 

@@ -9,7 +9,7 @@ from ..telling.statistics import counter, gauge
 __all__ = ["CacheStatistics"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CacheStatistics:
     """What `Cache` has counted."""
 

@@ -38,7 +38,7 @@ _LEAST_SECONDS = 0.01
 """What is slower by less is not slower: between a millisecond and three lies nothing but chance."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CanaryTrialStatistics:
     """What `CanaryTrial` has counted."""
 
@@ -152,7 +152,7 @@ class CanaryTrial:
         return snapshot(CanaryTrialStatistics, self)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CanaryGuard:
     """Tell a trial what becomes of the calls of its canary, or of its primary."""
 

@@ -45,7 +45,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _Parts = list[tuple[str, Raw, Raw]]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Unlike:
     """Where two answers differ."""
 

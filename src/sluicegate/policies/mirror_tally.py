@@ -21,7 +21,7 @@ OTHERS = "other"
 _LONGEST = 128
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Discrepancy:
     """A call to which a mirror has answered otherwise."""
 

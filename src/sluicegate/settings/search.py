@@ -12,7 +12,7 @@ SEARCH_NAMESPACE = "proxy"
 """What stands before their names, as a backend's namespace stands before those of its tools."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SearchSettings:
     """Keys of the ``[proxy]`` table."""
 

@@ -19,7 +19,7 @@ _FACTOR = Range(1, words="must be >= 1", instead="write how many times as bad a 
 _COPIES = Range(0, 100, words="must be 0-100", instead="write the share in percent; 0 is off")
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class StandInSettings:
     """A backend that answers in the place of another one."""
 
@@ -29,7 +29,7 @@ class StandInSettings:
     """Among the stand-ins of one backend the lowest is asked first."""
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class CanarySettings:
     """A backend that gets a share of another's calls."""
 
@@ -41,7 +41,7 @@ class CanarySettings:
     """Whether a caller stays where it was led first; then the share is one of callers, not of calls."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CanaryGuardSettings:
     """Takes a canary back that does worse than its primary: it gets no calls until somebody puts it back (LIM-20)."""
 
@@ -60,7 +60,7 @@ class CanaryGuardSettings:
     """Whether a tool that reports an error has failed."""
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class MirrorSettings:
     """A backend that gets copies of another's calls."""
 

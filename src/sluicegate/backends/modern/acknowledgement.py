@@ -15,7 +15,7 @@ from ...protocol.subscription import ACKNOWLEDGED
 __all__ = ["Acknowledgement"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Acknowledgement:
     """Hears it (implements `Back` for the call that opens the stream). What changes comes on another way."""
 

@@ -42,7 +42,7 @@ async def listen(session: BackendSession, link: Link, hello: Hello) -> None:
         missed.stream_ended()
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Missed:
     """What changes while no stream is open is told on none: all is read again once one is, and now and then where none comes to be."""
 

@@ -54,7 +54,7 @@ class FindableTools:
 NOTHING_FINDABLE = FindableTools()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Exposure:
     """What of all tools stands in the list, where tools can be searched for."""
 

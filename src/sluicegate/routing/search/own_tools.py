@@ -59,7 +59,7 @@ def _number(usual: int) -> dict[str, object]:
     return {"type": "integer", "minimum": 1, "maximum": LONGEST_ANSWER, "default": usual, "description": "How many tools to return."}
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class SearchNames:
     """What they are called: by a prefix, as the tools of a backend are."""
 
