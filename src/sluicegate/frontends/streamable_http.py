@@ -63,7 +63,6 @@ class StreamableHttp:
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
             return
         message, size = decode(body), len(body)
-        del body  # it would be held beside what was read of it, for as long as the answer takes
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif http.stands_alone(message):
