@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
 import trio
 
 from sluicegate.frontends.modern.states import HOLDS_SECONDS, LARGEST_STATE, Kind, RequestState, RequestStates
-from sluicegate.identity.sealing import KEY_BYTES, Seal
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Caller, Hop, Reply
 from sluicegate.protocol.messages import Raw, encode
 from sluicegate.protocol.principal import Principal
+from sluicegate.sources import Sources
 
 NEW = "2026-07-28"
 OPENING = {"io.modelcontextprotocol/protocolVersion": NEW, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
@@ -159,7 +160,7 @@ async def test_a_state_that_was_cut_or_changed_anywhere_is_refused(gate: Any, fo
 
 async def test_a_state_of_another_process_is_refused(gate: Any, form: Form) -> None:
     state = await state_of(gate)
-    gate.endpoint.states = RequestStates(Seal(b"k" * KEY_BYTES, bytes), gate.endpoint.sources.wall)
+    gate.endpoint.states = RequestStates.alone(Sources(secret=os.urandom))
     gate.rebuild()
     assert is_refused(await post(gate, body(id=2, inputResponses=ANSWERED, requestState=state)))
 
@@ -186,7 +187,7 @@ def call(**params: object) -> Call:
 
 def test_a_state_holds_for_a_day() -> None:
     now = 0.0
-    states = RequestStates(Seal(b"k" * KEY_BYTES, bytes), lambda: now)
+    states = RequestStates.alone(Sources(lambda: now))
     sealed = json.loads(bytes(states.give(RequestState(Kind.BACKEND, "b", inner="x"), call(name="t"))))
     now = HOLDS_SECONDS - 1
     assert states.take(call(name="t", requestState=sealed)) == RequestState(Kind.BACKEND, "b", inner="x")

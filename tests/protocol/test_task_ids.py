@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from sluicegate.protocol.crossings import tasks_pass
 from sluicegate.protocol.eras import LEGACY, SPOKEN
+from sluicegate.protocol.key_ring import OwnKey
 from sluicegate.protocol.messages import Params, Raw
+from sluicegate.protocol.sealing_key import SealingKey
 from sluicegate.protocol.task_ids import RELATED, TaskIds, related_task, with_related_task
 
 
@@ -73,3 +75,43 @@ def test_tasks_pass_between_those_who_have_them_in_the_same_way() -> None:
     assert [tasks_pass(client, backend) for client in SPOKEN for backend in SPOKEN] == [
         (client in LEGACY) == (backend in LEGACY) for client in SPOKEN for backend in SPOKEN
     ]
+
+
+class Ring(OwnKey):
+    """Turns when it is told to."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(Random(seed).randbytes)
+        self.old: dict[str, SealingKey] = {}
+
+    def turn(self) -> None:
+        self.old[self.newest().id] = self.newest()
+        self._key = None
+
+    def find(self, id: str) -> SealingKey | None:
+        return super().find(id) or self.old.get(id)
+
+
+def test_an_id_stays_the_same_when_keys_turn_and_goes_with_its_key() -> None:
+    ring = Ring(1)
+    made = TaskIds(Random(2).randbytes, ring)
+    out = made.out("a", "ann", "t")
+    ring.turn()
+    assert (made.out("a", "ann", "t"), made.back(out, "ann")) == (out, ("a", "t"))
+    assert made.out("a", "ann", "u")[22:30] != out[22:30]
+    ring.old.clear()
+    assert made.back(out, "ann") is None
+    assert made.back(made.out("a", "ann", "t"), "ann") == ("a", "t")
+
+
+def test_who_has_the_key_reads_the_ids_of_another_process_whose_lives_have_other_names() -> None:
+    ring = OwnKey(Random(1).randbytes)
+    one, other = TaskIds(Random(2).randbytes, ring), TaskIds(Random(3).randbytes, ring)
+    assert other.back(one.out("a", "ann", "t"), "ann") == ("a", "t")
+    assert len({of.begin_life() for of in (one, one, other, other)}) == 4
+
+
+def test_each_use_has_a_key_of_its_own() -> None:
+    key = SealingKey(1, b"k" * 32)
+    assert len({key.secret, key.derived("task id"), key.derived("requestState")}) == 3
+    assert key.derived("x") == SealingKey(2, b"k" * 32).derived("x")

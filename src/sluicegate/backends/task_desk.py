@@ -75,6 +75,7 @@ class TaskDesk:
 
     async def carry(self, call: Call) -> Reply:
         """Send a call that is about a task, or may become one."""
+        await self.ids.open()
         task = _task_of(call)
         fault = self._refusal(call) or self._absence(call, task)
         if fault is not None:

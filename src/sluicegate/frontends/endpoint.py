@@ -8,7 +8,6 @@ from functools import partial
 import attrs
 import trio
 
-from ..identity.sealing import KEY_BYTES, Seal
 from ..protocol import faults
 from ..protocol.calls import Call, Caller, Handler, Layer, Reply
 from ..protocol.clientele import MANY, Clientele
@@ -91,8 +90,10 @@ class Endpoint:
     """Who the clients are, as backends are told."""
     waits: Waits = attrs.field(factory=Waits, init=False)
     """What clients wait for, over all frontends."""
-    states: RequestStates = attrs.field(init=False)
-    """What clients of revisions without a session bring back; it holds as long as this process."""
+    states: RequestStates = attrs.field(
+        default=attrs.Factory(lambda self: RequestStates.alone(self.sources), takes_self=True), kw_only=True
+    )
+    """What clients of revisions without a session bring back."""
     parking: Parking = attrs.field(init=False)
     """Calls that wait for such clients to come back."""
     subscriptions: Subscriptions = attrs.field(
@@ -105,9 +106,7 @@ class Endpoint:
     """The same for requests that belong to no session, in which there are fewer methods (P-6)."""
 
     def __attrs_post_init__(self) -> None:
-        secret = self.sources.secret
-        self.states = RequestStates(Seal(secret(KEY_BYTES), secret), self.sources.wall)
-        self.parking = Parking(self.limits.max_parked_calls, self.limits.parked_seconds, secret)
+        self.parking = Parking(self.limits.max_parked_calls, self.limits.parked_seconds, self.sources.secret)
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
 

@@ -43,6 +43,11 @@ class TicketKeys:
         """All of them."""
         return sorted((key for key, _ in self._by_id.values()), reverse=True)
 
+    def find(self, id: str) -> SealingKey | None:
+        """The one of that name."""
+        found = self._by_id.get(id)
+        return None if found is None else found[0]
+
     def hold(self, keys: Iterable[SealingKey]) -> None:
         """Have these, and no others."""
         before = self._by_id

@@ -51,7 +51,7 @@ class TicketStatistics:
 
 @attrs.define(eq=False, repr=False)
 class TicketOffice:
-    """That of one frontend. Without a store its tickets hold as long as the process does."""
+    """That of one frontend (implements `KeyRing`). Without a store its tickets hold as long as the process does."""
 
     sources: Sources
     lifetime: float
@@ -98,13 +98,28 @@ class TicketOffice:
                 await self._renew_once()
 
     def issue(self, opening: Opening, principal: Principal) -> str:
-        """The id of a session that begins. Where nobody has opened the office before, its key is kept once somebody does."""
+        """The id of a session that begins."""
+        self.issued += 1
+        return self._keys.seal(self.newest(), ticket_content(opening, principal, self.sources.wall(), self.lifetime))
+
+    def newest(self) -> SealingKey:
+        """The key that seals now. Where nobody has opened the office before, it is kept once somebody does."""
         if self._newest is None:
             self._newest = SealingKey.new(self.sources.wall(), self.sources.secret)
             self._own.append(self._newest)
             self._hold(self._stored)
-        self.issued += 1
-        return self._keys.seal(self._newest, ticket_content(opening, principal, self.sources.wall(), self.lifetime))
+        return self._newest
+
+    def find(self, id: str) -> SealingKey | None:
+        """The key of that name, as far as it is known."""
+        return self._keys.find(id)
+
+    async def look_for(self, id: str) -> None:
+        """Have the key of that name, if there is one."""
+        if self.find(id) is None:
+            await self.open()
+        if self.find(id) is None:
+            await self._look_for_keys()
 
     async def look_at(self, text: str, principal: Principal) -> Ticket | None:
         """The ticket that a text is, if its session may go on; raises `OSError` where it cannot be told what has ended."""

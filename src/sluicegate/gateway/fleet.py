@@ -67,7 +67,7 @@ class Fleet:
     """Who the gateway's clients are, as backends are told."""
     log_wishes: LogWishes = attrs.field(factory=LogWishes, init=False)
     """How much of the log of backends clients with sessions want."""
-    tasks: TaskIds = attrs.field(default=attrs.Factory(lambda self: TaskIds(self.sources.secret), takes_self=True), init=False)
+    tasks: TaskIds = attrs.field(default=attrs.Factory(lambda self: TaskIds(self.sources.secret), takes_self=True), kw_only=True)
     """Under which ids clients know the tasks of backends."""
     readiness: Readiness = attrs.field(default=attrs.Factory(lambda self: self._readiness(), takes_self=True), init=False)
     """Who asks whether they are there, and who waits for it."""

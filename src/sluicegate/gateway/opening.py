@@ -9,15 +9,14 @@ from functools import partial
 import attrs
 import trio
 
-from ..backends.session import Connector
 from ..config.checks.whole import problems
-from ..config.model import BackendConfig, Config
+from ..config.model import Config
 from ..config.problem import ConfigError
-from ..config.secrets import blots_of
 from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
+from ..frontends.modern.states import RequestStates
 from ..frontends.paths import page
 from ..frontends.session_levels import SessionLevels
 from ..frontends.ticket_office import TicketOffice
@@ -30,20 +29,19 @@ from ..observe.refusals import Refusals
 from ..outside import Outside
 from ..outside.key_folder import KeyFolder
 from ..protocol.addresses import is_loopback
-from ..protocol.blot import Blot
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
+from ..protocol.key_ring import OwnKey
 from ..routing.directory import Directory, ListChange
 from ..routing.table import Router
 from ..sources import Sources
 from ..telling.loggers import get_logger
-from .connectors import connector_for
 from .edge import Edge
 from .edits import whole
 from .faulting import FaultKit
 from .fleet import Fleet
+from .fleet_making import make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
-from .policy_making import PolicyContext
 from .readings import Readings, families_of
 from .running import Gateway
 from .searching import Searching, searching
@@ -150,10 +148,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
 ) -> tuple[Gateway, Fleet, Callable[[], None]]:
     """Put the parts together; nothing runs until what comes last is called."""
     directory = Directory()
-    around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size, config.performance.coalesce_requests)
-    blot_for = blots_of(config)
-    connect = _connecting(config, outside, sources, faults, blot_for)
-    fleet = Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele)
+    keys = _keys(config, sources, outside)
+    fleet = make_fleet(config, nurseries, sources, outside, servers, layers, faults, clientele, directory, keys)
     readiness, router = fleet.readiness, Router(directory, fleet.readiness.acquaint, fleet.tasks)
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
     at_edge = Edge.of(config, lines, sources.wall, search)
@@ -173,8 +169,9 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         acquaint=readiness.acquaint,
         at_once=at_edge.at_once(router),
         levels=SessionLevels(fleet.log_wishes, readiness.heard),
+        states=RequestStates(keys, sources),
     )
-    app = _app(config, endpoint, readiness.is_any_available, _tickets(config, sources, outside), faults)
+    app = _app(config, endpoint, readiness.is_any_available, keys if isinstance(keys, TicketOffice) else None, faults)
     readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
     _add_pages(app, readings, at_edge.counts)
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search)
@@ -199,27 +196,16 @@ def _connection_limit(config: Config) -> ConnectionLimit:
     return ConnectionLimit(listen.max_connections, listen.max_connections_per_peer)
 
 
-def _connecting(
-    config: Config, outside: Outside, sources: Sources, faults: FaultKit | None, blot_for: Callable[[BackendConfig], Blot]
-) -> Callable[[BackendConfig, object], Connector]:
-    """From a backend's settings, and what the program brought for it, to its connector."""
-
-    def connect(backend: BackendConfig, source: object) -> Connector:
-        connector = connector_for(backend, config, outside, {backend.name: source}, wall=sources.wall, blot=blot_for(backend))
-        return connector if faults is None else faults.around(backend.name, connector)
-
-    return connect
-
-
 def _limits(config: Config, clientele: Clientele) -> Limits:
     limits = Limits.of(config.security, max_streams=config.proxy.listen.max_connections)
     return attrs.evolve(limits, max_sessions=1) if clientele.is_one else limits
 
 
-def _tickets(config: Config, sources: Sources, outside: Outside) -> TicketOffice | None:
+def _keys(config: Config, sources: Sources, outside: Outside) -> TicketOffice | OwnKey:
+    """By which is known again what clients bring back: that of session tickets, or where there are none one of the process."""
     listen, folder = config.proxy.listen, config.session_keys
     if not listen.session_tickets:
-        return None
+        return OwnKey(sources.secret)
     return TicketOffice(sources, listen.session_ticket_seconds, None if folder is None else KeyFolder(folder, outside.run_blocking))
 
 

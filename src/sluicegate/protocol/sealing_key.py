@@ -8,10 +8,12 @@ from typing import Self
 
 import attrs
 
-__all__ = ["SealingKey"]
+__all__ = ["KEY_NAME", "SealingKey"]
 
 _BYTES = 32
 _ID_BYTES = 4
+KEY_NAME = 2 * _ID_BYTES
+"""Characters of the name of a key."""
 
 
 @attrs.frozen(order=True, repr=False)
@@ -26,6 +28,10 @@ class SealingKey:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", hashlib.blake2b(self.secret, digest_size=_ID_BYTES, person=b"sluicegate key").hexdigest())
+
+    def derived(self, use: str) -> bytes:
+        """The key for that use: who has it can tell neither this one nor that for another use."""
+        return hashlib.blake2b(use.encode(), key=self.secret, digest_size=_BYTES, person=b"sluicegate use").digest()
 
     @classmethod
     def new(cls, now: float, secret: Callable[[int], bytes]) -> Self:

@@ -68,7 +68,7 @@ class Router(msgspec.Struct, frozen=True):
         fault = refused(catalogue, call)
         if fault is None and call.method == "tasks/list":
             return await all_tasks(catalogue, call)
-        placed = place_task(catalogue, call, self.tasks) if fault is None else fault
+        placed = await place_task(catalogue, call, self.tasks) if fault is None else fault
         if isinstance(placed, faults.Fault):
             await trio.lowlevel.checkpoint()
             return Reply.failed(placed)

@@ -43,11 +43,12 @@ def _undeclared() -> Fault:
     return attrs.evolve(fault, details={"requiredCapabilities": Raw(encode({"extensions": {TASKS: {}}}))})
 
 
-def place_task(catalogue: Catalogue, call: Call, ids: TaskIds) -> tuple[Namespace, Params] | Fault:
+async def place_task(catalogue: Catalogue, call: Call, ids: TaskIds) -> tuple[Namespace, Params] | Fault:
     """The way to the backend of what is asked about one task, and its parameters under the backend's own id."""
     given = read_text(call.params, MEMBERS)
     if given is None:
         return faults.client_mistake(f'"{MEMBERS}" must be there and a string')
+    await ids.look_at(given)
     found = ids.back(given, call.caller.principal.key)
     if found is None:
         return faults.unknown_task()

@@ -24,6 +24,7 @@ from ..owners import Owner
 from ..request import Headers, HttpRequest
 from ..session_table import LARGE, SessionTable
 from ..subscribed import Subscribed
+from .inputs import STATE
 from .lone_answer import LoneAnswer
 from .lone_calls import LoneCalls
 from .parking import Comeback
@@ -60,6 +61,8 @@ class Sessionless:
         elif message.method == LISTEN:
             await self._listen(http, principal, message, introduction, size, may_stream=may_stream)
         else:
+            if STATE in message.params:
+                await self.endpoint.states.look_at(message.params)
             answer = LoneAnswer(self.calls, introduction, may_be_json, may_stream)
             call = self.calls.read(message, introduction, principal, http.network)
             if isinstance(call, Fault):
