@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from sluicegate.protocol.repeated_arguments import misuse
+from sluicegate.protocol.repeated_arguments import DEEPEST, MOST_PARTS, arguments_of, misuse
 
 MARKED = {"type": "string", "x-mcp-header": "A"}
 
@@ -76,3 +78,32 @@ def test_a_schema_of_any_depth_is_looked_at() -> None:
     for _ in range(5000):
         schema = {"items": schema}
     assert "no one place" in misuse(schema)
+
+
+@pytest.mark.parametrize("deep", [1, DEEPEST, DEEPEST + 1, 200])
+def test_what_is_marked_is_either_found_or_misuse(deep: int) -> None:
+    schema: object = MARKED
+    for _ in range(deep):
+        schema = holding(a=schema)
+    assert [len(found.path) for found in arguments_of(schema)] == ([deep] if deep <= DEEPEST else [])
+    assert ("too deep" in misuse(schema)) == (deep > DEEPEST)
+
+
+@pytest.mark.parametrize("part", [{}, 7])
+def test_a_marked_schema_with_very_many_parts_is_misuse(part: object) -> None:
+    assert misuse(holding(a=MARKED, **{f"b{number}": part for number in range(MOST_PARTS - 2)})) == ""
+    assert "more than 10000 parts" in misuse(holding(a=MARKED, **{f"b{number}": part for number in range(MOST_PARTS - 1)}))
+    assert "more than 10000 parts" in misuse(holding(**{f"b{number}": part for number in range(2 * MOST_PARTS)}, a=MARKED))
+
+
+def test_a_schema_that_is_wide_where_it_is_deep_is_looked_at_in_no_time() -> None:
+    """By how many things are made on the way: a place of 400 names for each of its parts would be a hundred times as many."""
+    schema: object = holding(**{f"b{number}": {} for number in range(MOST_PARTS // 2)}, a=MARKED)
+    for _ in range(400):
+        schema = holding(a=schema)
+    tracemalloc.start()
+    try:
+        assert "too deep" in misuse(schema)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()

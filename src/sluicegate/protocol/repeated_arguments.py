@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -15,7 +16,9 @@ __all__ = ["MARK", "Argument", "argument_at", "arguments_of", "misuse", "repeate
 
 MARK = b"x-mcp-header"
 DEEPEST = 16
-"""Levels of ``properties`` that are looked at."""
+"""Levels of ``properties`` that are looked at; what is marked below has no place."""
+MOST_PARTS = 10_000
+"""Parts of a schema in which something is marked; a larger one takes so long to look at that everybody waits."""
 _KEY: Final = MARK.decode()
 _TYPES = ("string", "integer", "boolean")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -70,12 +73,14 @@ def misuse(schema: object) -> str:
     Only a property can be marked to which nothing but other properties lead, since only that has one place in the arguments.
     """
     found: dict[str, str] = {}
-    for path, one in _schemas(schema):
+    for number, (path, one) in enumerate(_schemas(schema)):
+        if number >= MOST_PARTS:
+            return f"a schema with {_KEY} has more than {MOST_PARTS} parts"
         if _KEY not in one:
             continue
         header, where = one[_KEY], ".".join(path or ())
         if not path:
-            return f"{_KEY} is at a part of the schema that is no property, or that has no one place in the arguments"
+            return f"{_KEY} is at a part of the schema that is no property, has no one place in the arguments, or lies too deep"
         if not isinstance(header, str) or not _TOKEN.fullmatch(header):
             return f"{_KEY} of '{where}' is not the name of a header"
         if one.get("type") not in _TYPES:
@@ -87,19 +92,20 @@ def misuse(schema: object) -> str:
 
 
 def _schemas(schema: object) -> Iterator[tuple[tuple[str, ...] | None, dict[str, object]]]:
-    """Every part of a schema that is one, with the names of properties that lead there; None where something else does."""
+    """Every part of a schema that is one, with the names of properties that lead there; None where something else does, or too many."""
     left: list[tuple[tuple[str, ...] | None, object]] = [((), schema)]
     while left:
         path, one = left.pop()
         if not isinstance(one, dict):
+            yield path, {}
             continue
         yield path, one
         for key, value in one.items():
             if key in _NAMED and isinstance(value, dict):
-                on_path = path is not None and key == "properties"
-                left += [((*(path or ()), name) if on_path else None, part) for name, part in value.items()]
+                on_path = path is not None and key == "properties" and len(path) < DEEPEST
+                left += [((*(path or ()), name) if on_path else None, part) for name, part in islice(value.items(), MOST_PARTS)]
             elif key in _SEVERAL and isinstance(value, list):
-                left += [(None, part) for part in value]
+                left += [(None, part) for part in value[:MOST_PARTS]]
             elif key in _SCHEMA:
                 left.append((None, value))
 
