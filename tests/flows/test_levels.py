@@ -150,6 +150,20 @@ async def test_a_backend_that_refuses_or_does_not_answer_is_not_the_fault_of_the
         assert await heard(client) == ALL
 
 
+async def test_a_wish_that_its_client_takes_back_is_none(autojump_clock: Clock) -> None:
+    backend = LoggingBackend()
+    async with clients_of(backend, 1) as here:
+        (client,) = here.clients
+        await set_level(client, "error")
+        backend.holds = True
+        await client.say(id="louder", method=SET_LEVEL, params={"level": "debug"})
+        await trio.sleep(1)
+        await client.say(method="notifications/cancelled", params={"requestId": "louder"})
+        backend.holds = False
+        await trio.sleep(60)
+        assert backend.told == ["error", "debug", "error"]
+
+
 async def test_a_call_without_a_session_is_logged_as_it_says_while_it_runs(autojump_clock: Clock) -> None:
     backend = LoggingBackend(Delay(20))
     async with lone_house(Transport.FRAMES, backend=backend, sessions="shared") as house:

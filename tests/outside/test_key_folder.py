@@ -51,6 +51,19 @@ async def test_nobody_else_can_read_them_and_no_repository_takes_them(tmp_path: 
     assert one.secret.hex() not in repr(one)
 
 
+async def test_a_key_that_could_not_be_kept_can_be_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(_path: Path, _target: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    one = key(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", cannot)
+        with pytest.raises(OSError, match="Input/output error"):
+            await folder(tmp_path / "keys").add(one)
+    await folder(tmp_path / "keys").add(one)
+    assert await folder(tmp_path / "keys").load() == [one]
+
+
 async def test_another_process_may_have_made_the_folder_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = os.mkdir
 

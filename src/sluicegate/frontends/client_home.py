@@ -72,8 +72,8 @@ class ClientHome:
             self._levels.add(self.level)
         return self._levels
 
-    def want(self, level: str) -> None:
-        """From now on the client wants to hear of the log from that level on; sync."""
+    def want(self, level: str | None) -> None:
+        """From now on the client wants to hear of the log from that level on, or has no wish; sync."""
         if self._ended:
             return
         for wishes in (self.everybody, self._levels):

@@ -37,7 +37,16 @@ class SessionLevels:
             await trio.lowlevel.checkpoint()
             return Reply.failed(faults.client_mistake(f'"level" must be one of {", ".join(LEVELS)}'))
         assert level is not None
-        if isinstance(call.caller.home, ClientHome):
-            call.caller.home.want(level)
-        await self.told(call.caller)
+        home = call.caller.home
+        if not isinstance(home, ClientHome):
+            await self.told(call.caller)
+            return Reply(EMPTY)
+        before = home.level
+        home.want(level)
+        try:
+            await self.told(call.caller)
+        except trio.Cancelled:
+            if home.level == level:  # and its client has wanted nothing else meanwhile
+                home.want(before)
+            raise
         return Reply(EMPTY)

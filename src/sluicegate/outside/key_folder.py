@@ -88,14 +88,14 @@ class KeyFolder(msgspec.Struct, frozen=True):
         fresh = file.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(descriptor, b"1 %d %b\n" % (key.made, base64.urlsafe_b64encode(key.secret)))
-            os.fsync(descriptor)
+            with os.fdopen(descriptor, "wb") as output:
+                output.write(b"1 %d %b\n" % (key.made, base64.urlsafe_b64encode(key.secret)))
+                output.flush()
+                os.fsync(descriptor)
+            fresh.rename(file)
         except OSError:
             fresh.unlink(missing_ok=True)  # it may be tried again
             raise
-        finally:
-            os.close(descriptor)
-        fresh.rename(file)
 
     def _drop(self, key: SealingKey) -> None:
         for kind in ("ended", "key"):

@@ -15,15 +15,11 @@ from ...protocol.parts import Parts
 from ..event_stream import BEGUN, STREAM_HEADERS, send_answer
 from ..request import HttpRequest
 from ..stream import EventLog
-from .lone_calls import LoneCalls
+from .lone_calls import LoneCalls, count_nothing
 from .parking import Comeback
 from .stamp import status_of
 
 __all__ = ["LoneAnswer"]
-
-
-def _nothing() -> None:
-    pass
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,7 +41,7 @@ class LoneAnswer:
     _has_it: bool = attrs.field(default=False, init=False)
     """Its client was there when its end was sent."""
 
-    async def run(self, http: HttpRequest, request: Request, call: Call | Comeback, when_over: Callable[[], None] = _nothing) -> None:
+    async def run(self, http: HttpRequest, request: Request, call: Call | Comeback, when_over: Callable[[], None] = count_nothing) -> None:
         """Start the call and answer it; the HTTP request's own task. Who does not wait for the answer takes the call back (P-52)."""
         self._http, self._trail = http, call.trail
         if not self.may_be_json:

@@ -30,7 +30,7 @@ from .stamp import Stamp
 from .states import Kind, RequestState
 from .url_elicitation import once_more
 
-__all__ = ["Leave", "LoneCalls"]
+__all__ = ["Leave", "LoneCalls", "count_nothing"]
 
 _REFUSED = CROSSINGS[Part.QUESTIONS][Between.LONE_CLIENT]
 _MAY_NEED_A_HOME = WORK | {kind.method for kind in KINDS}
@@ -57,8 +57,8 @@ class _Mute(msgspec.Struct, frozen=True):
 _MUTE = _Mute()
 
 
-def _nothing() -> None:
-    pass
+def count_nothing() -> None:
+    """What is done when a request is over that took no room that is counted."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -123,7 +123,7 @@ class LoneCalls:
         call: Call | Comeback,
         answer: LoneOutlet,
         *,
-        when_over: Callable[[], None] = _nothing,
+        when_over: Callable[[], None] = count_nothing,
         answers_cancelled: bool = True,
     ) -> Leave:
         """Run it in a task of its own, or go on with it; its reply goes to that answer.
@@ -157,7 +157,7 @@ class LoneCalls:
         return partial(parked.leave, answer)
 
     def _go_on(self, request: Request, back: Comeback, answer: LoneOutlet, when_over: Callable[[], None]) -> Leave:
-        if when_over is not _nothing:
+        if when_over is not count_nothing:
             answer = CountedAnswer(answer, when_over)
         fault = back.occupant.go_on(back, request.id, answer)
         if fault is not None:

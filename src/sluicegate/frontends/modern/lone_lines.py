@@ -24,7 +24,7 @@ from ..large_lines import no_room
 from ..session_table import LARGE
 from ..whose import Whose
 from .listening_line import ListeningLine
-from .lone_calls import Leave, LoneCalls
+from .lone_calls import Leave, LoneCalls, count_nothing
 from .subscriptions import LISTEN
 
 __all__ = ["LoneLines"]
@@ -157,7 +157,7 @@ class LoneLines:
         if isinstance(call, Fault):
             line.reply(encode_error(request.id, call.encode()))
         else:
-            when_over = partial(whose.let_go, line.size) if line.size >= LARGE else _nothing
+            when_over = partial(whose.let_go, line.size) if line.size >= LARGE else count_nothing
             line.leave = self.calls.start(request, call, line, when_over=when_over, answers_cancelled=False)
 
     # -- what changes
@@ -218,7 +218,3 @@ class LoneLines:
 
 def _duplicate() -> Fault:
     return faults.client_mistake("a request with this id is still open", code=INVALID_REQUEST, reason="duplicate_id")
-
-
-def _nothing() -> None:
-    """Nothing was counted."""
