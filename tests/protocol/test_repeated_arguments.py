@@ -107,3 +107,20 @@ def test_a_schema_that_is_wide_where_it_is_deep_is_looked_at_in_no_time() -> Non
         assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_long_name_around_many_marked_properties_is_kept_once() -> None:
+    marked = {f"b{number}": {"type": "string", "x-mcp-header": f"H{number}"} for number in range(2000)}
+    schema = holding(**{"n" * 100_000: holding(**marked)})
+    tracemalloc.start()
+    try:
+        assert misuse(schema) == ""
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_long_names_the_beginning_is_told() -> None:
+    long = "n" * 100_000
+    assert len(misuse(holding(**{long: holding(b={"type": "null", "x-mcp-header": "A"})}))) < 300
+    assert len(misuse(holding(a={"type": "string", "x-mcp-header": long}, b={"type": "string", "x-mcp-header": long}))) < 500

@@ -19,6 +19,8 @@ DEEPEST = 16
 """Levels of ``properties`` that are looked at; what is marked below has no place."""
 MOST_PARTS = 10_000
 """Parts of a schema in which something is marked; a larger one takes so long to look at that everybody waits."""
+MOST_READ = 200
+"""Characters of a place, or of a name, that are told."""
 _KEY: Final = MARK.decode()
 _TYPES = ("string", "integer", "boolean")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -72,23 +74,32 @@ def misuse(schema: object) -> str:
 
     Only a property can be marked to which nothing but other properties lead, since only that has one place in the arguments.
     """
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for number, (path, one) in enumerate(_schemas(schema)):
         if number >= MOST_PARTS:
             return f"a schema with {_KEY} has more than {MOST_PARTS} parts"
         if _KEY not in one:
             continue
-        header, where = one[_KEY], ".".join(path or ())
+        header = one[_KEY]
         if not path:
             return f"{_KEY} is at a part of the schema that is no property, has no one place in the arguments, or lies too deep"
         if not isinstance(header, str) or not _TOKEN.fullmatch(header):
-            return f"{_KEY} of '{where}' is not the name of a header"
+            return f"{_KEY} of '{_words(path)}' is not the name of a header"
         if one.get("type") not in _TYPES:
-            return f"{_KEY} is at '{where}', whose type is none of {', '.join(_TYPES)}"
+            return f"{_KEY} is at '{_words(path)}', whose type is none of {', '.join(_TYPES)}"
         if header.lower() in found:
-            return f"{_KEY} '{header}' is at '{where}' and at '{found[header.lower()]}'"
-        found[header.lower()] = where
+            return f"{_KEY} '{_cut(header)}' is at '{_words(path)}' and at '{_words(found[header.lower()])}'"
+        found[header.lower()] = path
     return ""
+
+
+def _words(path: tuple[str, ...]) -> str:
+    return _cut(".".join(map(_cut, path)))
+
+
+def _cut(name: str) -> str:
+    """As much of it as somebody reads: a backend may call its parameters as it likes."""
+    return name if len(name) <= MOST_READ else f"{name[:MOST_READ]}…"
 
 
 def _schemas(schema: object) -> Iterator[tuple[tuple[str, ...] | None, dict[str, object]]]:
