@@ -47,6 +47,20 @@ async def test_arguments_that_do_not_fit_are_refused_where_a_model_reads_it(auto
     assert reply.value == {"content": [{"type": "text", "text": words}], "isError": True}
 
 
+@pytest.mark.parametrize(("validate", "expected"), [("enforce", ("tool_error", 0)), ("warn", ("ok", 1))])
+async def test_nobody_passes_by_sending_too_much_to_be_compared(validate: str, expected: tuple[str, int], autojump_clock: Clock) -> None:
+    async with opened(GOOD, validate=validate) as (gateway, backend):
+        found = await outcome(gateway, {"a": "s3cret", "many": [0] * 400_000})
+        assert (found, backend.calls) == expected
+
+
+async def test_commas_of_a_text_are_no_values(autojump_clock: Clock) -> None:
+    async with opened(GOOD) as (gateway, backend):
+        assert await outcome(gateway, {"a": "s3cret", "tag": "," * 500_000}) == "tool_error"
+        assert await outcome(gateway, {"a": 1, "tag": "," * 500_000}) == "ok"
+        assert backend.calls == 1
+
+
 async def test_clients_of_earlier_revisions_get_an_error_of_the_protocol(autojump_clock: Clock) -> None:
     async with opened(GOOD) as (gateway, _backend):
         call = Call.tool("b_add", {})

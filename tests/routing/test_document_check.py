@@ -65,6 +65,30 @@ def test_what_leads_elsewhere_or_is_too_much_is_no_schema_to_check_by(schema: ob
         DocumentCheck.by(raw(schema))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [*([number] for number in range(3000)), "x"]},
+        {"enum": [{"a": {"b": number}} for number in range(3000)]},
+        {"enum": [number + 0.5 for number in range(1000)]},
+        {"enum": [10**25 + number for number in range(1000)]},
+        {"enum": [one for number in range(3000) for one in (number, str(number))]},
+        {"dependentRequired": {f"a{number}": ["b"] for number in range(5000)}},
+        {"dependencies": {f"a{number}": ["b"] for number in range(5000)}},
+    ],
+)
+def test_what_each_value_is_compared_with_counts(schema: dict[str, Any]) -> None:
+    with pytest.raises(CannotCheck, match="more than 4000"):
+        DocumentCheck.by(raw({"items": schema}))
+    few = {key: value[:10] if isinstance(value, list) else dict(list(value.items())[:10]) for key, value in schema.items()}
+    assert work_of({"items": few}).steps >= 12
+
+
+@pytest.mark.parametrize("choices", [list(range(9000)), [f"a{number}" for number in range(9000)]])
+def test_choices_that_are_looked_up_count_as_none(choices: list[object]) -> None:
+    assert work_of({"items": {"enum": choices}}).steps == 2
+
+
 def test_ways_back_are_counted_by_the_place_that_they_stand_at() -> None:
     back = {"items": {"$ref": "#"}}
     assert work_of({"anyOf": [{"properties": {"and": back}}, {"properties": {"or": back}}]}).branches == 1

@@ -66,10 +66,11 @@ class DocumentCheck:
         size = memoryview(document).nbytes
         data = bytes(document)
         most = MOST_WORK // max(1, self.work.steps)
-        if data.count(b",") + data.count(b"{") + data.count(b"[") + 1 > most:  # cheap, and never too low
-            raise CannotCheck("it has too many values")
+        is_crowded = data.count(b",") + data.count(b"{") + data.count(b"[") + 1 > most  # cheap, and never too low: texts hold some, too
         try:
             value = read_value(document)
+            if is_crowded and _values(value) > most:
+                raise CannotCheck("it has too many values")
             if self.work.branches > 1 and self.work.branches ** _depth(value) * self.work.steps > MOST_WORK:
                 raise CannotCheck("it is nested too deeply for a schema that leads back into itself in several ways")
             validator = self._whole if size <= _LARGEST_WITH_PATTERNS else self._without_patterns
@@ -98,6 +99,15 @@ def _is_known(pattern: str) -> bool:
 def _depth(value: object) -> int:
     inner: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return max((1 + _depth(one) for one in inner), default=0)
+
+
+def _values(value: object) -> int:
+    found, left = 0, [value]
+    while left:
+        found += 1
+        inner = left.pop()
+        left += inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+    return found
 
 
 def _told(error: jsonschema_rs.ValidationError) -> Misfit:

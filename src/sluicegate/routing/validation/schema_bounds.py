@@ -16,9 +16,11 @@ from ..shaping.definitions import KEYS, steps_of
 __all__ = ["CannotCheck", "Work", "with_patterns", "work_of"]
 
 MOST_STEPS = 4000
-"""Schemas that one may be unfolded to."""
+"""Schemas, and values that are compared, to which one may be unfolded."""
 _PATTERN = 20
 """What a pattern counts as."""
+_FRACTION = 5
+"""What a number with a fraction counts as, or one of more than 64 bits, where a value is compared with it: to the last digit, for a microsecond."""
 
 _HERE = ("not", "if", "then", "else")
 _HERE_EACH = ("allOf", "anyOf", "oneOf")
@@ -68,9 +70,9 @@ class _Unfolding:
         """One schema, and all that it holds; ``within`` are the references that have led to it."""
         if not isinstance(schema, dict):
             return
-        self.steps += 1 + _PATTERN * ("pattern" in schema) + _PATTERN * len(_mapping(schema, "patternProperties"))
+        self.steps += 1 + _PATTERN * ("pattern" in schema) + _PATTERN * len(_mapping(schema, "patternProperties")) + _compared(schema)
         if self.steps > MOST_STEPS:
-            raise CannotCheck(f"it unfolds to more than {MOST_STEPS} schemas")
+            raise CannotCheck(f"it unfolds to more than {MOST_STEPS} schemas and values")
         if any(key in schema for key in _ELSEWHERE) or (schema is not self.root and "$id" in schema):
             raise CannotCheck("it has references or names that are found only while it is used")
         if "$ref" in schema:
@@ -88,6 +90,24 @@ class _Unfolding:
         for step in steps_of(target) if target != "#" else ():
             found = found.get(step) if isinstance(found, dict) else None
         self.visit(found, place, (*within, target))
+
+
+def _compared(schema: Mapping[str, object]) -> int:
+    """How much stands in it that a value is compared with, one after the other."""
+    names = sum(len(_mapping(schema, key)) for key in ("dependentRequired", "dependencies"))
+    choices = _list(schema, "enum")
+    are_looked_up = all(isinstance(one, str) for one in choices) or all(map(_is_short, choices))
+    return names + (0 if are_looked_up else sum(map(_weight, choices)))
+
+
+def _is_short(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _weight(value: object) -> int:
+    if isinstance(value, int | float) and not (isinstance(value, bool) or _is_short(value)):
+        return _FRACTION
+    return 1 + sum(map(_weight, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
 
 
 def _inner(schema: Mapping[str, object]) -> Iterator[tuple[str | None, object]]:

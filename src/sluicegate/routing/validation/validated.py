@@ -36,7 +36,11 @@ class Validated:
         tool = self.checks.of(call.caller.abilities, call.local) if call.method == "tools/call" else None
         if tool is None:
             return await self.inner(call)
-        wrong = self._misfits(call, "arguments", tool.arguments, call.params.get("arguments", EMPTY))
+        given = call.params.get("arguments", EMPTY)
+        try:
+            wrong = self._misfits(call, "arguments", tool.arguments, EMPTY if is_null(given) else given)
+        except CannotCheck as why:  # who wants to pass a check must not choose to
+            wrong = [Misfit("", "validate", f"they cannot be compared with it, since {why}")]
         if wrong and self.enforces:
             await trio.lowlevel.checkpoint()
             return _refused(call, wrong)
@@ -57,8 +61,10 @@ class Validated:
         if check is None:
             return []
         try:
-            wrong = check.misfits(EMPTY if what == "arguments" and is_null(document) else document)
+            wrong = check.misfits(document)
         except CannotCheck as why:
+            if self.enforces and what == "arguments":
+                raise
             log.warning("what could not be validated has passed", backend=self.checks.backend, tool=call.local, what=what, reason=str(why))
             return []
         if wrong and not self.enforces:
