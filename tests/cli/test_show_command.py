@@ -176,11 +176,13 @@ MIRRORS = {
 
 
 class Page(BaseHTTPRequestHandler):
+    said: object = MIRRORS
+
     def do_GET(self) -> None:
         is_known = self.headers["Authorization"] == "Bearer t"
         self.send_response((200 if self.path == "/mirror" else 404) if is_known else 401)
         self.end_headers()
-        self.wfile.write(json.dumps(MIRRORS).encode())
+        self.wfile.write(json.dumps(self.said).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -204,6 +206,22 @@ def test_what_mirrors_have_answered_otherwise_is_asked_of_a_gateway_that_runs(sl
     )
     code, out, err = sluicegate("show", "mirror", "--url", running, "--token", "t", "--json")
     assert (code, json.loads(out), err) == (0, MIRRORS, "")
+
+
+@pytest.mark.parametrize("said", [[], [["a", 1]], 7, None])
+def test_a_page_that_is_not_a_gateways_is_said_to_be_none(
+    sluicegate: Command, running: str, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    monkeypatch.setattr(Page, "said", said)
+    code, out, err = sluicegate("show", "mirror", "--url", running, "--token", "t")
+    assert (code, out) == (1, "")
+    assert "HTTP 200; is it the address of a gateway?" in err
+
+
+def test_names_of_tools_move_no_cursor(sluicegate: Command, running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Page, "said", {"m": MIRRORS["m"] | {"different": {"\x1b[2Jecho": 1}, "latest": []}})
+    _code, out, _err = sluicegate("show", "mirror", "--url", running, "--token", "t")
+    assert out.endswith("  different: \ufffd[2Jecho 1\n")
 
 
 def test_where_no_gateway_answers_or_no_token_is_shown_it_says_so(sluicegate: Command, running: str) -> None:

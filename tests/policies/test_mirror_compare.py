@@ -11,6 +11,7 @@ import trio.testing
 
 from sluicegate.policies.mirror import Mirror, Shadow
 from sluicegate.policies.mirror_tally import MOST_KEPT, MOST_NAMES, OTHERS, MirrorTally
+from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
 from sluicegate.protocol.messages import Raw, decode_object, encode
 
@@ -67,6 +68,20 @@ async def test_answers_that_are_the_same_are_counted_and_others_are_told_of_by_t
     latest = other.statistics().latest
     assert sorted(one.name for one in latest) == ["look", "look", "write"]
     assert [place.path for one in latest for place in one.places] == ["/content/0/text"] * 3
+
+
+async def test_a_copy_that_has_ended_is_under_way_no_more_while_its_answer_waits(autojump_clock: Clock) -> None:
+    async def fails(_call: Call) -> Reply:
+        return Reply.failed(faults.client_mistake("no"))
+
+    shadow = comparing(fails, slots=1)
+    async with trio.open_nursery() as background:
+        policy = Mirror(says("a", 3), (shadow,), background, Source())
+        for _ in range(2):
+            background.start_soon(policy, asks())
+            await trio.sleep(1)
+        assert (shadow.running, shadow.copies) == (0, {"ok": 0, "failed": 2, "dropped": 0})
+    assert shadow.tally.compared == {"skipped": 1, "different": 1}, "one answer was kept at a time"
 
 
 @pytest.mark.parametrize(("quick", "slow"), [(0, 3), (3, 0)])

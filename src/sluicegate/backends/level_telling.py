@@ -68,7 +68,7 @@ class LevelTelling:
         with trio.move_on_after(CALM_SECONDS) as waiting:
             while level.is_more_than_wanted:
                 await level.wait()
-        return waiting.cancelled_caught
+        return waiting.cancelled_caught and level.is_more_than_wanted  # the session may just have been made anew
 
     async def _tell(self) -> None:
         level = self.link.level

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import click
 
-from .tables import print_table
+from .tables import print_table, printable
 
 __all__ = ["look_at_mirrors", "print_mirrors"]
 
@@ -25,9 +25,11 @@ def look_at_mirrors(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         found = answer.raise_for_status().json()
     except (httpx2.HTTPStatusError, ValueError):
+        found = None
+    if not isinstance(found, dict):
         hint = "give --token" if answer.status_code == 401 else "is it the address of a gateway?"
-        raise click.ClickException(f"{address} answered with HTTP {answer.status_code}; {hint}") from None
-    return dict(found)
+        raise click.ClickException(f"{address} answered with HTTP {answer.status_code}; {hint}")
+    return found
 
 
 def print_mirrors(mirrors: Mapping[str, Any]) -> None:
@@ -43,7 +45,7 @@ def print_mirrors(mirrors: Mapping[str, Any]) -> None:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in counts.items()) or "none"
+    return ", ".join(f"{printable(name)} {number}" for name, number in counts.items()) or "none"
 
 
 def _rows(latest: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.cells import cell_len
 from rich.console import Console
 
-__all__ = ["print_table"]
+__all__ = ["print_table", "printable"]
 
 _GAP = "  "
 _NARROW = 30
@@ -26,7 +26,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, console:
         for row in rows:
             print("\t".join(" ".join(cell.split()) for cell in row), file=out.file)
         return
-    table = [tuple(heads), *(tuple(map(_printable, row)) for row in rows)]
+    table = [tuple(heads), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(cell_len(row[place]) for row in table) for place in range(len(heads) - 1)]
     for row in table:
         for line in _lines(row, widths, out.width):
@@ -49,6 +49,6 @@ def _lines(row: Sequence[str], widths: Sequence[int], width: int) -> Iterator[st
     yield from (indent + part for part in wrapped[1:])
 
 
-def _printable(cell: str) -> str:
+def printable(cell: str) -> str:
     """On one line, and without what would move the cursor: names and descriptions are others' words."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(cell.split()))

@@ -77,7 +77,7 @@ class Shadow:
     seconds: float = attrs.field(default=30.0, kw_only=True)
     """How long a copy may take."""
     slots: int = attrs.field(default=32, kw_only=True)
-    """How many copies may be under way at once."""
+    """How many copies may be under way at once, and how many answers may wait for the source's."""
     read_only: bool = attrs.field(default=_AS_USUAL.mirror_read_only, kw_only=True)
     """Whether it gets copies only of what changes nothing."""
     ignored: Sequence[Pointer] | None = attrs.field(default=None, kw_only=True)
@@ -130,10 +130,10 @@ class Shadow:
     async def _run(self, copy: Call, pair: _Pair | None) -> None:
         try:
             reply = await self._answer(copy)
-            if pair is not None:
-                await self._compare(copy.method, pair, reply)
         finally:
             self.tally.running -= 1
+        if pair is not None:
+            await self._compare(copy.method, pair, reply)
 
     async def _answer(self, copy: Call) -> Reply | None:
         """What it says to a copy; None is nothing in time."""
@@ -154,14 +154,17 @@ class Shadow:
     async def _compare(self, method: str, pair: _Pair, reply: Reply | None) -> None:
         """Wait for the source's answer, and count whether it is another one."""
         places = None
+        self.tally.comparing += 1
         try:
-            with trio.move_on_after(self.seconds):
-                await pair.is_over.wait()
-                if pair.source is not None:
-                    places = await compare(method, pair.source, reply, self.ignored or ())
+            if self.tally.comparing <= self.slots:
+                with trio.move_on_after(self.seconds):
+                    await pair.is_over.wait()
+                    if pair.source is not None:
+                        places = await compare(method, pair.source, reply, self.ignored or ())
         except Exception as error:  # as above
             log.exception("bug while comparing a mirror's answer", mirror=self.name, target=pair.name, error=repr(error))
         finally:
+            self.tally.comparing -= 1
             self.tally.compared_with(method, pair.name, places)
 
     @property

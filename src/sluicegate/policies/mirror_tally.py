@@ -41,8 +41,11 @@ class MirrorTally:
     failed: int = attrs.field(default=0, init=False)
     dropped: int = attrs.field(default=0, init=False)
     running: int = attrs.field(default=0, init=False)
+    comparing: int = attrs.field(default=0, init=False)
+    """Answers that are kept until they were compared."""
     compared: dict[str, int] = attrs.field(factory=dict, init=False)
-    """Answers by ``same``, ``different`` and ``skipped``: those with nothing to compare with, because the call was cut or a person asked."""
+    """Answers by ``same``, ``different`` and ``skipped``: those with nothing to compare with, because the call was cut, a person was
+    asked or too many waited."""
     different: dict[str, int] = attrs.field(factory=dict, init=False)
     """By name."""
     _kept: deque[tuple[float, Discrepancy]] = attrs.field(factory=lambda: deque(maxlen=MOST_KEPT), init=False)
