@@ -5,12 +5,13 @@ from __future__ import annotations
 import attrs
 import trio
 import trio.testing
+from tests.kit.quiet_session import QuietSession
 
 from sluicegate.backends.link import Link
 from sluicegate.backends.modern.upstream import listen
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import Call, Reply
-from sluicegate.protocol.messages import Params, Raw, encode_notification
+from sluicegate.protocol.messages import Raw, encode_notification
 from sluicegate.protocol.offers import Hello
 from sluicegate.protocol.subscription import ACKNOWLEDGED
 from sluicegate.testing.backend import ScriptedBackend
@@ -20,14 +21,13 @@ HELLO = Hello("2026-07-28", {"tools": Raw(b'{"listChanged":true}')}, {})
 
 
 @attrs.define
-class Teller:
+class Teller(QuietSession):
     """A session with a backend that tells of its lists (implements `BackendSession`)."""
 
     fault: faults.Fault | None = None
     """Its answer, while there is one."""
     silent: float = 1.0
     """How long it takes until a stream is open."""
-    is_open: bool = True
     asked: int = 0
     over: trio.Event = attrs.field(factory=trio.Event)
     """Ends the stream that is open."""
@@ -41,16 +41,6 @@ class Teller:
         self.over = trio.Event()
         await self.over.wait()
         return Reply()
-
-    def speak(self, version: str) -> None:
-        del version
-
-    def tell(self, method: str, params: Params) -> None:
-        del method, params
-
-    async def wait_closed(self) -> str:
-        await trio.sleep_forever()
-        raise AssertionError
 
 
 def linked() -> Link:

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from tests.kit.quiet_session import QuietSession
 
 from sluicegate.backends.modern.resource_streams import ResourceStreams
 from sluicegate.backends.watched import WatchedResources
 from sluicegate.protocol import faults
 from sluicegate.protocol.calls import OURSELVES, Call, Reply
-from sluicegate.protocol.messages import Params, Raw, decode_object, encode, encode_notification
+from sluicegate.protocol.messages import Raw, decode_object, encode, encode_notification
 from sluicegate.protocol.offers import Hello
 from sluicegate.protocol.subscription import ACKNOWLEDGED, Subscription
 
@@ -20,7 +21,7 @@ Clock = trio.testing.MockClock
 
 
 @attrs.define
-class Teller:
+class Teller(QuietSession):
     """A session with a backend that tells of resources (implements `BackendSession`)."""
 
     errors: set[str] = attrs.field(factory=set)
@@ -31,7 +32,6 @@ class Teller:
     """It has an error for more than that."""
     fault: faults.Fault | None = None
     """While there is one: its answer to everything."""
-    is_open: bool = True
     slow: float = 0.01
     opened: list[list[str]] = attrs.field(factory=list)
     streams: list[trio.Event] = attrs.field(factory=list)
@@ -53,16 +53,6 @@ class Teller:
         self.streams.append(trio.Event())
         await self.streams[-1].wait()
         return Reply()
-
-    def speak(self, version: str) -> None:
-        del version
-
-    def tell(self, method: str, params: Params) -> None:
-        del method, params
-
-    async def wait_closed(self) -> str:
-        await trio.sleep_forever()
-        raise AssertionError
 
 
 @attrs.define
