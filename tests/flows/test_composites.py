@@ -9,12 +9,11 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 
 from sluicegate import Builder, Reply, open_gateway
 from sluicegate.protocol.calls import Call
-from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.messages import Request, encode
-from sluicegate.protocol.question import Question
 from sluicegate.settings.composite_tools import CompositeConfig
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
@@ -190,22 +189,6 @@ async def test_it_takes_the_place_of_a_tool_with_its_name_and_may_call_another_o
         assert texts(await gateway.call_tool("b_echo")) == ["1"]
 
 
-@attrs.define
-class Heard:
-    """A way home that remembers what comes."""
-
-    notes: list[Any] = attrs.field(factory=list)
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(json.loads(message)["params"])
-
-    def ask(self, question: Question) -> Fault | None:
-        raise NotImplementedError
-
-    def hold(self, question: Question) -> None:
-        raise NotImplementedError
-
-
 async def test_it_tells_how_many_of_its_tools_have_answered(autojump_clock: Clock) -> None:
     heard = Heard()
     async with opened(two(Delay(2, Answer("1")), Delay(1, Answer("2"))), both()) as gateway:
@@ -213,7 +196,7 @@ async def test_it_tells_how_many_of_its_tools_have_answered(autojump_clock: Cloc
         call = Call.tool("both")
         params = call.params | {"_meta": type(call.params["name"])(encode({"progressToken": "t"}))}
         await gateway.handler(Call("tools/call", "both", params, back=heard))
-    assert heard.notes == [
+    assert [note["params"] for note in heard.messages] == [
         {"progressToken": "t", "progress": 1, "total": 2, "message": "b_echo"},
         {"progressToken": "t", "progress": 2, "total": 2, "message": "a_echo"},
     ]

@@ -164,6 +164,22 @@ async def test_a_wish_that_its_client_takes_back_is_none(autojump_clock: Clock) 
         assert backend.told == ["error", "debug", "error"]
 
 
+async def test_a_wish_that_was_said_again_stays(autojump_clock: Clock) -> None:
+    backend = LoggingBackend()
+    async with clients_of(backend, 1) as here:
+        (client,) = here.clients
+        await set_level(client, "error")
+        backend.holds = True
+        await client.say(id="first", method=SET_LEVEL, params={"level": "debug"})
+        await trio.sleep(0.5)
+        await client.say(id="again", method=SET_LEVEL, params={"level": "debug"})
+        await trio.sleep(0.5)
+        await client.say(method="notifications/cancelled", params={"requestId": "first"})
+        backend.holds = False
+        await trio.sleep(60)
+        assert backend.told == ["error", "debug"]
+
+
 async def test_a_call_without_a_session_is_logged_as_it_says_while_it_runs(autojump_clock: Clock) -> None:
     backend = LoggingBackend(Delay(20))
     async with lone_house(Transport.FRAMES, backend=backend, sessions="shared") as house:

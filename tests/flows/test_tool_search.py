@@ -12,13 +12,12 @@ import jsonschema
 import pytest
 import trio
 import trio.testing
+from tests.kit.heard import Heard
 from tests.kit.personal import PersonalBackend
 
 from sluicegate import Builder, Gateway, Outside, Reply, open_gateway
 from sluicegate.protocol.calls import Call, Caller
-from sluicegate.protocol.fault import Fault
 from sluicegate.protocol.messages import Raw, Request, encode
-from sluicegate.protocol.question import Question
 from sluicegate.settings.composite_tools import CompositeConfig
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
@@ -192,22 +191,6 @@ async def test_a_call_of_a_found_tool_is_a_call_of_that_tool(autojump_clock: Clo
     ]
 
 
-@attrs.define
-class Heard:
-    """A way home that remembers what comes."""
-
-    notes: list[Any] = attrs.field(factory=list)
-
-    def note(self, message: bytes) -> None:
-        self.notes.append(json.loads(message)["params"])
-
-    def ask(self, question: Question) -> Fault | None:
-        raise NotImplementedError
-
-    def hold(self, question: Question) -> None:
-        raise NotImplementedError
-
-
 async def test_progress_of_a_found_tool_comes_under_its_callers_token(autojump_clock: Clock) -> None:
     heard = Heard()
     async with opened({"math": ScriptedBackend(Note(1, Answer("3")), tools=[ADD])}) as gateway:
@@ -215,7 +198,7 @@ async def test_progress_of_a_found_tool_comes_under_its_callers_token(autojump_c
         await gateway.handler(
             Call("tools/call", "proxy_call_tool", call.params | {"_meta": Raw(encode({"progressToken": "t"}))}, back=heard)
         )
-    assert {note.get("progressToken") for note in heard.notes} == {"t"}
+    assert {note["params"].get("progressToken") for note in heard.messages} == {"t"}
 
 
 async def test_a_call_of_a_found_tool_has_the_time_of_its_backend(autojump_clock: Clock) -> None:

@@ -34,6 +34,8 @@ class ClientHome:
     """What all clients with a session want to hear of the log; None where it is no session."""
     level: str | None = None
     """From which level on this one wants to hear of it; None until it says so."""
+    wanted: int = attrs.field(default=0, init=False)
+    """How often it has said so."""
     changes: Untold = attrs.field(factory=Untold, init=False)
     """What the client is to be told."""
     _asker: Asker | None = attrs.field(default=None, init=False)
@@ -81,6 +83,7 @@ class ClientHome:
                 wishes.add(level)
                 wishes.discard(self.level)
         self.level = level
+        self.wanted += 1
 
     def keep(self, resident: Resident) -> bool:
         """Run something until it has ended or the session does."""

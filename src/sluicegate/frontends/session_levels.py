@@ -43,10 +43,11 @@ class SessionLevels:
             return Reply(EMPTY)
         before = home.level
         home.want(level)
+        wish = home.wanted
         try:
             await self.told(call.caller)
         except trio.Cancelled:
-            if home.level == level:  # and its client has wanted nothing else meanwhile
+            if home.wanted == wish:  # else its client has said meanwhile what it wants, be it the same
                 home.want(before)
             raise
         return Reply(EMPTY)
