@@ -249,7 +249,7 @@ async def test_there_are_so_many_at_once(gate: Any, nursery: trio.Nursery, autoj
     async with open_line_client(partial(serve_stdio, gate.endpoint), nursery) as client:
         error = (await said(client, call("slow", 1), call("slow", 2), call("slow", 3)))["error"]
         assert error["data"]["reason"] == "overloaded"
-        assert error["message"] == "'tools/call' was not sent: you have 2 open requests", "there is no session"
+        assert error["message"] == "'tools/call' was not sent: this connection has 2 open requests", "there is no session"
 
 
 async def test_in_a_batch_there_are_none(client: LineClient, talk: Any, autojump_clock: object) -> None:

@@ -16,12 +16,17 @@ import msgspec
 
 from .stream import EventLog
 
-__all__ = ["HANDSHAKE_SECONDS", "NoPlace", "Owner", "Owners", "Place"]
+__all__ = ["HANDSHAKE_SECONDS", "NoPlace", "Owner", "Owners", "Place", "owner_key"]
 
 HANDSHAKE_SECONDS = 10.0
 """Who did not go on after the handshake for so long is the first to go, when one must."""
 LOOKED_AT = 64
 """Sessions of one owner, and owners, that are looked at when one must make room: it may not take longer the more there are."""
+
+
+def owner_key(principal: str, network: str) -> tuple[str, str]:
+    """Whose something is, by the key of the principal, or by the network where nobody has to say who he is."""
+    return principal, "" if principal else network
 
 
 class NoPlace(msgspec.Struct, frozen=True):
@@ -156,7 +161,7 @@ class Owners:
 
     def of(self, principal: str, network: str) -> Owner:
         """Who that is; a new one becomes known with its first session, or stream."""
-        key = (principal, "" if principal else network)
+        key = owner_key(principal, network)
         owner = self._all.get(key)
         return Owner(key) if owner is None else owner
 

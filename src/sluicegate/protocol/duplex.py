@@ -180,16 +180,22 @@ class Incoming(Generic[RunningT]):
 
     most: int
     """So many may be open."""
+    holder: str = "session"
+    """What they belong to, in words."""
     running: dict[int | str, RunningT] = attrs.field(factory=dict, init=False)
     """By the ids that it gave; whoever answers puts it in, and takes it out in the end."""
 
     def refusal(self, key: int | str, method: str, what: str) -> Fault | None:
         """Why there is no room for one more; ``what`` are they, in words."""
         if key in self.running:
-            return client_mistake("a request with this id is still open in this session", code=INVALID_REQUEST, reason="duplicate_id")
+            return self.duplicate()
         if len(self.running) >= self.most:
-            return overloaded(method, f"this session has {len(self.running)} open {what}")
+            return overloaded(method, f"this {self.holder} has {len(self.running)} open {what}")
         return None
+
+    def duplicate(self) -> Fault:
+        """What is said of an id that is in use."""
+        return client_mistake(f"a request with this id is still open in this {self.holder}", code=INVALID_REQUEST, reason="duplicate_id")
 
     def cancel(self, key: int | str | None) -> None:
         """The other side takes one back; what is not open was answered already, or never came."""

@@ -22,6 +22,7 @@ from ...protocol.question import Question
 from ..client_home import ClientHome
 from ..endpoint import Endpoint
 from ..exchange import Exchange, Outlet, answer_at_once
+from ..owners import owner_key
 from .counted_answer import CountedAnswer
 from .inputs import STATE
 from .parked_call import ParkedCall, ParkedWay
@@ -105,7 +106,7 @@ class LoneCalls:
         """Where a session of its client's own would live, if there may be one."""
         if not self.endpoint.parking.most or abilities_of(said.capabilities) == NONE:
             return None
-        return self.endpoint.lone_home((principal.key, "" if principal.key else network), said.level)
+        return self.endpoint.lone_home(owner_key(principal.key, network), said.level)
 
     def _taken_up(self, call: Call, state: RequestState) -> Call | Comeback | Fault:
         if state.kind is Kind.PARKED:

@@ -21,6 +21,7 @@ from ..batched import BatchAnswer
 from ..endpoint import Endpoint
 from ..exchange import Outlet
 from ..large_lines import no_room
+from ..owners import owner_key
 from ..session_table import LARGE
 from ..whose import Whose
 from .listening_line import ListeningLine
@@ -88,7 +89,7 @@ class LoneLines:
     whose: Whose
     calls: LoneCalls = attrs.field(default=attrs.Factory(lambda self: LoneCalls(self.endpoint), takes_self=True), init=False)
     open: Incoming[_Line | ListeningLine] = attrs.field(
-        default=attrs.Factory(lambda self: Incoming(self.endpoint.limits.max_calls_per_session), takes_self=True), init=False
+        default=attrs.Factory(lambda self: Incoming(self.endpoint.limits.max_calls_per_session, "connection"), takes_self=True), init=False
     )
     """Those that have no answer yet."""
 
@@ -136,17 +137,13 @@ class LoneLines:
     def _refusal(self, request: Request, said: Introduction, others: Container[int | str]) -> Fault | None:
         if said.version not in MODERN:
             return unsupported(said.version)
-        if request.key in others or request.key in self.open.running:
-            return _duplicate()
-        if len(self.open.running) >= self.open.most:
-            return faults.overloaded(request.method, f"you have {len(self.open.running)} open requests")
-        return None
+        return self.open.duplicate() if request.key in others else self.open.refusal(request.key, request.method, "requests")
 
     def refuses(self, request: Request, outlet: Outlet) -> bool:
         """Whether a request of a session has an id that is in use here; then it is told so."""
         if request.key not in self.open.running:
             return False
-        outlet.reply(encode_error(request.id, _duplicate().encode()))
+        outlet.reply(encode_error(request.id, self.open.duplicate().encode()))
         return True
 
     def _call(self, line: _Line) -> None:
@@ -182,7 +179,7 @@ class LoneLines:
             return
         home = self.calls.home_for(said, whose.principal, whose.network)
         caller = Caller(said.version, said.capabilities, whose.principal, home=home)
-        owner = (whose.principal.key, "" if whose.principal.key else whose.network)
+        owner = owner_key(whose.principal.key, whose.network)
         listening = ListeningLine(self.endpoint, request, said, caller, owner, self.note)
         self.open.running[request.key] = listening
         self.endpoint.calls.start_soon(self._keep_open, listening, size)
@@ -214,7 +211,3 @@ class LoneLines:
         """End all that is open."""
         for line in list(self.open.running.values()):
             line.abort(why)
-
-
-def _duplicate() -> Fault:
-    return faults.client_mistake("a request with this id is still open", code=INVALID_REQUEST, reason="duplicate_id")
