@@ -83,7 +83,7 @@ async def test_where_there_is_no_folder_there_are_no_keys(tmp_path: Path) -> Non
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"1 5 short\n", b"2 5 " + b"A" * 43 + b"=\n", b"\xff" * 4000, b"1 5 " + b"A" * 43 + b"=\nmore"])
+@pytest.mark.parametrize("content", [b"", b"2 5 short\n", b"1 5 " + b"A" * 43 + b"=\n", b"\xff" * 4000, b"2 5 " + b"A" * 43 + b"=\nmore"])
 async def test_a_file_that_holds_no_key_is_left_alone(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "x.key").write_bytes(content)
     one = key(1)

@@ -28,8 +28,9 @@ log = get_logger("sluicegate.keys")
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
-_LINE = re.compile(rb"1 (\d{1,12}) ([A-Za-z0-9_-]{43}=)\n?")
-"""The number of the format, when the key was made, and the key."""
+_LINE = re.compile(rb"2 (\d{1,12}) ([A-Za-z0-9_-]{43}=)\n?")
+"""The number of the format, when the key was made, and the key. It is that of what is kept of the key's ends, too: a key of another format is left
+alone, because sessions that have ended under it could not be told from those that have not."""
 _LONGEST = 100
 _MOST_FILES = 256
 _LARGEST = 1024 * 1024
@@ -89,7 +90,7 @@ class KeyFolder(msgspec.Struct, frozen=True):
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as output:
-                output.write(b"1 %d %b\n" % (key.made, base64.urlsafe_b64encode(key.secret)))
+                output.write(b"2 %d %b\n" % (key.made, base64.urlsafe_b64encode(key.secret)))
                 output.flush()
                 os.fsync(descriptor)
             fresh.rename(file)
