@@ -98,3 +98,34 @@ async def test_calls_of_one_session_that_come_at_once_each_have_their_own(gate: 
         for number, role in enumerate(roles):
             nursery.start_soon(partial(gate.post, talk.calling("echo", number + 10), session, **{"x-who": "ann", "x-role": role}))
     assert sorted(role for _who, role, _session in watching.seen) == roles
+
+
+@attrs.frozen
+class Refusing:
+    """Lets nobody in, always for the same reason."""
+
+    why: Refused
+
+    async def identify(self, request: Sent) -> Principal | Refused:
+        del request
+        return self.why
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "code", "headers"),
+    [
+        (Refused("no", b"Bearer"), 401, -32007, {"www-authenticate": "Bearer"}),
+        (Refused("more", b'Bearer scope="a"', 403, -32001), 403, -32001, {"www-authenticate": 'Bearer scope="a"'}),
+        (Refused("later", status=503, retry_after=7), 503, -32007, {"retry-after": "7"}),
+    ],
+    ids=["401", "403", "503"],
+)
+async def test_a_refusal_is_told_by_its_own_status(
+    gate: Any, talk: Any, why: Refused, status: int, code: int, headers: dict[str, str]
+) -> None:
+    """Nobody who only has to wait is told to show something else, and the other way round (AUTH-11)."""
+    gate.app.identity = Refusing(why)
+    answer = await gate.post(talk.opening())
+    told = {name: value for name, value in answer.headers.items() if name in ("www-authenticate", "retry-after")}
+    assert (answer.status_code, answer.json()["error"]["code"], told) == (status, code, headers)
+    assert gate.refusals == [(status, why.message)]

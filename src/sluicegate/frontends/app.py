@@ -11,7 +11,7 @@ import trio
 from ..http1.asgi import Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
 from ..identity.identify import Identity, Refused
-from ..protocol.errors import INVALID_REQUEST, UNAUTHORIZED
+from ..protocol.errors import INVALID_REQUEST
 from ..protocol.messages import encode
 from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
@@ -164,8 +164,8 @@ class App:
         await self._refuse(http, 403, "Cross-origin requests not allowed")
 
     async def _refuse_stranger(self, http: HttpRequest, why: Refused) -> None:
-        self.endpoint.refused(401, why.message)
-        await http.refuse(401, UNAUTHORIZED, why.message, headers=[(b"www-authenticate", why.challenge)])
+        self.endpoint.refused(why.status, why.message)
+        await http.refuse(why.status, why.code, why.message, headers=why.headers)
 
     async def _refuse_method(self, http: HttpRequest, route: HttpRoute) -> None:
         if route.speaks_rpc:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 from ..protocol.principal import Principal
+from .challenges import challenge
 from .identify import Refused, Sent
 
 __all__ = ["BearerTokens"]
@@ -40,7 +41,7 @@ class BearerTokens:
         """
         authorization = request.headers.authorization
         if not authorization:
-            return Refused(_MISSING, b'Bearer realm="sluicegate"')
+            return Refused(_MISSING, challenge())
         token = _read_token(authorization[0]) if len(authorization) == 1 else None
         found = None
         if token is not None:
@@ -48,7 +49,7 @@ class BearerTokens:
             for known, principal in self._known.items():
                 if hmac.compare_digest(known, digest):
                     found = principal
-        return found or Refused(_INVALID, b'Bearer realm="sluicegate", error="invalid_token", error_description="%b"' % _INVALID.encode())
+        return found or Refused(_INVALID, challenge("invalid_token", _INVALID))
 
 
 def _read_token(value: bytes) -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..protocol.errors import UNAUTHORIZED
 from ..protocol.principal import Principal
 from ..protocol.request_headers import RequestHeaders
 
@@ -32,11 +33,24 @@ class Sent(Protocol):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why nobody was recognised."""
+    """Why a request is not let in."""
 
     message: str
-    challenge: bytes
-    """The value of ``WWW-Authenticate``."""
+    """For the caller, and for the operator's log: nothing that was sent may stand in it, since it may be a secret."""
+    challenge: bytes = b""
+    """The value of ``WWW-Authenticate``; empty where nothing that the caller could show would help."""
+    status: int = 401
+    """401 where nobody was recognised, 403 where he may not come in with what he has shown, 503 where it cannot be told yet."""
+    code: int = UNAUTHORIZED
+    """Of the JSON-RPC error."""
+    retry_after: int | None = None
+    """Seconds after which it may be told, rounded up."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the response carries besides."""
+        wait = [] if self.retry_after is None else [(b"retry-after", b"%d" % self.retry_after)]
+        return [(b"www-authenticate", self.challenge), *wait] if self.challenge else wait
 
 
 class Identity(Protocol):
