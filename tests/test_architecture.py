@@ -34,7 +34,7 @@ LEVELS = (
 """Rooms, lowest first. A room imports from its own level and from those below, and rooms of one level never in a circle."""
 
 MOST_FLOORS = 9
-MOST_ARROWS = 90
+MOST_ARROWS = 91
 
 STRANGERS = {
     "config": {"backends", "frontends", "hypercorn", "gateway"},

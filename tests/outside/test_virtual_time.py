@@ -17,17 +17,22 @@ from sluicegate.testing.network import open_outside
 REAL = Outside()
 
 
+async def _ask_http() -> object:
+    return REAL.open_http()
+
+
 @pytest.mark.parametrize(
     ("use", "instead"),
     [
         (lambda: REAL.open_process(ProcessSpec("/bin/true")), r"Outside\(open_process="),
         (lambda: REAL.open_stream("127.0.0.1", 1), r"Outside\(open_stream="),
+        (_ask_http, r"Outside\(open_http="),
         (lambda: REAL.listen("127.0.0.1", 0), r"Outside\(listen="),
         (lambda: REAL.listen_unix("gate.sock", 0o600), "an outside world in memory"),
         (REAL.listen_inherited, "an outside world in memory"),
         (lambda: REAL.run_blocking(threading.get_ident), r"Outside\(run_blocking="),
     ],
-    ids=["child", "connection", "port", "Unix socket", "socket of systemd", "thread"],
+    ids=["child", "connection", "HTTP", "port", "Unix socket", "socket of systemd", "thread"],
 )
 async def test_nothing_real_is_opened_under_a_mock_clock_and_what_to_use_instead_is_said(
     use: Callable[[], Awaitable[object]],

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from .asking_http import OpenHttp, open_http
 from .blocking import RunBlocking, run_blocking
 from .child import Child, OpenProcess, ProcessSpec
 from .listening import Listen, ListenInherited, ListenUnix, inherited_hosts, listen, listen_inherited, listen_unix
@@ -23,6 +24,7 @@ __all__ = [
     "Listen",
     "ListenInherited",
     "ListenUnix",
+    "OpenHttp",
     "OpenProcess",
     "OpenStream",
     "Outside",
@@ -32,6 +34,7 @@ __all__ = [
     "listen",
     "listen_inherited",
     "listen_unix",
+    "open_http",
     "open_process",
     "open_stream",
     "run_blocking",
@@ -61,6 +64,7 @@ class Outside:
 
     open_process: OpenProcess = open_process
     open_stream: OpenStream = open_stream
+    open_http: OpenHttp = open_http
     listen: Listen = listen
     listen_unix: ListenUnix = listen_unix
     listen_inherited: ListenInherited = listen_inherited

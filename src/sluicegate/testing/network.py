@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from ..outside import Outside
+from .memory_web import MemoryWeb
 from .memory_wire import MemoryNetwork
 from .processes import ProcessTable
 from .resolver import Resolver
@@ -25,10 +26,11 @@ NO_PORT = -1
 
 @attrs.frozen
 class MemoryOutside:
-    """What a gateway finds outside itself; a test installs programs in `processes` and listens on `network`."""
+    """What a gateway finds outside itself; a test installs programs in `processes`, listens on `network`, and puts sites into `web`."""
 
     network: MemoryNetwork
     processes: ProcessTable
+    web: MemoryWeb = attrs.field(factory=MemoryWeb)
 
     @property
     def outside(self) -> Outside:
@@ -36,6 +38,7 @@ class MemoryOutside:
         return Outside(
             open_process=self.processes.open_process,
             open_stream=self.network.open_stream,
+            open_http=self.web.open_http,
             listen=self.network.listen,
             listen_unix=self._listen_unix,
             listen_inherited=_listen_inherited,

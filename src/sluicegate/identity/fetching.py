@@ -1,0 +1,106 @@
+"""Asking an identity provider over HTTP: one JSON object, within bounds of bytes and time, from the very address that was named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+import trio
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Fetched", "Fetcher", "Unfetched"]
+
+LARGEST = 512 * 1024
+"""Bytes of an answer: a set of a hundred keys with their certificates is a fifth of it."""
+SECONDS = 10.0
+GOODBYE_SECONDS = 1.0
+_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
+_HEADERS = {"accept": "application/json", "accept-encoding": "identity"}
+"""No packed bodies, whose size is known only when they are unpacked."""
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What an address gave."""
+
+    members: Mapping[str, object]
+    max_age: float | None = None
+    """Seconds for which it may be kept, where the answer says so."""
+
+
+class Unfetched(msgspec.Struct, frozen=True):
+    """Why there is no answer."""
+
+    why: str
+    """For the operator; nothing of the answer's body stands in it."""
+    status: int | None = None
+    """Of HTTP, where there was an answer at all."""
+
+
+@attrs.define(eq=False, repr=False)
+class Fetcher:
+    """Holds the connections to a provider. Redirects are not followed: a provider that has moved is to be named anew, by who trusts it."""
+
+    open_http: Callable[[], httpx2.AsyncBaseTransport]
+    seconds: float = SECONDS
+    """For one question, with all that belongs to it."""
+    _client: httpx2.AsyncClient | None = attrs.field(default=None, init=False)
+
+    async def get(self, url: str) -> Fetched | Unfetched:
+        """What stands at an address."""
+        return await self._ask("GET", url)
+
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Fetched | Unfetched:
+        """What is answered to a form."""
+        return await self._ask("POST", url, form, headers or {})
+
+    async def keep(self) -> None:
+        """Close what is open when this is cancelled. Whoever asks does so within the life of this."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            if self._client is not None:
+                with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                    await self._client.aclose()
+
+    async def _ask(
+        self, method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Fetched | Unfetched:
+        import httpx2
+
+        if self._client is None:
+            self._client = httpx2.AsyncClient(transport=self.open_http(), timeout=None, follow_redirects=False)
+        with trio.move_on_after(self.seconds) as scope:
+            try:
+                async with self._client.stream(method, url, data=form, headers=_HEADERS | dict(headers or {})) as response:
+                    return await _read(response)
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+                return Unfetched(f"{type(error).__name__}: {str(error)[:200]}")
+        assert scope.cancelled_caught
+        return Unfetched(f"no answer within {self.seconds:g} seconds")
+
+
+async def _read(response: httpx2.Response) -> Fetched | Unfetched:
+    if response.status_code != 200:
+        return Unfetched(f"HTTP {response.status_code}", response.status_code)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return Unfetched("the answer is packed, though it was asked for plain", response.status_code)
+    parts = bytearray()
+    async with aclosing(response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            parts += piece
+            if len(parts) > LARGEST:
+                return Unfetched(f"the answer has more than {LARGEST} bytes", response.status_code)
+    try:
+        found = msgspec.json.decode(bytes(parts))
+    except (msgspec.DecodeError, RecursionError):
+        return Unfetched("the answer is no JSON", response.status_code)
+    if not isinstance(found, dict):
+        return Unfetched("the answer is no JSON object", response.status_code)
+    age = _MAX_AGE.search(response.headers.get("cache-control", ""))
+    return Fetched(found, float(age[1]) if age else None)
