@@ -79,6 +79,25 @@ async def test_where_there_is_a_rest_nobody_passes_for_so_many_rounds(rest: int,
     assert others == list(range(others[0], others[0] + 3 * (1 + rest), 1 + rest))
 
 
+async def test_whose_turn_it_is_passes_again_until_somebody_else_does(autojump_clock: trio.testing.MockClock) -> None:
+    turns = FairTurns(2)
+    async with trio.open_nursery() as owner:
+        owner.start_soon(turns.run)
+        await trio.testing.wait_all_tasks_blocked()
+        assert turns.enter()
+        mine = turns.turn
+        assert turns.enter(mine)
+        assert not turns.enter()
+        await turns.wait()
+        assert turns.turn != mine
+        assert not turns.enter(mine)
+        assert turns.enter(turns.turn)
+        await trio.testing.wait_all_tasks_blocked()
+        assert turns.enter(turns.turn)
+        assert not turns.enter(), "after the rest it was a turn like others"
+        owner.cancel_scope.cancel()
+
+
 async def test_who_gives_up_holds_up_nobody(turns: FairTurns, autojump_clock: trio.testing.MockClock) -> None:
     passed: list[int] = []
     scopes = [trio.CancelScope() for _ in range(4)]

@@ -90,6 +90,23 @@ async def test_where_descriptors_are_short_idle_connections_make_room_at_once(au
     assert welcomed[-1] < 0.1
 
 
+async def test_who_waits_for_its_turn_as_the_accepting_ends_is_taken_at_once(autojump_clock: object, nursery: trio.Nursery) -> None:
+    network, welcomed, turns = MemoryNetwork(), list[trio.abc.Stream](), newcomers()
+    (listener,) = await network.listen("127.0.0.1", 1)
+    nursery.start_soon(turns.run)
+    for _ in range(2):
+        await network.open_stream("127.0.0.1", 1)
+    async with trio.open_nursery() as accepting:
+        accepting.start_soon(accept_all, listener, welcomed.append, lambda: False, turns)
+        while not welcomed:
+            await trio.lowlevel.checkpoint()
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+        assert len(welcomed) == 1, "the other has been accepted, and waits"
+        accepting.cancel_scope.cancel()
+    assert len(welcomed) == 2
+
+
 async def test_a_listener_that_is_of_no_use_is_a_failure(autojump_clock: object) -> None:
     listener = Scarce((await MemoryNetwork().listen("127.0.0.1", 1))[0], left=0, number=errno.EINVAL)
     with pytest.raises(OSError, match="Invalid argument"):

@@ -25,6 +25,8 @@ class FairTurns:
 
     rest: int = 0
     """Rounds after each that passed in which nobody does: for work that goes on for some rounds after it was let in."""
+    turn: int = attrs.field(default=0, init=False)
+    """The number of the last one that was given."""
     _taken: bool = attrs.field(default=False, init=False)
     """Somebody has passed in this round or a short while ago, or will in the next."""
     _ended: bool = attrs.field(default=True, init=False)
@@ -32,10 +34,11 @@ class FairTurns:
     _queue: deque[trio.Event] = attrs.field(factory=deque, init=False)
     _work: Bell = attrs.field(factory=Bell, init=False)
 
-    def enter(self) -> bool:
-        """Pass at once, if nobody else has; never blocks. Who may not has to `wait`."""
+    def enter(self, turn: int = 0) -> bool:
+        """Pass at once, if nobody else has; never blocks. Who may not has to `wait`. Whose own turn it is still, by its number, passes again."""
         if self._taken:
-            return False
+            return turn == self.turn
+        self.turn += 1
         self._taken = not self._ended
         self._work.ring()
         return True
@@ -57,6 +60,7 @@ class FairTurns:
             while True:
                 if self._queue:
                     self._queue.popleft().set()
+                    self.turn += 1
                     await trio.lowlevel.checkpoint()
                 else:
                     self._taken = False

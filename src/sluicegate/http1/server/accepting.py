@@ -28,7 +28,7 @@ SOON_SECONDS = 0.001
 """After a connection was told to make room."""
 MOST_WAITING = 4096
 """As many may be at the door by the rules of most systems."""
-REST = 3
+REST = 10
 """Rounds of the loop between two newcomers."""
 
 
@@ -36,7 +36,8 @@ def newcomers() -> FairTurns:
     """Turns for all that comes with new connections: to be taken, and to be read for the first time.
 
     A connection takes 0.4 ms until it has its first answer, in some ten rounds, and eight that came together took them in the same ones:
-    a call that needs five rounds waited 2.5 ms for them. So it meets one or two at a time.
+    a call that needs five rounds waited 2.5 ms for them. So it meets one at a time. Most say what they want as soon as they are taken, and have
+    one turn for both.
     """
     return FairTurns(REST)
 
@@ -48,7 +49,7 @@ async def accept_all(
 
     Args:
         listener: Where they come in.
-        welcome: Called with each connection; must not block.
+        welcome: Called with each connection in its turn, or at once when the accepting ends; must not block.
         make_room: Ends a connection that does nothing, if there is one, so that the next can be accepted; whether it did.
         turns: What the next one has to wait for.
 
@@ -67,9 +68,15 @@ async def accept_all(
                 log.warning("no further connection can be accepted for now", error=error.strerror)
             await trio.sleep(SOON_SECONDS if make_room() else RETRY_SECONDS)
         else:
-            welcome(stream)
-            if not turns.enter():
-                await turns.wait()
+            await _in_turn(turns, partial(welcome, stream))
+
+
+async def _in_turn(turns: FairTurns, welcome: Callable[[], None]) -> None:
+    try:
+        if not turns.enter():
+            await turns.wait()
+    finally:
+        welcome()
 
 
 def accept_waiting(listener: Listener, welcome: Callable[[trio.abc.Stream], None]) -> None:

@@ -99,17 +99,18 @@ class ServerConnection:
 
     async def _read(self) -> None:
         turns: FairTurns | None = self.serving.newcomers
+        turn = self.serving.newcomers.turn  # in which it was accepted, if nobody else came since
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while self._dropped <= MOST_DROPPED:
                 if self._is_full():
                     await self._room.wait()
                 if not (data := await self.stream.receive_some()):
                     break
-                if turns is not None and not turns.enter():
+                if turns is not None and not turns.enter(turn):
                     self._has_news = True
                     await turns.wait()
                     self._has_news = False
-                turns = None if len(data) < MOST_READ else self.serving.pieces
+                turns, turn = None if len(data) < MOST_READ else self.serving.pieces, 0
                 if self._phase is LINGERING:
                     self._dropped += len(data)
                 else:
