@@ -57,6 +57,8 @@ class ProxyConfig(SearchSettings):
     version: str = "0.1.0"
     """The version that clients see."""
     listen: ListenConfig = attrs.field(factory=ListenConfig)
+    public_url: str | None = attrs.field(default=None, metadata={"example": "https://gate.example"})
+    """Where clients reach what is ``/`` here, e.g. through a reverse proxy; without /mcp. Its name is a Host that is allowed."""
     instructions: str | None = attrs.field(default=None, metadata={"example": "Ask for times."})
     """Sent to clients instead of what the backends say about themselves."""
     shutdown_timeout_seconds: float = attrs.field(default=30.0, metadata=within(ANY_NUMBER))

@@ -44,7 +44,14 @@ class Admission:
             return False
         if self.on_loopback and is_local:
             return True
-        return any(allowed.lower().removesuffix(":*") in ("*", host, name, f"[{name}]") for allowed in self.allowed_hosts)
+        return any(allowed == "*" or _is_meant(allowed, host, name) for allowed in self.allowed_hosts)
+
+    def knows_host(self, values: tuple[bytes, ...]) -> bool:
+        """Whether a request's ``Host`` is allowed by its name, and not only because any is; such a one can be said back to others."""
+        host, name, is_local = _read_host(values[0]) if len(values) == 1 else ("", None, False)
+        if name is None:
+            return False
+        return (self.on_loopback and is_local) or any(_is_meant(allowed, host, name) for allowed in self.allowed_hosts if allowed != "*")
 
     def allows_origin(self, values: Sequence[bytes]) -> bool:
         """Whether a request with these ``Origin`` headers may come in; programs send none."""
@@ -65,6 +72,10 @@ def _read_host(value: bytes) -> tuple[str, str | None, bool]:
     host = value.decode("latin-1").strip().lower()
     name = _split_host(host)
     return host, name, name is not None and is_loopback(name)
+
+
+def _is_meant(allowed: str, host: str, name: str) -> bool:
+    return allowed.lower().removesuffix(":*") in (host, name, f"[{name}]")
 
 
 def _normal(origin: str) -> str:

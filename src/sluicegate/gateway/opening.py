@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
+from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -209,11 +210,18 @@ def _keys(config: Config, sources: Sources, outside: Outside) -> TicketOffice | 
     return TicketOffice(sources, listen.session_ticket_seconds, None if folder is None else KeyFolder(folder, outside.run_blocking))
 
 
+def _hosts(config: Config, on_loopback: bool) -> tuple[str, ...]:
+    """The names by which clients may ask; that of the public URL is one, but it does not make of any name only this one."""
+    given = config.security.allowed_hosts
+    public = urlsplit(config.proxy.public_url or "").netloc
+    return (*given, public) if public and (on_loopback or given) else given
+
+
 def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], tickets: TicketOffice | None, faults: FaultKit | None) -> App:
     security = config.security
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
-    admission = Admission(on_loopback, security.allowed_hosts, security.allowed_origins)
+    admission = Admission(on_loopback, _hosts(config, on_loopback), security.allowed_origins)
     identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
     carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
     return App(endpoint, is_ready, identity, admission, tickets, carriers, wishes=faults)

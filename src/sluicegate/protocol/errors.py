@@ -20,6 +20,8 @@ SESSION_LOST = -32005
 """The reference's code for the same (HTTP-8)."""
 SESSION_REQUIRED = -32006
 UNAUTHORIZED = -32007
+TOKEN_REFUSED = -32001
+"""Of an issuer's token, always with HTTP 401; as the code of a message alone it means a lost session."""
 EJECTED = -32000
 TIMED_OUT, RATE_LIMITED, CIRCUIT_OPEN, OVERLOADED = -32010, -32011, -32012, -32013
 """Our own: nobody else's code says so (RES-E10, DEC-6). ``data.reason`` tells more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ...protocol.addresses import is_loopback
+from ...protocol.addresses import is_address, is_loopback
 from ...protocol.headers import is_token
 from ...protocol.names import is_portable
 from ...settings.ranges import impossible
@@ -110,8 +110,19 @@ def _proxy(config: Config) -> Iterator[Problem]:
             f"a name of {proxy.max_tool_name} characters has no room for a hash",
             "write 24 or more, or 0 for no limit",
         )
+    if proxy.public_url is not None and (wrong := _public_url(proxy.public_url)):
+        yield _at("proxy.public_url", *wrong)
     for key, range_, _number in impossible(proxy):
         yield _at(f"proxy.{key}", f"{key} {range_.words}", range_.instead)
+
+
+def _public_url(url: str) -> tuple[str, str] | None:
+    """What is wrong with it, and what to write; it is said to strangers, and other addresses are made of it."""
+    if not is_address(url) or not url.isascii() or re.search(r'[?#@"\\]', url):
+        return "it is no http address without user, query and fragment", 'write "https://gate.example"'
+    if url.rstrip("/").endswith("/mcp"):
+        return "the path of the MCP endpoint is added to it", f'write "{url.rstrip("/").removesuffix("/mcp")}"'
+    return None
 
 
 def _limits(config: Config) -> Iterator[Problem]:
