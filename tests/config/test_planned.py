@@ -15,7 +15,7 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
-    (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'u'\n", "auth.type", 8),
+    (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'https://i/k'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
@@ -58,7 +58,7 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
             'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
         ),
-        (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\n", "f:7: auth: 'jwks_uri' is missing"),
+        (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\n", "f:7: auth: 'audience' is missing"),
         (HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", "f:7: auth.scoped_tokens[0]: 'token' is missing"),
     ],
 )
@@ -87,12 +87,11 @@ def test_levels_of_the_log_have_other_names_elsewhere(word: str, level: str) -> 
 def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
     """Else it is mended for nothing."""
     with pytest.raises(ConfigError) as caught:
-        parse(HEAD + BACKEND + "[auth]\ntype = 'jwt'\n", name="f")
+        parse(HEAD + BACKEND + "[auth]\ntype = 'oauth'\n", name="f")
 
     assert {
         "add issuer (it is planned, not built yet)",
         "add audience (it is planned, not built yet)",
-        "add jwks_uri (it is planned, not built yet)",
     } == {problem.instead for problem in caught.value.problems}
 
 
@@ -104,7 +103,7 @@ def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
             HEAD + BACKEND + "[auth]\ntype = 'bearer'\nscoped_token = []\n",
             "f:9: auth.scoped_token: unknown key 'scoped_token'; did you mean 'scoped_tokens'? It is planned, not built yet",
         ),
-        (HEAD + BACKEND + "[auth]\ntype = 'none'\n", 'f:8: auth.type: this is none of the values that are known; write "bearer"'),
+        (HEAD + BACKEND + "[auth]\ntype = 'none'\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt"'),
         (HEAD + BACKEND + "[observability]\nlevel_of_all = 1\n", "write one of access_log, json_logs, log_level, metrics"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.config.load import ConfigError, Loaded, dump, from_mcp_json, load
+from sluicegate.config.model import BearerAuth
 from sluicegate.config.summary import summary
 
 CANARY = "CANARY-3b1f9c7d5e"
@@ -81,7 +82,7 @@ def test_a_configuration_is_shown_without_its_secrets(tmp_path: Path) -> None:
     gate.write_text(GOOD.replace("cwd", "# cwd"))
     config = load(gate, environ=ENVIRON).config
     assert config.backends[0].args == (f"--key={CANARY}", CANARY)
-    assert config.auth is not None
+    assert isinstance(config.auth, BearerAuth)
     assert set(config.auth.tokens) == {CANARY, f"{CANARY}-2", f"{CANARY}-3"}
 
     told = outcome(lambda: load(gate, environ=ENVIRON))

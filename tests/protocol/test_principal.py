@@ -18,3 +18,9 @@ def test_what_somebody_may_do_does_not_tell_him_apart() -> None:
 
 def test_nobody_has_no_key() -> None:
     assert NOBODY.key == ""
+
+
+def test_what_is_known_of_somebody_does_not_tell_him_apart_either() -> None:
+    one = Principal("anna", "https://a.example", claims={"exp": 1}, expires_at=1.0)
+    later = Principal("anna", "https://a.example", claims={"exp": 2}, expires_at=2.0, name="Anna")
+    assert (one, one.name, later.name) == (later, "anna", "Anna")

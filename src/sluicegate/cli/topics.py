@@ -23,6 +23,7 @@ ORDER = (
     "backends",
     "policies",
     "listening",
+    "identity",
     "security",
     "limits",
     "protocol",

@@ -45,7 +45,7 @@ def _neutral(path: KeyPath) -> Any:
             return "inprocess"
         case (*_, "aliases", int()):
             return {"from": text, "to": f"{text}'"}
-        case (*_, int()) | (*_, "name" | "from" | "to" | "certificate"):
+        case (*_, int()) | (*_, "name" | "from" | "to" | "certificate" | "issuer" | "audience"):
             return text
         case (*_, str(table), str(key)):
             return needed(table, key)

@@ -18,6 +18,8 @@ __all__ = ["Wrong", "findings_in"]
 
 _ADD = {
     "proxy": 'add [proxy] with name = "…"',
+    "issuer": 'add issuer = "https://…", the iss of the tokens',
+    "audience": 'add audience = "https://…", for whom tokens must be made: the address of this gateway, as clients know it',
     "transport": 'add transport = "stdio" or transport = "http"',
 }
 

@@ -17,6 +17,7 @@ from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
 from ..settings.clients import ClientLimits
 from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
+from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 from ..settings.search import SearchSettings
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
@@ -31,6 +32,8 @@ __all__ = [
     "BackendTlsConfig",
     "BearerAuth",
     "Config",
+    "IssuerSettings",
+    "JwtAuth",
     "ListenConfig",
     "ListenTlsConfig",
     "Loaded",
@@ -84,16 +87,6 @@ class ProxyConfig(SearchSettings):
     def portable_names(self) -> bool:
         """Whether clients see no names but portable ones; who chose a separator that is not portable chose his names himself."""
         return is_portable(self.separator) if self.tool_names is None else self.tool_names == "portable"
-
-
-@attrs.frozen(repr=False)
-class BearerAuth:
-    """Clients show one of these tokens."""
-
-    tokens: tuple[str, ...] = ()
-    """At least one; any of them will do."""
-    type: Literal["bearer"] = "bearer"
-    """The client shows a token: ``Authorization: Bearer …``."""
 
 
 @attrs.frozen(repr=False)
@@ -153,7 +146,7 @@ class Config:
     proxy: ProxyConfig
     backends: tuple[BackendConfig, ...] = ()
     """The servers behind it."""
-    auth: BearerAuth | None = None
+    auth: AuthConfig | None = None
     """Who may call; whoever can connect unless given."""
     security: SecurityConfig = attrs.field(factory=SecurityConfig)
     observability: ObservabilityConfig = attrs.field(factory=ObservabilityConfig)

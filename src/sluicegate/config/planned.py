@@ -22,9 +22,9 @@ Kind: TypeAlias = "str | tuple[str, ...] | Mapping[str, Kind] | list[Kind]"
 _ROLES: Kind = [{"name!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 _ROLE_MAPPING: Kind = {"claim!": "text", "mapping!": "table", "default_deny": "flag"}
 _SIGNED: Mapping[str, Kind] = {"issuer!": "text", "audience!": "text", "roles": _ROLES, "role_mapping": _ROLE_MAPPING}
+_SCOPED: Kind = [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 
 AUTH: Mapping[str, Mapping[str, Kind]] = {
-    "jwt": {"type!": "text", **_SIGNED, "jwks_uri!": "text"},
     "oauth": {
         "type!": "text",
         **_SIGNED,
@@ -45,7 +45,7 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     },
     ("proxy",): {"hot_reload": "flag"},
     ("backends",): _BACKEND,
-    ("auth",): {"scoped_tokens": [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]},
+    ("auth",): {"scoped_tokens": _SCOPED, "roles": _ROLES, "role_mapping": _ROLE_MAPPING},
     ("security",): {"admin_token": "text"},
     ("observability",): {
         "audit": "flag",
@@ -97,6 +97,8 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
         wrong += _of_a_plan(_mistakes(auth, kinds, ("auth",)))
         planned.append(Finding(("auth", "type"), f'auth type "{auth["type"]}" is planned, not built yet', 'use type = "bearer" until then'))
         del tree["auth"]
+    if isinstance(auth, dict) and auth.get("type") == "jwt":
+        planned.append(Finding(("auth", "type"), 'auth type "jwt" is planned, not built yet', 'use type = "bearer" until then'))
     for table in ("proxy", "auth", "security", "observability"):
         if isinstance(tree.get(table), dict):
             tree[table] = _without(tree[table], (table,), planned, wrong)

@@ -17,7 +17,7 @@ from ..settings.parameters import Json as JsonTable
 from ..settings.ranges import Range, range_of
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
-from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, ObservabilityConfig, ProxyConfig, SecurityConfig
+from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, JwtAuth, ObservabilityConfig, ProxyConfig, SecurityConfig
 from .planned import AUTH, PLANNED, Kind
 from .sentences import purpose_of, sentences_of
 
@@ -30,6 +30,7 @@ _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
     ProxyConfig: ("proxy",),
     BackendConfig: ("backends",),
     BearerAuth: ("auth",),
+    JwtAuth: ("auth",),
     SecurityConfig: ("security",),
     ObservabilityConfig: ("observability",),
 }
@@ -83,7 +84,7 @@ def _table(cls: type[Any], tables: Json) -> Json:
         keys[field.name.rstrip("_")] = _value(field.type, range_of(field), tables) | said | _default(field.default)
     if cls is Config:
         plans = (_plan_of_table({**kinds, "type!": (name,)}) for name, kinds in AUTH.items())
-        keys["auth"]["anyOf"] = [{"$ref": keys["auth"].pop("$ref")}, *plans]
+        keys["auth"]["anyOf"] += plans
     if cls in _TABLES_OF_PLANS:
         keys |= {key: {**_plan(kind), "description": _PLAN} for key, kind in PLANNED[_TABLES_OF_PLANS[cls]].items()}
     required = [field.name.rstrip("_") for field in fields if field.default is attrs.NOTHING]
@@ -109,6 +110,9 @@ def _value(kind: Any, range_: Range | None, tables: Json) -> Json:
         return {"type": "array", "items": _value(get_args(kind)[0], None, tables)}
     if attrs.has(kind):
         return {"$ref": f"#/$defs/{_name_in(tables, kind)}"}
+    several = [one for one in get_args(kind) if attrs.has(one)]
+    if len(several) > 1:
+        return {"anyOf": [*(_of_type(cls, tables) for cls in several), {"type": "null"}]}
     (wanted,) = (one for one in get_args(kind) if one is not types.NoneType)
     found = _value(wanted, range_, tables)
     if attrs.has(wanted):
@@ -118,6 +122,13 @@ def _value(kind: Any, range_: Range | None, tables: Json) -> Json:
     else:
         found["type"] = [*([found["type"]] if isinstance(found["type"], str) else found["type"]), "null"]
     return found
+
+
+def _of_type(cls: type[Any], tables: Json) -> Json:
+    """One of several classes that a table may be of; its ``type`` must say so, unless it is the one that is meant without."""
+    name = _name_in(tables, cls)
+    tables[name]["properties"]["type"] |= {"anyOf": [{"enum": [attrs.fields_dict(cls)["type"].default]}]}
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _in_any_case(word: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..protocol.blot import Blot, blotting
-from .model import BackendConfig, Config
+from .model import BackendConfig, BearerAuth, Config
 
 __all__ = ["blots_of", "secrets_of"]
 
@@ -24,7 +24,7 @@ def blots_of(config: Config) -> Callable[[BackendConfig], Blot]:
 def secrets_of(config: Config, *more: BackendConfig) -> frozenset[str]:
     """Tokens, headers, environments, passwords in addresses, and whatever was put in for ``${…}``; of backends that came later, too."""
     found = {part for value in config.inserted for part in _parts(value)}
-    found.update(config.auth.tokens if config.auth is not None else ())
+    found.update(config.auth.tokens if isinstance(config.auth, BearerAuth) else ())
     for backend in (*config.backends, *more):
         found.update(_of_backend(backend))
     return frozenset(found) - _shown_by(config, *more)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import attrs
 import cattrs
-from cattrs import AttributeValidationNote, ClassValidationError, ForbiddenExtraKeysError
 
 from ..policies.settings import Only
 from ..settings.parameters import Json
-from ..settings.ranges import OutOfRange, Range
-from .homes import NOT_FROM_FILES, keys_of
+from ..settings.ranges import OutOfRange
 from .inheritance import Inherit
 from .interpolate import Inserted
 from .json_values import json_table
@@ -26,6 +24,7 @@ from .misfits import Wrong, findings_in
 from .model import OTHER_WORDS, Config
 from .planned import Finding
 from .problem import KeyPath
+from .typed_tables import by_type, called, class_hook, in_range, is_list_of_tables, is_one_of_tables, list_hook
 
 __all__ = ["Rejected", "settings_of", "structure"]
 
@@ -62,7 +61,7 @@ def settings_of(given: Mapping[str, Any], cls: type[Any], path: KeyPath) -> dict
         if value is None or _is_made(value):
             continue
         try:
-            made[field.name] = _in_range(_converter(), field.validator, list(value) if isinstance(value, tuple) else value, field.type)
+            made[field.name] = in_range(_converter(), field.validator, list(value) if isinstance(value, tuple) else value, field.type)
         except (cattrs.BaseValidationError, Wrong, OutOfRange) as error:
             kind = next((kind for kind in (field.type, *get_args(field.type)) if attrs.has(kind)), None)
             findings += findings_in(error, (*path, field.name), kind)
@@ -89,74 +88,16 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind == Only, lambda value, _: _only(value))
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
     converter.register_structure_hook_func(lambda kind: kind == Json, lambda value, _: json_table(value))
-    converter.register_structure_hook_factory(attrs.has, functools.partial(_class_hook, converter))
-    converter.register_structure_hook_factory(_is_list_of_tables, functools.partial(_list_hook, converter))
+    converter.register_structure_hook_func(is_one_of_tables, functools.partial(by_type, converter))
+    converter.register_structure_hook_factory(attrs.has, functools.partial(class_hook, converter))
+    converter.register_structure_hook_factory(is_list_of_tables, functools.partial(list_hook, converter))
     return converter
-
-
-def _class_hook(converter: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
-    """Reads a table key by key. cattrs would write a function for each class, which pays where there are many values of it: here it took 8 ms of a start."""
-    fields = {_key_of(field): field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and not _is_out_of_files(field, cls)}
-
-    def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Wrong(f"{_called(value)} stands where a table is expected", f"write a table with {', '.join(keys_of(cls))}")
-        made, errors = dict[str, Any](), list[Exception]()
-        for key, field in fields.items():
-            if key not in value and field.default is not attrs.NOTHING:
-                continue
-            try:
-                made[field.alias] = _in_range(converter, field.validator, value[key], field.type)
-            except Exception as error:  # noqa: BLE001  each says what is wrong there, and they are told of together
-                error.add_note(AttributeValidationNote(f"in {cls.__name__}", field.name, field.type))
-                errors.append(error)
-        if unknown := value.keys() - fields.keys():
-            errors.append(ForbiddenExtraKeysError(None, cls, unknown))
-        if errors:
-            raise ClassValidationError(f"in {cls.__name__}", errors, cls)
-        return cls(**made)
-
-    return hook
-
-
-def _key_of(field: attrs.Attribute[Any]) -> str:
-    """As it is written in a file, where a name may be a word of Python's."""
-    return field.name.rstrip("_")
-
-
-def _is_out_of_files(field: attrs.Attribute[Any], cls: type[Any]) -> bool:
-    return cls is Config and field.name in NOT_FROM_FILES
-
-
-def _in_range(converter: cattrs.Converter, validator: object, value: Any, kind: Any) -> Any:
-    """A setting, within its range where it has one. Each is looked at by itself, so that all impossible numbers are told of at once."""
-    made = converter.structure(value, kind)
-    if isinstance(validator, Range):
-        validator.hold(made, "")
-    return made
-
-
-def _is_list_of_tables(kind: Any) -> bool:
-    return getattr(kind, "__origin__", None) is tuple and attrs.has(get_args(kind)[0])
-
-
-def _list_hook(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
-    entry = get_args(kind)[0]
-
-    def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, list):
-            raise Wrong(
-                f"{_called(value)} stands where a list of tables is expected", "write a list, or a table in double brackets: [[name]]"
-            )
-        return tuple(converter.structure(value, list[entry]))  # type: ignore[valid-type]
-
-    return hook
 
 
 def _text(value: Any, _: Any) -> str:
     if not isinstance(value, str):
         raise Wrong(
-            f"{_called(value)} stands where a text is expected",
+            f"{called(value)} stands where a text is expected",
             "put it in quotes" if isinstance(value, int | float) else "write a text in quotes",
         )
     if "\0" in value:
@@ -168,7 +109,7 @@ def _integer(value: Any, _: Any) -> int:
     if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Wrong(f"{_called(value)} stands where a whole number is expected", "write a whole number without quotes")
+        raise Wrong(f"{called(value)} stands where a whole number is expected", "write a whole number without quotes")
     if abs(value) > _LARGEST:
         raise Wrong("the number is too large", "write a smaller one")
     return value
@@ -178,7 +119,7 @@ def _number(value: Any, _: Any) -> float:
     if isinstance(value, Inserted) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]*)?", value.strip()):
         return float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise Wrong(f"{_called(value)} stands where a number is expected", "write a number without quotes")
+        raise Wrong(f"{called(value)} stands where a number is expected", "write a number without quotes")
     if not abs(value) <= _LARGEST:  # not-a-number is not smaller either
         raise Wrong("the number is too large", "write a smaller one")
     return float(value)
@@ -188,7 +129,7 @@ def _flag(value: Any, _: Any) -> bool:
     if isinstance(value, Inserted) and value.strip().lower() in _FLAGS:
         return _FLAGS[value.strip().lower()]
     if not isinstance(value, bool):
-        raise Wrong(f"{_called(value)} stands where true or false is expected", "write true or false without quotes")
+        raise Wrong(f"{called(value)} stands where true or false is expected", "write true or false without quotes")
     return value
 
 
@@ -206,7 +147,7 @@ def _choice(value: Any, kind: Any) -> Any:
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise Wrong(f"{_called(value)} stands where a list of texts is expected", 'write a list in brackets, such as ["a", "b"]')
+        raise Wrong(f"{called(value)} stands where a list of texts is expected", 'write a list in brackets, such as ["a", "b"]')
     return tuple(_converter().structure(value, list[str]))
 
 
@@ -214,7 +155,7 @@ def _only(value: Any) -> str | tuple[str, ...]:
     if isinstance(value, list):
         return _texts(value)
     if value not in ("safe", "all"):
-        what = "this is none of the words that are known" if isinstance(value, str) else f"{_called(value)} says nothing about calls"
+        what = "this is none of the words that are known" if isinstance(value, str) else f"{called(value)} says nothing about calls"
         raise Wrong(what, 'write "safe", "all", or a list of the backend\'s tools: ["look", "find"]')
     return str(value)
 
@@ -225,24 +166,10 @@ def _inherit(value: Any) -> bool | tuple[str, ...]:
     try:
         return _flag(value, bool)
     except Wrong as error:
-        raise Wrong(f"{_called(value)} names no variables", 'write a list of names, such as ["AWS_*"], or true or false') from error
+        raise Wrong(f"{called(value)} names no variables", 'write a list of names, such as ["AWS_*"], or true or false') from error
 
 
 def _table_of_texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Wrong(f"{_called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
+        raise Wrong(f"{called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
     return dict(_converter().structure(value, dict[str, str]))
-
-
-def _called(value: Any) -> str:
-    """The kind of a value; never the value, which may be a secret."""
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-        bytes: "binary data",
-        type(None): "nothing",
-    }
-    return next((name for kind, name in names.items() if type(value) is kind), "a text" if isinstance(value, str) else "a date or time")

@@ -22,7 +22,6 @@ from ..frontends.paths import page
 from ..frontends.session_levels import SessionLevels
 from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
-from ..identity.bearer import BearerTokens
 from ..observe.access import LogBuffer, Sink
 from ..observe.exposition import KIND, Exposition
 from ..observe.metrics import Counts
@@ -44,6 +43,7 @@ from .fleet import Fleet
 from .fleet_making import make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .readings import Readings, families_of
+from .recognizing import identity_of
 from .running import Gateway
 from .searching import Searching, searching
 
@@ -222,6 +222,5 @@ def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], ticke
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, _hosts(config, on_loopback), security.allowed_origins)
-    identity = BearerTokens(config.auth.tokens) if config.auth is not None else None
     carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
-    return App(endpoint, is_ready, identity, admission, tickets, carriers, wishes=faults)
+    return App(endpoint, is_ready, identity_of(config), admission, tickets, carriers, wishes=faults)

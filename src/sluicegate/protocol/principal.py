@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import attrs
 
-__all__ = ["NOBODY", "Principal"]
+__all__ = ["NOBODY", "NO_CLAIMS", "Principal"]
+
+NO_CLAIMS: Mapping[str, object] = MappingProxyType({})
 
 
 @attrs.frozen(repr=False)
@@ -20,11 +25,19 @@ class Principal:
     roles: frozenset[str] = frozenset()
     how: str = ""
     """How he has shown it, e.g. ``bearer``."""
+    name: str = attrs.field(default="", eq=False, kw_only=True)
+    """What he is called in logs; his subject, unless somebody has given him a name."""
+    claims: Mapping[str, object] = attrs.field(default=NO_CLAIMS, eq=False, kw_only=True)
+    """What his issuer says of him, as JSON has it; nobody may change it."""
+    expires_at: float | None = attrs.field(default=None, eq=False, kw_only=True)
+    """When that ends, as the time of day in seconds; None where it does not."""
     key: str = attrs.field(init=False, eq=False)
     """In sessions, in the log and in rules: no two of different issuers have the same, since an issuer is a URL, without spaces."""
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "key", f"{self.issuer} {self.subject}" if self.issuer else self.subject)
+        if not self.name:
+            object.__setattr__(self, "name", self.subject)
 
 
 NOBODY = Principal()

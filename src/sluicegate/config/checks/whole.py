@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ...protocol.addresses import is_address, is_loopback
-from ...protocol.headers import is_token
 from ...protocol.names import is_portable
 from ...settings.ranges import impossible
 from ..model import Config
 from ..problem import Problem
 from .backends import backend_rules, backend_warnings
+from .callers import caller_rules, caller_warnings
 from .composed import composite_rules
 from .listen import listen_rules, listen_warnings
 from .searched import search_rules, search_warnings
@@ -24,8 +24,6 @@ __all__ = ["file_rules", "is_host", "problems", "refuse_open_bind", "rules", "wa
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 _HOST = re.compile(r"\*|[^/\s:\[\]]+(?::(?:\d+|\*))?|\[[0-9a-f:.]+\](?::(?:\d+|\*))?", re.IGNORECASE)
-_SHORT = 16
-"""Characters; a token below that can be guessed."""
 
 
 def problems(config: Config) -> list[Problem]:
@@ -41,7 +39,7 @@ def rules(config: Config) -> list[Problem]:
         *found,
         *_limits(config),
         *_lists(config),
-        *_auth(config),
+        *caller_rules(config),
         *backend_rules(config),
         *composite_rules(config),
         *search_rules(config),
@@ -59,13 +57,7 @@ def file_rules(config: Config) -> list[Problem]:
 
 def warnings(config: Config) -> list[Problem]:
     """What can run but is probably not meant."""
-    found = [*listen_warnings(config.proxy.listen), *backend_warnings(config), *search_warnings(config)]
-    for index, token in enumerate(config.auth.tokens if config.auth else ()):
-        if len(token) < _SHORT:
-            found.append(
-                _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
-            )
-    return found
+    return [*listen_warnings(config.proxy.listen), *backend_warnings(config), *search_warnings(config), *caller_warnings(config)]
 
 
 def is_host(text: str) -> bool:
@@ -145,21 +137,6 @@ def _lists(config: Config) -> Iterator[Problem]:
                 f"'{origin}' is no origin",
                 'write scheme and host without a path: "https://app.example"',
             )
-
-
-def _auth(config: Config) -> Iterator[Problem]:
-    if config.auth is None:
-        return
-    tokens = config.auth.tokens
-    if not tokens and not any(problem.path.startswith("auth.") for problem in config.planned):
-        yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
-    for index, token in enumerate(tokens):
-        if not is_token(token):
-            yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
-    first: dict[str, int] = {}
-    for index, token in enumerate(tokens):
-        if token and first.setdefault(token, index) != index:
-            yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")
 
 
 def _at(path: str, what: str, instead: str) -> Problem:

@@ -1,0 +1,86 @@
+"""Whether what is said of callers makes sense: the table ``[auth]`` (CFG-90, CFG-92)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ...protocol.addresses import is_loopback
+from ...protocol.headers import is_token
+from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth
+from ..model import Config
+from ..problem import Problem
+
+__all__ = ["caller_rules", "caller_warnings"]
+
+_SHORT = 16
+"""Characters; a token below that can be guessed."""
+
+
+def caller_rules(config: Config) -> Iterator[Problem]:
+    """What is wrong with it, whichever kind it is of."""
+    if isinstance(config.auth, BearerAuth):
+        yield from _bearer(config.auth, may_be_empty=any(problem.path.startswith("auth.") for problem in config.planned))
+    elif isinstance(config.auth, JwtAuth):
+        yield from _jwt(config.auth)
+
+
+def caller_warnings(config: Config) -> Iterator[Problem]:
+    """What can run but is probably not meant."""
+    for index, token in enumerate(config.auth.tokens if isinstance(config.auth, BearerAuth) else ()):
+        if len(token) < _SHORT:
+            yield _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
+
+
+def _bearer(auth: BearerAuth, *, may_be_empty: bool) -> Iterator[Problem]:
+    if not auth.tokens and not may_be_empty:
+        yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
+    for index, token in enumerate(auth.tokens):
+        if not is_token(token):
+            yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
+    first: dict[str, int] = {}
+    for index, token in enumerate(auth.tokens):
+        if token and first.setdefault(token, index) != index:
+            yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")
+
+
+def _jwt(auth: JwtAuth) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for path, issuer in (("auth", auth), *((f"auth.issuers[{index}]", other) for index, other in enumerate(auth.issuers))):
+        yield from _issuer(path, issuer)
+        if first.setdefault(issuer.issuer, path) != path:
+            yield _at(f"{path}.issuer", f"'{issuer.issuer}' stands in [{first[issuer.issuer]}], too", "keep one of the two")
+
+
+def _issuer(path: str, issuer: IssuerSettings) -> Iterator[Problem]:
+    if not issuer.issuer or any(sign.isspace() for sign in issuer.issuer):
+        yield _at(f"{path}.issuer", "an issuer is a text without blanks", "write the iss of its tokens, letter by letter")
+    if not issuer.audience:
+        yield _at(f"{path}.audience", "the audience must not be empty", "write the aud of tokens that are meant for this gateway")
+    if (issuer.jwks_uri is None) == (not issuer.key_files):
+        what = "no keys are named" if issuer.jwks_uri is None else "keys are named twice"
+        yield _at(f"{path}.jwks_uri", what, 'write jwks_uri = "https://…", or key_files = ["keys.json"]')
+    if issuer.jwks_uri is not None and not _is_safe(issuer.jwks_uri):
+        yield _at(f"{path}.jwks_uri", "keys must come over TLS", "write an https:// address; http:// is for loopback alone")
+    if not issuer.algorithms:
+        yield _at(f"{path}.algorithms", "without algorithms no token is taken", f"write some of {', '.join(ALGORITHMS)}")
+    for index, name in enumerate(issuer.algorithms):
+        if name not in ALGORITHMS:
+            what = f"'{name}' has a shared secret" if name.startswith("HS") else f"'{name}' is no algorithm that is taken"
+            yield _at(f"{path}.algorithms[{index}]", what, f"write some of {', '.join(ALGORITHMS)}")
+    if not issuer.token_types:
+        yield _at(f"{path}.token_types", "without types no token is taken", 'write token_types = ["JWT", "at+jwt"]')
+
+
+def _is_safe(uri: str) -> bool:
+    """Whether nobody on the way can put keys of his own in."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
+
+
+def _at(path: str, what: str, instead: str) -> Problem:
+    return Problem(None, None, path, what, instead)

@@ -1,0 +1,60 @@
+"""How callers are told apart: the kinds of ``[auth]``, of which a file has one, by its ``type``."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from .composing import own_first
+from .ranges import Range
+
+__all__ = ["ALGORITHMS", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth"]
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""Of RFC 7518, 8037 and 9864, those without a shared secret, which neither a set of keys nor this gateway has any business with."""
+_LEEWAY = Range(0, 600, words="must be 0-600", instead="write how many seconds clocks may differ, such as 60")
+
+
+@attrs.frozen(repr=False)
+class BearerAuth:
+    """Clients show one of these tokens."""
+
+    tokens: tuple[str, ...] = ()
+    """At least one; any of them will do."""
+    type: Literal["bearer"] = "bearer"
+    """The client shows a token: ``Authorization: Bearer …``."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class IssuerSettings:
+    """Somebody whose signed tokens are believed."""
+
+    issuer: str = attrs.field(metadata={"example": "https://id.example"})
+    """Who signs: the ``iss`` of its tokens, letter by letter."""
+    audience: str = attrs.field(metadata={"example": "https://gate.example/mcp"})
+    """For whom its tokens must be made: one ``aud`` of theirs."""
+    jwks_uri: str | None = attrs.field(default=None, metadata={"example": "https://id.example/jwks.json"})
+    """Where its keys are, as a JSON Web Key Set."""
+    key_files: tuple[str, ...] = ()
+    """Files with its keys instead, relative to this one: a JSON Web Key Set each, or a public key or certificate in PEM."""
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")
+    """By which its tokens may be signed."""
+    token_types: tuple[str, ...] = ("JWT", "at+jwt")
+    """What ``typ`` may be in the head of its tokens; one that says nothing of it is taken where "JWT" is among them."""
+    leeway_seconds: float = attrs.field(default=60.0, validator=_LEEWAY)
+    """How much its clock may differ from ours, where ``exp``, ``nbf`` and ``iat`` are looked at."""
+
+
+@attrs.frozen(kw_only=True, field_transformer=own_first, repr=False)
+class JwtAuth(IssuerSettings):
+    """Clients show tokens that an issuer has signed (RFC 9068)."""
+
+    type: Literal["jwt"] = "jwt"
+    """The client shows a signed token: ``Authorization: Bearer …``."""
+    issuers: tuple[IssuerSettings, ...] = ()
+    """Others whose tokens are believed, too; each has the keys above of its own."""
+
+
+AuthConfig: TypeAlias = BearerAuth | JwtAuth
+"""What ``[auth]`` may be. Each class says in ``type`` what it is called there; the first is meant where a file says nothing of it."""

@@ -1,0 +1,64 @@
+"""What must hold of ``[auth]``, of whichever kind it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluicegate.config.load import ConfigError, parse
+from sluicegate.config.model import BearerAuth, IssuerSettings, JwtAuth
+
+HEAD = "[proxy]\nname = 'p'\n[[backends]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\n"
+JWT = "[auth]\ntype = 'jwt'\nissuer = 'https://id.example'\naudience = 'https://gate.example/mcp'\n"
+KEYS = "jwks_uri = 'https://id.example/jwks'\n"
+
+
+def test_the_type_says_of_which_kind_the_table_is() -> None:
+    assert parse(f"{HEAD}[auth]\ntokens = ['0123456789abcdef0123']\n").config.auth == BearerAuth(("0123456789abcdef0123",))
+    assert parse(HEAD + JWT + KEYS).config.auth == JwtAuth(
+        issuer="https://id.example", audience="https://gate.example/mcp", jwks_uri="https://id.example/jwks"
+    )
+
+
+def test_there_may_be_several_issuers_each_with_keys_of_its_own() -> None:
+    auth = parse(f"{HEAD}{JWT}{KEYS}[[auth.issuers]]\nissuer = 'other'\naudience = 'gate'\nkey_files = ['k.pem']\n").config.auth
+
+    assert isinstance(auth, JwtAuth)
+    assert auth.issuers == (IssuerSettings(issuer="other", audience="gate", key_files=("k.pem",)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[auth]\ntype = 'jwt'\naudience = 'a'\n" + KEYS, "f:7: auth.issuer: the key 'issuer' is missing; add issuer = \"https://…\""),
+        ("[auth]\ntype = 'jwt'\nissuer = 'i'\n" + KEYS, "f:7: auth.audience: the key 'audience' is missing; add audience ="),
+        (JWT, "f:7: auth.jwks_uri: no keys are named"),
+        (JWT + KEYS + "key_files = ['k.pem']\n", "f:11: auth.jwks_uri: keys are named twice"),
+        (JWT + "jwks_uri = 'http://id.example/jwks'\n", "f:11: auth.jwks_uri: keys must come over TLS"),
+        (JWT + "jwks_uri = 'https://[/jwks'\n", "f:11: auth.jwks_uri: keys must come over TLS"),
+        (JWT + KEYS + "algorithms = []\n", "f:12: auth.algorithms: without algorithms no token is taken"),
+        (JWT + KEYS + "algorithms = ['HS256']\n", "f:12: auth.algorithms[0]: 'HS256' has a shared secret; write some of RS256, "),
+        (JWT + KEYS + "algorithms = ['none']\n", "f:12: auth.algorithms[0]: 'none' is no algorithm that is taken"),
+        (JWT + KEYS + "token_types = []\n", "f:12: auth.token_types: without types no token is taken"),
+        (JWT + KEYS + "leeway_seconds = 601\n", "f:12: auth.leeway_seconds: auth.leeway_seconds must be 0-600"),
+        (JWT + KEYS + "leeway_seconds = -1\n", "f:12: auth.leeway_seconds: auth.leeway_seconds must be 0-600"),
+        (JWT.replace("https://id.example", "") + KEYS, "f:9: auth.issuer: an issuer is a text without blanks"),
+        (JWT.replace("https://gate.example/mcp", "") + KEYS, "f:10: auth.audience: the audience must not be empty"),
+        (
+            JWT + KEYS + "[[auth.issuers]]\nissuer = 'https://id.example'\naudience = 'a'\nkey_files = ['k']\n",
+            "f:13: auth.issuers[0].issuer: 'https://id.example' stands in [auth], too; keep one of the two",
+        ),
+        (JWT + KEYS + "jwks_url = 'x'\n", "f:12: auth.jwks_url: unknown key 'jwks_url'; did you mean 'jwks_uri'?"),
+        (JWT + KEYS + "tokens = ['x']\n", "f:12: auth.tokens: unknown key 'tokens'"),
+        ("auth = 3\n" + HEAD, "f:1: auth: a number stands where a table is expected"),
+        ("[auth]\ntype = 3\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt"'),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_to_write(text: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text if HEAD in text else HEAD + text, name="f")
+
+    assert any(str(problem).startswith(error) for problem in caught.value.problems), caught.value
+
+
+def test_keys_of_loopback_may_come_in_clear_text() -> None:
+    assert parse(HEAD + JWT + "jwks_uri = 'http://127.0.0.1:9/jwks'\n").config.auth is not None
