@@ -49,6 +49,8 @@ class Fetcher:
     open_http: Callable[[], httpx2.AsyncBaseTransport]
     seconds: float = SECONDS
     """For one question, with all that belongs to it."""
+    largest: int = LARGEST
+    """Bytes of an answer."""
     _client: httpx2.AsyncClient | None = attrs.field(default=None, init=False)
 
     async def get(self, url: str) -> Fetched | Unfetched:
@@ -78,14 +80,14 @@ class Fetcher:
         with trio.move_on_after(self.seconds) as scope:
             try:
                 async with self._client.stream(method, url, data=form, headers=_HEADERS | dict(headers or {})) as response:
-                    return await _read(response)
+                    return await _read(response, self.largest)
             except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 return Unfetched(f"{type(error).__name__}: {str(error)[:200]}")
         assert scope.cancelled_caught
         return Unfetched(f"no answer within {self.seconds:g} seconds")
 
 
-async def _read(response: httpx2.Response) -> Fetched | Unfetched:
+async def _read(response: httpx2.Response, largest: int) -> Fetched | Unfetched:
     if response.status_code != 200:
         return Unfetched(f"HTTP {response.status_code}", response.status_code)
     if response.headers.get("content-encoding", "identity") != "identity":
@@ -94,8 +96,8 @@ async def _read(response: httpx2.Response) -> Fetched | Unfetched:
     async with aclosing(response.aiter_raw()) as pieces:
         async for piece in pieces:
             parts += piece
-            if len(parts) > LARGEST:
-                return Unfetched(f"the answer has more than {LARGEST} bytes", response.status_code)
+            if len(parts) > largest:
+                return Unfetched(f"the answer has more than {largest} bytes", response.status_code)
     try:
         found = msgspec.json.decode(bytes(parts))
     except (msgspec.DecodeError, RecursionError):
