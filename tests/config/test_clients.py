@@ -48,8 +48,10 @@ def test_a_file_as_clients_write_it_needs_nothing_else(tmp_path: Path) -> None:
     assert tmp_path.name == loaded.config.proxy.name
     assert tmp_path / ".mcp.json" == loaded.config.source
     time, hub, files, wind = loaded.config.backends
-    assert (time.transport, time.command, time.args, time.env) == ("stdio", "uvx", ("mcp-server-time",), {"TZ": "UTC", "DEBUG": "1"})
-    assert (hub.transport, hub.url, hub.headers) == ("http", "https://api.example/mcp", {"Authorization": "Bearer tok"})
+    assert (time.transport, time.command, time.args) == ("stdio", "uvx", ("mcp-server-time",))
+    assert time.env == {"TZ": "UTC", "DEBUG": "1"}
+    assert (hub.transport, hub.url) == ("http", "https://api.example/mcp")
+    assert hub.headers == {"Authorization": "Bearer tok"}
     assert (wind.transport, wind.url) == ("sse", "http://127.0.0.1:1/sse")
     assert (hub.name, hub.effective_namespace) == ("Git Hub!", "Git-Hub")
     assert (False, str(tmp_path / "work")) == (files.enabled, files.cwd)
@@ -60,7 +62,8 @@ def test_a_server_over_a_websocket_is_taken_by_its_type_or_by_its_address(tmp_pa
 
     a, b = imported(tmp_path, text).config.backends
 
-    assert (a.transport, a.url, a.headers) == ("websocket", "ws://h/x", {"A": "b"})
+    assert (a.transport, a.url) == ("websocket", "ws://h/x")
+    assert a.headers == {"A": "b"}
     assert (b.transport, b.url) == ("websocket", "wss://h/y")
 
 
@@ -263,7 +266,8 @@ def test_one_server_that_cannot_be_used_costs_nobody_else_anything(tmp_path: Pat
     off, time, old = loaded.config.backends
     assert (off.name, off.enabled, off.env) == ("off", False, {})
     assert (old.transport, old.url) == ("sse", "http://h/sse")
-    assert (time.args, time.env) == (("--port", "80", "true"), {"B": "1"})
+    assert time.args == ("--port", "80", "true")
+    assert time.env == {"B": "1"}
     told = [warning.removeprefix(f"{tmp_path}/.mcp.json:") for warning in loaded.warnings]
     assert told == [
         "4: mcpServers.unset.env.T: the environment variable 'UNSET_X' is not set; the server is left out; set it, or write ${UNSET_X:-default}",

@@ -185,7 +185,7 @@ def test_each_clients_file_is_read_as_that_client_means_it(fixture: str, tmp_pat
 
 def _placed(backend: BackendConfig, folder: Path) -> BackendConfig:
     """What names the folder of the test, with that."""
-    env = {key: value.replace("{folder}", str(folder)) for key, value in backend.env.items()}
+    env = {key: value.reveal().replace("{folder}", str(folder)) for key, value in backend.env.items()}
     return attrs.evolve(backend, env=env, cwd=backend.cwd and backend.cwd.replace("{folder}", str(folder)))
 
 

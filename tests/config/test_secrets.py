@@ -10,7 +10,10 @@ import pytest
 
 from sluicegate.config.load import ConfigError, Loaded, dump, from_mcp_json, load
 from sluicegate.config.model import BearerAuth
+from sluicegate.config.secrets import secrets_of
 from sluicegate.config.summary import summary
+from sluicegate.gateway.builder import Builder
+from sluicegate.settings.secret import Secret
 
 CANARY = "CANARY-3b1f9c7d5e"
 ENVIRON = {"SECRET": CANARY, "PART": CANARY}
@@ -123,3 +126,14 @@ def test_a_clients_file_is_shown_without_its_secrets(server: str, tmp_path: Path
     path.write_text('{"mcpServers": {"a": ' + server.replace("CANARY", CANARY) + "}}")
 
     assert CANARY not in outcome(lambda: from_mcp_json(path, environ=ENVIRON))
+
+
+def test_a_program_gives_secrets_as_texts_or_as_secrets() -> None:
+    builder = Builder("gate")
+    builder.backend("a", "https://a.example/mcp", bearer_token=Secret(CANARY), headers={"X-A": Secret(CANARY)})
+    builder.backend("b", "https://b.example/mcp", bearer_token=CANARY, headers={"X-A": CANARY})
+    config = builder.config()
+    first, second = config.backends
+    assert first.headers == second.headers == {"X-A": Secret(CANARY)}
+    assert (first.bearer_token, second.bearer_token) == (Secret(CANARY), Secret(CANARY))
+    assert CANARY in secrets_of(config)

@@ -12,6 +12,7 @@ from ..protocol.addresses import public_part
 from ..settings.composing import own_first
 from ..settings.parameters import ParametersConfig, ParameterSettings
 from ..settings.ranges import POSITIVE, within
+from ..settings.secret import Secret, secret, secret_table
 from ..settings.stand_ins import CanarySettings, MirrorSettings, StandInSettings
 from .inheritance import Inherit
 
@@ -62,20 +63,20 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     args: tuple[str, ...] = ()
     """Its arguments.
 
-    Not shown where the object is printed, as `env` is not: programs are given keys in both.
+    Not shown where the object is printed: programs are given keys in them.
     """
     url: str | None = attrs.field(default=None, repr=_shown_address)
     """Where it is; for all but stdio."""
-    env: Mapping[str, str] = attrs.field(factory=dict)
+    env: Mapping[str, Secret] = attrs.field(factory=dict, converter=secret_table)
     """Variables added to its environment."""
     cwd: str | None = None
     """Its working directory, relative to the configuration; the gateway's own unless given."""
     inherit_env: Inherit = ()
     """What it gets of the gateway's environment beside HOME, PATH, LANG and the like: names, or beginnings ("AWS_*"); true: everything that no
     other part of the file names; false: PATH alone."""
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, Secret] = attrs.field(factory=dict, converter=secret_table)
     """Sent with every request, and with the handshake of a WebSocket."""
-    bearer_token: str | None = None
+    bearer_token: Secret | None = attrs.field(default=None, converter=secret)
     """Sent as ``Authorization: Bearer …``."""
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)

@@ -10,19 +10,17 @@ from typing import Any
 import attrs
 
 from ..protocol.addresses import public_part
+from ..settings.secret import HIDDEN, Secret
 from .homes import NOT_FROM_FILES
 from .interpolate import escape
 from .model import AliasConfig, Config
 from .problem import dotted
+from .secrets import ADDRESSES
 
 __all__ = ["HIDDEN", "dump"]
 
-HIDDEN = "***"
-"""Stands where a secret was."""
-
-_SECRETS = frozenset({"bearer_token", "tokens", "env", "headers", "args"})
-_ADDRESSES = frozenset({"url", "proxy"})
-"""They may hold a password."""
+_PROGRAMS = frozenset({"args"})
+"""Texts of which nobody knows whether they are secret: programs are given keys in them."""
 _ALWAYS = frozenset({"name", "transport", "type", "seconds"})
 """Written even where they equal a default: a table is not readable without them."""
 
@@ -42,9 +40,9 @@ def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
         key = field.name.rstrip("_")
         if (cls is Config and key in NOT_FROM_FILES) or item is None or (key not in _ALWAYS and item == _default(field)):
             continue
-        if key in _SECRETS and not secrets:
-            item = _hidden(item)
-        if key in _ADDRESSES and isinstance(item, str) and not secrets:
+        if key in _PROGRAMS and not secrets:
+            item = [HIDDEN for _ in item]
+        if key in ADDRESSES and isinstance(item, str) and not secrets:
             item = public_part(item)
         tree[key] = _plain(item, secrets=secrets)
     return tree
@@ -53,6 +51,8 @@ def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
 def _plain(item: Any, *, secrets: bool) -> Any:
     if isinstance(item, AliasConfig):
         return {"from": escape(item.from_), "to": escape(item.to)}
+    if isinstance(item, Secret):
+        return escape(item.reveal()) if secrets else HIDDEN
     if attrs.has(type(item)):
         return _tree(item, secrets=secrets)
     if isinstance(item, tuple | list):
@@ -60,12 +60,6 @@ def _plain(item: Any, *, secrets: bool) -> Any:
     if isinstance(item, Mapping):
         return {str(key): _plain(entry, secrets=secrets) for key, entry in item.items()}
     return escape(item) if isinstance(item, str) else item
-
-
-def _hidden(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return dict.fromkeys(item, HIDDEN)
-    return HIDDEN if isinstance(item, str) else [HIDDEN for _ in item]
 
 
 def _default(field: attrs.Attribute[Any]) -> Any:

@@ -15,6 +15,7 @@ import attrs
 from ..policies.settings import Only
 from ..settings.parameters import Json as JsonTable
 from ..settings.ranges import Range, range_of
+from ..settings.secret import Secret
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
 from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, JwtAuth, ObservabilityConfig, ProxyConfig, SecurityConfig
@@ -50,6 +51,9 @@ _SIMPLE: Mapping[Any, Json] = {
     float: {**_VARIABLE, "type": ["number", "string"]},
     bool: {**_VARIABLE, "type": ["boolean", "string"]},
     tuple[str, ...]: {"type": "array", "items": _TEXT},
+    Secret: _TEXT,
+    tuple[Secret, ...]: {"type": "array", "items": _TEXT},
+    Mapping[str, Secret]: {"type": "object", "additionalProperties": _TEXT},
     Mapping[str, str]: {"type": "object", "additionalProperties": _TEXT},
     JsonTable: {"type": "object", "additionalProperties": {"$ref": "#/$defs/Value"}},
     Inherit: {**_VARIABLE, "type": ["boolean", "array", "string"], "items": _TEXT},

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..protocol.blot import Blot, blotting
-from .model import BackendConfig, BearerAuth, Config
+import attrs
 
-__all__ = ["blots_of", "secrets_of"]
+from ..protocol.blot import Blot, blotting
+from ..settings.secret import Secret
+from .model import BackendConfig, Config
+
+__all__ = ["ADDRESSES", "blots_of", "secrets_of"]
+
+ADDRESSES = frozenset({"url", "proxy"})
+"""Settings that may hold a password."""
 
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0")  # noqa: S104  nobody listens there for this
 
@@ -24,9 +31,11 @@ def blots_of(config: Config) -> Callable[[BackendConfig], Blot]:
 def secrets_of(config: Config, *more: BackendConfig) -> frozenset[str]:
     """Tokens, headers, environments, passwords in addresses, and whatever was put in for ``${…}``; of backends that came later, too."""
     found = {part for value in config.inserted for part in _parts(value)}
-    found.update(config.auth.tokens if isinstance(config.auth, BearerAuth) else ())
+    found.update(_marked(config))
+    for backend in more:
+        found.update(_marked(backend))
     for backend in (*config.backends, *more):
-        found.update(_of_backend(backend))
+        found.update(part for value in backend.headers.values() for part in _credentials(value.reveal()))
     return frozenset(found) - _shown_by(config, *more)
 
 
@@ -45,16 +54,19 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _of_backend(backend: BackendConfig) -> Iterator[str]:
-    yield from backend.env.values()
-    for value in backend.headers.values():
-        yield value
-        yield from _credentials(value)
-    if backend.bearer_token is not None:
-        yield backend.bearer_token
-    for url in (backend.url, backend.proxy):
-        if url is not None:
-            yield from _of_address(url)
+def _marked(value: Any) -> Iterator[str]:
+    """Every secret in settings, whatever table it is in: those that are of that type, and what addresses hold."""
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, tuple):
+        for entry in value:
+            yield from _marked(entry)
+    elif isinstance(value, Mapping):
+        yield from _marked(tuple(value.values()))
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            item = getattr(value, field.name)
+            yield from _of_address(item) if field.name in ADDRESSES and isinstance(item, str) else _marked(item)
 
 
 def _credentials(header: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ import cattrs
 from ..policies.settings import Only
 from ..settings.parameters import Json
 from ..settings.ranges import OutOfRange
+from ..settings.secret import Secret
 from .inheritance import Inherit
 from .interpolate import Inserted
 from .json_values import json_table
@@ -83,10 +84,13 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _flag)
     converter.register_structure_hook_func(lambda kind: str(kind).startswith("typing.Literal"), _choice)
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook(Secret, _text)
+    converter.register_structure_hook_func(lambda kind: kind in {tuple[str, ...], tuple[Secret, ...]}, lambda value, _: _texts(value))
     converter.register_structure_hook_func(lambda kind: kind == Inherit, lambda value, _: _inherit(value))
     converter.register_structure_hook_func(lambda kind: kind == Only, lambda value, _: _only(value))
-    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], lambda value, _: _table_of_texts(value))
+    converter.register_structure_hook_func(
+        lambda kind: kind in {Mapping[str, str], Mapping[str, Secret]}, lambda value, _: _table_of_texts(value)
+    )
     converter.register_structure_hook_func(lambda kind: kind == Json, lambda value, _: json_table(value))
     converter.register_structure_hook_func(is_one_of_tables, functools.partial(by_type, converter))
     converter.register_structure_hook_factory(attrs.has, functools.partial(class_hook, converter))
@@ -95,6 +99,8 @@ def _converter() -> cattrs.Converter:
 
 
 def _text(value: Any, _: Any) -> str:
+    if isinstance(value, Secret):  # of a program; where one is expected, its class makes one of the text again
+        return value.reveal()
     if not isinstance(value, str):
         raise Wrong(
             f"{called(value)} stands where a text is expected",

@@ -73,7 +73,7 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -
         config.name,
         config.command,
         tuple(config.args),
-        env=dict(config.env),
+        env={name: value.reveal() for name, value in config.env.items()},
         cwd=config.cwd,
         inherited=lambda: inherited(config.inherit_env, os.environ, whole.withheld_from(config.name)),
         blot=blot,
@@ -125,9 +125,9 @@ def _reached(config: BackendConfig, whole: Config, outside: Outside) -> _Reached
 
 def _headers(config: BackendConfig) -> Mapping[str, str]:
     """Those of the configuration, credentials among them."""
-    headers = dict(config.headers)
+    headers = {name: value.reveal() for name, value in config.headers.items()}
     if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
-        headers["Authorization"] = f"Bearer {config.bearer_token}"  # an explicit header wins (V05-1)
+        headers["Authorization"] = f"Bearer {config.bearer_token.reveal()}"  # an explicit header wins (V05-1)
     return headers
 
 

@@ -15,6 +15,6 @@ def identity_of(config: Config) -> Identity | None:
         case None:
             return None
         case BearerAuth(tokens=tokens):
-            return BearerTokens(tokens)
+            return BearerTokens(token.reveal() for token in tokens)
         case other:
             raise NotImplementedError(other.type)

@@ -8,6 +8,7 @@ import attrs
 
 from .composing import own_first
 from .ranges import Range
+from .secret import Secret, secrets
 
 __all__ = ["ALGORITHMS", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth"]
 
@@ -20,7 +21,7 @@ _LEEWAY = Range(0, 600, words="must be 0-600", instead="write how many seconds c
 class BearerAuth:
     """Clients show one of these tokens."""
 
-    tokens: tuple[str, ...] = ()
+    tokens: tuple[Secret, ...] = attrs.field(default=(), converter=secrets)
     """At least one; any of them will do."""
     type: Literal["bearer"] = "bearer"
     """The client shows a token: ``Authorization: Bearer …``."""

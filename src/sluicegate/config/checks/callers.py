@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from ...protocol.addresses import is_loopback
 from ...protocol.headers import is_token
 from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth
+from ...settings.secret import Secret
 from ..model import Config
 from ..problem import Problem
 
@@ -36,9 +37,9 @@ def _bearer(auth: BearerAuth, *, may_be_empty: bool) -> Iterator[Problem]:
     if not auth.tokens and not may_be_empty:
         yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
     for index, token in enumerate(auth.tokens):
-        if not is_token(token):
+        if not is_token(token.reveal()):
             yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
-    first: dict[str, int] = {}
+    first: dict[Secret, int] = {}
     for index, token in enumerate(auth.tokens):
         if token and first.setdefault(token, index) != index:
             yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")

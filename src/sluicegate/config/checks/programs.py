@@ -39,6 +39,11 @@ def _is_found(backend: BackendConfig, command: str) -> bool:
         if "/" in command:
             place = Path(backend.cwd or ".") / command
             return place.is_file() and os.access(place, os.X_OK)
-        return shutil.which(command, path=backend.env.get("PATH", os.environ.get("PATH", os.defpath))) is not None
+        return shutil.which(command, path=_path_of(backend)) is not None
     except (OSError, ValueError):  # a name that no file can have
         return False
+
+
+def _path_of(backend: BackendConfig) -> str:
+    own = backend.env.get("PATH")
+    return os.environ.get("PATH", os.defpath) if own is None else own.reveal()

@@ -89,9 +89,9 @@ class _Way:
                 yield self._at(key, f"duplicate header name '{name}'", "keep one of them; upper and lower case are the same")
             elif name.lower() in _OWN_HEADERS or name.lower().startswith(_SOCKETS_OWN):
                 yield self._at(key, f"the gateway sets the header '{name}' itself", "leave it out")
-            elif not is_header_value(value):
+            elif not is_header_value(value.reveal()):
                 yield self._at(key, f"invalid value for header '{name}'", "use one line of Latin text without spaces around it")
-        if self.backend.bearer_token is not None and not is_token(self.backend.bearer_token):
+        if self.backend.bearer_token is not None and not is_token(self.backend.bearer_token.reveal()):
             yield self._at("bearer_token", "a token must be visible ASCII without spaces, and not empty", "correct it, or leave it out")
 
     def tls(self) -> Iterator[Problem]:
