@@ -28,6 +28,17 @@ TOKENS = '[auth]\ntype = "bearer"\ntokens = ["0123456789abcdef0123"]\n'
         ),
         ('default_args = { by = ["${principal.subject}"] }', "backends[0].default_args: callers have no names without an [auth] table"),
         ('default_args = { by = "${principal.email}" }', "backends[0].default_args: this is nothing that is known of a caller"),
+        (
+            'default_args = { by = "${header.X Tenant}" }',
+            "backends[0].default_args: '${header.X Tenant}' names no header; write ${header.N",
+        ),
+        ('default_args = { by = "${header.}" }', "backends[0].default_args: '${header.}' names no header"),
+        ('default_args = { by = { "${header.X-A}" = 1 } }', "backends[0].default_args: a place stands in a name; put it into a text"),
+        ('default_args = { by = [{ "${principal.key}" = 1 }] }', "backends[0].default_args: a place stands in a name; put it into a text"),
+        (
+            'inject_args = [{ tool = "t", args = { a = "Bearer ${header.Authorization}" } }]',
+            "backends[0].inject_args[0].args: the header 'Authorization' may let somebody in, and no tool is given it; name one that",
+        ),
     ],
 )
 def test_rules_that_contradict_themselves_are_told_of_with_their_place(text: str, problem: str) -> None:
@@ -54,6 +65,34 @@ def test_what_cannot_be_read_is_an_error(text: str, error: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(HEAD + text, name="f")
     assert any(str(problem).startswith(error) for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "set-cookie",
+            "X-Api-Key",
+            "apikey",
+            "x-auth-token",
+            "X-Forwarded-Access-Token",
+        ),
+        *("Mcp-Session-Id", "Cf-Access-Jwt-Assertion", "X-Auth", "X-Auth-Key", "X-Client-Secret", "X-Hub-Signature-256"),
+    ],
+)
+def test_a_header_that_lets_somebody_in_is_given_to_no_tool(name: str) -> None:
+    with pytest.raises(ConfigError, match="may let somebody in"):
+        parse(f'{HEAD}default_args = {{ a = ["${{header.{name}:-x}}"] }}')
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Tenant", "X-Forwarded-User", "X-Auth-Request-Email", "Accept-Language", "X-Forwarded-For", "Idempotency-Key"]
+)
+def test_a_header_that_only_says_something_may_be_given_to_a_tool(name: str) -> None:
+    assert problems(parse(f'{HEAD}default_args = {{ a = ["${{header.{name}:-x}}"] }}').config) == []
 
 
 def test_rules_that_make_sense_are_taken() -> None:

@@ -62,6 +62,7 @@ TABLE = {
     "ejected": Judged(faults.ejected("b", 30), NO, YES, NO, NO),
     "hidden": Judged(faults.not_available("tool", "x"), NO, NO, NO, NO),
     "nameless": Judged(faults.unknown_caller(), NO, NO, NO, NO),
+    "without a header": Judged(faults.missing_header("X-Tenant"), NO, NO, NO, NO),
     # whose mistake it is
     "client's mistake": Judged(faults.client_mistake("no"), NO, NO, NO, NO),
     "unknown name": Judged(faults.unknown_name("tool", "x"), NO, NO, NO, NO),

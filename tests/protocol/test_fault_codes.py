@@ -76,6 +76,7 @@ PROMISED = {
     "SG-602": "ejected",
     "SG-701": "not_available",
     "SG-702": "unknown_caller",
+    "SG-704": "missing_header",
     "SG-801": "cancelled",
     "SG-901": "bug",
 }
@@ -94,6 +95,7 @@ ON_THE_WIRE = {
         "stale_request_state",
         "not_available",
         "unknown_caller",
+        "missing_header",
     ),
     -32603: ("backend_unavailable", "redirected", "connection_lost", "bad_answer", "http_status", "backend_unreachable", "bug"),
     -32000: ("ejected",),

@@ -30,7 +30,8 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_FILE = 1024 * 1024
 _FOR_CALLS = frozenset({"default_args", "inject_args", "param_overrides"})
-"""Tables in which ``${principal.NAME}`` is about the caller, and stays until there is one."""
+"""Tables in which these places are about a call, and stay until there is one."""
+_IN_CALLS = ("${principal.", "${header.")
 
 
 class Inserted(str):
@@ -95,7 +96,7 @@ class Interpolation:
         return Inserted(_REFERENCE.sub(put_in, text))
 
     def _reference(self, match: re.Match[str]) -> str:
-        if match[0].startswith("${principal.") and any(step in _FOR_CALLS for step in self._path):
+        if match[0].startswith(_IN_CALLS) and any(step in _FOR_CALLS for step in self._path):
             return match[0]
         if match[1] is None:
             raise _Unresolved("'${' is never closed", "write ${NAME}, or $${ for the two characters themselves")

@@ -99,10 +99,10 @@ def cors_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED_HEADERS), (b"vary", b"Origin")]
 
 
-def preflight_headers() -> list[tuple[bytes, bytes]]:
-    """What a page may send us."""
+def preflight_headers(named: Sequence[bytes] = ()) -> list[tuple[bytes, bytes]]:
+    """What a page may send us, with the headers that tools are given."""
     return [
         (b"access-control-allow-methods", _ALLOWED_METHODS),
-        (b"access-control-allow-headers", _ALLOWED_HEADERS),
+        (b"access-control-allow-headers", b", ".join((_ALLOWED_HEADERS, *named))),
         (b"access-control-max-age", b"600"),
     ]

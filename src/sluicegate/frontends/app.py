@@ -22,6 +22,8 @@ from .carried.old_events import OldEvents
 from .carried.websocket_front import WebSockets, as_request
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN
+from .named_headers import with_headers
+from .no_request import tolerate
 from .paths import SOCKET, Answer, Guard, HttpRoute, Paths, read_only
 from .request import Headers, HttpRequest
 from .resuming import Resuming
@@ -130,7 +132,9 @@ class App:
             if origin:
                 http.extra = cors_headers(origin[0])
             if http.method == "OPTIONS":
-                await http.respond(204, headers=[route.allow, *(preflight_headers() if origin else [])])
+                await http.respond(
+                    204, headers=[route.allow, *(preflight_headers(self.endpoint.directory.current.headers) if origin else [])]
+                )
                 return
         if route.looks_at_token and self.identity is not None:
             found = await self.identity.identify(http)
@@ -138,6 +142,7 @@ class App:
                 await self._refuse_stranger(http, found)
                 return
             principal = found
+        principal = with_headers(principal, http.headers, self.endpoint.directory.current.headers)
         answer = route.answers.get(http.method, route.otherwise)
         if answer is None:
             await self._refuse_method(http, route)
@@ -151,7 +156,7 @@ class App:
             if SOCKET in self.paths.rows.get(HttpRequest(request, receive, answer).path, self.paths.nowhere).answers:
                 await self(request, receive, answer)
                 return
-        await _without_a_request(scope, receive, send)
+        await tolerate(scope, receive, send)
 
     # -- refusals
 
@@ -233,18 +238,3 @@ def _shown(values: Sequence[bytes]) -> str:
     """A header's value, for the operator who is to allow it; nothing else can be meant by what does not look like one."""
     text = values[0].decode("latin-1").strip() if len(values) == 1 else ""
     return text if re.fullmatch(r"[A-Za-z0-9.:/\[\]_-]{1,100}", text) else "unreadable" if values else "none"
-
-
-async def _without_a_request(scope: Scope, receive: Receive, send: Send) -> None:
-    """Tolerate servers that announce their own start and end, since our life is not theirs, and refuse everything else."""
-    if scope["type"] != "lifespan":
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})
-        return
-    while True:
-        event = await receive()
-        if event["type"] == "lifespan.startup":
-            await send({"type": "lifespan.startup.complete"})
-        elif event["type"] == "lifespan.shutdown":
-            await send({"type": "lifespan.shutdown.complete"})
-            return

@@ -69,6 +69,7 @@ class Member:
             pipeline.stand_ins,
             is_starting,
             partial(watch, backend),
+            pipeline.headers,
         )
 
     def begin(self) -> None:

@@ -103,6 +103,8 @@ class Pipeline:
     own: Handler
     """Of `target`, the program's own layers, which may remember something, and stay as long as these parts do that are behind them."""
     parts: object
+    headers: frozenset[str]
+    """Those of a request that its tools are given, in lower case."""
     stand_ins: tuple[str, ...] = ()
     """Who answers for it when it cannot, in the order in which they are asked."""
     schedule: Schedule | None = None
@@ -160,7 +162,7 @@ def blueprint(
         own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
         target = _target(own, shaping, validating(config, backends[name], shaping))
-        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, own, parts)
+        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, own, parts, shaping.headers)
     return {name: _whole(draft, configs, drafts, olds.get(name)) for name, draft in drafts.items()}
 
 

@@ -217,6 +217,13 @@ CODES = (
         "Have callers identify themselves with an [auth] table, or take the argument out.", "show who you are, and call again",
     ),
     Code(
+        "SG-704", "missing_header", Cause.POLICY, INVALID_PARAMS, "The tool is given a header of the request",
+        "An argument of the tool is `${header.…}`, and the request came without that header, with it more than once, or with one that is no text of "
+        "1024 bytes at most; or it did not come over HTTP. No backend has seen the call.",
+        "Send the header that the message names, once.",
+        "Have the proxy in front set it, or write what holds without it: `${header.NAME:-none}`.", "send the header that the message names",
+    ),
+    Code(
         "SG-801", "cancelled", Cause.CANCELLED, REQUEST_CANCELLED, "The call was cancelled",
         "The caller cancelled it, its connection or session ended, or the gateway is going down. The backend was told to stop, but "
         "may have done the work.",

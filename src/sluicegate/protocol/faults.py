@@ -34,6 +34,7 @@ __all__ = [
     "client_mistake",
     "ejected",
     "lost",
+    "missing_header",
     "no_place_to_wait",
     "not_available",
     "not_initialized",
@@ -174,6 +175,12 @@ def unknown_caller() -> Fault:
     """An argument is about the caller, and nobody knows him (INJ-1)."""
     message = "this tool is given the name of its caller, and nobody knows yours; show who you are"
     return Fault(Cause.POLICY, INVALID_PARAMS, message, "unknown_caller", started=False)
+
+
+def missing_header(name: str) -> Fault:
+    """An argument is made of a header of the request, which the caller, or a proxy before us, was to send (INJ-1)."""
+    message = f"this tool is given the header '{name}' of the request, and there is none that could be used"
+    return Fault(Cause.POLICY, INVALID_PARAMS, message, "missing_header", hint=f"send '{name}' over HTTP, once", started=False)
 
 
 def unknown_task() -> Fault:

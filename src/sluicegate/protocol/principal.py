@@ -31,6 +31,8 @@ class Principal:
     """What his issuer says of him, as JSON has it; nobody may change it."""
     expires_at: float | None = attrs.field(default=None, eq=False, kw_only=True)
     """When that ends, as the time of day in seconds; None where it does not."""
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True)
+    """What this request says in the headers that the configuration asks for, each under its name in lower case."""
     key: str = attrs.field(init=False, eq=False)
     """In sessions, in the log and in rules: no two of different issuers have the same, since an issuer is a URL, without spaces."""
 

@@ -45,6 +45,8 @@ class Entry:
     starting: bool = False
     watch: Watch | None = None
     """Has it say when a resource changes; None where nobody can."""
+    headers: frozenset[str] = frozenset()
+    """Those of requests that its tools are given, in lower case."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -64,6 +66,8 @@ class Catalogue:
     """What is declared beside the lists."""
     findable: FindableTools = NOTHING_FINDABLE
     """The tools that can be found by searching, where that is wanted."""
+    headers: tuple[bytes, ...] = ()
+    """Those of requests that tools are given, in lower case; nothing else of them is looked at."""
 
     def capabilities(self, era: str) -> bytes:
         """As clients of a revision are told, encoded; only what is offered.
@@ -138,6 +142,7 @@ def build(
         remarks | merge.remarks,
         told,
         merge.findable,
+        tuple(sorted({name.encode() for entry in entries for name in entry.headers})),
     )
 
 

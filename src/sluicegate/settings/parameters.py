@@ -20,7 +20,7 @@ class ArgumentsConfig:
     tool: str
     """The backend's own name of the tool."""
     args: Json
-    """By the tool's own names; a text may hold ${principal.subject}, ${principal.issuer} or ${principal.key}."""
+    """By the tool's own names; a text may hold ${principal.subject}, ${principal.issuer}, ${principal.key} or ${header.NAME}."""
     overwrite: bool = False
     """Whether they take the place of what a client says; without it they are for what it leaves out."""
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from ...protocol.template_places import CALLER_PLACES
+from ...protocol.template_places import CALLER_PLACES, HEADER_PLACE, is_credential
 from ...settings.parameters import ParametersConfig
 from ..model import BackendConfig, Config
 from ..problem import Problem
@@ -14,6 +14,7 @@ from ..problem import Problem
 __all__ = ["nameless_callers", "parameter_rules"]
 
 _PLACE = re.compile(r"\$\{principal\.[^}]*\}?")
+_HEADER = re.compile(r"\$\{header\.[^}]*\}?")
 
 
 def parameter_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
@@ -33,6 +34,7 @@ def parameter_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
     for path, values in _tables(where, backend):
         if any(set(_PLACE.findall(text)) - CALLER_PLACES.keys() for text in _texts(values)):
             yield Problem(None, None, path, "this is nothing that is known of a caller", f"write one of {', '.join(CALLER_PLACES)}")
+        yield from (Problem(None, None, path, what, instead) for what, instead in _places(values))
 
 
 def nameless_callers(config: Config) -> Iterator[Problem]:
@@ -48,6 +50,21 @@ def _tables(where: str, backend: BackendConfig) -> Iterator[tuple[str, object]]:
     yield f"{where}.default_args", backend.default_args
     yield from ((f"{where}.inject_args[{number}].args", entry.args) for number, entry in enumerate(backend.inject_args))
     yield from ((f"{where}.param_overrides[{number}].defaults", entry.defaults) for number, entry in enumerate(backend.param_overrides))
+
+
+def _places(values: object) -> Iterator[tuple[str, str]]:
+    """What is wrong with places for something about a call, and what to do."""
+    if any(_PLACE.search(name) or _HEADER.search(name) for name in _keys(values)):
+        yield "a place stands in a name", "put it into a text: names are the same for every call"
+    for place in dict.fromkeys(place for text in _texts(values) for place in _HEADER.findall(text)):
+        read = HEADER_PLACE.fullmatch(place)
+        if read is None:
+            yield f"'{place}' names no header", "write ${header.NAME}, or ${header.NAME:-what holds without it}"
+        elif is_credential(read[1]):
+            yield (
+                f"the header '{read[1]}' may let somebody in, and no tool is given it",
+                "name one that only says something, such as X-Tenant",
+            )
 
 
 def _names(path: str, shown: ParametersConfig) -> Iterator[Problem]:
@@ -66,3 +83,10 @@ def _texts(value: object) -> Iterator[str]:
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _texts(inner)
+
+
+def _keys(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _keys(inner)

@@ -53,6 +53,11 @@ class Shape:
         return any(value.is_about_caller for value in (*self.given.values(), *self.forced.values()))
 
     @property
+    def headers(self) -> frozenset[str]:
+        """Those of a request that arguments are made of, in lower case."""
+        return frozenset[str]().union(*(value.headers for value in (*self.given.values(), *self.forced.values())))
+
+    @property
     def supplied(self) -> frozenset[str]:
         """What a backend gets in any case."""
         return frozenset((*self.given, *self.forced))
@@ -76,8 +81,13 @@ class Shape:
                 return faults.client_mistake(f'this tool has no parameter "{name}"; leave it out')
             if (local or name).casefold() not in self._forced:
                 found[local or name] = value
-        supplied = {name: value.to(principal) for name, value in self.given.items() if name not in found}
-        return found | supplied | {name: value.to(principal) for name, value in self.forced.items()}
+        supplied = {name: value for name, value in self.given.items() if name not in found} | dict(self.forced)
+        for name, kept in supplied.items():
+            made = kept.to(principal)
+            if isinstance(made, Fault):
+                return made
+            found[name] = made
+        return found
 
 
 class Shaping(msgspec.Struct, frozen=True):
@@ -89,6 +99,11 @@ class Shaping(msgspec.Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return bool(self.tools) or self.others is not None
+
+    @property
+    def headers(self) -> frozenset[str]:
+        """Those of a request that arguments of any tool are made of."""
+        return frozenset[str]().union(*(shape.headers for shape in (*self.tools.values(), self.others or Shape())))
 
     def of(self, tool: str) -> Shape | None:
         """The rules for a tool; None if there are none."""
