@@ -12,9 +12,10 @@ import trio.testing
 from sluicegate import Builder, Reply
 from sluicegate.config.load import parse
 from sluicegate.config.model import BackendConfig
-from sluicegate.protocol.calls import Call, Caller
+from sluicegate.protocol.calls import Call, Caller, Handler
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.principal import Principal
+from sluicegate.settings.keeping import CacheSettings
 from sluicegate.settings.parameters import ArgumentsConfig, ParametersConfig
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import RpcError
@@ -117,6 +118,84 @@ async def test_who_stands_in_goes_by_its_own_rules_or_else_by_those_of_its_prima
         await gateway.call_tool("b_find", {"query": "trio"})
     expected = {"query": "trio", "own": True} if own else {"q": "trio", "limit": 10, "debug": False}
     assert arguments(other) == [expected]
+
+
+OWN: dict[str, Any] = {"param_overrides": (ParametersConfig("find", ("limit",), {"limit": 99}, {"query": "text"}),)}
+"""Of a mirror that calls ``query`` what clients write as ``text``."""
+
+
+@pytest.mark.parametrize("rules", [{}, {"default_args": {"page": 1}}], ids=["of the source none", "and others of the source"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"coalesce_requests": True, "cache": CacheSettings(tool_ttl_seconds=60)}], ids=["alone", "shared"]
+)
+async def test_a_mirror_with_rules_of_its_own_gets_by_them_what_the_client_has_written(
+    rules: dict[str, Any], settings: dict[str, Any], autojump_clock: Clock
+) -> None:
+    """GMW-5: also where the call is one for several, or its answer is kept."""
+    tool = {"name": "find", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}
+    source, mirror = ScriptedBackend(tools=[tool]), a_backend()
+    builder = Builder("x").backend("b", source.connector, **rules, **settings)
+    async with builder.backend("m", mirror.connector, mirror_of="b", **OWN).open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"text": "trio"})
+        await trio.testing.wait_all_tasks_blocked()
+    assert arguments(source) == [{"text": "trio", **rules.get("default_args", {})}]
+    assert arguments(mirror) == [{"query": "trio", "limit": 99}]
+
+
+async def test_a_copy_that_a_mirror_cannot_be_given_by_its_rules_has_failed(autojump_clock: Clock) -> None:
+    source, mirror = a_backend(), a_backend()
+    builder = Builder("x").backend("b", source.connector).backend("m", mirror.connector, mirror_of="b", mirror_compare=True, **OWN)
+    async with builder.open() as gateway:
+        await gateway.ready()
+        assert (await gateway.call_tool("b_find", {"q": "a", "limit": 3})).fault is None
+        await trio.testing.wait_all_tasks_blocked()
+        told: Any = gateway.statistics()["mirror"]["m"]
+        assert (told.copies["failed"], told.different) == (1, {"find": 1})
+    assert arguments(mirror) == []
+
+
+async def test_a_mirror_without_rules_of_its_own_goes_by_those_of_its_source_whoever_answers_for_that(autojump_clock: Clock) -> None:
+    """GMW-5: a canary's own rules are for the canary."""
+    source, canary, mirror = a_backend(), a_backend(), a_backend()
+    builder = Builder("x").backend("b", source.connector, **RULES).backend("c", canary.connector, canary_of="b", default_args={"own": True})
+    async with builder.backend("m", mirror.connector, mirror_of="b").open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"query": "trio"})
+        await trio.testing.wait_all_tasks_blocked()
+    assert (arguments(source), arguments(canary)) == ([], [{"query": "trio", "own": True}])
+    assert arguments(mirror) == [{"q": "trio", "limit": 10, "debug": False}]
+
+
+async def test_other_rules_of_a_mirror_hold_from_the_next_call_on(autojump_clock: Clock) -> None:
+    source, mirror = a_backend(), a_backend()
+    async with Builder("x").backend("b", source.connector).backend("m", mirror.connector, mirror_of="b").open() as gateway:
+        await gateway.ready()
+        for rules in (OWN, {"param_overrides": (attrs.evolve(LOOKS, rename={}),)}, {}):
+            configs = [attrs.evolve(one, **{"param_overrides": (), **rules}) if one.name == "m" else one for one in gateway.config.backends]
+            await gateway.apply(configs)
+            await gateway.call_tool("b_find", {"text": "trio"})
+            await trio.testing.wait_all_tasks_blocked()
+        told: Any = gateway.statistics()["mirror"]["m"]
+    assert arguments(mirror) == [{"query": "trio", "limit": 99}, {"text": "trio", "limit": 10, "debug": False}, {"text": "trio"}]
+    assert told.copies["ok"] == 3
+
+
+async def test_what_the_programs_own_layers_make_of_a_call_is_copied_unless_the_mirror_has_other_rules(autojump_clock: Clock) -> None:
+    class Signed:
+        def __init__(self, inner: Handler) -> None:
+            self.inner = inner
+
+        async def __call__(self, call: Call) -> Reply:
+            return await self.inner(call.with_arguments(call.arguments | {"signed": True}))
+
+    source, same, other = a_backend(), a_backend(), a_backend()
+    builder = Builder("x").backend("b", source.connector).layer(Signed).backend("s", same.connector, mirror_of="b")
+    async with builder.backend("m", other.connector, mirror_of="b", **OWN).open() as gateway:
+        await gateway.ready()
+        await gateway.call_tool("b_find", {"text": "trio"})
+        await trio.testing.wait_all_tasks_blocked()
+    assert (arguments(same), arguments(other)) == ([{"text": "trio", "signed": True}], [{"query": "trio", "limit": 99}])
 
 
 async def test_a_mirror_gets_what_its_source_gets(autojump_clock: Clock) -> None:

@@ -10,6 +10,7 @@ import trio
 from ..backends.backend import Backend
 from ..config.model import BackendConfig
 from ..policies.argument_size import ArgumentSize
+from ..policies.as_written import AsWritten
 from ..policies.budget import Budgeted
 from ..policies.canary_guard import CanaryGuard
 from ..policies.compose import stack
@@ -28,7 +29,7 @@ from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
 from .policy_making import PolicyContext, tried
-from .shaping_making import shaping_of, validating
+from .shaping_making import other_rules, shaping_of, validating
 
 __all__ = ["Pipeline", "blueprint", "canaries", "stand_ins"]
 
@@ -45,9 +46,14 @@ def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
     )
 
 
-def _target(own: Handler, shaping: Shaping, validated: Layer | None) -> Handler:
+_Copied = tuple[tuple[Shadow, Shaping | None], ...]
+"""Who gets copies; with its rules for the parameters of tools, where they are others than those of whom it gets them from."""
+
+
+def _target(own: Handler, shaping: Shaping, validated: Layer | None, copied: _Copied) -> Handler:
     """For every backend that may answer."""
     return stack(
+        AsWritten if any(rules is not None for _shadow, rules in copied) else None,  # before anybody makes something else of it
         validated,  # what clients write, by the schemas that they see; and what is not as promised, whoever has kept it
         (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
         around=own,
@@ -62,15 +68,15 @@ def _own(layers: Sequence[Layer], around: Handler) -> Handler:
     )
 
 
-def _once(
-    config: BackendConfig, handler: Handler, shadows: Sequence[Shadow], made: Handles, background: trio.Nursery, backend: Backend
-) -> Handler:
+def _once(config: BackendConfig, handler: Handler, copied: _Copied, made: Handles, background: trio.Nursery, backend: Backend) -> Handler:
     """Behind that, what sees a call once, however many attempts it takes: what may do without asking the backend, or ask it for several."""
+    shadows = tuple(shadow for shadow, _rules in copied)
+    own = {shadow.name: Reshaped(shadow.handler, rules) for shadow, rules in copied if rules is not None}
     return stack(
         Quiet if config.progress == "off" else None,  # outside of what several share: each of their calls is told that it gets one document
         made.cache.layer,
         made.coalesce.layer,  # inside of the cache, which would else be asked by each who waits
-        (lambda inner: Mirror(inner, tuple(shadows), background, backend)) if shadows else None,
+        (lambda inner: Mirror(inner, shadows, background, backend, own)) if shadows else None,
         around=handler,
     )
 
@@ -154,14 +160,15 @@ def blueprint(
     for config in configs:
         name, source = config.name, config.stands_for or config.name  # a mirror is attached to every member that may answer for its source
         handles, handler, policies = made[name]
-        copied = tuple(shadows[other.name] for other in configs if other.mirror_of == source and other.mirror_percent > 0)
         shaping = shaping_of(config, None if source == name else named.get(source))
+        copying = [other for other in configs if other.mirror_of == source and other.mirror_percent > 0]
+        copied = tuple((shadows[other.name], other_rules(shaping, other, named.get(source))) for other in copying)
         mine, once = tuple((layers or {}).get(name, ())), _once(config, handler, copied, handles, around.background, backends[name])
         parts = mine, config.progress, handles.cache.policy, handles.coalesce.policy, copied, handler
         old = olds.get(name)
         own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
-        target = _target(own, shaping, validating(config, backends[name], shaping))
+        target = _target(own, shaping, validating(config, backends[name], shaping), copied)
         drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, own, parts, shaping.headers)
     return {name: _whole(draft, configs, drafts, olds.get(name)) for name, draft in drafts.items()}
 

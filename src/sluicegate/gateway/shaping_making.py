@@ -9,7 +9,7 @@ from ..protocol.calls import Layer
 from ..routing.shaping.shape import NO_SHAPING, Shape, Shaping
 from ..routing.shaping.supplied_value import Supplied
 
-__all__ = ["shaping_of", "validating"]
+__all__ = ["other_rules", "shaping_of", "validating"]
 
 
 def shaping_of(config: BackendConfig, primary: BackendConfig | None = None) -> Shaping:
@@ -19,6 +19,12 @@ def shaping_of(config: BackendConfig, primary: BackendConfig | None = None) -> S
     common = {name: Supplied.of(value) for name, value in config.default_args.items()}
     tools = dict.fromkeys((*(entry.tool for entry in config.param_overrides), *(entry.tool for entry in config.inject_args)))
     return Shaping({tool: _shape(config, tool, common) for tool in tools}, Shape(given=common) if common else None)
+
+
+def other_rules(rules: Shaping, mirror: BackendConfig, source: BackendConfig | None) -> Shaping | None:
+    """Those of a mirror, which are its source's where it has none; None where they are the ``rules`` of whom its copies come from."""
+    found = shaping_of(mirror, source)
+    return None if found == rules else found
 
 
 def validating(config: BackendConfig, backend: Backend, shaping: Shaping) -> Layer | None:

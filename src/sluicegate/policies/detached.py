@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..protocol.calls import Call, without_task
+from ..protocol.calls import Call, Trail, without_task
 from ..protocol.tokens import without_token
 
 __all__ = ["detached"]
@@ -14,4 +14,4 @@ def detached(call: Call) -> Call:
     meta = params.get("_meta")
     if meta is not None:
         params["_meta"] = without_token(meta)
-    return Call(call.method, call.target, params, call.caller.abroad())
+    return Call(call.method, call.target, params, call.caller.abroad(), trail=Trail(written=call.trail.written))

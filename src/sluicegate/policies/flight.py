@@ -40,7 +40,7 @@ def _of_all(first: Call) -> Call:
     """A call with a life and a trail of its own, at the expense of the one that began it."""
     trail = first.trail
     own = Trail(ends_at=trail.ends_at, allowed=trail.allowed, mirrored=trail.mirrored, last_resort=trail.last_resort)
-    own.elsewhere, own.allowance = trail.elsewhere, trail.allowance
+    own.elsewhere, own.allowance, own.written = trail.elsewhere, trail.allowance, trail.written
     return Call(first.method, first.target, first.params, first.caller, trail=own)
 
 

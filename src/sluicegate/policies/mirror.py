@@ -121,28 +121,28 @@ class Shadow:
             return False
         return True
 
-    def send(self, copy: Call, background: trio.Nursery, pair: _Pair | None = None) -> None:
-        """Start a copy on its way."""
-        background.start_soon(self._run, copy, pair)
+    def send(self, copy: Call, background: trio.Nursery, pair: _Pair | None = None, through: Handler | None = None) -> None:
+        """Start a copy on its way, to its handler or ``through`` what leads there."""
+        background.start_soon(self._run, copy, pair, through or self.handler)
         self.tally.sent += 1
         self.tally.running += 1
 
-    async def _run(self, copy: Call, pair: _Pair | None) -> None:
+    async def _run(self, copy: Call, pair: _Pair | None, handler: Handler) -> None:
         try:
-            reply = await self._answer(copy)
+            reply = await self._answer(copy, handler)
         finally:
             self.tally.running -= 1
         if pair is not None:
             await self._compare(copy.method, pair, reply)
 
-    async def _answer(self, copy: Call) -> Reply | None:
+    async def _answer(self, copy: Call, handler: Handler) -> Reply | None:
         """What it says to a copy; None is nothing in time."""
         reply: Reply | None = None
         why = f"no answer within {self.seconds:g} s"
         try:
             copy.scope.deadline = trio.current_time() + self.seconds
             with copy.scope:
-                reply = await self.handler(copy)
+                reply = await handler(copy)
         except Exception as error:  # a bug in there costs this copy, not the nursery with all other background work
             why = "bug"
             log.exception("bug while mirroring a call", mirror=self.name, target=copy.target, error=repr(error))
@@ -190,6 +190,8 @@ class Mirror:
     background: trio.Nursery
     source: Mirrored | None = None
     """Whose calls they are; without it nobody knows which tools change nothing, nor which there are."""
+    as_written: Mapping[str, Handler] = attrs.field(factory=dict)
+    """By name, shadows with other rules for the parameters of tools than the source has: through these they get what clients write."""
 
     async def __call__(self, call: Call) -> Reply:
         """Start the copies that are due, then run the call itself."""
@@ -216,7 +218,8 @@ class Mirror:
             own: _Pair | None = None
             if shadow.ignored is not None and "task" not in call.params:  # a copy is never a task
                 own = pair = pair or _Pair(self._name(call))
-            shadow.send(detached(call), self.background, own)
+            through = self.as_written.get(shadow.name) if call.method == TOOL else None
+            shadow.send(detached(call if through is None else _as_written(call)), self.background, own, through)
         return pair
 
     def _may_change(self, call: Call) -> bool:
@@ -226,3 +229,7 @@ class Mirror:
         """Under which its differences are counted: what a caller has made up is none, and a URI may hold anything."""
         is_known = call.method != "resources/read" and self.source is not None and self.source.lists(call.method, call.local)
         return call.local if is_known else call.method
+
+
+def _as_written(call: Call) -> Call:
+    return call if call.trail.written is None else call.copy(params=call.trail.written)

@@ -90,6 +90,8 @@ class Trail:
     """Whether any copy has left for a backend."""
     mirrored: bool = False
     """A mirror fires at most once per client call."""
+    written: Params | None = None
+    """What its client has written, under the backend's own name; None where nobody wants to know."""
     asked: bool = False
     """A person was asked: no retry, hedge or failover from here on."""
     bound_to: str = ""
