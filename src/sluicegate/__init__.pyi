@@ -24,6 +24,7 @@ from .gateway.running import Guard as Guard
 from .outside import Outside as Outside
 from .policies.argument_size import ArgumentLimit as ArgumentLimit
 from .policies.argument_size import ArgumentSize as ArgumentSize
+from .policies.as_written import AsWritten as AsWritten
 from .policies.breaker import Breaker as Breaker
 from .policies.breaker import BreakerState as BreakerState
 from .policies.budget import Budget as Budget

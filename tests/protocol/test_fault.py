@@ -59,6 +59,7 @@ TABLE = {
     "no room to wait": Judged(faults.queue_full("b", 9), NO, YES, YES, YES),
     "no place in time": Judged(faults.queue_timed_out("b", 2), NO, YES, YES, YES),
     "breaker open": Judged(faults.circuit_open("b", 30), NO, YES, NO, NO),
+    "unfit": Judged(faults.unfit("b", "/a"), NO, YES, NO, NO),
     "ejected": Judged(faults.ejected("b", 30), NO, YES, NO, NO),
     "hidden": Judged(faults.not_available("tool", "x"), NO, NO, NO, NO),
     "nameless": Judged(faults.unknown_caller(), NO, NO, NO, NO),

@@ -29,17 +29,20 @@ from ..routing.split import Canary, Schedule, Split
 from .differences import Change, differences
 from .handles import Handles, Policies
 from .policy_making import PolicyContext, tried
-from .shaping_making import other_rules, shaping_of, validating
+from .shaping_making import other_rules, shaping_of
+from .stand_in_order import canaries, stand_ins
+from .validating import NOTHING_VALIDATED, Validating, validating
 
-__all__ = ["Pipeline", "blueprint", "canaries", "stand_ins"]
+__all__ = ["Pipeline", "blueprint"]
 
 
-def _route(config: BackendConfig, made: Handles, way: Handler) -> Handler:
+def _route(config: BackendConfig, made: Handles, validated: Validating, way: Handler) -> Handler:
     """Once per client call, after the name has led to a backend; ``way`` chooses who of its group answers."""
     budget, arguments = made.budget, made.arguments
     return stack(
         lambda inner: CallDeadline(inner, config.timeout.seconds),  # outside failover: one clock for all attempts together
         (lambda inner: ArgumentSize(inner, arguments)) if arguments is not None else None,  # what is refused is no call of the budget
+        validated.arguments,  # what clients write, by the schemas that they see, whoever answers
         made.layer(ResultSize, config.result_size),  # whoever else is asked, and how often, has as much to say
         (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
         around=way,
@@ -50,11 +53,11 @@ _Copied = tuple[tuple[Shadow, Shaping | None], ...]
 """Who gets copies; with its rules for the parameters of tools, where they are others than those of whom it gets them from."""
 
 
-def _target(own: Handler, shaping: Shaping, validated: Layer | None, copied: _Copied) -> Handler:
+def _target(own: Handler, shaping: Shaping, validated: Validating, copied: _Copied) -> Handler:
     """For every backend that may answer."""
     return stack(
         AsWritten if any(rules is not None for _shadow, rules in copied) else None,  # before anybody makes something else of it
-        validated,  # what clients write, by the schemas that they see; and what is not as promised, whoever has kept it
+        *validated.of_target,  # what is not as promised, whoever has kept it
         (lambda inner: Reshaped(inner, shaping)) if shaping else None,  # below it calls are in the backend's own terms
         around=own,
     )
@@ -113,6 +116,7 @@ class Pipeline:
     """Those of a request that its tools are given, in lower case."""
     stand_ins: tuple[str, ...] = ()
     """Who answers for it when it cannot, in the order in which they are asked."""
+    validated: Validating = NOTHING_VALIDATED
     schedule: Schedule | None = None
     """Whose turn it is among its canaries."""
     handler: Handler = attrs.field(default=attrs.Factory(lambda self: self.target, takes_self=True))
@@ -156,6 +160,7 @@ def blueprint(
     olds = {name: old for name, old in (before or {}).items() if backends.get(name) is old.backend}
     made = {config.name: _made(config, backends[config.name], around, olds.get(config.name)) for config in configs}
     shadows = {config.name: shadow for config in configs if (shadow := _shadow(config, backends[config.name], olds.get(config.name)))}
+    validated = validating(configs, backends)
     named, drafts = {config.name: config for config in configs}, dict[str, Pipeline]()
     for config in configs:
         name, source = config.name, config.stands_for or config.name  # a mirror is attached to every member that may answer for its source
@@ -168,8 +173,10 @@ def blueprint(
         old = olds.get(name)
         own = _own(mine, once) if old is None or old.parts != parts else old.own
         known = policies or handles.through(handler)
-        target = _target(own, shaping, validating(config, backends[name], shaping), copied)
-        drafts[name] = Pipeline(config, backends[name], handles, known, shadows.get(name), target, own, parts, shaping.headers)
+        target = _target(own, shaping, validated[name], copied)
+        drafts[name] = Pipeline(
+            config, backends[name], handles, known, shadows.get(name), target, own, parts, shaping.headers, validated=validated[name]
+        )
     return {name: _whole(draft, configs, drafts, olds.get(name)) for name, draft in drafts.items()}
 
 
@@ -215,7 +222,7 @@ def _whole(draft: Pipeline, configs: Sequence[BackendConfig], drafts: Mapping[st
         if old is not None and old.schedule is not None and old.schedule.shares == schedule.shares:
             schedule = old.schedule  # so that a change elsewhere does not begin a new round
         way = Split(way, ways, schedule)
-    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.made, way))
+    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.made, draft.validated, way))
 
 
 def _canary(draft: Pipeline) -> Canary:
@@ -230,14 +237,3 @@ def _watched(handler: Handler, canaries: Iterable[Pipeline]) -> Handler:
         if draft.made.trial is not None:
             handler = CanaryGuard(handler, draft.made.trial, of_canary=False)
     return handler
-
-
-def stand_ins(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[str, ...]:
-    """Who answers for a backend when it cannot, in the order in which they are asked: by priority, then as configured."""
-    members = [other for other in configs if other.failover_for == config.name]
-    return tuple(member.name for member in sorted(members, key=lambda member: member.priority))
-
-
-def canaries(config: BackendConfig, configs: Iterable[BackendConfig]) -> tuple[BackendConfig, ...]:
-    """Who gets a share of a backend's calls, as configured."""
-    return tuple(other for other in configs if other.canary_of == config.name)

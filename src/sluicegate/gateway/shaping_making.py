@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ..backends.backend import Backend
 from ..config.backends import ParametersConfig
 from ..config.model import BackendConfig
-from ..protocol.calls import Layer
 from ..routing.shaping.shape import NO_SHAPING, Shape, Shaping
 from ..routing.shaping.supplied_value import Supplied
 
-__all__ = ["other_rules", "shaping_of", "validating"]
+__all__ = ["other_rules", "shaping_of"]
 
 
 def shaping_of(config: BackendConfig, primary: BackendConfig | None = None) -> Shaping:
@@ -25,17 +23,6 @@ def other_rules(rules: Shaping, mirror: BackendConfig, source: BackendConfig | N
     """Those of a mirror, which are its source's where it has none; None where they are the ``rules`` of whom its copies come from."""
     found = shaping_of(mirror, source)
     return None if found == rules else found
-
-
-def validating(config: BackendConfig, backend: Backend, shaping: Shaping) -> Layer | None:
-    """What compares calls with the schemas that clients see; without it the library is not loaded."""
-    if config.validate == "off":
-        return None
-    from ..routing.validation.tool_checks import ToolChecks
-    from ..routing.validation.validated import Validated
-
-    checks = ToolChecks(config.name, backend.offer_to, shaping)
-    return lambda inner: Validated(inner, checks, enforces=config.validate == "enforce")
 
 
 def _shape(config: BackendConfig, tool: str, common: dict[str, Supplied]) -> Shape:

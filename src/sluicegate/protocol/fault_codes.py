@@ -207,6 +207,13 @@ CODES = (
         "it was not sent; try again after retryAfterMs, or in a while",
     ),
     Code(
+        "SG-603", "unfit_arguments", Cause.BARRED, INVALID_PARAMS, "The stand-in has other tools than the list says",
+        'Arguments that fit the list do not fit the tools of the backend that stands in, whose `validate` is "enforce"; the call was not sent to it, '
+        "and nobody else was left to ask.",
+        "Try again in a while; the backend that is listed may be back then.",
+        "Have the stand-in's tools take what those of its primary take, or give it no `validate` of its own.", "try again in a while",
+    ),
+    Code(
         "SG-701", "not_available", Cause.POLICY, INVALID_PARAMS, "The configuration hides it",
         "A filter (`expose_…`, `hide_…`) leaves this name out, or it is a stand-in's own name.", "Use a name from the list.",
         "Change the filter if it is to be called.", "use a name from the list",

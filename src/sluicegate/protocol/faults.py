@@ -45,6 +45,7 @@ __all__ = [
     "stale_state",
     "timed_out",
     "unavailable",
+    "unfit",
     "unknown_caller",
     "unknown_method",
     "unknown_name",
@@ -214,6 +215,12 @@ def stale_state() -> Fault:
 def cancelled(why: str = "the caller cancelled it") -> Fault:
     """Nobody waits for the answer any more, or the gateway is going down."""
     return Fault(Cause.CANCELLED, REQUEST_CANCELLED, f"request cancelled: {why}", "cancelled")
+
+
+def unfit(backend: str, places: str) -> Fault:
+    """A stand-in has other tools than clients see, and its own word is to count: the call was not sent there (LIM-56)."""
+    message = f"backend '{backend}' stands in for another, and takes no such arguments: {places}"
+    return Fault(Cause.BARRED, INVALID_PARAMS, message, "unfit_arguments", backend, started=False, lasting=True)
 
 
 def bug(target: str) -> Fault:

@@ -55,4 +55,4 @@ class ParameterSettings:
     """Parameters of single tools that are hidden, renamed or given, and the words in which a tool is shown."""
     validate: Literal["off", "warn", "enforce"] = "off"
     """What becomes of arguments that do not fit a tool's inputSchema, and of structured results that do not fit its outputSchema: "warn" tells
-    of them in the log, "enforce" refuses them."""
+    of them in the log, "enforce" refuses them. It holds for calls that others take in this one's place, by the schemas that clients see."""
