@@ -10,6 +10,7 @@ import pytest
 from sluicegate.config.backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
 from sluicegate.gateway.differences import CLASSES, Change, differences, told
 from sluicegate.policies import settings
+from sluicegate.settings.outward import OutwardSettings
 from sluicegate.settings.parameters import ArgumentsConfig, ParametersConfig
 
 BASE = BackendConfig("a", "stdio", command="serve")
@@ -26,6 +27,7 @@ OTHERWISE: dict[str, Any] = {
     "inherit_env": ("LANG",),
     "headers": {"X-Key": "1"},
     "bearer_token": "t",
+    "auth": OutwardSettings("header", value="v"),
     "tls": BackendTlsConfig(ca="ca.pem"),
     "proxy": "http://proxy.example",
     "sessions": "per_client",

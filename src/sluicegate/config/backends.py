@@ -10,6 +10,7 @@ import attrs
 from ..policies.settings import PolicySettings, RestartSettings, TimeoutSettings
 from ..protocol.addresses import public_part
 from ..settings.composing import own_first
+from ..settings.outward import OutwardSettings
 from ..settings.parameters import ParametersConfig, ParameterSettings
 from ..settings.ranges import POSITIVE, within
 from ..settings.secret import Secret, secret, secret_table
@@ -78,6 +79,7 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     """Sent with every request, and with the handshake of a WebSocket."""
     bearer_token: Secret | None = attrs.field(default=None, converter=secret)
     """Sent as ``Authorization: Bearer …``."""
+    auth: OutwardSettings | None = None
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)
     """The HTTP proxy through which the backend is reached."""

@@ -33,6 +33,7 @@ def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     for entry in backends if isinstance(backends, list) else []:
         yield entry, ("cwd",)
         yield _inner(entry, "tls"), _TLS
+        yield _inner(entry, "auth"), ("key",)
 
 
 def _inner(table: Any, key: str) -> Any:

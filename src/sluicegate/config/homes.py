@@ -9,6 +9,7 @@ import attrs
 
 from ..policies.settings import TABLES, RateLimitSettings
 from ..settings.composite_tools import CompositeConfig
+from ..settings.outward import OutwardSettings
 from .model import (
     AccessLogConfig,
     BackendConfig,
@@ -38,6 +39,7 @@ _TABLES: dict[str, type[Any]] = {
     "[proxy.listen.tls]": ListenTlsConfig,
     "[proxy.rate_limit]": RateLimitSettings,
     "[backends.tls]": BackendTlsConfig,
+    "[backends.auth]": OutwardSettings,
     **{f"[backends.{table}]": cls for table, cls in TABLES.items()},
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,

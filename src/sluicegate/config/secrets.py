@@ -35,7 +35,8 @@ def secrets_of(config: Config, *more: BackendConfig) -> frozenset[str]:
     for backend in more:
         found.update(_marked(backend))
     for backend in (*config.backends, *more):
-        found.update(part for value in backend.headers.values() for part in _credentials(value.reveal()))
+        shown = (*backend.headers.values(), *((backend.auth.value,) if backend.auth is not None and backend.auth.value else ()))
+        found.update(part for value in shown for part in _credentials(value.reveal()))
     return frozenset(found) - _shown_by(config, *more)
 
 

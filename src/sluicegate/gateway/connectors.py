@@ -13,6 +13,7 @@ from ..config.inheritance import inherited
 from ..config.model import BackendConfig, Config
 from ..outside import OpenStream, Outside
 from ..protocol.blot import Blot, unblotted
+from ..protocol.credential import Credential
 from ..tls.client import TlsFiles
 
 __all__ = ["connector_for", "no_server"]
@@ -26,18 +27,19 @@ def connector_for(
     *,
     wall: Callable[[], float] = time.time,
     blot: Blot = unblotted,
+    credential: Credential | None = None,
 ) -> Connector:
     """The connector of a backend; ``servers`` has the server objects and connectors that the embedding program brought.
 
-    ``blot`` takes known secrets out of what it writes to its stderr.
+    ``blot`` takes known secrets out of what it writes to its stderr; ``credential`` is what requests to it show, where that can change.
     """
     if config.transport == "inprocess":
         return _brought(config.name, servers.get(config.name))
     make: Callable[[], Connector] = {
         "stdio": lambda: _stdio(config, whole, outside, blot),
-        "http": lambda: _http(config, whole, outside, wall),
-        "websocket": lambda: _websocket(config, whole, outside),
-        "sse": lambda: _sse(config, whole, outside, wall),
+        "http": lambda: _http(config, whole, outside, wall, credential),
+        "websocket": lambda: _websocket(config, whole, outside, credential),
+        "sse": lambda: _sse(config, whole, outside, wall, credential),
     }[config.transport]
     return make()
 
@@ -82,25 +84,25 @@ def _stdio(config: BackendConfig, whole: Config, outside: Outside, blot: Blot) -
     )
 
 
-def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
+def _http(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float], credential: Credential | None) -> Connector:
     from ..backends.http.connector import HttpConnector
 
     assert config.url is not None
-    return HttpConnector(config.name, config.url, wall=wall, **_reached(config, whole, outside))
+    return HttpConnector(config.name, config.url, wall=wall, credential=credential, **_reached(config, whole, outside))
 
 
-def _websocket(config: BackendConfig, whole: Config, outside: Outside) -> Connector:
+def _websocket(config: BackendConfig, whole: Config, outside: Outside, credential: Credential | None) -> Connector:
     from ..backends.websocket.websocket_connector import WebSocketConnector
 
     assert config.url is not None
-    return WebSocketConnector(config.name, config.url, **_reached(config, whole, outside))
+    return WebSocketConnector(config.name, config.url, credential=credential, **_reached(config, whole, outside))
 
 
-def _sse(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float]) -> Connector:
+def _sse(config: BackendConfig, whole: Config, outside: Outside, wall: Callable[[], float], credential: Credential | None) -> Connector:
     from ..backends.sse.sse_connector import SseConnector
 
     assert config.url is not None
-    return SseConnector(config.name, config.url, wall=wall, **_reached(config, whole, outside))
+    return SseConnector(config.name, config.url, wall=wall, credential=credential, **_reached(config, whole, outside))
 
 
 class _Reached(TypedDict):
@@ -126,6 +128,8 @@ def _reached(config: BackendConfig, whole: Config, outside: Outside) -> _Reached
 def _headers(config: BackendConfig) -> Mapping[str, str]:
     """Those of the configuration, credentials among them."""
     headers = {name: value.reveal() for name, value in config.headers.items()}
+    if config.auth is not None and config.auth.type == "header" and config.auth.value is not None:
+        headers[config.auth.header] = config.auth.value.reveal()
     if config.bearer_token is not None and not any(name.lower() == "authorization" for name in headers):
         headers["Authorization"] = f"Bearer {config.bearer_token.reveal()}"  # an explicit header wins (V05-1)
     return headers

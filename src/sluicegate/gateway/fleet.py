@@ -24,6 +24,7 @@ from ..policies.outlier import Group
 from ..protocol.blot import Blot, unblotted
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
+from ..protocol.credential import Credential
 from ..protocol.log_wishes import LogWishes
 from ..protocol.task_ids import TaskIds
 from ..routing.directory import Directory
@@ -50,8 +51,8 @@ class Fleet:
 
     config: Config
     """Its backends are those that it was told last, the disabled ones included."""
-    connect: Callable[[BackendConfig, object], Connector]
-    """From a backend's settings, and what the program brought for it, to its connector."""
+    connect: Callable[[BackendConfig, object], tuple[Connector, Credential | None]]
+    """From a backend's settings, and what the program brought for it, to its connector and what that shows."""
     sources: Sources
     nursery: trio.Nursery
     """Where the supervisors live."""
@@ -172,11 +173,11 @@ class Fleet:
         source, blot = self._source(config.name, edit), self.blot_for(config)
         is_awaited = edit.insists(config) or config.name in self._members
         clientele = self.clientele.as_known() if is_awaited else self.clientele
-        connector, health = self.connect(config, source), health_of(config, blot)
+        (connector, credential), health = self.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
         if config.sessions == "shared" or self.clientele.is_one:  # else nobody with a session is on it
             link.level.clients = self.log_wishes
-        return Supervised.of(config, source, link, self.sources.chance, self.config.proxy, self.tasks)
+        return Supervised.of(config, source, link, self.sources.chance, self.config.proxy, self.tasks, credential)
 
     def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""

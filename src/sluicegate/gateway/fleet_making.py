@@ -11,11 +11,13 @@ from ..outside import Outside
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
 from ..protocol.clientele import Clientele
+from ..protocol.credential import Credential
 from ..protocol.key_ring import KeyRing
 from ..protocol.task_ids import TaskIds
 from ..routing.directory import Directory
 from ..sources import Sources
 from .connectors import connector_for
+from .credentials import credential_for
 from .faulting import FaultKit
 from .fleet import Fleet
 from .nurseries import Nurseries
@@ -45,11 +47,14 @@ def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and wha
 
 def _connecting(
     config: Config, outside: Outside, sources: Sources, faults: FaultKit | None, blot_for: Callable[[BackendConfig], Blot]
-) -> Callable[[BackendConfig, object], Connector]:
-    """From a backend's settings, and what the program brought for it, to its connector."""
+) -> Callable[[BackendConfig, object], tuple[Connector, Credential | None]]:
+    """From a backend's settings, and what the program brought for it, to its connector and what that shows."""
 
-    def connect(backend: BackendConfig, source: object) -> Connector:
-        connector = connector_for(backend, config, outside, {backend.name: source}, wall=sources.wall, blot=blot_for(backend))
-        return connector if faults is None else faults.around(backend.name, connector)
+    def connect(backend: BackendConfig, source: object) -> tuple[Connector, Credential | None]:
+        credential = credential_for(backend, outside, sources)
+        connector = connector_for(
+            backend, config, outside, {backend.name: source}, wall=sources.wall, blot=blot_for(backend), credential=credential
+        )
+        return connector if faults is None else faults.around(backend.name, connector), credential
 
     return connect

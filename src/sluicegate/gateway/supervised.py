@@ -17,6 +17,7 @@ from ..backends.modern.discovery import Discovery, Either
 from ..backends.supervisor import Supervisor
 from ..config.model import BackendConfig, ProxyConfig
 from ..protocol.clientele import Clientele
+from ..protocol.credential import Credential
 from ..protocol.task_ids import TaskIds
 from .handles import Policies
 
@@ -55,6 +56,8 @@ class Supervised:
     """What the program brought for it: a server object, a connector, or nothing."""
     backend: Backend
     supervisor: Supervisor
+    credential: Credential | None = None
+    """What it is shown, which is kept fresh for as long as it is supervised."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     _goes_by: BackendConfig = attrs.field(default=attrs.Factory(lambda self: self.config, takes_self=True), init=False)
@@ -64,12 +67,19 @@ class Supervised:
 
     @classmethod
     def of(
-        cls, config: BackendConfig, source: object, link: Link, chance: Callable[[str], random.Random], proxy: ProxyConfig, tasks: TaskIds
+        cls,
+        config: BackendConfig,
+        source: object,
+        link: Link,
+        chance: Callable[[str], random.Random],
+        proxy: ProxyConfig,
+        tasks: TaskIds,
+        credential: Credential | None = None,
     ) -> Supervised:
         """A backend with a link, and its supervisor, which nobody has started yet. Links of single clients are made as the first one is."""
         name = f"restart:{config.name}"
         draws = chance(f"{name}:clients")
-        made = cls(config, source, Backend(link, task_ids=tasks), _supervisor(config, link, chance(name), proxy))
+        made = cls(config, source, Backend(link, task_ids=tasks), _supervisor(config, link, chance(name), proxy), credential)
 
         def for_client(clientele: Clientele, client: str) -> Supervisor:
             own = Link(link.name, link.connector, strict=link.strict, blot=link.blot, clientele=clientele, client=client)
@@ -89,9 +99,17 @@ class Supervised:
         """Supervise it until it is stopped."""
         try:
             with self._scope:
-                await self.supervisor.run()
+                if self.credential is None:
+                    await self.supervisor.run()
+                else:
+                    await self._keep_both(self.credential)
         finally:
             self._ended.set()
+
+    async def _keep_both(self, credential: Credential) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(credential.run)
+            await self.supervisor.run()
 
     async def first_attempt(self) -> None:
         """Wait until it has come up, or has failed to."""

@@ -21,6 +21,8 @@ LARGEST = 512 * 1024
 SECONDS = 10.0
 GOODBYE_SECONDS = 1.0
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
+_LONGEST_REFUSAL = 16 * 1024
+_CODE = re.compile(r"[a-z_]{1,40}")
 _HEADERS = {"accept": "application/json", "accept-encoding": "identity"}
 """No packed bodies, whose size is known only when they are unpacked."""
 
@@ -40,6 +42,10 @@ class Unfetched(msgspec.Struct, frozen=True):
     """For the operator; nothing of the answer's body stands in it."""
     status: int | None = None
     """Of HTTP, where there was an answer at all."""
+    code: str = ""
+    """The error's name, where a form was refused with one (RFC 6749, 5.2)."""
+    challenges: tuple[bytes, ...] = ()
+    """The values of ``WWW-Authenticate``."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -89,7 +95,9 @@ class Fetcher:
 
 async def _read(response: httpx2.Response, largest: int) -> Fetched | Unfetched:
     if response.status_code != 200:
-        return Unfetched(f"HTTP {response.status_code}", response.status_code)
+        code = await _code_of(response) if response.status_code in {400, 401} else ""
+        challenges = tuple(value for name, value in response.headers.raw if name.lower() == b"www-authenticate")
+        return Unfetched(f"HTTP {response.status_code}" + (f", {code}" if code else ""), response.status_code, code, challenges)
     if response.headers.get("content-encoding", "identity") != "identity":
         return Unfetched("the answer is packed, though it was asked for plain", response.status_code)
     parts = bytearray()
@@ -106,3 +114,19 @@ async def _read(response: httpx2.Response, largest: int) -> Fetched | Unfetched:
         return Unfetched("the answer is no JSON object", response.status_code)
     age = _MAX_AGE.search(response.headers.get("cache-control", ""))
     return Fetched(found, float(age[1]) if age else None)
+
+
+async def _code_of(response: httpx2.Response) -> str:
+    """The name of the error, if the refusal has one; other words of it may hold what was sent."""
+    parts = bytearray()
+    async with aclosing(response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            parts += piece
+            if len(parts) > _LONGEST_REFUSAL:
+                return ""
+    try:
+        found = msgspec.json.decode(bytes(parts))
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    code = found.get("error") if isinstance(found, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""

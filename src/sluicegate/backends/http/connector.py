@@ -14,11 +14,13 @@ from ...http1.client.origin import Address, parse_address
 from ...http1.client.pool import HttpClient, open_client
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
+from ...protocol.credential import Credential
 from ...protocol.sizes import LARGEST_MESSAGE
 from ...tls.client import TlsFiles
 from ..session import BackendSession, ConnectFailed, Inbox
+from .authorized_wire import wire_with
 from .session import HttpSession
-from .wire import Wire, own_headers, own_host
+from .wire import own_headers, own_host
 
 __all__ = ["HttpConnector"]
 
@@ -42,6 +44,8 @@ class HttpConnector:
     """Time of day, in seconds since the epoch."""
     max_message_size: int = LARGEST_MESSAGE
     """The largest answer, or event of a stream, in bytes."""
+    credential: Credential | None = None
+    """What its requests show, where that can change."""
     transport: str = "http"
     finish: Finish = quicken
     """What becomes of each connection; the test kit puts faults there."""
@@ -54,7 +58,7 @@ class HttpConnector:
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         address, headers, opened = self._prepare()
         async with opened as client, trio.open_nursery() as nursery:
-            wire = Wire(self.name, address, headers, client, self.max_message_size, self.wall)
+            wire = wire_with(self.credential, self.name, address, headers, client, self.max_message_size, self.wall)
             session = HttpSession(self.name, inbox, wire, nursery)
             try:
                 yield session

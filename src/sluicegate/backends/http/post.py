@@ -87,7 +87,7 @@ class HttpExchange:
         headers = self.conversation.posting + lines_of_call(call)
         call.sent_at = trio.current_time()
         call.trail.sent = True
-        answer = await self.wire.open(b"POST", headers, body, purpose=self.owner, leaves=self._leave)
+        answer = await self.wire.open(b"POST", headers, body, principal=call.caller.principal, purpose=self.owner, leaves=self._leave)
         if isinstance(answer, Fault):
             if self.wire.is_refusal(answer):
                 self.refused = answer
@@ -215,7 +215,7 @@ class HttpExchange:
             lines = self.conversation.resuming(last_id)
         except ValueError:
             return self._unanswered()
-        return await self.wire.open(b"GET", lines, purpose=self.owner)
+        return await self.wire.open(b"GET", lines, principal=self.call.caller.principal, purpose=self.owner)
 
     def waiting(self, key: int | str | None) -> HttpExchange | None:
         """This call; an error without an id, too, can only be about what this POST carried."""

@@ -21,6 +21,7 @@ from ...protocol.errors import INTERNAL_ERROR
 from ...protocol.faults import Cause, Fault
 from ...protocol.headers import EVENT_STREAM, JSON
 from ...protocol.messages import Raw
+from ...protocol.principal import NOBODY, Principal
 from ...protocol.why import Why
 from .coding import CODING, inflater_for, read_inflated
 from .refusal_reasons import hint_of, what_is_missing, what_it_means
@@ -76,7 +77,14 @@ class Wire:
     """Time of day, for a moment that an answer names without naming its own."""
 
     async def open(
-        self, method: bytes, headers: bytes, body: bytes | None = None, *, purpose: object = None, leaves: Leaves = None
+        self,
+        method: bytes,
+        headers: bytes,
+        body: bytes | None = None,
+        *,
+        principal: Principal = NOBODY,  # noqa: ARG002  for those that show more than the same to each
+        purpose: object = None,
+        leaves: Leaves = None,
     ) -> ClientResponse | Fault:
         """Send one request and wait for the head of the answer, whatever its status. The caller closes the answer.
 
@@ -84,6 +92,7 @@ class Wire:
             method: in capital letters.
             headers: lines beyond those that every request carries.
             body: None where there is none.
+            principal: on whose behalf; nobody's where it is the gateway's own.
             purpose: what the request can be cut by.
             leaves: called when its first byte is about to leave.
         """

@@ -16,12 +16,14 @@ from ...http1.client.pool import HttpClient, open_client
 from ...http1.client.response import ClientResponse
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
+from ...protocol.credential import Credential
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
 from ...protocol.sizes import LARGEST_MESSAGE
 from ...protocol.why import Why
 from ...tls.client import TlsFiles
 from ..channel import ChannelSession
+from ..http.authorized_wire import wire_with
 from ..http.wire import Wire, own_headers, own_host
 from ..session import CLOSED, BackendSession, ConnectFailed, Inbox
 from .event_carrier import EventCarrier
@@ -46,6 +48,8 @@ class SseConnector:
     """Time of day, in seconds since the epoch."""
     max_message_size: int = LARGEST_MESSAGE
     """The largest event in bytes."""
+    credential: Credential | None = None
+    """What its requests show, where that can change."""
     transport: str = "sse"
     make_session: Callable[..., ChannelSession] = ChannelSession
     """What keeps the conversation; the test kit has one that fails on demand."""
@@ -100,4 +104,4 @@ class SseConnector:
             )
         except ValueError as error:
             raise ConnectFailed(f"its url or headers, tls or proxy cannot be used: {error}") from error
-        return lambda client: Wire(self.name, address, lines, client, self.max_message_size, self.wall), opened
+        return lambda client: wire_with(self.credential, self.name, address, lines, client, self.max_message_size, self.wall), opened

@@ -14,11 +14,13 @@ from wsproto.utilities import RemoteProtocolError
 from ...http1.client.head import encode_headers
 from ...http1.client.origin import Address, parse_address
 from ...http1.sockets import MOST_READ
+from ...protocol.credential import Challenge
 from ...protocol.why import Why
+from ..http.authorized_wire import what_is_asked
 from ..http.refusal_reasons import hint_of, what_it_means
 from ..session import ConnectFailed
 
-__all__ = ["SUBPROTOCOL", "Greeting", "address_of", "shake"]
+__all__ = ["SUBPROTOCOL", "Greeting", "NotLetIn", "address_of", "shake"]
 
 SUBPROTOCOL = "mcp"
 _OURS = frozenset({"accept", "accept-encoding", "content-length", "host"})
@@ -29,6 +31,14 @@ _REDIRECTS = range(300, 400)
 def address_of(url: str) -> Address:
     """A ``ws`` or ``wss`` URL as the HTTP one that is asked first; raises `ValueError`."""
     return parse_address("http" + url[2:] if url[:2].lower() == "ws" else url)
+
+
+class NotLetIn(ConnectFailed):
+    """The server wants to be shown something else."""
+
+    def __init__(self, why: Why, challenge: Challenge) -> None:
+        super().__init__(why)
+        self.challenge = challenge
 
 
 @attrs.frozen
@@ -47,6 +57,11 @@ class Greeting:
         encode_headers((own | given).items())
         lines = tuple((name.encode(), value.encode("latin-1")) for name, value in (own | given).items())
         return cls(address, host or address.origin.authority, lines)
+
+    def with_lines(self, lines: bytes) -> Greeting:
+        """The same with more header lines."""
+        more = tuple((name, value.strip()) for name, _, value in (line.partition(b":") for line in lines.splitlines()))
+        return attrs.evolve(self, headers=self.headers + more)
 
     @property
     def where(self) -> str:
@@ -76,7 +91,8 @@ async def shake(stream: trio.abc.Stream, greeting: Greeting) -> wsproto.WSConnec
 
 def _is_taken(event: Event, greeting: Greeting) -> bool:
     if isinstance(event, RejectConnection):
-        raise ConnectFailed(_refusal(event, greeting))
+        asked = what_is_asked(event.status_code, event.headers)
+        raise ConnectFailed(_refusal(event, greeting)) if asked is None else NotLetIn(_refusal(event, greeting), asked)
     return isinstance(event, AcceptConnection)
 
 

@@ -12,12 +12,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
 import trio
+import wsproto
 
 from ...channel.outbox import Outbox
 from ...http1.client.dialing import Dialer, Finish, dialer_to
 from ...http1.client.failures import Unreachable
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
+from ...protocol.credential import Credential
+from ...protocol.principal import NOBODY
 from ...protocol.sizes import LARGEST_MESSAGE
 from ...protocol.why import Why
 from ...tls.client import TlsFiles
@@ -25,7 +28,7 @@ from ..channel import ChannelSession
 from ..http.wire import own_host
 from ..session import CLOSED, BackendSession, ConnectFailed, Inbox
 from .frame_stream import FrameStream
-from .opening_handshake import Greeting, address_of, shake
+from .opening_handshake import Greeting, NotLetIn, address_of, shake
 
 __all__ = ["WebSocketConnector"]
 
@@ -47,6 +50,8 @@ class WebSocketConnector:
     """The URL of a proxy on the way, with user and password if it wants them; it is asked for a tunnel."""
     max_message_size: int = LARGEST_MESSAGE
     """The largest message in bytes."""
+    credential: Credential | None = None
+    """What the handshake shows, where that can change."""
     ping_seconds: float = 20.0
     """After so long without a sign of life it is pinged, and after as long again given up."""
     transport: str = "websocket"
@@ -62,9 +67,9 @@ class WebSocketConnector:
     @asynccontextmanager
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         greeting, dialer = self._prepare()
-        stream = await self._dial(dialer, greeting)
+        stream, socket = await self._shaken(dialer, greeting)
         try:
-            carrier = FrameStream(stream, await shake(stream, greeting), self.max_message_size, self.ping_seconds)
+            carrier = FrameStream(stream, socket, self.max_message_size, self.ping_seconds)
             session = carrier.session = self.make_session(self.name, inbox, Outbox(send_now=carrier.send_now), None, carrier.framed)
             pumps = trio.CancelScope(shield=True)
             async with trio.open_nursery() as nursery:
@@ -78,6 +83,33 @@ class WebSocketConnector:
                     pumps.cancel(reason="the session is left")
         finally:
             await trio.aclose_forcefully(stream)
+
+    async def _shaken(self, dialer: Dialer, greeting: Greeting) -> tuple[trio.abc.Stream, wsproto.WSConnection]:
+        """A connection on which both have agreed; where what it showed was refused, and there is something newer, another one."""
+        if self.credential is None:
+            return await self._shake(dialer, greeting)
+        shown = self._had(await self.credential.have(NOBODY))
+        try:
+            return await self._shake(dialer, greeting.with_lines(shown))
+        except NotLetIn as refusal:
+            renewed = await self.credential.renewed(NOBODY, shown, refusal.challenge)
+            if isinstance(renewed, Why):
+                raise
+        return await self._shake(dialer, greeting.with_lines(renewed))
+
+    @staticmethod
+    def _had(lines: bytes | Why) -> bytes:
+        if isinstance(lines, Why):
+            raise ConnectFailed(lines)
+        return lines
+
+    async def _shake(self, dialer: Dialer, greeting: Greeting) -> tuple[trio.abc.Stream, wsproto.WSConnection]:
+        stream = await self._dial(dialer, greeting)
+        try:
+            return stream, await shake(stream, greeting)
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
 
     def _prepare(self) -> tuple[Greeting, Dialer]:
         try:

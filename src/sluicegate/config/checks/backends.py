@@ -18,6 +18,7 @@ from .patterned import pattern_rules
 from .policies import policy_rules
 from .reach import reach_rules
 from .roles import role_rules, role_warnings
+from .shown import shown_rules
 from .supplied import parameter_rules
 
 __all__ = ["backend_rules", "backend_warnings"]
@@ -38,6 +39,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
         check = _Backend(index, backend)
         yield from check.identity()
         yield from reach_rules(index, backend)
+        yield from shown_rules(index, backend)
         yield from check.numbers()
         yield from check.visibility()
         yield from check.kept()

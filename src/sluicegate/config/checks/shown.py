@@ -1,0 +1,112 @@
+"""Whether what is shown to a backend makes sense: ``[backends.auth]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from ...protocol.addresses import is_address, is_loopback
+from ...protocol.headers import is_header_name, is_header_value
+from ...settings.outward import OutwardSettings
+from ..model import BackendConfig
+from ..problem import Problem
+from .files import unreadable_files
+
+__all__ = ["shown_rules"]
+
+_CLIENT = frozenset({"client_id", "issuer", "token_endpoint", "scopes", "resource"})
+_KEYS: Mapping[str, frozenset[str]] = {
+    "header": frozenset({"header", "value"}),
+    "client_credentials": _CLIENT | {"client_secret"},
+    "private_key_jwt": _CLIENT | {"key"},
+}
+"""By the type, the keys that have an effect."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "header": ("value",),
+    "client_credentials": ("client_id", "client_secret"),
+    "private_key_jwt": ("client_id", "key"),
+}
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+_USUAL = OutwardSettings("header")
+
+
+def shown_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
+    """What is wrong with it, at the backend at that place."""
+    if backend.auth is None or backend.transport in {"stdio", "inprocess"}:  # there it is refused as a whole
+        return
+    rules = _Rules(f"backends[{index}].auth", backend, backend.auth)
+    yield from rules.keys()
+    yield from rules.alone()
+    yield from rules.header()
+    yield from rules.server()
+    yield from unreadable_files(rules.path, key=backend.auth.key)
+
+
+@attrs.frozen(repr=False)
+class _Rules:
+    """The rules for one backend."""
+
+    path: str
+    backend: BackendConfig
+    auth: OutwardSettings
+
+    def keys(self) -> Iterator[Problem]:
+        """Those that are missing, and those that have no effect."""
+        kind = self.auth.type
+        for key in _NEEDED[kind]:
+            if not getattr(self.auth, key):
+                yield self._at(key, f'auth of type "{kind}" requires {key}', f'add {key} = "…"')
+        for field in attrs.fields(OutwardSettings):
+            key = field.name
+            if key != "type" and key not in _KEYS[kind] and getattr(self.auth, key) != getattr(_USUAL, key):
+                yield self._at(key, f'{key} has no effect with type = "{kind}"', "leave it out")
+
+    def alone(self) -> Iterator[Problem]:
+        """Two who set the same header."""
+        sets = self.auth.header.lower() if self.auth.type == "header" else "authorization"
+        if any(name.lower() == sets for name in self.backend.headers):
+            yield self._at("", f"auth and headers both set {sets.title()}", "keep one of the two")
+        if sets != "authorization":
+            return
+        if self.backend.bearer_token is not None:
+            yield self._at("", "auth and bearer_token both set Authorization", "keep one of the two")
+        if "@" in _netloc(self.backend.url or ""):
+            yield self._at("", "auth and the user in url both set Authorization", "keep one of the two")
+
+    def header(self) -> Iterator[Problem]:
+        """What cannot be sent."""
+        if not is_header_name(self.auth.header):
+            yield self._at("header", "invalid header name", "use letters, digits and '-'")
+        if self.auth.value is not None and not is_header_value(self.auth.value.reveal()):
+            yield self._at("value", "invalid value for a header", "use one line of Latin text without spaces around it")
+
+    def server(self) -> Iterator[Problem]:
+        """The authorization server; a secret goes only to one that the operator has named."""
+        auth = self.auth
+        for key in ("issuer", "token_endpoint", "resource"):
+            url = getattr(auth, key)
+            if url is not None and not _is_trusted(url):
+                yield self._at(key, "this is no https address", 'write "https://host/path" (http for this machine only)')
+        if auth.type == "client_credentials" and auth.issuer is None and auth.token_endpoint is None:
+            what = "a secret goes only to a server that is named here, not to whichever the backend names"
+            yield self._at("issuer", what, 'add issuer = "https://…", or token_endpoint')
+        for number, scope in enumerate(auth.scopes):
+            if _SCOPE.fullmatch(scope) is None:
+                yield self._at(f"scopes[{number}]", "this is no scope", 'write each by itself: ["read", "write"]')
+
+    def _at(self, key: str, what: str, instead: str) -> Problem:
+        return Problem(None, None, f"{self.path}.{key}" if key else self.path, what, instead)
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
+def _is_trusted(url: str) -> bool:
+    return is_address(url) and (url.lower().startswith("https:") or is_loopback(urlsplit(url).hostname or ""))

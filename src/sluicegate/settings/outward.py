@@ -1,0 +1,37 @@
+"""What the gateway shows a backend, so that it is let in: ``[backends.auth]``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from .secret import Secret, secret
+
+__all__ = ["OutwardSettings"]
+
+
+@attrs.frozen(repr=False)
+class OutwardSettings:
+    """How requests to it show who asks; never what a client has shown."""
+
+    type: Literal["header", "client_credentials", "private_key_jwt"]
+    """A header of its own; or a token of an authorization server, for a secret or for a signature."""
+    header: str = "Authorization"
+    """With header: its name."""
+    value: Secret | None = attrs.field(default=None, converter=secret)
+    """With header: its value."""
+    client_id: str | None = None
+    """With client_credentials and private_key_jwt: who the gateway is there."""
+    client_secret: Secret | None = attrs.field(default=None, converter=secret)
+    """With client_credentials."""
+    key: str | None = None
+    """With private_key_jwt: the private key that signs, a PEM file; EC, Ed25519 or RSA."""
+    issuer: str | None = None
+    """The authorization server; with private_key_jwt the one that the backend names, unless given."""
+    token_endpoint: str | None = None
+    """Where tokens are asked for; what the issuer names, unless given."""
+    scopes: tuple[str, ...] = ()
+    """What the token is to be good for; what the backend names, unless given."""
+    resource: str | None = None
+    """What the token is for; what the backend calls itself, or its url, unless given."""
