@@ -1,6 +1,7 @@
 """Seven real servers of npm and PyPI whose tools all have other names for their parameters, some of these hidden or supplied.
 
-Each is called through one tool of the gateway, and answers as it does to its own names. Packages are those of ``scripts/peers``, installed once.
+Each is called through one tool of the gateway, and through the search, and answers as it does to its own names. Packages are those of
+``scripts/peers``, installed once.
 """
 
 from __future__ import annotations
@@ -181,6 +182,13 @@ def calls_of(server: str, page: str, folder: Path) -> Mapping[str, Arguments]:
     return dict(json.loads(texts))
 
 
+async def sought(gateway: Gateway, tool: str, **arguments: Any) -> Any:
+    """What one of the tools answers that find others."""
+    reply = await gateway.call_tool(tool, arguments)
+    assert reply.fault is None, reply.fault
+    return json.loads(bytes(reply.result))["structuredContent"]
+
+
 async def opened(gateway: Gateway) -> dict[str, Mapping[str, Any]]:
     with trio.fail_after(PATIENCE):
         await gateway.ready()
@@ -211,3 +219,36 @@ async def test_every_tool_of_a_real_server_answers_under_its_shape_as_under_its_
     for number, name in enumerate(calls):
         assert looks[name]["title"] == f"Number {number}"
         assert all(one.startswith("their_") for one in looks[name]["inputSchema"].get("properties", {}))
+
+
+@pytest.mark.parametrize("server", TOOLS)
+async def test_every_tool_of_a_real_server_is_found_and_called_through_the_search_under_its_shape(
+    server: str, page: str, commands: Mapping[str, list[str]], tmp_path: Path
+) -> None:
+    """DISC-3, DISC-5, DISC-6: one by one, and all of them through the tool of the gateway that calls them."""
+    single, whole = tmp_path / "single", tmp_path / "whole"
+    async with open_gateway(config_of(commands[server], tmp_path / "looked at")) as gateway:
+        tools = await opened(gateway)
+    one_by_one: list[str] = []
+    calls = calls_of(server, page, single)
+    config = shaped(config_of(commands[server], single), tools, calls)
+    given: Mapping[str, Any] = config.composite_tools[0].arguments
+    async with open_gateway(with_search(config)) as gateway:
+        assert all(name.startswith("proxy_") for name in await opened(gateway))
+        for number, name in enumerate(calls):
+            found = await sought(gateway, "proxy_search_tools", query=f"s_{name}", top_k=3)
+            assert f"s_{name}" in [tool["name"] for tool in found["tools"]]
+            shown = await sought(gateway, "proxy_get_tool", tool_id=f"s_{name}")
+            assert shown["title"] == f"Number {number}"
+            assert given[f"s_{name}"].keys() <= shown["input_schema"].get("properties", {}).keys()
+            reply = await gateway.call_tool("proxy_call_tool", {"name": f"s_{name}", "arguments": given[f"s_{name}"]})
+            one_by_one += parts(reply, single)
+    config = shaped(config_of(commands[server], whole), tools, calls_of(server, page, whole))
+    async with open_gateway(with_search(config)) as gateway:
+        await opened(gateway)
+        reply = await gateway.call_tool("proxy_call_tool", {"name": "every", "arguments": {}})
+    assert parts(reply, whole) == one_by_one
+
+
+def with_search(config: Config) -> Config:
+    return attrs.evolve(config, proxy=attrs.evolve(config.proxy, tool_exposure="search"))
