@@ -34,7 +34,7 @@ LEVELS = (
 """Rooms, lowest first. A room imports from its own level and from those below, and rooms of one level never in a circle."""
 
 MOST_FLOORS = 9
-MOST_ARROWS = 91
+MOST_ARROWS = 92
 
 STRANGERS = {
     "config": {"backends", "frontends", "hypercorn", "gateway"},
@@ -72,7 +72,7 @@ SAME_ON_BOTH_SIDES = {
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 BANNED_WORDS = ("Upstream", "Middleware", "Manager", "Service")
 
-HEAVY = ("mcp", "pydantic", "starlette", "hypercorn", "httpx2", "jwt", "nacl")
+HEAVY = ("mcp", "pydantic", "starlette", "hypercorn", "httpx2", "jwt", "joserfc", "cryptography", "nacl")
 EVENT_LOOP = ("trio", "structlog")
 
 

@@ -12,8 +12,9 @@ PAGE = ROOT / "src" / "sluicegate" / "requirements.rst"
 LINES = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(":")]
 DEFINED = [line.split(":")[1] for line in LINES]
 FAMILIES = sorted({name.partition("-")[0] for name in DEFINED})
+# P-256 and its like are curves
 NUMBER = r"[A-Z]?\d+[a-e]?"
-ID = re.compile(rf"\b(?:{'|'.join(FAMILIES)})-{NUMBER}\b")
+ID = re.compile(rf"\b(?!P-(?:256|384|521)\b)(?:{'|'.join(FAMILIES)})-{NUMBER}\b")
 RANGE = re.compile(rf"\b({'|'.join(FAMILIES)})-(\d+) ?… ?(?:[A-Z]+-)?(\d+)\b")
 LIKE_ONE = re.compile(r"\b[A-Z]{1,5}(?:0\d)?-[A-Z]?\d+[a-e]?\b")
 NO_REQUIREMENTS = {"UTF", "SHA", "AES", "SSH", "SG"}

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
-from sluicegate.config.load import ConfigError, parse
+import pytest
+import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from joserfc.jwk import ECKey, OctKey
+
+from sluicegate.config.load import ConfigError, load, parse
 from sluicegate.config.model import BearerAuth, IssuerSettings, JwtAuth
 
 HEAD = "[proxy]\nname = 'p'\n[[backends]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\n"
 JWT = "[auth]\ntype = 'jwt'\nissuer = 'https://id.example'\naudience = 'https://gate.example/mcp'\n"
+RSA_1024 = rsa.generate_private_key(65537, 1024).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 KEYS = "jwks_uri = 'https://id.example/jwks'\n"
 
 
@@ -19,11 +27,54 @@ def test_the_type_says_of_which_kind_the_table_is() -> None:
     )
 
 
-def test_there_may_be_several_issuers_each_with_keys_of_its_own() -> None:
-    auth = parse(f"{HEAD}{JWT}{KEYS}[[auth.issuers]]\nissuer = 'other'\naudience = 'gate'\nkey_files = ['k.pem']\n").config.auth
+def test_there_may_be_several_issuers_each_with_keys_of_its_own(tmp_path: Path) -> None:
+    """The files stand relative to the configuration."""
+    other = "[[auth.issuers]]\nissuer = 'other'\naudience = 'gate'\nkey_files = ['k.pem']\n"
+    (tmp_path / "gate.toml").write_text(HEAD + JWT + KEYS + other)
+    (tmp_path / "k.pem").write_bytes(ECKey.generate_key("P-256").as_pem(private=False))
+
+    auth = load(tmp_path / "gate.toml").config.auth
 
     assert isinstance(auth, JwtAuth)
-    assert auth.issuers == (IssuerSettings(issuer="other", audience="gate", key_files=("k.pem",)),)
+    assert auth.issuers == (IssuerSettings(issuer="other", audience="gate", key_files=(str(tmp_path / "k.pem"),)),)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "holds no keys: No such file"),
+        (b"nothing", "holds no keys: it is neither JSON nor PEM"),
+        (b"[]", "holds no keys: it is no JSON object"),
+        (b'{"keys": []}', "holds no keys: it has no keys for signatures"),
+        (b'{"keys": {}}', "holds no keys: it has no list 'keys'"),
+        (ECKey.generate_key("P-256").as_pem(private=True), "holds no keys: it is a private key, with which anybody could sign"),
+        (json.dumps(ECKey.generate_key("P-256").as_dict(private=True)).encode(), "it is a private key"),
+        (json.dumps(OctKey.generate_key(256).as_dict()).encode(), "a shared secret has no place among public keys"),
+        (json.dumps({"kty": "EC", "crv": "P-256", "x": "AA"}).encode(), "it cannot be read: "),
+        (ECKey.generate_key("secp256k1").as_pem(private=False), "it is of a kind that is not taken here"),
+        (ECKey.generate_key("P-521").as_pem(private=False), "none of them is for an algorithm that is taken (RS256"),
+        (RSA_1024, "it has 1024 bits, and must have 2048 to 8192"),
+        (b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----", "holds no keys: "),
+        (b"-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----", "it is no public key of RSA"),
+    ],
+)
+def test_files_of_keys_are_tried(content: bytes | None, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "k"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ConfigError) as caught:
+        parse(f"{HEAD}{JWT}key_files = ['{file}']\n", name="f")
+
+    assert "f:11: auth.key_files[0]: " in str(caught.value)
+    assert why in str(caught.value)
+
+
+def test_a_certificate_has_a_key_too(tmp_path: Path) -> None:
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(tmp_path / "k")
+
+    assert parse(f"{HEAD}{JWT}key_files = ['{tmp_path / 'k'}']\n").config.auth is not None
 
 
 @pytest.mark.parametrize(
@@ -31,7 +82,7 @@ def test_there_may_be_several_issuers_each_with_keys_of_its_own() -> None:
     [
         ("[auth]\ntype = 'jwt'\naudience = 'a'\n" + KEYS, "f:7: auth.issuer: the key 'issuer' is missing; add issuer = \"https://…\""),
         ("[auth]\ntype = 'jwt'\nissuer = 'i'\n" + KEYS, "f:7: auth.audience: the key 'audience' is missing; add audience ="),
-        (JWT, "f:7: auth.jwks_uri: no keys are named"),
+        (JWT.replace("https://id.example", "id"), "f:7: auth.jwks_uri: no keys are named"),
         (JWT + KEYS + "key_files = ['k.pem']\n", "f:11: auth.jwks_uri: keys are named twice"),
         (JWT + "jwks_uri = 'http://id.example/jwks'\n", "f:11: auth.jwks_uri: keys must come over TLS"),
         (JWT + "jwks_uri = 'https://[/jwks'\n", "f:11: auth.jwks_uri: keys must come over TLS"),

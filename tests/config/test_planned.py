@@ -15,7 +15,6 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
-    (HEAD + BACKEND + "[auth]\ntype = 'jwt'\nissuer = 'i'\naudience = 'a'\njwks_uri = 'https://i/k'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
@@ -128,8 +127,8 @@ def test_variables_in_a_plan_need_not_be_set() -> None:
 
 
 def test_the_tree_that_is_given_stays_as_it_is() -> None:
-    tree = {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "jwt"}}
+    tree = {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "oauth"}}
 
     take(tree)
 
-    assert tree == {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "jwt"}}
+    assert tree == {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "oauth"}}

@@ -21,14 +21,21 @@ def settle_folders(tree: dict[str, Any], folder: Path) -> None:
     """Make every path that a tree names an absolute one; what is no text is left for others to complain of."""
     for table, keys in _tables(tree):
         for key in keys:
-            if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+            if not isinstance(table, dict):
+                continue
+            if isinstance(table.get(key), str) and table[key]:
                 table[key] = settled(folder, table[key])
+            elif isinstance(table.get(key), list):
+                table[key] = [settled(folder, name) if isinstance(name, str) and name else name for name in table[key]]
 
 
 def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     listen = _inner(tree.get("proxy"), "listen")
     yield listen, ("unix", "session_keys")
     yield _inner(listen, "tls"), _TLS
+    auth = tree.get("auth")
+    others = _inner(auth, "issuers")
+    yield from ((table, ("key_files",)) for table in (auth, *(others if isinstance(others, list) else [])))
     backends = tree.get("backends")
     for entry in backends if isinstance(backends, list) else []:
         yield entry, ("cwd",)

@@ -97,8 +97,6 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
         wrong += _of_a_plan(_mistakes(auth, kinds, ("auth",)))
         planned.append(Finding(("auth", "type"), f'auth type "{auth["type"]}" is planned, not built yet', 'use type = "bearer" until then'))
         del tree["auth"]
-    if isinstance(auth, dict) and auth.get("type") == "jwt":
-        planned.append(Finding(("auth", "type"), 'auth type "jwt" is planned, not built yet', 'use type = "bearer" until then'))
     for table in ("proxy", "auth", "security", "observability"):
         if isinstance(tree.get(table), dict):
             tree[table] = _without(tree[table], (table,), planned, wrong)

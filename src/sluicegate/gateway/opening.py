@@ -17,6 +17,7 @@ from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
+from ..frontends.metadata_pages import metadata_pages
 from ..frontends.modern.states import RequestStates
 from ..frontends.paths import page
 from ..frontends.session_levels import SessionLevels
@@ -43,7 +44,7 @@ from .fleet import Fleet
 from .fleet_making import make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .readings import Readings, families_of
-from .recognizing import identity_of
+from .recognizing import Task, recognition
 from .running import Gateway
 from .searching import Searching, searching
 
@@ -172,14 +173,17 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         levels=SessionLevels(fleet.log_wishes, readiness.heard),
         states=RequestStates(keys, sources),
     )
-    app = _app(config, endpoint, readiness.is_any_available, keys if isinstance(keys, TicketOffice) else None, faults)
+    tickets = keys if isinstance(keys, TicketOffice) else None
+    app, tasks = _app(config, endpoint, readiness.is_any_available, tickets, faults, sources, outside)
     readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
     _add_pages(app, readings, at_edge.counts)
-    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search)
+    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search, tasks)
 
 
-def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None) -> None:
+def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None, tasks: Sequence[Task]) -> None:
     app.begin(nurseries.sessions)
+    for task in tasks:
+        nurseries.background.start_soon(task)
     nurseries.background.start_soon(fleet.around.timer.run)
     if search is not None:
         nurseries.background.start_soon(search.indexer.run)
@@ -217,10 +221,24 @@ def _hosts(config: Config, on_loopback: bool) -> tuple[str, ...]:
     return (*given, public) if public and (on_loopback or given) else given
 
 
-def _app(config: Config, endpoint: Endpoint, is_ready: Callable[[], bool], tickets: TicketOffice | None, faults: FaultKit | None) -> App:
+def _app(
+    config: Config,
+    endpoint: Endpoint,
+    is_ready: Callable[[], bool],
+    tickets: TicketOffice | None,
+    faults: FaultKit | None,
+    sources: Sources,
+    outside: Outside,
+) -> tuple[App, Sequence[Task]]:
+    """What is served over HTTP, and what has to run beside it."""
     security = config.security
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
     admission = Admission(on_loopback, _hosts(config, on_loopback), security.allowed_origins)
     carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
-    return App(endpoint, is_ready, identity_of(config), admission, tickets, carriers, wishes=faults)
+    recognized = recognition(config, sources, outside, admission.knows_host)
+    app = App(endpoint, is_ready, recognized.identity, admission, tickets, carriers, wishes=faults)
+    if recognized.resource is not None:
+        for path, row in metadata_pages(recognized.resource, admission.allows_host, endpoint.refused):
+            app.paths.add(path, row)
+    return app, recognized.tasks

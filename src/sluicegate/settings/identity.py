@@ -36,7 +36,7 @@ class IssuerSettings:
     audience: str = attrs.field(metadata={"example": "https://gate.example/mcp"})
     """For whom its tokens must be made: one ``aud`` of theirs."""
     jwks_uri: str | None = attrs.field(default=None, metadata={"example": "https://id.example/jwks.json"})
-    """Where its keys are, as a JSON Web Key Set."""
+    """Where its keys are, as a JSON Web Key Set; what the issuer says of itself unless given, or ``key_files``."""
     key_files: tuple[str, ...] = ()
     """Files with its keys instead, relative to this one: a JSON Web Key Set each, or a public key or certificate in PEM."""
     algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")

@@ -11,6 +11,7 @@ from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth
 from ...settings.secret import Secret
 from ..model import Config
 from ..problem import Problem
+from .key_files import key_file_rules
 
 __all__ = ["caller_rules", "caller_warnings"]
 
@@ -58,11 +59,14 @@ def _issuer(path: str, issuer: IssuerSettings) -> Iterator[Problem]:
         yield _at(f"{path}.issuer", "an issuer is a text without blanks", "write the iss of its tokens, letter by letter")
     if not issuer.audience:
         yield _at(f"{path}.audience", "the audience must not be empty", "write the aud of tokens that are meant for this gateway")
-    if (issuer.jwks_uri is None) == (not issuer.key_files):
-        what = "no keys are named" if issuer.jwks_uri is None else "keys are named twice"
+    if issuer.jwks_uri is not None and issuer.key_files:
+        yield _at(f"{path}.jwks_uri", "keys are named twice", "write jwks_uri or key_files")
+    if issuer.jwks_uri is None and not issuer.key_files and not _is_safe(issuer.issuer):
+        what = "no keys are named, and an issuer that is no https:// address cannot be asked where they are"
         yield _at(f"{path}.jwks_uri", what, 'write jwks_uri = "https://…", or key_files = ["keys.json"]')
     if issuer.jwks_uri is not None and not _is_safe(issuer.jwks_uri):
         yield _at(f"{path}.jwks_uri", "keys must come over TLS", "write an https:// address; http:// is for loopback alone")
+    yield from key_file_rules(path, issuer)
     if not issuer.algorithms:
         yield _at(f"{path}.algorithms", "without algorithms no token is taken", f"write some of {', '.join(ALGORITHMS)}")
     for index, name in enumerate(issuer.algorithms):
