@@ -64,6 +64,7 @@ from .policies.settings import RestartSettings as RestartSettings
 from .policies.settings import ResultSizeSettings as ResultSizeSettings
 from .policies.settings import RetrySettings as RetrySettings
 from .policies.settings import TimeoutSettings as TimeoutSettings
+from .policies.tool_scopes import ToolScopesHeld as ToolScopesHeld
 from .protocol.calls import Back as Back
 from .protocol.calls import Call as Call
 from .protocol.calls import Caller as Caller

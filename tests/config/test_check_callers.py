@@ -9,7 +9,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey
 
 from sluicegate.config.load import ConfigError, load, parse
 from sluicegate.config.model import BearerAuth, IssuerSettings, JwtAuth
@@ -49,7 +49,7 @@ def test_there_may_be_several_issuers_each_with_keys_of_its_own(tmp_path: Path) 
         (b'{"keys": {}}', "holds no keys: it has no list 'keys'"),
         (ECKey.generate_key("P-256").as_pem(private=True), "holds no keys: it is a private key, with which anybody could sign"),
         (json.dumps(ECKey.generate_key("P-256").as_dict(private=True)).encode(), "it is a private key"),
-        (json.dumps(OctKey.generate_key(256).as_dict()).encode(), "a shared secret has no place among public keys"),
+        (b'{"kty": "oct", "k": "7ZSb1OdDptIengYcOde38zIaUTGKhsaUKNgtzTajRtI"}', "a shared secret has no place among public keys"),
         (json.dumps({"kty": "EC", "crv": "P-256", "x": "AA"}).encode(), "it cannot be read: "),
         (ECKey.generate_key("secp256k1").as_pem(private=False), "it is of a kind that is not taken here"),
         (ECKey.generate_key("P-521").as_pem(private=False), "none of them is for an algorithm that is taken (RS256"),
@@ -101,7 +101,7 @@ def test_a_certificate_has_a_key_too(tmp_path: Path) -> None:
         (JWT + KEYS + "jwks_url = 'x'\n", "f:12: auth.jwks_url: unknown key 'jwks_url'; did you mean 'jwks_uri'?"),
         (JWT + KEYS + "tokens = ['x']\n", "f:12: auth.tokens: unknown key 'tokens'"),
         ("auth = 3\n" + HEAD, "f:1: auth: a number stands where a table is expected"),
-        ("[auth]\ntype = 3\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt"'),
+        ("[auth]\ntype = 3\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt" or "oauth"'),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_write(text: str, error: str) -> None:

@@ -15,7 +15,6 @@ BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 PLANS = [
     (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + BACKEND + "forward_auth = true\n", "backends[0].forward_auth", 7),
-    (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n", "auth.type", 8),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
@@ -57,7 +56,6 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
             'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
         ),
-        (HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\n", "f:7: auth: 'audience' is missing"),
         (HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", "f:7: auth.scoped_tokens[0]: 'token' is missing"),
     ],
 )
@@ -86,12 +84,9 @@ def test_levels_of_the_log_have_other_names_elsewhere(word: str, level: str) -> 
 def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
     """Else it is mended for nothing."""
     with pytest.raises(ConfigError) as caught:
-        parse(HEAD + BACKEND + "[auth]\ntype = 'oauth'\n", name="f")
+        parse(HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", name="f")
 
-    assert {
-        "add issuer (it is planned, not built yet)",
-        "add audience (it is planned, not built yet)",
-    } == {problem.instead for problem in caught.value.problems}
+    assert "add token (it is planned, not built yet)" in {problem.instead for problem in caught.value.problems}
 
 
 @pytest.mark.parametrize(
@@ -115,10 +110,10 @@ def test_what_is_planned_is_none_to_choose(text: str, error: str) -> None:
 
 def test_a_gateway_whose_auth_is_planned_is_not_an_open_one() -> None:
     """A program that looks only at the configuration is told too."""
-    config = parse(HEAD + BACKEND + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n").config
+    config = parse(HEAD + BACKEND + "[auth]\n[[auth.scoped_tokens]]\ntoken = 't'\n").config
 
-    assert config.auth is None
-    assert [problem.path for problem in config.planned] == ["auth.type"]
+    assert config.auth is not None
+    assert [problem.path for problem in config.planned] == ["auth.scoped_tokens"]
     assert isinstance(config, Config)
 
 

@@ -55,4 +55,5 @@ def test_no_auth_and_planned_auth_are_told_apart() -> None:
 
     assert "Auth:     none" in summary(parse(head).config)
     assert "Listen:   [::1]:8080" in summary(parse(head).config)
-    assert "planned" in summary(parse(head + "[auth]\ntype = 'oauth'\nissuer = 'i'\naudience = 'a'\n").config)
+    oauth = "[auth]\ntype = 'oauth'\nissuer = 'https://i.example'\naudience = 'a'\n"
+    assert "Auth:     oauth (https://i.example, jwt)" in summary(parse(head + oauth).config)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.identity.challenges import challenge, is_scope
+from sluicegate.identity.challenges import challenge
 
 PARAMETER = re.compile(r'([a-z_]+)="([^"\\]*)"')
 
@@ -42,8 +41,3 @@ def test_everything_that_a_client_needs_is_told_in_one_challenge() -> None:
 def test_no_text_breaks_out_of_its_quotes(description: str, scopes: list[str]) -> None:
     told = read(challenge("invalid_token", description, scopes=scopes))
     assert set(told) <= {"realm", "error", "error_description", "scope"}
-
-
-@pytest.mark.parametrize(("text", "fits"), [("mcp:read", True), ("", False), ("a b", False), ('a"', False), ("a\\b", False), ("ä", False)])
-def test_a_scope_is_visible_ascii_without_quotes(text: str, fits: bool) -> None:
-    assert is_scope(text) is fits

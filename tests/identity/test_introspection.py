@@ -17,7 +17,7 @@ import trio
 from sluicegate.identity import kept_verdicts
 from sluicegate.identity.active_claims import ActiveClaims
 from sluicegate.identity.fetching import Fetcher
-from sluicegate.identity.introspection import AT_ONCE, FAILURES, FOR_KNOWN, MOST_ASKED, SECONDS, Client, Introspection
+from sluicegate.identity.introspection import AT_ONCE, FAILURES, FOR_KNOWN, MOST_ASKED, SECONDS, Introspection, IntrospectionClient
 from sluicegate.identity.issuer_discovery import ServerMetadata
 from sluicegate.identity.kept_verdicts import KeptVerdicts
 from sluicegate.identity.verifying import Denied
@@ -64,7 +64,7 @@ async def asking(provider: Provider, *, seconds: float = 30.0, known: bool = Tru
     introspection = Introspection(
         lambda: METADATA if known else None,
         Fetcher(lambda: httpx2.MockTransport(provider), SECONDS),
-        Client("gate way", "s:crét"),
+        IntrospectionClient("gate way", "s:crét"),
         ActiveClaims(ISSUER, OURS, 60.0, wall),
         KeptVerdicts(seconds, wall),
     )
@@ -89,8 +89,8 @@ async def test_an_active_token_is_its_subjects_with_what_he_was_granted(autojump
 
 
 def test_an_issuer_that_takes_credentials_in_the_form_alone_gets_them_there() -> None:
-    assert Client("a", "b").credentials(frozenset({"client_secret_post"})) == ({}, {"client_id": "a", "client_secret": "b"})
-    assert "b" not in repr(Client("a", "bbbbb"))
+    assert IntrospectionClient("a", "b").credentials(frozenset({"client_secret_post"})) == ({}, {"client_id": "a", "client_secret": "b"})
+    assert "b" not in repr(IntrospectionClient("a", "bbbbb"))
 
 
 NOW = 1_000_000.0

@@ -62,6 +62,7 @@ TABLE = {
     "unfit": Judged(faults.unfit("b", "/a"), NO, YES, NO, NO),
     "ejected": Judged(faults.ejected("b", 30), NO, YES, NO, NO),
     "hidden": Judged(faults.not_available("tool", "x"), NO, NO, NO, NO),
+    "without a scope": Judged(faults.insufficient_scope("x", ("a",)), NO, NO, NO, NO),
     "nameless": Judged(faults.unknown_caller(), NO, NO, NO, NO),
     "without a header": Judged(faults.missing_header("X-Tenant"), NO, NO, NO, NO),
     # whose mistake it is

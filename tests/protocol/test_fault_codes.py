@@ -22,6 +22,7 @@ from sluicegate.protocol.why import Why
 SOURCE = Path(sluicegate.__file__).parent
 SAMPLES: dict[str, object] = {
     "str": "tool",
+    "Sequence[str]": ("a", "b"),
     "Why | str": Why("it left"),
     "int": 3,
     "float": 1.5,
@@ -78,6 +79,7 @@ PROMISED = {
     "SG-701": "not_available",
     "SG-702": "unknown_caller",
     "SG-704": "missing_header",
+    "SG-706": "insufficient_scope",
     "SG-801": "cancelled",
     "SG-901": "bug",
 }
@@ -101,6 +103,7 @@ ON_THE_WIRE = {
     ),
     -32603: ("backend_unavailable", "redirected", "connection_lost", "bad_answer", "http_status", "backend_unreachable", "bug"),
     -32000: ("ejected",),
+    -32007: ("insufficient_scope",),
     -32010: ("timeout",),
     -32011: ("rate_limited",),
     -32012: ("circuit_open",),

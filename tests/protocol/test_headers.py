@@ -2,7 +2,7 @@
 
 import pytest
 
-from sluicegate.protocol.headers import EVENT_STREAM, JSON, accepts, is_session_id, media_type, safe_value
+from sluicegate.protocol.headers import EVENT_STREAM, JSON, accepts, is_scope, is_session_id, media_type, safe_value
 
 # The numbers that are promised. Taken from the source they would move with it.
 LONGEST_SESSION_ID = 1024
@@ -65,3 +65,8 @@ def test_a_session_id_may_be_as_long_as_is_said_and_not_longer() -> None:
 )
 def test_unsafe_names_travel_in_base64(text: str, value: str) -> None:
     assert value == safe_value(text)
+
+
+@pytest.mark.parametrize(("text", "fits"), [("mcp:read", True), ("", False), ("a b", False), ('a"', False), ("a\\b", False), ("ä", False)])
+def test_a_scope_is_visible_ascii_without_quotes(text: str, fits: bool) -> None:
+    assert is_scope(text) is fits

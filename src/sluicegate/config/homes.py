@@ -23,6 +23,7 @@ from .model import (
     PerformanceConfig,
     ProxyConfig,
     SecurityConfig,
+    ToolScopes,
 )
 from .problem import KeyPath
 
@@ -36,6 +37,7 @@ _TABLES: dict[str, type[Any]] = {
     "[proxy.listen]": ListenConfig,
     "[security]": SecurityConfig,
     "[[auth.issuers]]": IssuerSettings,
+    "[[auth.tool_scopes]]": ToolScopes,
     "[proxy.listen.tls]": ListenTlsConfig,
     "[proxy.rate_limit]": RateLimitSettings,
     "[backends.tls]": BackendTlsConfig,

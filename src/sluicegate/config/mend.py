@@ -45,6 +45,10 @@ def _neutral(path: KeyPath) -> Any:
             return "inprocess"
         case (*_, "aliases", int()):
             return {"from": text, "to": f"{text}'"}
+        case (*_, "tool_scopes", int()):
+            return {"tools": [text], "scopes": [text]}
+        case (*_, "tool_scopes", int(), str()):
+            return [text]
         case (*_, int()) | (*_, "name" | "from" | "to" | "certificate" | "issuer" | "audience"):
             return text
         case (*_, str(table), str(key)):

@@ -17,7 +17,7 @@ from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
 from ..settings.clients import ClientLimits
 from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
-from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth
+from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth, OAuthAuth, ToolScopes
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 from ..settings.search import SearchSettings
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
@@ -38,12 +38,14 @@ __all__ = [
     "ListenTlsConfig",
     "Loaded",
     "MetricsConfig",
+    "OAuthAuth",
     "ObservabilityConfig",
     "PerformanceConfig",
     "ProxyConfig",
     "RestartSettings",
     "SecurityConfig",
     "TimeoutSettings",
+    "ToolScopes",
 ]
 
 _NOBODY = Range(0, words="must be >= 0", instead="write 0 to wait for nobody")

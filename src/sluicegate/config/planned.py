@@ -21,21 +21,8 @@ Kind: TypeAlias = "str | tuple[str, ...] | Mapping[str, Kind] | list[Kind]"
 
 _ROLES: Kind = [{"name!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 _ROLE_MAPPING: Kind = {"claim!": "text", "mapping!": "table", "default_deny": "flag"}
-_SIGNED: Mapping[str, Kind] = {"issuer!": "text", "audience!": "text", "roles": _ROLES, "role_mapping": _ROLE_MAPPING}
 _SCOPED: Kind = [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 
-AUTH: Mapping[str, Mapping[str, Kind]] = {
-    "oauth": {
-        "type!": "text",
-        **_SIGNED,
-        "client_id": "text",
-        "client_secret": "text",
-        "token_validation": ("jwt", "introspection", "both"),
-        "jwks_uri": "text",
-        "introspection_endpoint": "text",
-        "required_scopes": ["text"],
-    },
-}
 _BACKEND: Mapping[str, Kind] = {
     "forward_auth": "flag",
 }
@@ -91,12 +78,6 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
     planned: list[Finding] = []
     wrong: list[Finding] = []
     tree = _without(tree, (), planned, wrong)
-    auth = tree.get("auth")
-    if isinstance(auth, dict) and isinstance(auth.get("type"), str) and auth["type"] in AUTH:
-        kinds = AUTH[auth["type"]]
-        wrong += _of_a_plan(_mistakes(auth, kinds, ("auth",)))
-        planned.append(Finding(("auth", "type"), f'auth type "{auth["type"]}" is planned, not built yet', 'use type = "bearer" until then'))
-        del tree["auth"]
     for table in ("proxy", "auth", "security", "observability"):
         if isinstance(tree.get(table), dict):
             tree[table] = _without(tree[table], (table,), planned, wrong)

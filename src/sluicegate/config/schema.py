@@ -18,8 +18,8 @@ from ..settings.ranges import Range, range_of
 from ..settings.secret import Secret
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
-from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, JwtAuth, ObservabilityConfig, ProxyConfig, SecurityConfig
-from .planned import AUTH, PLANNED, Kind
+from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, JwtAuth, OAuthAuth, ObservabilityConfig, ProxyConfig, SecurityConfig
+from .planned import PLANNED, Kind
 from .sentences import purpose_of, sentences_of
 
 __all__ = ["schema"]
@@ -32,6 +32,7 @@ _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
     BackendConfig: ("backends",),
     BearerAuth: ("auth",),
     JwtAuth: ("auth",),
+    OAuthAuth: ("auth",),
     SecurityConfig: ("security",),
     ObservabilityConfig: ("observability",),
 }
@@ -86,9 +87,6 @@ def _table(cls: type[Any], tables: Json) -> Json:
     for field in fields:
         said = {"description": sentences[field.name]} if field.name in sentences else {}
         keys[field.name.rstrip("_")] = _value(field.type, range_of(field), tables) | said | _default(field.default)
-    if cls is Config:
-        plans = (_plan_of_table({**kinds, "type!": (name,)}) for name, kinds in AUTH.items())
-        keys["auth"]["anyOf"] += plans
     if cls in _TABLES_OF_PLANS:
         keys |= {key: {**_plan(kind), "description": _PLAN} for key, kind in PLANNED[_TABLES_OF_PLANS[cls]].items()}
     required = [field.name.rstrip("_") for field in fields if field.default is attrs.NOTHING]

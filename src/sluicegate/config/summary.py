@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from .inheritance import inherited
-from .model import BackendConfig, Config, JwtAuth, TimeoutSettings
+from .model import BackendConfig, Config, JwtAuth, OAuthAuth, TimeoutSettings
 
 __all__ = ["environments", "features", "summary"]
 
@@ -95,8 +95,10 @@ def _environments(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _auth(config: Config) -> str:
     if config.auth is None:
-        return "planned, not built yet" if any(problem.path.startswith("auth.") for problem in config.planned) else "none"
+        return "none"
     if isinstance(config.auth, JwtAuth):
         return f"jwt ({', '.join(one.issuer for one in (config.auth, *config.auth.issuers))})"
+    if isinstance(config.auth, OAuthAuth):
+        return f"oauth ({config.auth.issuer}, {config.auth.token_validation})"
     count = len(config.auth.tokens)
     return f"bearer ({count} token{'' if count == 1 else 's'})"

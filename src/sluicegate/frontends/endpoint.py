@@ -8,13 +8,15 @@ from functools import partial
 import attrs
 import trio
 
+from ..identity.identify import Refused, Sent
 from ..protocol import faults
 from ..protocol.calls import Call, Caller, Handler, Layer, Reply
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN
 from ..protocol.log_levels import SET_LEVEL
-from ..protocol.messages import EMPTY, Raw, encode, read_text
+from ..protocol.messages import EMPTY, Raw, Request, encode, read_text
 from ..protocol.offers import KINDS, ListKind
+from ..protocol.principal import Principal
 from ..protocol.subscription import SUBSCRIBE, UNSUBSCRIBE
 from ..routing.directory import Directory
 from ..routing.results import with_mapped_uris
@@ -84,6 +86,8 @@ class Endpoint:
     """How much of the log clients want."""
     at_once: Callable[[Call], Reply | None] = attrs.field(default=lambda _call: None, kw_only=True)
     """What `handler` would answer, where nothing need be waited for; None where something has to. Who asks looks first whether any answer is kept."""
+    step_up: Callable[[Sent, Principal, Request], Refused | None] | None = attrs.field(default=None, kw_only=True)
+    """Says which requests need more of their sender than he has shown, before they begin; None where none does."""
     around_own: Layer = lambda answer: answer
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY

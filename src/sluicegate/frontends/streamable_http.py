@@ -63,6 +63,11 @@ class StreamableHttp:
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
             return
         message, size = decode(body), len(body)
+        step_up = self.endpoint.step_up
+        if step_up is not None and isinstance(message, Request) and (why := step_up(http, principal, message)) is not None:
+            self.endpoint.refused(why.status, why.message)
+            await http.refuse(why.status, why.code, why.message, id=message.id, headers=why.headers)
+            return
         if isinstance(message, Malformed):
             await self._refuse(http, 400, message.code, message.message, id=message.id)
         elif http.stands_alone(message):

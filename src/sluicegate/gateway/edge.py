@@ -12,12 +12,14 @@ from ..observe.access import AccessLog, Sink
 from ..observe.metrics import Counts, Metrics
 from ..policies.compose import stack
 from ..policies.lifetime import Lifetime
+from ..policies.tool_scopes import NeededScopes, ToolScopesHeld
 from ..protocol.calls import Call, Handler, Layer, Reply
 from ..routing.composites.fan_out import Composites
 from ..routing.table import Router
 from .composite_making import composites_of
 from .policy_making import limit_layer
 from .searching import Searching
+from .stepping_up import needed_scopes
 
 __all__ = ["Edge"]
 
@@ -37,6 +39,8 @@ class Edge:
     """Tools of the gateway's own; None where there are none."""
     search: Searching | None = None
     """Tools by which others are found; None where there are none."""
+    scopes: NeededScopes | None = None
+    """What the callers of some tools must have been granted; None where no tool needs anything."""
 
     @classmethod
     def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float], search: Searching | None = None) -> Edge:
@@ -44,24 +48,27 @@ class Edge:
         observability = config.observability
         counts = Counts() if observability.metrics.enabled else None
         lines = lines if observability.access_log.enabled else None
-        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config), search)
+        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config), search, needed_scopes(config))
 
     def around(self, router: Handler) -> Handler:
         """Around what finds the backend of a call."""
-        lines, wall, search = self.lines, self.wall, self.search
+        lines, wall, search, scopes = self.lines, self.wall, self.search, self.scopes
+        held = None if scopes is None else lambda inner: ToolScopesHeld(inner, scopes)
         return stack(
             search.leading_on if search is not None and search.names.has_call else None,  # what follows knows it as what it is meant to be
             (lambda inner: AccessLog(inner, lines, wall)) if lines is not None else None,  # what is refused is logged too
             _counted_by(self.counts),
             Lifetime,  # inside of both: they see an answer even of a call that was cut
             self.limit,
+            held,
             search.answering if search is not None else None,
             self.composites,
+            held if self.composites is not None else None,  # the parts of a composite tool come in below it
             around=router,
         )
 
     def at_once(self, router: Router) -> Callable[[Call], Reply | None]:
-        """What of that matters for an answer that can be given at once; where there is a limit, each call waits for its turn."""
+        """What of that matters for an answer that can be given at once; where there is a limit, or a rule about tools, each call passes it."""
         counts, tell = self.counts, None if self.lines is None else AccessLog(router, self.lines, self.wall).tell
 
         def answer(call: Call) -> Reply | None:
@@ -75,7 +82,7 @@ class Edge:
                     tell(call, outcome, began)
             return reply
 
-        return answer if self.limit is None else lambda _call: None
+        return answer if self.limit is None and self.scopes is None else lambda _call: None
 
     def around_own(self, answer: Handler) -> Handler:
         """Around the methods that we answer ourselves, such as ``ping`` and the lists."""

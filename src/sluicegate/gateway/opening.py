@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -13,7 +12,6 @@ import trio
 from ..config.checks.whole import problems
 from ..config.model import Config
 from ..config.problem import ConfigError
-from ..frontends.admission import Admission
 from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
@@ -29,7 +27,6 @@ from ..observe.metrics import Counts
 from ..observe.refusals import Refusals
 from ..outside import Outside
 from ..outside.key_folder import KeyFolder
-from ..protocol.addresses import is_loopback
 from ..protocol.calls import Layer
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.key_ring import OwnKey
@@ -44,9 +41,11 @@ from .fleet import Fleet
 from .fleet_making import make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .readings import Readings, families_of
-from .recognizing import Task, recognition
+from .recognition import Recognition
+from .recognizing import recognition_of
 from .running import Gateway
 from .searching import Searching, searching
+from .stepping_up import step_up
 
 __all__ = ["Gateway", "open_gateway"]
 
@@ -149,12 +148,12 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     clientele: Clientele,
 ) -> tuple[Gateway, Fleet, Callable[[], None]]:
     """Put the parts together; nothing runs until what comes last is called."""
-    directory = Directory()
-    keys = _keys(config, sources, outside)
+    directory, keys = Directory(), _keys(config, sources, outside)
     fleet = make_fleet(config, nurseries, sources, outside, servers, layers, faults, clientele, directory, keys)
     readiness, router = fleet.readiness, Router(directory, fleet.readiness.acquaint, fleet.tasks)
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
     at_edge = Edge.of(config, lines, sources.wall, search)
+    recognition = recognition_of(config, sources, outside)
     endpoint = Endpoint(
         config.proxy.name,
         config.proxy.version,
@@ -172,28 +171,44 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
         at_once=at_edge.at_once(router),
         levels=SessionLevels(fleet.log_wishes, readiness.heard),
         states=RequestStates(keys, sources),
+        step_up=step_up(at_edge.scopes, recognition.challenges),
     )
-    tickets = keys if isinstance(keys, TicketOffice) else None
-    app, tasks = _app(config, endpoint, readiness.is_any_available, tickets, faults, sources, outside)
+    app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
     readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
-    _add_pages(app, readings, at_edge.counts)
-    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search, tasks)
+    _add_pages(app, readings, at_edge.counts, recognition)
+    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search, recognition)
 
 
-def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None, tasks: Sequence[Task]) -> None:
+def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None, recognition: Recognition) -> None:
     app.begin(nurseries.sessions)
-    for task in tasks:
-        nurseries.background.start_soon(task)
     nurseries.background.start_soon(fleet.around.timer.run)
+    for task in recognition.tasks:
+        nurseries.background.start_soon(task)
     if search is not None:
         nurseries.background.start_soon(search.indexer.run)
 
 
-def _add_pages(app: App, readings: Readings, counts: Counts | None) -> None:
+def _add_pages(app: App, readings: Readings, counts: Counts | None, recognition: Recognition) -> None:
     """What it tells about itself over HTTP."""
     app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
+    if recognition.challenges is not None:
+        for path, row in metadata_pages(recognition.challenges.resource, app.admission.allows_host, app.endpoint.refused):
+            app.paths.add(path, row)
     if counts is not None:
         app.paths.add("/metrics", page(Exposition(counts, partial(families_of, readings)).render, KIND))
+
+
+def _app(
+    config: Config,
+    endpoint: Endpoint,
+    is_ready: Callable[[], bool],
+    keys: TicketOffice | OwnKey,
+    recognition: Recognition,
+    faults: FaultKit | None,
+) -> App:
+    listen, tickets = config.proxy.listen, keys if isinstance(keys, TicketOffice) else None
+    carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
+    return App(endpoint, is_ready, recognition.identity, recognition.admission, tickets, carriers, wishes=faults)
 
 
 def _connection_limit(config: Config) -> ConnectionLimit:
@@ -212,33 +227,3 @@ def _keys(config: Config, sources: Sources, outside: Outside) -> TicketOffice | 
     if not listen.session_tickets:
         return OwnKey(sources.secret)
     return TicketOffice(sources, listen.session_ticket_seconds, None if folder is None else KeyFolder(folder, outside.run_blocking))
-
-
-def _hosts(config: Config, on_loopback: bool) -> tuple[str, ...]:
-    """The names by which clients may ask; that of the public URL is one, but it does not make of any name only this one."""
-    given = config.security.allowed_hosts
-    public = urlsplit(config.proxy.public_url or "").netloc
-    return (*given, public) if public and (on_loopback or given) else given
-
-
-def _app(
-    config: Config,
-    endpoint: Endpoint,
-    is_ready: Callable[[], bool],
-    tickets: TicketOffice | None,
-    faults: FaultKit | None,
-    sources: Sources,
-    outside: Outside,
-) -> tuple[App, Sequence[Task]]:
-    """What is served over HTTP, and what has to run beside it."""
-    security = config.security
-    listen = config.proxy.listen
-    on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
-    admission = Admission(on_loopback, _hosts(config, on_loopback), security.allowed_origins)
-    carriers = Carriers(listen.websocket, listen.sse, config.proxy.shutdown_timeout_seconds)
-    recognized = recognition(config, sources, outside, admission.knows_host)
-    app = App(endpoint, is_ready, recognized.identity, admission, tickets, carriers, wishes=faults)
-    if recognized.resource is not None:
-        for path, row in metadata_pages(recognized.resource, admission.allows_host, endpoint.refused):
-            app.paths.add(path, row)
-    return app, recognized.tasks

@@ -1,55 +1,47 @@
-"""From ``[auth]`` to what tells who calls: the one place that knows which kinds there are."""
+"""From a configuration to who may come in: what tells callers apart, of whichever kind ``[auth]`` is, and by which names they may ask."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-import attrs
+from urllib.parse import urlsplit
 
 from ..config.model import BearerAuth, Config, JwtAuth
+from ..frontends.admission import Admission
 from ..identity.bearer import BearerTokens
-from ..identity.challenges import Challenges
-from ..identity.identify import Identity
-from ..identity.issued_tokens import IssuedTokens
-from ..identity.protected_resource import ProtectedResource
 from ..outside import Outside
+from ..protocol.addresses import is_loopback
 from ..sources import Sources
+from .recognition import Recognition
 
-__all__ = ["Recognition", "Task", "recognition"]
-
-Task = Callable[[], Awaitable[None]]
-
-
-@attrs.frozen(eq=False, repr=False)
-class Recognition:
-    """What tells callers apart, and what belongs to it."""
-
-    identity: Identity | None = None
-    """None where anybody may call who can connect."""
-    tasks: tuple[Task, ...] = ()
-    """What has to run beside it."""
-    resource: ProtectedResource | None = None
-    """What the gateway is to an authorization server, where it takes the tokens of one."""
+__all__ = ["recognition_of"]
 
 
-def recognition(config: Config, sources: Sources, outside: Outside, may_repeat: Callable[[tuple[bytes, ...]], bool]) -> Recognition:
-    """Put it together; ``may_repeat`` says whether a ``Host`` may be told to others, see `ProtectedResource`."""
+def recognition_of(config: Config, sources: Sources, outside: Outside) -> Recognition:
+    """Who tells callers apart; nobody where anybody may call who can connect."""
+    admission = _admission(config)
     match config.auth:
         case None:
-            return Recognition()
+            return Recognition(admission, None)
         case BearerAuth(tokens=tokens):
-            return Recognition(BearerTokens(token.reveal() for token in tokens))
+            return Recognition(admission, BearerTokens(token.reveal() for token in tokens))
         case JwtAuth() as auth:
-            from .trusting import Trusting  # 60 ms and 20 MiB, for what compares signatures
+            from .authorizing import by_signatures
 
-            trusting = Trusting(sources, outside)
-            issuers = (auth, *auth.issuers)
-            verifier = trusting.tokens_of(issuers)
-            resource = _resource(config, tuple(issuer.issuer for issuer in issuers), may_repeat)
-            return Recognition(IssuedTokens(verifier, Challenges(resource)), tuple(trusting.tasks), resource)
+            return by_signatures(config, auth, admission, sources, outside)
+        case other:
+            from .authorizing import by_authorization_server
+
+            return by_authorization_server(config, other, admission, sources, outside)
 
 
-def _resource(config: Config, servers: tuple[str, ...], may_repeat: Callable[[tuple[bytes, ...]], bool]) -> ProtectedResource:
-    proxy = config.proxy
-    scheme = "http" if proxy.listen.tls is None else "https"
-    return ProtectedResource(proxy.name, servers, public_url=proxy.public_url, scheme=scheme, may_repeat=may_repeat)
+def _admission(config: Config) -> Admission:
+    """By which names a request may ask, and from which pages."""
+    listen = config.proxy.listen
+    on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at
+    return Admission(on_loopback, _hosts(config, on_loopback), config.security.allowed_origins)
+
+
+def _hosts(config: Config, on_loopback: bool) -> tuple[str, ...]:
+    """The names by which clients may ask; that of the public URL is one, but it does not make of any name only this one."""
+    given = config.security.allowed_hosts
+    public = urlsplit(config.proxy.public_url or "").netloc
+    return (*given, public) if public and (on_loopback or given) else given

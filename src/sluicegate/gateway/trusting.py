@@ -27,6 +27,8 @@ class Trusting:
 
     sources: Sources
     outside: Outside
+    _known: dict[str, IssuerDiscovery] = attrs.field(factory=dict)
+    """What asks issuers about themselves already, by their names."""
     tasks: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list, init=False)
     """What has to run as long as tokens are looked at."""
     fetcher: Fetcher = attrs.field(init=False)
@@ -43,6 +45,8 @@ class Trusting:
 
     def discovery(self, issuer: str) -> IssuerDiscovery:
         """What asks an issuer about itself, from the start on."""
+        if issuer in self._known:
+            return self._known[issuer]
         found = IssuerDiscovery(issuer, self.fetcher, self.sources.chance(f"discovery of {issuer}"))
         self.tasks.append(found.run)
         return found

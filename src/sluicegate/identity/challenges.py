@@ -11,17 +11,11 @@ from ..protocol.errors import TOKEN_REFUSED
 from .identify import Refused, Sent
 from .protected_resource import ProtectedResource
 
-__all__ = ["Challenges", "challenge", "is_scope", "unavailable"]
+__all__ = ["Challenges", "challenge", "unavailable"]
 
 _REALM = "sluicegate"
 _UNSAFE = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 """What must not stand in these values, quoted or not (RFC 6750, section 3)."""
-_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-
-
-def is_scope(text: str) -> bool:
-    """Whether a text is one scope (RFC 6749, section 3.3): visible ASCII, but for the double quote and the backslash."""
-    return _SCOPE.fullmatch(text) is not None
 
 
 def challenge(error: str = "", description: str = "", *, scopes: Iterable[str] = (), metadata: str | None = None) -> bytes:

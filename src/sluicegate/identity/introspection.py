@@ -22,7 +22,7 @@ from .issuer_discovery import ServerMetadata
 from .kept_verdicts import KeptVerdicts
 from .verifying import Denied, is_token
 
-__all__ = ["AT_ONCE", "MOST_ASKED", "Introspection"]
+__all__ = ["AT_ONCE", "MOST_ASKED", "Introspection", "IntrospectionClient"]
 
 log = get_logger("sluicegate.identity")
 
@@ -45,7 +45,7 @@ _AWAY = "the identity provider cannot be reached; try again later"
 
 
 @attrs.frozen(eq=False)
-class Client:
+class IntrospectionClient:
     """Who we are to the issuer."""
 
     id: str
@@ -74,7 +74,7 @@ class Introspection:
     where: Callable[[], ServerMetadata | None]
     """What is known of the issuer; None where it has not told yet."""
     fetcher: Fetcher
-    client: Client
+    client: IntrospectionClient
     judge: Callable[[Mapping[str, object]], Principal | Denied]
     """Whether the claims of an active token are for us, and whose they are."""
     kept: KeptVerdicts

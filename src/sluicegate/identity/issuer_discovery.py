@@ -44,6 +44,8 @@ class IssuerDiscovery:
     issuer: str
     fetcher: Fetcher
     chance: random.Random
+    needs: frozenset[str] = frozenset()
+    """Members that a document must have; one without is no answer."""
     found: ServerMetadata | None = attrs.field(default=None, init=False)
     """None until it has answered once."""
     failure: str = attrs.field(default="", init=False)
@@ -77,7 +79,7 @@ class IssuerDiscovery:
         failures = []
         for url in addresses(self.issuer):
             answer = await self.fetcher.get(url)
-            found = f"{url}: {answer.why}" if isinstance(answer, Unfetched) else read(self.issuer, answer.members)
+            found = f"{url}: {answer.why}" if isinstance(answer, Unfetched) else read(self.issuer, answer.members, self.needs)
             if isinstance(found, ServerMetadata):
                 self._take(found)
                 return True
@@ -108,7 +110,7 @@ def addresses(issuer: str) -> Iterator[str]:
         yield f"{origin}{path}{_OAUTH}"
 
 
-def read(issuer: str, members: Mapping[str, object]) -> ServerMetadata | str:
+def read(issuer: str, members: Mapping[str, object], needs: frozenset[str] = frozenset()) -> ServerMetadata | str:
     """What a document says, or what is wrong with it, in words for the operator.
 
     One that names another issuer is nobody's (RFC 8414, 3.3): whoever can put a file there would else make the tokens of somebody else's server good here.
@@ -121,6 +123,8 @@ def read(issuer: str, members: Mapping[str, object]) -> ServerMetadata | str:
     found = {}
     for name in ("jwks_uri", "introspection_endpoint"):
         url = members.get(name)
+        if url is None and name in needs:
+            return f"the document names no {name}, so the configuration has to"
         if url is None:
             continue
         if not isinstance(url, str) or not may_be_asked(url, issuer):

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["is_address", "is_loopback", "public_part"]
+__all__ = ["is_address", "is_guarded", "is_loopback", "public_part"]
 
 
 _HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]+)(?::\d*)?")
@@ -32,6 +32,11 @@ def is_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
         return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and not re.search(r"\s", text)
     except ValueError:
         return False
+
+
+def is_guarded(url: str) -> bool:
+    """Whether nobody on the way can read or change what goes there and comes back: over TLS, or on this very machine."""
+    return is_address(url) and (url.lower().startswith("https:") or is_loopback(urlsplit(url).hostname or ""))
 
 
 def public_part(url: str) -> str:

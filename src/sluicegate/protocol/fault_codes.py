@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .cause import Cause
 from .code_page import Code
+from .denial_codes import DENIALS
 from .errors import (
     CIRCUIT_OPEN,
     EJECTED,
@@ -213,23 +214,7 @@ CODES = (
         "Try again in a while; the backend that is listed may be back then.",
         "Have the stand-in's tools take what those of its primary take, or give it no `validate` of its own.", "try again in a while",
     ),
-    Code(
-        "SG-701", "not_available", Cause.POLICY, INVALID_PARAMS, "The configuration hides it",
-        "A filter (`expose_…`, `hide_…`) leaves this name out, or it is a stand-in's own name.", "Use a name from the list.",
-        "Change the filter if it is to be called.", "use a name from the list",
-    ),
-    Code(
-        "SG-702", "unknown_caller", Cause.POLICY, INVALID_PARAMS, "The tool is given the name of its caller",
-        "An argument of the tool is `${principal.…}`, and whoever calls has shown no name.", "Call with a token of your own.",
-        "Have callers identify themselves with an [auth] table, or take the argument out.", "show who you are, and call again",
-    ),
-    Code(
-        "SG-704", "missing_header", Cause.POLICY, INVALID_PARAMS, "The tool is given a header of the request",
-        "An argument of the tool is `${header.…}`, and the request came without that header, with it more than once, or with one that is no text of "
-        "1024 bytes at most; or it did not come over HTTP. No backend has seen the call.",
-        "Send the header that the message names, once.",
-        "Have the proxy in front set it, or write what holds without it: `${header.NAME:-none}`.", "send the header that the message names",
-    ),
+    *DENIALS,
     Code(
         "SG-801", "cancelled", Cause.CANCELLED, REQUEST_CANCELLED, "The call was cancelled",
         "The caller cancelled it, its connection or session ended, or the gateway is going down. The backend was told to stop, but "

@@ -5,6 +5,8 @@ Where a backend is to blame, a reason that is plain text is for the operator alo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from .errors import (
@@ -18,6 +20,7 @@ from .errors import (
     RATE_LIMITED,
     REQUEST_CANCELLED,
     TIMED_OUT,
+    UNAUTHORIZED,
 )
 from .fault import Cause, Fault
 from .messages import Raw, encode
@@ -33,6 +36,7 @@ __all__ = [
     "circuit_open",
     "client_mistake",
     "ejected",
+    "insufficient_scope",
     "lost",
     "missing_header",
     "no_place_to_wait",
@@ -197,6 +201,13 @@ def unknown_method(method: str) -> Fault:
 def client_mistake(message: str, *, code: int = INVALID_PARAMS, reason: str = "invalid_params") -> Fault:
     """The request itself is wrong."""
     return Fault(Cause.CLIENT, code, message, reason, started=False)
+
+
+def insufficient_scope(target: str, needed: Sequence[str]) -> Fault:
+    """The caller is known, and was not granted all that this takes (AUTH-13)."""
+    message = f"insufficient scope for '{target}': it needs {' '.join(needed)}"
+    scopes = {"scopes": Raw(encode(needed))}
+    return Fault(Cause.POLICY, UNAUTHORIZED, message, "insufficient_scope", started=False, details=scopes)
 
 
 def not_initialized() -> Fault:

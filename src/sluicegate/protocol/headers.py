@@ -17,6 +17,7 @@ __all__ = [
     "accepts",
     "is_header_name",
     "is_header_value",
+    "is_scope",
     "is_session_id",
     "is_token",
     "media_type",
@@ -36,6 +37,7 @@ LONGEST_SESSION_ID = 1024
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -70,6 +72,11 @@ def is_header_name(text: str) -> bool:
 def is_header_value(text: str) -> bool:
     """Whether a text is one line of Latin letters without spaces around it."""
     return _VALUE.fullmatch(text) is not None
+
+
+def is_scope(text: str) -> bool:
+    """Whether a text is one scope of OAuth (RFC 6749, section 3.3): visible ASCII, but for the double quote and the backslash."""
+    return _SCOPE.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:

@@ -8,12 +8,13 @@ import attrs
 
 from .composing import own_first
 from .ranges import Range
-from .secret import Secret, secrets
+from .secret import Secret, secret, secrets
 
-__all__ = ["ALGORITHMS", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth"]
+__all__ = ["ALGORITHMS", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth", "OAuthAuth", "ToolScopes"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Of RFC 7518, 8037 and 9864, those without a shared secret, which neither a set of keys nor this gateway has any business with."""
+_KEPT = Range(0, 300, words="must be 0-300", instead="write 0 to ask with each request")
 _LEEWAY = Range(0, 600, words="must be 0-600", instead="write how many seconds clocks may differ, such as 60")
 
 
@@ -57,5 +58,47 @@ class JwtAuth(IssuerSettings):
     """Others whose tokens are believed, too; each has the keys above of its own."""
 
 
-AuthConfig: TypeAlias = BearerAuth | JwtAuth
+@attrs.frozen(kw_only=True, repr=False)
+class ToolScopes:
+    """What the callers of some tools must have been granted."""
+
+    tools: tuple[str, ...] = attrs.field(metadata={"example": ["files_write*"]})
+    """Patterns over names as clients see them."""
+    scopes: tuple[str, ...] = attrs.field(metadata={"example": ["mcp:write"]})
+    """All of these."""
+
+
+@attrs.frozen(kw_only=True, field_transformer=own_first, repr=False)
+class OAuthAuth(IssuerSettings):
+    """Clients get their tokens where this gateway sends them: at an authorization server, which is asked about itself."""
+
+    type: Literal["oauth"] = "oauth"
+    """The client is told where to get a token, and shows it: ``Authorization: Bearer …``."""
+    token_validation: Literal["jwt", "introspection", "both"] = "jwt"  # noqa: S105  no password, how one is looked at
+    """How a token is looked at: "jwt", by its signature; "introspection", the server is asked; "both", it is asked about what is no JWT."""
+    client_id: str | None = attrs.field(default=None, metadata={"example": "gate"})
+    """Who the gateway is to the server, where it asks."""
+    client_secret: Secret | None = attrs.field(default=None, converter=secret, metadata={"example": "${GATE_CLIENT_SECRET}"})
+    """By which it shows that."""
+    introspection_endpoint: str | None = attrs.field(default=None, metadata={"example": "https://id.example/introspect"})
+    """Where it asks; what the server says of itself unless given, as with jwks_uri."""
+    introspection_cache_seconds: float = attrs.field(default=30.0, validator=_KEPT)
+    """How long an answer is believed; a token that is withdrawn is good for as long. 0 asks with each request."""
+    required_scopes: tuple[str, ...] = ()
+    """What each caller must have been granted, all of it."""
+    tool_scopes: tuple[ToolScopes, ...] = ()
+    """What the callers of some tools must have been granted besides."""
+
+    @property
+    def verifies(self) -> bool:
+        """Whether signatures are looked at."""
+        return self.token_validation in {"jwt", "both"}
+
+    @property
+    def asks(self) -> bool:
+        """Whether the server is asked about tokens."""
+        return self.token_validation in {"introspection", "both"}
+
+
+AuthConfig: TypeAlias = BearerAuth | JwtAuth | OAuthAuth
 """What ``[auth]`` may be. Each class says in ``type`` what it is called there; the first is meant where a file says nothing of it."""

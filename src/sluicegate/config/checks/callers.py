@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-from ...protocol.addresses import is_loopback
+from ...protocol.addresses import is_guarded
 from ...protocol.headers import is_token
-from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth
+from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth, OAuthAuth
 from ...settings.secret import Secret
 from ..model import Config
 from ..problem import Problem
+from .authorization import oauth_rules, oauth_warnings
 from .key_files import key_file_rules
 
 __all__ = ["caller_rules", "caller_warnings"]
@@ -25,6 +25,9 @@ def caller_rules(config: Config) -> Iterator[Problem]:
         yield from _bearer(config.auth, may_be_empty=any(problem.path.startswith("auth.") for problem in config.planned))
     elif isinstance(config.auth, JwtAuth):
         yield from _jwt(config.auth)
+    elif isinstance(config.auth, OAuthAuth):
+        yield from _issuer("auth", config.auth)
+        yield from oauth_rules(config, config.auth)
 
 
 def caller_warnings(config: Config) -> Iterator[Problem]:
@@ -32,6 +35,8 @@ def caller_warnings(config: Config) -> Iterator[Problem]:
     for index, token in enumerate(config.auth.tokens if isinstance(config.auth, BearerAuth) else ()):
         if len(token) < _SHORT:
             yield _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
+    if isinstance(config.auth, OAuthAuth):
+        yield from oauth_warnings(config, config.auth)
 
 
 def _bearer(auth: BearerAuth, *, may_be_empty: bool) -> Iterator[Problem]:
@@ -61,10 +66,10 @@ def _issuer(path: str, issuer: IssuerSettings) -> Iterator[Problem]:
         yield _at(f"{path}.audience", "the audience must not be empty", "write the aud of tokens that are meant for this gateway")
     if issuer.jwks_uri is not None and issuer.key_files:
         yield _at(f"{path}.jwks_uri", "keys are named twice", "write jwks_uri or key_files")
-    if issuer.jwks_uri is None and not issuer.key_files and not _is_safe(issuer.issuer):
+    if issuer.jwks_uri is None and not issuer.key_files and not is_guarded(issuer.issuer):
         what = "no keys are named, and an issuer that is no https:// address cannot be asked where they are"
         yield _at(f"{path}.jwks_uri", what, 'write jwks_uri = "https://…", or key_files = ["keys.json"]')
-    if issuer.jwks_uri is not None and not _is_safe(issuer.jwks_uri):
+    if issuer.jwks_uri is not None and not is_guarded(issuer.jwks_uri):
         yield _at(f"{path}.jwks_uri", "keys must come over TLS", "write an https:// address; http:// is for loopback alone")
     yield from key_file_rules(path, issuer)
     if not issuer.algorithms:
@@ -75,16 +80,6 @@ def _issuer(path: str, issuer: IssuerSettings) -> Iterator[Problem]:
             yield _at(f"{path}.algorithms[{index}]", what, f"write some of {', '.join(ALGORITHMS)}")
     if not issuer.token_types:
         yield _at(f"{path}.token_types", "without types no token is taken", 'write token_types = ["JWT", "at+jwt"]')
-
-
-def _is_safe(uri: str) -> bool:
-    """Whether nobody on the way can put keys of his own in."""
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
 
 
 def _at(path: str, what: str, instead: str) -> Problem:
