@@ -28,14 +28,14 @@ def test_all_errors_come_at_once_with_their_lines(sluicegate: Command, gate: Pat
 
 
 def test_what_is_not_built_yet_is_a_warning_here_and_an_error_in_run(sluicegate: Command, gate: Path) -> None:
-    gate.write_text(gate.read_text() + "forward_auth = true\n[cache]\nbackend = 'redis'\nurl = 'redis://x'\n")
+    gate.write_text(gate.read_text() + "[security]\nadmin_token = 'x'\n[cache]\nbackend = 'redis'\nurl = 'redis://x'\n")
     code, out, _ = sluicegate("check", "-c", str(gate))
     assert code == 0
     assert "planned" in out
     code, out, err = sluicegate("run", "-c", str(gate))
     assert (code, out) == (1, "")
     assert "cache: 'cache' is planned" in err
-    assert "backends[0].forward_auth" in err
+    assert "security.admin_token" in err
 
 
 def test_an_address_that_run_would_refuse_is_a_warning(sluicegate: Command, gate: Path) -> None:

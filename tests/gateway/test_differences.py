@@ -28,6 +28,7 @@ OTHERWISE: dict[str, Any] = {
     "headers": {"X-Key": "1"},
     "bearer_token": "t",
     "auth": OutwardSettings("header", value="v"),
+    "forward_auth": True,
     "tls": BackendTlsConfig(ca="ca.pem"),
     "proxy": "http://proxy.example",
     "sessions": "per_client",

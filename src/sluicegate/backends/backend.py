@@ -40,6 +40,7 @@ class Backend:
     clients: ClientLinks | None = None
     """Those that are for one client each; None where all share one."""
     task_ids: TaskIds = attrs.field(factory=lambda: TaskIds(os.urandom), repr=False)
+    knows_callers: bool = False  # it is told with each request, so that what it answers is for one alone
     name: str = attrs.field(default=attrs.Factory(lambda self: self.link.name, takes_self=True), init=False)
     tasks: TaskDesk = attrs.field(
         default=attrs.Factory(lambda self: TaskDesk(self.link, self.task_ids, lambda: self.clients), takes_self=True), init=False
@@ -161,9 +162,8 @@ class Backend:
         if self.clients is not None and self.clients.serves(caller):
             assert caller.home is not None
             return self.clients.life_of(caller.home)
-        if not self._is_modern:
-            return ""
-        return f"{caller.era in MODERN} {caller.abilities}"  # which it hears with each request
+        known = caller.principal.key if self.knows_callers else ""
+        return f"{caller.era in MODERN} {caller.abilities} {known}" if self._is_modern else known  # what it hears with each request
 
     def may_share(self, caller: Caller) -> bool:
         """Whether a call of his can be run for others, too: on the session that all share, and with no question to its client."""

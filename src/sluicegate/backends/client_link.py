@@ -50,7 +50,8 @@ class ClientLink:
     ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     supervisor: Supervisor = attrs.field(
         default=attrs.Factory(
-            lambda self: self.make(Clientele.of(self.caller.capabilities, self), self.caller.session[:8]), takes_self=True
+            lambda self: self.make(Clientele.of(self.caller.capabilities, self, self.caller.principal), self.caller.session[:8]),
+            takes_self=True,
         ),
         init=False,
     )

@@ -80,6 +80,8 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     bearer_token: Secret | None = attrs.field(default=None, converter=secret)
     """Sent as ``Authorization: Bearer …``."""
     auth: OutwardSettings | None = None
+    forward_auth: bool = False
+    """Tells it who calls, in a token that we sign: the same as auth = { type = "identity" }; what a client has shown is never passed on."""
     tls: BackendTlsConfig | None = None
     proxy: str | None = attrs.field(default=None, repr=_shown_address)
     """The HTTP proxy through which the backend is reached."""
@@ -135,6 +137,11 @@ class BackendConfig(PolicySettings, ParameterSettings, MirrorSettings, CanarySet
     def is_strict(self) -> bool:
         """Whether its lists are offered as they came."""
         return self.fidelity == "strict"
+
+    @property
+    def shows(self) -> OutwardSettings | None:
+        """What its requests show beside its headers."""
+        return OutwardSettings("identity") if self.forward_auth and self.auth is None else self.auth
 
     @property
     def stands_for(self) -> str | None:

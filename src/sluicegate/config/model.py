@@ -169,8 +169,18 @@ class Config:
         """The folder where the keys of session tickets are kept; None where there is none: a client's file, or a pipe, has nothing of ours beside it."""
         if self.proxy.listen.session_keys is not None:
             return Path(self.proxy.listen.session_keys)
+        return self._beside("sessions")
+
+    @property
+    def identity_key(self) -> Path | None:
+        """The file of the key that signs what backends are told of callers; None where there is no place for it."""
+        folder = self._beside("identity")
+        return None if folder is None else folder / "signing.pem"
+
+    def _beside(self, what: str) -> Path | None:
+        """A folder of ours beside the file; None where that is a client's, or a pipe."""
         source = self.source
-        return source.with_name(f"{source.name}.sessions").absolute() if source and source.suffix != ".json" and source.is_file() else None
+        return source.with_name(f"{source.name}.{what}").absolute() if source and source.suffix != ".json" and source.is_file() else None
 
     def withheld_from(self, backend: str) -> frozenset[str]:
         """Variables that are named elsewhere in the files and not in this backend's table: they are not its business."""

@@ -23,9 +23,7 @@ _ROLES: Kind = [{"name!": "text", "allow_tools": ["text"], "deny_tools": ["text"
 _ROLE_MAPPING: Kind = {"claim!": "text", "mapping!": "table", "default_deny": "flag"}
 _SCOPED: Kind = [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
 
-_BACKEND: Mapping[str, Kind] = {
-    "forward_auth": "flag",
-}
+_BACKEND: Mapping[str, Kind] = {}
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},

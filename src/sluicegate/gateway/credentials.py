@@ -2,48 +2,99 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ..config.backends import BackendConfig
+from ..config.model import Config
 from ..identity.fetching import Fetcher
 from ..outside import Outside
 from ..protocol.credential import Credential
 from ..settings.outward import OutwardSettings
 from ..sources import Sources
+from ..telling.loggers import get_logger
 
 if TYPE_CHECKING:
     from ..identity.outward.grants import ClientGrant
+    from ..identity.outward.identity_keys import IdentityKeys
 
-__all__ = ["credential_for"]
+__all__ = ["Credentials"]
+
+log = get_logger("sluicegate.gateway")
 
 HINT = "check the backend's auth, and whether the authorization server knows this client"
 
 
-def credential_for(backend: BackendConfig, outside: Outside, sources: Sources) -> Credential | None:
-    """None where requests carry what stands in the configuration, and nothing else."""
-    auth = backend.auth
-    if auth is None or auth.type == "header":
-        return None
-    from ..identity.outward.token_keeper import TokenKeeper
+@attrs.define(eq=False, repr=False)
+class Credentials:
+    """Those of all backends of a gateway, and what they have in common. What they are made with is loaded with the first that needs it."""
 
-    fetcher = Fetcher(outside.open_http)
-    source = _client_grant(backend.url or "", auth, fetcher, outside, sources)
-    return TokenKeeper(backend.name, source, fetcher, sources.chance(f"token:{backend.name}"), HINT)
+    config: Config
+    outside: Outside
+    sources: Sources
+    _keys: IdentityKeys | None = attrs.field(default=None, init=False)
 
+    def of(self, backend: BackendConfig) -> Credential | None:
+        """None where requests carry what stands in the configuration, and nothing else."""
+        auth = backend.shows
+        if auth is None or auth.type == "header":
+            return None
+        if auth.type == "identity":
+            return self._own_tokens(backend, auth)
+        from ..identity.outward.token_keeper import TokenKeeper
 
-def _client_grant(url: str, auth: OutwardSettings, fetcher: Fetcher, outside: Outside, sources: Sources) -> ClientGrant:
-    from ..identity.outward.grants import ClientGrant, KeyProof, SecretProof
-    from ..identity.outward.server_search import ServerSearch
-    from ..identity.outward.signing import KeyFile
+        fetcher = Fetcher(self.outside.open_http)
+        source = self._client_grant(backend.url or "", auth, fetcher)
+        return TokenKeeper(backend.name, source, fetcher, self.sources.chance(f"token:{backend.name}"), HINT)
 
-    async def read(path: Path) -> bytes:
-        return await outside.run_blocking(path.read_bytes, abandon=True)
+    def published(self) -> bytes:
+        """The keys by which backends know what we say of callers, as a document; empty where we say nothing."""
+        return b"" if self._keys is None else self._keys.published()
 
-    client = auth.client_id or ""
-    if auth.type == "client_credentials":
-        proof: SecretProof | KeyProof = SecretProof(client, auth.client_secret.reveal() if auth.client_secret else "")
-    else:
-        proof = KeyProof(client, KeyFile(auth.key or "", read, sources.wall, sources.secret))
-    search = ServerSearch(url, fetcher, auth.issuer, auth.token_endpoint, auth.resource)
-    return ClientGrant(search, fetcher, proof, auth.scopes)
+    def _client_grant(self, url: str, auth: OutwardSettings, fetcher: Fetcher) -> ClientGrant:
+        from ..identity.outward.grants import ClientGrant, KeyProof, SecretProof
+        from ..identity.outward.server_search import ServerSearch
+        from ..identity.outward.signing import KeyFile
+
+        client = auth.client_id or ""
+        if auth.type == "client_credentials":
+            proof: SecretProof | KeyProof = SecretProof(client, auth.client_secret.reveal() if auth.client_secret else "")
+        else:
+            proof = KeyProof(client, KeyFile(auth.key or "", self._read, self.sources.wall, self.sources.secret))
+        search = ServerSearch(url, fetcher, auth.issuer, auth.token_endpoint, auth.resource)
+        return ClientGrant(search, fetcher, proof, auth.scopes)
+
+    def _own_tokens(self, backend: BackendConfig, auth: OutwardSettings) -> Credential:
+        from ..identity.outward.identity_keys import IdentityKeys
+        from ..identity.outward.own_tokens import OwnTokens
+        from ..identity.outward.server_search import canonical
+
+        self._keys = self._keys or IdentityKeys(self._own_key, self._read)
+        proxy = self.config.proxy
+        audience = auth.resource or canonical(backend.url or "")
+        issuer = proxy.public_url or proxy.name
+        return OwnTokens(backend.name, issuer, audience, self._keys, auth.key, self.sources.wall, self.sources.secret)
+
+    async def _read(self, path: Path) -> bytes:
+        return await self.outside.run_blocking(path.read_bytes, abandon=True)
+
+    async def _own_key(self) -> bytes:
+        """The one that is kept beside the configuration; one of this process where there is no such place, or nothing can be kept there."""
+        from ..identity.outward.identity_keys import new_key
+        from ..outside.secret_file import first_of
+
+        file = self.config.identity_key
+        if file is None:
+            return new_key()
+        try:
+            return await self.outside.run_blocking(partial(first_of, file, new_key), abandon=True)
+        except OSError as error:
+            log.warning(
+                "the key that tells backends who calls is kept nowhere, and is another one after a restart",
+                file=str(file),
+                error=str(error),
+            )
+            return new_key()

@@ -32,7 +32,7 @@ class Change(enum.Enum):
 CLASSES: Mapping[str, Change] = MappingProxyType(
     dict.fromkeys(("name", "enabled", "required"), Change.NOTHING)
     | dict.fromkeys(("transport", "command", "args", "cwd", "env", "inherit_env"), Change.LINK)
-    | dict.fromkeys(("url", "headers", "bearer_token", "auth", "tls", "proxy"), Change.LINK)
+    | dict.fromkeys(("url", "headers", "bearer_token", "auth", "forward_auth", "tls", "proxy"), Change.LINK)
     | dict.fromkeys(("sessions", "revision", "fidelity"), Change.LINK)  # their lists are read on the connection
     | dict.fromkeys(("connect_timeout_seconds", "restart", "max_sessions", "session_idle_seconds"), Change.SUPERVISION)
     | dict.fromkeys(("timeout", "progress", "coalesce_requests", *TABLES), Change.POLICIES)

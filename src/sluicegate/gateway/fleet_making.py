@@ -17,7 +17,7 @@ from ..protocol.task_ids import TaskIds
 from ..routing.directory import Directory
 from ..sources import Sources
 from .connectors import connector_for
-from .credentials import credential_for
+from .credentials import Credentials
 from .faulting import FaultKit
 from .fleet import Fleet
 from .nurseries import Nurseries
@@ -37,21 +37,27 @@ def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and wha
     clientele: Clientele,
     directory: Directory,
     keys: KeyRing,
+    credentials: Credentials,
 ) -> Fleet:
     """A fleet that has no backends yet."""
     around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size, config.performance.coalesce_requests)
     blot_for, ids = blots_of(config), TaskIds(sources.secret, keys)
-    connect = _connecting(config, outside, sources, faults, blot_for)
+    connect = _connecting(config, outside, sources, faults, blot_for, credentials)
     return Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele, tasks=ids)
 
 
 def _connecting(
-    config: Config, outside: Outside, sources: Sources, faults: FaultKit | None, blot_for: Callable[[BackendConfig], Blot]
+    config: Config,
+    outside: Outside,
+    sources: Sources,
+    faults: FaultKit | None,
+    blot_for: Callable[[BackendConfig], Blot],
+    credentials: Credentials,
 ) -> Callable[[BackendConfig, object], tuple[Connector, Credential | None]]:
     """From a backend's settings, and what the program brought for it, to its connector and what that shows."""
 
     def connect(backend: BackendConfig, source: object) -> tuple[Connector, Credential | None]:
-        credential = credential_for(backend, outside, sources)
+        credential = credentials.of(backend)
         connector = connector_for(
             backend, config, outside, {backend.name: source}, wall=sources.wall, blot=blot_for(backend), credential=credential
         )

@@ -15,6 +15,7 @@ from ..config.problem import ConfigError
 from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
 from ..frontends.endpoint import Endpoint, Limits
+from ..frontends.key_page import KEY_PATH, key_page
 from ..frontends.metadata_pages import metadata_pages
 from ..frontends.modern.states import RequestStates
 from ..frontends.paths import page
@@ -34,6 +35,7 @@ from ..routing.directory import Directory, ListChange
 from ..routing.table import Router
 from ..sources import Sources
 from ..telling.loggers import get_logger
+from .credentials import Credentials
 from .edge import Edge
 from .edits import whole
 from .faulting import FaultKit
@@ -148,8 +150,8 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     clientele: Clientele,
 ) -> tuple[Gateway, Fleet, Callable[[], None]]:
     """Put the parts together; nothing runs until what comes last is called."""
-    directory, keys = Directory(), _keys(config, sources, outside)
-    fleet = make_fleet(config, nurseries, sources, outside, servers, layers, faults, clientele, directory, keys)
+    directory, keys, credentials = Directory(), _keys(config, sources, outside), Credentials(config, outside, sources)
+    fleet = make_fleet(config, nurseries, sources, outside, servers, layers, faults, clientele, directory, keys, credentials)
     readiness, router = fleet.readiness, Router(directory, fleet.readiness.acquaint, fleet.tasks)
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
     at_edge = Edge.of(config, lines, sources.wall, search)
@@ -175,7 +177,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     )
     app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
     readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
-    _add_pages(app, readings, at_edge.counts, recognition)
+    _add_pages(app, readings, at_edge.counts, recognition, credentials)
     return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search, recognition)
 
 
@@ -188,8 +190,9 @@ def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | Non
         nurseries.background.start_soon(search.indexer.run)
 
 
-def _add_pages(app: App, readings: Readings, counts: Counts | None, recognition: Recognition) -> None:
+def _add_pages(app: App, readings: Readings, counts: Counts | None, recognition: Recognition, credentials: Credentials) -> None:
     """What it tells about itself over HTTP."""
+    app.paths.add(KEY_PATH, key_page(credentials.published))
     app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
     if recognition.challenges is not None:
         for path, row in metadata_pages(recognition.challenges.resource, app.admission.allows_host, app.endpoint.refused):

@@ -79,7 +79,13 @@ class Supervised:
         """A backend with a link, and its supervisor, which nobody has started yet. Links of single clients are made as the first one is."""
         name = f"restart:{config.name}"
         draws = chance(f"{name}:clients")
-        made = cls(config, source, Backend(link, task_ids=tasks), _supervisor(config, link, chance(name), proxy), credential)
+        made = cls(
+            config,
+            source,
+            Backend(link, task_ids=tasks, knows_callers=knows_callers(config)),
+            _supervisor(config, link, chance(name), proxy),
+            credential,
+        )
 
         def for_client(clientele: Clientele, client: str) -> Supervisor:
             own = Link(link.name, link.connector, strict=link.strict, blot=link.blot, clientele=clientele, client=client)
@@ -166,6 +172,11 @@ class Supervised:
         await self._ended.wait()
         if self.backend.clients is not None:
             await self.backend.clients.wait_ended()
+
+
+def knows_callers(config: BackendConfig) -> bool:
+    """Whether it hears with each request who calls."""
+    return config.shows is not None and config.shows.type == "identity"
 
 
 def _supervisor(config: BackendConfig, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervisor:

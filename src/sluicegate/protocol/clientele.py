@@ -11,6 +11,7 @@ from .back import SILENT, Back
 from .eras import NEWEST
 from .extensions import crossing
 from .messages import EMPTY, Params, Raw, encode
+from .principal import NOBODY, Principal
 
 __all__ = ["MANY", "Clientele"]
 
@@ -25,6 +26,8 @@ class Clientele:
     is_one: bool = True
     back: Back = SILENT
     """The way to it for what is about none of its calls, where nobody else could be meant."""
+    principal: Principal = NOBODY
+    """On whose behalf a session with it alone is opened."""
     known_at: float | None = attrs.field(default=None, init=False)
     """On Trio's clock."""
     declared: Params = attrs.field(factory=dict, init=False)
@@ -37,9 +40,9 @@ class Clientele:
         return not self.is_one or self.known_at is not None
 
     @classmethod
-    def of(cls, capabilities: Mapping[str, object], back: Back) -> Clientele:
+    def of(cls, capabilities: Mapping[str, object], back: Back, principal: Principal = NOBODY) -> Clientele:
         """A client that can do this, and is reached so."""
-        clientele = cls(back=back)
+        clientele = cls(back=back, principal=principal)
         clientele.declare(capabilities)
         return clientele
 

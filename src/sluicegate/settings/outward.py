@@ -15,8 +15,8 @@ __all__ = ["OutwardSettings"]
 class OutwardSettings:
     """How requests to it show who asks; never what a client has shown."""
 
-    type: Literal["header", "client_credentials", "private_key_jwt"]
-    """A header of its own; or a token of an authorization server, for a secret or for a signature."""
+    type: Literal["header", "client_credentials", "private_key_jwt", "identity"]
+    """A header of its own; a token of an authorization server, for a secret or for a signature; or one that we sign and that tells who calls."""
     header: str = "Authorization"
     """With header: its name."""
     value: Secret | None = attrs.field(default=None, converter=secret)
@@ -26,7 +26,7 @@ class OutwardSettings:
     client_secret: Secret | None = attrs.field(default=None, converter=secret)
     """With client_credentials."""
     key: str | None = None
-    """With private_key_jwt: the private key that signs, a PEM file; EC, Ed25519 or RSA."""
+    """With private_key_jwt: the private key that signs, a PEM file; EC, Ed25519 or RSA. With identity: one beside the gateway's own."""
     issuer: str | None = None
     """The authorization server; with private_key_jwt the one that the backend names, unless given."""
     token_endpoint: str | None = None

@@ -28,11 +28,12 @@ def wire_with(
     client: HttpClient,
     limit: int,
     wall: Callable[[], float],
+    owner: Principal,
 ) -> Wire:
     """Requests that show the credential, where there is one."""
     if credential is None:
         return Wire(backend, address, headers, client, limit, wall)
-    return AuthorizedWire(backend, address, headers, client, limit, wall, credential=credential)
+    return AuthorizedWire(backend, address, headers, client, limit, wall, credential=credential, owner=owner)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -40,6 +41,8 @@ class AuthorizedWire(Wire):
     """The same with a credential. A server that answers 401, or 403 for scopes that are missing, has not begun with the request (P-140, P-141)."""
 
     credential: Credential = attrs.field(kw_only=True)
+    owner: Principal = attrs.field(default=NOBODY, kw_only=True)
+    """On whose behalf all goes that is about no call."""
 
     async def open(
         self,
@@ -52,7 +55,7 @@ class AuthorizedWire(Wire):
         leaves: Leaves = None,
     ) -> ClientResponse | Fault:
         """Send one request, and once more where what it shows has been refused and there is something else."""
-        credential = self.credential
+        credential, principal = self.credential, principal if principal.key else self.owner
         shown = credential.at_hand(principal)
         if shown is None:
             had = await credential.have(principal)

@@ -58,7 +58,9 @@ class HttpConnector:
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         address, headers, opened = self._prepare()
         async with opened as client, trio.open_nursery() as nursery:
-            wire = wire_with(self.credential, self.name, address, headers, client, self.max_message_size, self.wall)
+            wire = wire_with(
+                self.credential, self.name, address, headers, client, self.max_message_size, self.wall, inbox.clientele.principal
+            )
             session = HttpSession(self.name, inbox, wire, nursery)
             try:
                 yield session

@@ -19,6 +19,7 @@ from ...outside import OpenStream, open_stream
 from ...protocol.credential import Credential
 from ...protocol.faults import Fault
 from ...protocol.headers import EVENT_STREAM, media_type
+from ...protocol.principal import Principal
 from ...protocol.sizes import LARGEST_MESSAGE
 from ...protocol.why import Why
 from ...tls.client import TlsFiles
@@ -62,7 +63,7 @@ class SseConnector:
 
     @asynccontextmanager
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
-        make_wire, opened = self._prepare()
+        make_wire, opened = self._prepare(inbox.clientele.principal)
         async with opened as client, trio.open_nursery() as nursery:
             wire = make_wire(client)
             answer = await self._stream(wire)
@@ -95,7 +96,7 @@ class SseConnector:
         more = f"; {fault.hint or instead}" if answer.status < 500 else ""
         raise ConnectFailed(Why(fault.message, f"{fault.told}{more}"))
 
-    def _prepare(self) -> tuple[Callable[[HttpClient], Wire], AbstractAsyncContextManager[HttpClient]]:
+    def _prepare(self, owner: Principal) -> tuple[Callable[[HttpClient], Wire], AbstractAsyncContextManager[HttpClient]]:
         try:
             address = parse_address(self.url)
             lines, host = own_headers(address, self.headers), own_host(self.headers)
@@ -104,4 +105,4 @@ class SseConnector:
             )
         except ValueError as error:
             raise ConnectFailed(f"its url or headers, tls or proxy cannot be used: {error}") from error
-        return lambda client: wire_with(self.credential, self.name, address, lines, client, self.max_message_size, self.wall), opened
+        return lambda client: wire_with(self.credential, self.name, address, lines, client, self.max_message_size, self.wall, owner), opened

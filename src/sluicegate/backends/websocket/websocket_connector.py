@@ -20,7 +20,7 @@ from ...http1.client.failures import Unreachable
 from ...http1.sockets import quicken
 from ...outside import OpenStream, open_stream
 from ...protocol.credential import Credential
-from ...protocol.principal import NOBODY
+from ...protocol.principal import Principal
 from ...protocol.sizes import LARGEST_MESSAGE
 from ...protocol.why import Why
 from ...tls.client import TlsFiles
@@ -67,7 +67,7 @@ class WebSocketConnector:
     @asynccontextmanager
     async def _open(self, inbox: Inbox) -> AsyncGenerator[BackendSession, None]:
         greeting, dialer = self._prepare()
-        stream, socket = await self._shaken(dialer, greeting)
+        stream, socket = await self._shaken(dialer, greeting, inbox.clientele.principal)
         try:
             carrier = FrameStream(stream, socket, self.max_message_size, self.ping_seconds)
             session = carrier.session = self.make_session(self.name, inbox, Outbox(send_now=carrier.send_now), None, carrier.framed)
@@ -84,15 +84,15 @@ class WebSocketConnector:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _shaken(self, dialer: Dialer, greeting: Greeting) -> tuple[trio.abc.Stream, wsproto.WSConnection]:
+    async def _shaken(self, dialer: Dialer, greeting: Greeting, owner: Principal) -> tuple[trio.abc.Stream, wsproto.WSConnection]:
         """A connection on which both have agreed; where what it showed was refused, and there is something newer, another one."""
         if self.credential is None:
             return await self._shake(dialer, greeting)
-        shown = self._had(await self.credential.have(NOBODY))
+        shown = self._had(await self.credential.have(owner))
         try:
             return await self._shake(dialer, greeting.with_lines(shown))
         except NotLetIn as refusal:
-            renewed = await self.credential.renewed(NOBODY, shown, refusal.challenge)
+            renewed = await self.credential.renewed(owner, shown, refusal.challenge)
             if isinstance(renewed, Why):
                 raise
         return await self._shake(dialer, greeting.with_lines(renewed))

@@ -18,7 +18,7 @@ from .patterned import pattern_rules
 from .policies import policy_rules
 from .reach import reach_rules
 from .roles import role_rules, role_warnings
-from .shown import shown_rules
+from .shown import shown_rules, shown_warnings
 from .supplied import parameter_rules
 
 __all__ = ["backend_rules", "backend_warnings"]
@@ -50,6 +50,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
 
 def backend_warnings(config: Config) -> Iterator[Problem]:
     """What can run but has no effect, or another than was probably meant."""
+    yield from shown_warnings(config)
     if config.backends and not any(backend.enabled for backend in config.backends):
         yield Problem(None, None, "backends", "no backend is enabled, so there is nothing to offer", "enable one")
     for (index, backend), of_its_role in zip(enumerate(config.backends), role_warnings(config.backends), strict=True):

@@ -28,7 +28,7 @@ _PLAIN, _SOCKETS = ("http", "https"), ("ws", "wss")
 _SOCKETS_OWN = "sec-websocket-"
 """How the headers begin that a WebSocket's handshake sets."""
 _ONLY_STDIO = ("command", "args", "env", "cwd", "inherit_env")
-_ONLY_HTTP = ("url", "bearer_token", "auth", "tls", "proxy")
+_ONLY_HTTP = ("url", "bearer_token", "auth", "forward_auth", "tls", "proxy")
 _DEFAULTS = BackendConfig(name="", transport="stdio")
 
 

@@ -11,23 +11,25 @@ import attrs
 from ...protocol.addresses import is_address, is_loopback
 from ...protocol.headers import is_header_name, is_header_value
 from ...settings.outward import OutwardSettings
-from ..model import BackendConfig
+from ..model import BackendConfig, Config
 from ..problem import Problem
 from .files import unreadable_files
 
-__all__ = ["shown_rules"]
+__all__ = ["shown_rules", "shown_warnings"]
 
 _CLIENT = frozenset({"client_id", "issuer", "token_endpoint", "scopes", "resource"})
 _KEYS: Mapping[str, frozenset[str]] = {
     "header": frozenset({"header", "value"}),
     "client_credentials": _CLIENT | {"client_secret"},
     "private_key_jwt": _CLIENT | {"key"},
+    "identity": frozenset({"key", "resource"}),
 }
 """By the type, the keys that have an effect."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "header": ("value",),
     "client_credentials": ("client_id", "client_secret"),
     "private_key_jwt": ("client_id", "key"),
+    "identity": (),
 }
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _USUAL = OutwardSettings("header")
@@ -35,14 +37,24 @@ _USUAL = OutwardSettings("header")
 
 def shown_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
     """What is wrong with it, at the backend at that place."""
-    if backend.auth is None or backend.transport in {"stdio", "inprocess"}:  # there it is refused as a whole
+    auth = backend.shows
+    if auth is None or backend.transport in {"stdio", "inprocess"}:  # there it is refused as a whole
         return
-    rules = _Rules(f"backends[{index}].auth", backend, backend.auth)
+    rules = _Rules(f"backends[{index}].{'forward_auth' if backend.auth is None else 'auth'}", backend, auth)
+    yield from rules.callers()
     yield from rules.keys()
     yield from rules.alone()
     yield from rules.header()
     yield from rules.server()
-    yield from unreadable_files(rules.path, key=backend.auth.key)
+    yield from unreadable_files(rules.path, key=auth.key)
+
+
+def shown_warnings(config: Config) -> Iterator[Problem]:
+    """What can run but says less than was probably meant."""
+    for index, backend in enumerate(config.backends if config.auth is None else ()):
+        if backend.shows is not None and backend.shows.type == "identity":
+            what = "there is no [auth], so nobody has to say who he is, and the backend is told of the gateway alone"
+            yield Problem(None, None, f"backends[{index}].{'auth' if backend.auth is not None else 'forward_auth'}", what, "add [auth]")
 
 
 @attrs.frozen(repr=False)
@@ -52,6 +64,14 @@ class _Rules:
     path: str
     backend: BackendConfig
     auth: OutwardSettings
+
+    def callers(self) -> Iterator[Problem]:
+        """A connection that all share cannot tell them apart."""
+        if self.auth.type == "identity" and self.backend.transport in {"websocket", "sse"} and self.backend.sessions == "shared":
+            what = f"over {self.backend.transport} a backend is told who calls when the connection is made, which all clients share"
+            yield self._at("", what, 'add sessions = "per_client"')
+        if self.backend.forward_auth and self.backend.auth is not None:
+            yield self._at("", "forward_auth and auth both say what is shown", "keep auth")
 
     def keys(self) -> Iterator[Problem]:
         """Those that are missing, and those that have no effect."""
@@ -68,13 +88,13 @@ class _Rules:
         """Two who set the same header."""
         sets = self.auth.header.lower() if self.auth.type == "header" else "authorization"
         if any(name.lower() == sets for name in self.backend.headers):
-            yield self._at("", f"auth and headers both set {sets.title()}", "keep one of the two")
+            yield self._at("", f"{self.name} and headers both set {sets.title()}", "keep one of the two")
         if sets != "authorization":
             return
         if self.backend.bearer_token is not None:
-            yield self._at("", "auth and bearer_token both set Authorization", "keep one of the two")
+            yield self._at("", f"{self.name} and bearer_token both set Authorization", "keep one of the two")
         if "@" in _netloc(self.backend.url or ""):
-            yield self._at("", "auth and the user in url both set Authorization", "keep one of the two")
+            yield self._at("", f"{self.name} and the user in url both set Authorization", "keep one of the two")
 
     def header(self) -> Iterator[Problem]:
         """What cannot be sent."""
@@ -96,6 +116,11 @@ class _Rules:
         for number, scope in enumerate(auth.scopes):
             if _SCOPE.fullmatch(scope) is None:
                 yield self._at(f"scopes[{number}]", "this is no scope", 'write each by itself: ["read", "write"]')
+
+    @property
+    def name(self) -> str:
+        """The key that says so."""
+        return self.path.rpartition(".")[2]
 
     def _at(self, key: str, what: str, instead: str) -> Problem:
         return Problem(None, None, f"{self.path}.{key}" if key else self.path, what, instead)

@@ -14,7 +14,7 @@ from ...protocol.why import Why
 from ..fetching import Fetcher, Unfetched
 from ..issuer_discovery import addresses, may_be_asked
 
-__all__ = ["ServerSearch", "TokenServer", "pages_of"]
+__all__ = ["ServerSearch", "TokenServer", "canonical", "pages_of"]
 
 _PAGE = "/.well-known/oauth-protected-resource"
 _FAILED = "its authorization server cannot be found"
@@ -64,7 +64,7 @@ class ServerSearch:
         self._found = None
 
     async def _search(self, challenge: Challenge) -> TokenServer | Why:
-        own = self.resource or _canonical(self.url)
+        own = self.resource or canonical(self.url)
         if self.endpoint is not None:
             return TokenServer(self.endpoint, self.issuer or "", own, methods=frozenset())
         if self.issuer is not None:
@@ -85,7 +85,7 @@ class ServerSearch:
 
     async def _named(self) -> str:
         """The document that the backend names to somebody who shows nothing."""
-        answer = await self.fetcher.get(_canonical(self.url))
+        answer = await self.fetcher.get(canonical(self.url))
         challenge = challenge_of(answer.challenges) if isinstance(answer, Unfetched) and answer.status == 401 else None
         return "" if challenge is None else challenge.metadata
 
@@ -105,14 +105,14 @@ def pages_of(url: str, named: str) -> Iterator[str]:
     """Where the backend's document may stand: as it says itself, else below its own origin, with its path and without (P-142)."""
     if named and may_be_asked(named, url):
         yield named
-    parts = urlsplit(_canonical(url))
+    parts = urlsplit(canonical(url))
     path = parts.path.rstrip("/")
     yield f"{parts.scheme}://{parts.netloc}{_PAGE}{path}"
     if path:
         yield f"{parts.scheme}://{parts.netloc}{_PAGE}"
 
 
-def _canonical(url: str) -> str:
+def canonical(url: str) -> str:
     """The address by which a backend is known: an HTTP one, without what may be secret in it."""
     shown = public_part(url)
     return f"http{shown[2:]}" if shown[:2].lower() == "ws" else shown
@@ -121,7 +121,7 @@ def _canonical(url: str) -> str:
 def _read_page(url: str, members: Mapping[str, object]) -> tuple[str, str, tuple[str, ...]] | str:
     """The issuer, what the token is for, and the scopes; or what is wrong."""
     resource, servers, scopes = members.get("resource"), members.get("authorization_servers"), members.get("scopes_supported")
-    if not isinstance(resource, str) or not _covers(resource, _canonical(url)):
+    if not isinstance(resource, str) or not _covers(resource, canonical(url)):
         return "it is the document of another resource"
     issuer = servers[0] if isinstance(servers, list) and servers else None
     if not isinstance(issuer, str) or not may_be_asked(issuer, url):
