@@ -5,58 +5,19 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
-import httpx2
 import pytest
 import trio
 from joserfc.jwk import ECKey, OKPKey
-from tests.kit.asgi import AsgiTransport
+from tests.kit.believing import AUTH, fronting
 from tests.kit.issuer import AUDIENCE, ISSUER, Issuer, Key, rsa_key, signed
 
-from sluicegate import open_gateway
-from sluicegate.config.model import Config, IssuerSettings, JwtAuth, ProxyConfig
+from sluicegate.config.model import IssuerSettings
 from sluicegate.sources import Sources
-from sluicegate.testing.network import open_outside
 
-LEEWAY = 60
-AUTH = JwtAuth(issuer=ISSUER, audience=AUDIENCE, jwks_uri=f"{ISSUER}/jwks", leeway_seconds=LEEWAY)
-
-
-@attrs.define(eq=False)
-class Front:
-    """A gateway, the issuer that it believes, and a client."""
-
-    http: httpx2.AsyncClient
-    issuer: Issuer
-
-    async def ask(self, *authorization: str) -> httpx2.Response:
-        """Come in with these values of ``Authorization``."""
-        return await self.http.get("/mirror", headers=[("authorization", value) for value in authorization])
-
-    async def told(self, token: str) -> tuple[int, str]:
-        """The status, and why."""
-        answer = await self.ask(f"Bearer {token}")
-        return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]["message"]
-
-
-@asynccontextmanager
-async def fronting(auth: JwtAuth = AUTH, *, sources: Sources | None = None, issuer: Issuer | None = None) -> AsyncGenerator[Front, None]:
-    sources = sources or Sources.virtual(1)
-    issuer = issuer or Issuer(sources.wall)
-    async with (
-        open_outside() as world,
-        open_gateway(Config(ProxyConfig("test"), auth=auth), outside=world.outside, sources=sources) as gateway,
-        trio.open_nursery() as nursery,
-        httpx2.AsyncClient(transport=AsgiTransport(gateway.asgi_app, nursery), base_url="http://127.0.0.1") as http,
-    ):
-        world.web.sites["id.example"] = issuer.site
-        await trio.sleep(2)
-        yield Front(http, issuer)
-
+LEEWAY = AUTH.leeway_seconds
 
 GOOD_CLAIMS: list[dict[str, Any]] = [
     {},

@@ -21,9 +21,9 @@ Key = RSAKey | ECKey | OKPKey
 
 
 @functools.cache
-def rsa_key(bits: int = 2048) -> RSAKey:
+def rsa_key() -> RSAKey:
     """One that was made once, since that takes a while."""
-    return RSAKey.generate_key(bits)
+    return RSAKey.generate_key(2048)
 
 
 def signed(head: dict[str, Any], claims: dict[str, Any], key: Key | None, algorithm: str = "") -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import attrs
 import trio
@@ -110,11 +110,15 @@ class FetchedKeys:
 
     def _wish(self, name: str | None) -> bool:
         """Have the set fetched for a key that is not there; whether that is going to be now."""
-        if len(self._missed) >= _MOST_MISSED:
-            self._missed.pop(next(iter(self._missed)))
-        self._missed[name] = False
+        self._miss([name], was_looked_for=False)
         self._wished.set()
         return self._is_fetching or trio.current_time() >= self._began_at + WISH_SECONDS
+
+    def _miss(self, names: Iterable[str | None], *, was_looked_for: bool) -> None:
+        for name in names:
+            self._missed[name] = was_looked_for
+        while len(self._missed) > _MOST_MISSED:
+            self._missed.pop(next(iter(self._missed)))
 
     async def _rest(self, seconds: float) -> None:
         """Wait until they are to be fetched again; for a wish no shorter than from one to the next."""
@@ -136,7 +140,7 @@ class FetchedKeys:
             self._is_fetching = False
         fresh = self._taken(url, answer)
         if fresh is not None:
-            self._missed = dict.fromkeys(before, True)
+            self._miss(before, was_looked_for=True)
         ended, self._ended = self._ended, trio.Event()
         ended.set()
         return fresh
@@ -157,6 +161,7 @@ class FetchedKeys:
             log.warning("some keys of an issuer are left out", issuer=self.issuer, reason="; ".join(keys.remarks[:3]))
         self.failure = ""
         if old is not None and keys.replaces(old):
+            self._miss({key.id for key in old.keys} - {key.id for key in keys.keys}, was_looked_for=True)
             self.on_withdrawn()
         return min(max(FRESH_SECONDS if answer.max_age is None else answer.max_age, SHORTEST_SECONDS), LONGEST_SECONDS)
 
