@@ -100,8 +100,11 @@ def test_a_certificate_has_a_key_too(tmp_path: Path) -> None:
         ),
         (JWT + KEYS + "jwks_url = 'x'\n", "f:12: auth.jwks_url: unknown key 'jwks_url'; did you mean 'jwks_uri'?"),
         (JWT + KEYS + "tokens = ['x']\n", "f:12: auth.tokens: unknown key 'tokens'"),
+        ("[auth]\ntype = 'mtls'\n", "f:1: proxy.listen.tls.client_ca: no client is asked for a certificate"),
+        ("[auth]\ntype = 'mtls'\nnames = []\n", "f:9: auth.names: without names nobody is known"),
+        ("[auth]\ntype = 'mtls'\nnames = ['CN']\n", "f:9: auth.names[0]: 'CN' is no kind of name in a certificate; write some of URI, DNS"),
         ("auth = 3\n" + HEAD, "f:1: auth: a number stands where a table is expected"),
-        ("[auth]\ntype = 3\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt" or "oauth"'),
+        ("[auth]\ntype = 3\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt" or "oauth" or "mtls"'),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_write(text: str, error: str) -> None:

@@ -96,7 +96,10 @@ def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
             HEAD + BACKEND + "[auth]\ntype = 'bearer'\nscoped_token = []\n",
             "f:9: auth.scoped_token: unknown key 'scoped_token'; did you mean 'scoped_tokens'? It is planned, not built yet",
         ),
-        (HEAD + BACKEND + "[auth]\ntype = 'none'\n", 'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt"'),
+        (
+            HEAD + BACKEND + "[auth]\ntype = 'none'\n",
+            'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt" or "oauth" or "mtls"',
+        ),
         (HEAD + BACKEND + "[observability]\nlevel_of_all = 1\n", "write one of access_log, json_logs, log_level, metrics"),
     ],
 )

@@ -33,6 +33,7 @@ class Sending:
     headers: RequestHeaders
     method: str = "POST"
     path: str = "/mcp"
+    certificate: None = None
 
 
 def identify(*values: bytes) -> Principal | Refused:

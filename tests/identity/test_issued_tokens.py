@@ -31,6 +31,7 @@ class Sending:
     headers: RequestHeaders
     method: str = "POST"
     path: str = "/mcp"
+    certificate: None = None
 
 
 @attrs.define

@@ -17,7 +17,7 @@ from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
 from ..settings.clients import ClientLimits
 from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
-from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth, OAuthAuth, ToolScopes
+from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth, MtlsAuth, OAuthAuth, ToolScopes
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 from ..settings.search import SearchSettings
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
@@ -38,6 +38,7 @@ __all__ = [
     "ListenTlsConfig",
     "Loaded",
     "MetricsConfig",
+    "MtlsAuth",
     "OAuthAuth",
     "ObservabilityConfig",
     "PerformanceConfig",

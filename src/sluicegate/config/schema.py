@@ -18,7 +18,18 @@ from ..settings.ranges import Range, range_of
 from ..settings.secret import Secret
 from .homes import NOT_FROM_FILES
 from .inheritance import Inherit
-from .model import OTHER_WORDS, BackendConfig, BearerAuth, Config, JwtAuth, OAuthAuth, ObservabilityConfig, ProxyConfig, SecurityConfig
+from .model import (
+    OTHER_WORDS,
+    BackendConfig,
+    BearerAuth,
+    Config,
+    JwtAuth,
+    MtlsAuth,
+    OAuthAuth,
+    ObservabilityConfig,
+    ProxyConfig,
+    SecurityConfig,
+)
 from .planned import PLANNED, Kind
 from .sentences import purpose_of, sentences_of
 
@@ -33,6 +44,7 @@ _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
     BearerAuth: ("auth",),
     JwtAuth: ("auth",),
     OAuthAuth: ("auth",),
+    MtlsAuth: ("auth",),
     SecurityConfig: ("security",),
     ObservabilityConfig: ("observability",),
 }

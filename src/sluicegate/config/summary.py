@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from .inheritance import inherited
-from .model import BackendConfig, Config, JwtAuth, OAuthAuth, TimeoutSettings
+from .model import BackendConfig, Config, JwtAuth, MtlsAuth, OAuthAuth, TimeoutSettings
 
 __all__ = ["environments", "features", "summary"]
 
@@ -96,6 +96,8 @@ def _environments(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 def _auth(config: Config) -> str:
     if config.auth is None:
         return "none"
+    if isinstance(config.auth, MtlsAuth):
+        return f"mtls ({', '.join(config.auth.names)})"
     if isinstance(config.auth, JwtAuth):
         return f"jwt ({', '.join(one.issuer for one in (config.auth, *config.auth.issuers))})"
     if isinstance(config.auth, OAuthAuth):

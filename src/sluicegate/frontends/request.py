@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import attrs
 import trio
 
-from ..http1.asgi import ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
+from ..http1.asgi import CLIENT_CERTIFICATE, ON_DISCONNECT, TAKES_VIEWS, Receive, Scope, Send
 from ..http1.fair_turns import FairTurns
 from ..http1.server.forwarded import network_of
 from ..protocol.ahead import ENOUGH, crowded_ahead
@@ -74,6 +74,11 @@ class HttpRequest:
         """What the client's address is counted by; empty where there is none."""
         client = self.scope.get("client")
         return network_of(client[0]) if client else ""
+
+    @property
+    def certificate(self) -> Mapping[str, object] | None:
+        """What the client has shown during the TLS handshake, if it was asked for anything."""
+        return (self.scope.get("extensions") or {}).get(CLIENT_CERTIFICATE)
 
     def stands_alone(self, message: Message) -> bool:
         """Whether a message in it is of a revision without a handshake, by its header or by what it says of itself (P-8)."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ..config.model import BearerAuth, Config, JwtAuth
+from ..config.model import BearerAuth, Config, JwtAuth, MtlsAuth
 from ..frontends.admission import Admission
 from ..identity.bearer import BearerTokens
+from ..identity.certificates import CertifiedCallers
 from ..outside import Outside
 from ..protocol.addresses import is_loopback
+from ..protocol.principal import NOBODY
+from ..settings.identity import NAMES
 from ..sources import Sources
 from .recognition import Recognition
 
@@ -20,7 +23,10 @@ def recognition_of(config: Config, sources: Sources, outside: Outside) -> Recogn
     admission = _admission(config)
     match config.auth:
         case None:
-            return Recognition(admission, None)
+            tls = config.proxy.listen.tls
+            return Recognition(admission, None if tls is None or tls.client_ca is None else CertifiedCallers(NAMES, otherwise=NOBODY))
+        case MtlsAuth(names=names):
+            return Recognition(admission, CertifiedCallers(names))
         case BearerAuth(tokens=tokens):
             return Recognition(admission, BearerTokens(token.reveal() for token in tokens))
         case JwtAuth() as auth:

@@ -91,7 +91,7 @@ class HypercornConnection(TCPServer):
 
     async def _converse(self) -> None:
         secure = isinstance(self.stream, trio.SSLStream)
-        tasks = Tasks(self._far, self._settings.trusted)
+        tasks = Tasks(self._far, self._settings.trusted, self.stream.getpeercert() if secure else None)
         async with tasks:
             self._task_group, self._nursery = tasks, tasks.nursery
             parts = (

@@ -6,7 +6,7 @@ that nobody reads would hold its connection for ever. Here the channel ends with
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent
 from hypercorn.typing import Scope as HypercornScope
 
-from ..http1.asgi import ON_DISCONNECT, ASGIApp, Scope
+from ..http1.asgi import CLIENT_CERTIFICATE, ON_DISCONNECT, ASGIApp, Scope
 from ..http1.server.forwarded import PeerAddress, seen_through
 from ..http1.server.hang_up import is_hang_up
 from ..http1.server.settings import Networks
@@ -35,8 +35,9 @@ Answer = Callable[[ASGISendEvent | None], Awaitable[None]]
 class Tasks(TaskGroup):
     """Owns the tasks of one connection."""
 
-    def __init__(self, peer: PeerAddress, trusted: Networks) -> None:
+    def __init__(self, peer: PeerAddress, trusted: Networks, certificate: Mapping[str, object] | None = None) -> None:
         super().__init__()
+        self._certificate = certificate
         self._peer = peer
         self._trusted = trusted
 
@@ -57,6 +58,8 @@ class Tasks(TaskGroup):
         plain = cast("Scope", scope)
         self._introduce(plain)
         plain["extensions"][ON_DISCONNECT] = going.register
+        if self._certificate:
+            plain["extensions"][CLIENT_CERTIFICATE] = self._certificate
 
         async def put(event: ASGIReceiveEvent) -> None:
             if event["type"] in {"http.disconnect", "websocket.disconnect"}:

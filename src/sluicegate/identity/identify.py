@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -29,6 +30,11 @@ class Sent(Protocol):
     @property
     def headers(self) -> RequestHeaders:
         """All of them."""
+        ...
+
+    @property
+    def certificate(self) -> Mapping[str, object] | None:
+        """What was shown during the TLS handshake, by a client that one was asked of: as `ssl.SSLSocket.getpeercert` reads it."""
         ...
 
 

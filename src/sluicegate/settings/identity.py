@@ -10,10 +10,12 @@ from .composing import own_first
 from .ranges import Range
 from .secret import Secret, secret, secrets
 
-__all__ = ["ALGORITHMS", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth", "OAuthAuth", "ToolScopes"]
+__all__ = ["ALGORITHMS", "NAMES", "AuthConfig", "BearerAuth", "IssuerSettings", "JwtAuth", "MtlsAuth", "OAuthAuth", "ToolScopes"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Of RFC 7518, 8037 and 9864, those without a shared secret, which neither a set of keys nor this gateway has any business with."""
+NAMES = ("URI", "DNS", "email")
+"""Kinds of alternative names in a certificate that may be somebody's."""
 _KEPT = Range(0, 300, words="must be 0-300", instead="write 0 to ask with each request")
 _LEEWAY = Range(0, 600, words="must be 0-600", instead="write how many seconds clocks may differ, such as 60")
 
@@ -100,5 +102,15 @@ class OAuthAuth(IssuerSettings):
         return self.token_validation in {"introspection", "both"}
 
 
-AuthConfig: TypeAlias = BearerAuth | JwtAuth | OAuthAuth
+@attrs.frozen(kw_only=True, repr=False)
+class MtlsAuth:
+    """Clients show the certificate with which they connect; see ``proxy.listen.tls.client_ca``."""
+
+    type: Literal["mtls"] = "mtls"
+    """The client is who its certificate is made out to."""
+    names: tuple[str, ...] = NAMES
+    """Which alternative names of a certificate may be its owner's, the first choice first."""
+
+
+AuthConfig: TypeAlias = BearerAuth | JwtAuth | OAuthAuth | MtlsAuth
 """What ``[auth]`` may be. Each class says in ``type`` what it is called there; the first is meant where a file says nothing of it."""

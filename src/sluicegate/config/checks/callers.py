@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...protocol.addresses import is_guarded
 from ...protocol.headers import is_token
-from ...settings.identity import ALGORITHMS, BearerAuth, IssuerSettings, JwtAuth, OAuthAuth
+from ...settings.identity import ALGORITHMS, NAMES, BearerAuth, IssuerSettings, JwtAuth, MtlsAuth, OAuthAuth
 from ...settings.secret import Secret
 from ..model import Config
 from ..problem import Problem
@@ -28,6 +28,8 @@ def caller_rules(config: Config) -> Iterator[Problem]:
     elif isinstance(config.auth, OAuthAuth):
         yield from _issuer("auth", config.auth)
         yield from oauth_rules(config, config.auth)
+    elif isinstance(config.auth, MtlsAuth):
+        yield from _mtls(config, config.auth)
 
 
 def caller_warnings(config: Config) -> Iterator[Problem]:
@@ -49,6 +51,19 @@ def _bearer(auth: BearerAuth, *, may_be_empty: bool) -> Iterator[Problem]:
     for index, token in enumerate(auth.tokens):
         if token and first.setdefault(token, index) != index:
             yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")
+
+
+def _mtls(config: Config, auth: MtlsAuth) -> Iterator[Problem]:
+    tls = config.proxy.listen.tls
+    if tls is None or tls.client_ca is None:
+        yield _at(
+            "proxy.listen.tls.client_ca", "no client is asked for a certificate", 'write client_ca = "clients.pem", or another auth.type'
+        )
+    if not auth.names:
+        yield _at("auth.names", "without names nobody is known", f"write some of {', '.join(NAMES)}")
+    for index, name in enumerate(auth.names):
+        if name not in NAMES:
+            yield _at(f"auth.names[{index}]", f"'{name}' is no kind of name in a certificate", f"write some of {', '.join(NAMES)}")
 
 
 def _jwt(auth: JwtAuth) -> Iterator[Problem]:

@@ -1,0 +1,51 @@
+"""Callers who show a certificate of an authority that the listener believes: they are who it is made out to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import attrs
+
+from ..protocol.principal import Principal
+from .identify import Refused, Sent
+
+__all__ = ["CertifiedCallers"]
+
+_ISSUER = "mtls"
+"""In the place of a URL: which authorities there are is for the listener to know."""
+_LONGEST = 1024
+"""Characters of a name."""
+_NONE = Refused("Missing client certificate. Connect over TLS with one that an authority of this gateway has signed.")
+_NAMELESS = Refused("The client certificate names nobody that is known here. It needs a subject alternative name.", status=403)
+
+
+@attrs.frozen(eq=False, repr=False)
+class CertifiedCallers:
+    """Goes by the alternative names of the certificate's subject (RFC 5280, 4.2.1.6); its common name is nobody's (RFC 9525)."""
+
+    kinds: Sequence[str]
+    """Which names may be somebody's, the first choice first, as Python calls them: ``URI``, ``DNS``, ``email``."""
+    otherwise: Principal | None = None
+    """Who everybody else is; None refuses them."""
+
+    async def identify(self, request: Sent) -> Principal | Refused:
+        """Who it is. The handshake has shown that the certificate is his, and that it holds now."""
+        certificate = request.certificate
+        if not certificate:
+            return self.otherwise or _NONE
+        names = list(_names(certificate))
+        for kind in self.kinds:
+            own = [value for of, value in names if of == kind]
+            if own and 0 < len(own[0]) <= _LONGEST and own[0].isprintable():
+                claims = MappingProxyType({"san": [f"{of}:{value}" for of, value in names], "name": own[0]})
+                return Principal(f"{kind}:{own[0]}", _ISSUER, how="mtls", claims=claims, name=own[0])
+        return self.otherwise or _NAMELESS
+
+
+def _names(certificate: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Kind and value of each."""
+    found = certificate.get("subjectAltName")
+    for entry in found if isinstance(found, tuple) else ():
+        if isinstance(entry, tuple) and len(entry) == 2 and all(isinstance(part, str) for part in entry):
+            yield entry
