@@ -11,7 +11,7 @@ from sluicegate.protocol.messages import Raw
 
 def key_of(**more: bytes) -> bytes | None:
     call = Call.tool("look", {"a": 1})
-    return RequestKeys().of(call.copy(params=call.params | {name: Raw(value) for name, value in more.items()}), "")
+    return RequestKeys().of(call.method, call.params | {name: Raw(value) for name, value in more.items()}, "")
 
 
 @pytest.mark.parametrize("name", ["task", "requestState", "inputResponses"])

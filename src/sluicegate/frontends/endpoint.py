@@ -10,7 +10,7 @@ import trio
 
 from ..identity.identify import Refused, Sent
 from ..protocol import faults
-from ..protocol.calls import Call, Caller, Handler, Layer, Reply
+from ..protocol.calls import Call, Caller, Coming, Handler, Layer, Reply
 from ..protocol.clientele import MANY, Clientele
 from ..protocol.eras import DISCOVER, HANDSHAKE, MODERN
 from ..protocol.log_levels import SET_LEVEL
@@ -84,8 +84,8 @@ class Endpoint:
     """Returns once it is known what the caller of a list is offered, or when it has taken too long to find out."""
     levels: SessionLevels = attrs.field(factory=SessionLevels, kw_only=True)
     """How much of the log clients want."""
-    at_once: Callable[[Call], Reply | None] = attrs.field(default=lambda _call: None, kw_only=True)
-    """What `handler` would answer, where nothing need be waited for; None where something has to. Who asks looks first whether any answer is kept."""
+    at_once: Callable[[Call], Reply | Coming | None] = attrs.field(default=lambda _call: None, kw_only=True)
+    """What `handler` would answer, where that needs no task; None where it does. Who asks looks first whether any answer is kept."""
     step_up: Callable[[Sent, Principal, Request], Refused | None] | None = attrs.field(default=None, kw_only=True)
     """Says which requests need more of their sender than he has shown, before they begin; None where none does."""
     around_own: Layer = lambda answer: answer

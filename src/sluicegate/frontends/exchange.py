@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import SILENT, Call, Handler, Reply, Trail
+from ..protocol.calls import SILENT, Call, Coming, Handler, Reply, Trail
 from ..protocol.eras import OPENS
 from ..protocol.fault import Fault
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
@@ -77,6 +77,8 @@ class Exchange:
     _withdrawn: bool = attrs.field(default=False, init=False)
     _began: float | None = attrs.field(default=None, init=False)
     """When, if the caller may ask for it."""
+    _coming: Coming | None = attrs.field(default=None, init=False)
+    """The reply, while it is on its way and the call has no task."""
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line."""
@@ -104,12 +106,19 @@ class Exchange:
     def abort(self, why: str) -> None:
         """End the call for a reason of our own."""
         self.call.trail.cut = why
-        self.call.scope.cancel(reason=why)
+        if self._coming is None:
+            self.call.scope.cancel(reason=why)
+        else:
+            self._coming.leave()
 
     def expire(self, deadline: float, why: str) -> None:
         """End the call at that time, unless its own deadline is earlier."""
         self.call.trail.cut = why
-        self.call.scope.deadline = min(deadline, self.call.trail.ends_at)
+        end = min(deadline, self.call.trail.ends_at)
+        if self._coming is None:
+            self.call.scope.deadline = end
+        else:
+            self._coming.end_by(end)
 
     def go_on(self) -> None:
         """Take an `expire` back."""
@@ -118,8 +127,7 @@ class Exchange:
     async def run(self, handler: Handler) -> None:
         """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
         message: bytes | Parts | None = None
-        if "_meta" in self.call.params:
-            self._began = trio.current_time()
+        self._begin()
         try:
             message = self._encode(await handler(self.call))
         except* Exception as bugs:
@@ -128,6 +136,24 @@ class Exchange:
             message = encode_error(self.id, faults.bug(self.call.target).encode())
         finally:
             self._end(message)
+
+    def expect(self, coming: Coming) -> None:
+        """The same for a call without a task: its reply comes by itself."""
+        self._begin()
+        self._coming = coming
+        coming.then(self._land)
+
+    def _land(self, reply: Reply) -> Reply:
+        self._coming, message = None, None
+        try:
+            message = self._encode(reply)
+        finally:
+            self._end(message)
+        return reply
+
+    def _begin(self) -> None:
+        if "_meta" in self.call.params:
+            self._began = trio.current_time()
 
     def _end(self, message: bytes | Parts | None) -> None:
         self.ended = True
@@ -144,25 +170,33 @@ class Exchange:
         if reply.fault is not None:
             self.failed = True
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)))
-        result = reply.result
-        if self._began is not None and (wanted := _wanted(self.call.params)):
-            told = {word: _TELLERS[word](trail, trio.current_time() - self._began) for word in wanted}
-            result = _with_meta(result, {word: value for word, value in told.items() if value is not None})
-        return _encode_result(self.id, result)
+        return _encode_result(self.id, _telling(self.call, self._began, reply.result))
 
 
-def answer_at_once(id: bytes, call: Call, at_once: Callable[[Call], Reply | None]) -> bytes | Parts | None:
-    """The answer to a call that takes no time, and so no exchange either; None where there is none. What is a bug in `Exchange.run` is one here."""
+def answer_at_once(id: bytes, call: Call, at_once: Callable[[Call], Reply | Coming | None]) -> bytes | Parts | Coming | None:
+    """The answer to a call that takes no time, and so no exchange either, or one that will come without a task; None where there is neither.
+
+    What is a bug in `Exchange.run` is one here.
+    """
+    began = trio.current_time() if "_meta" in call.params else None
     try:
         reply = at_once(call)
     except Exception:
         log.exception("a bug cost one call", method=call.method, target=call.target)
         return encode_error(id, faults.bug(call.target).encode())
-    return None if reply is None else _encode_result(id, reply.result)
+    return _encode_result(id, _telling(call, began, reply.result)) if isinstance(reply, Reply) else reply
 
 
 def _encode_result(id: bytes, result: Raw) -> bytes | Parts:
     return encode_result(id, result) if memoryview(result).nbytes < LARGE else in_parts(id, result)
+
+
+def _telling(call: Call, began: float | None, result: Raw) -> Raw:
+    """The result with what its caller asks to be told of the call; it can ask where there is a time when it began."""
+    if began is None or not (wanted := _wanted(call.params)):
+        return result
+    told = {word: _TELLERS[word](call.trail, trio.current_time() - began) for word in wanted}
+    return _with_meta(result, {word: value for word, value in told.items() if value is not None})
 
 
 def _wanted(params: Params) -> tuple[str, ...]:

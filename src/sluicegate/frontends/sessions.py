@@ -15,6 +15,7 @@ from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
 from ..protocol.log_levels import LEVELS, SET_LEVEL, is_log_line, severity
 from ..protocol.messages import Request, encode_error, read_text
+from ..protocol.parts import Parts
 from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
@@ -132,34 +133,34 @@ class Session(ClientSide):
     def start(
         self, request: Request, outlet: Outlet, endpoint: Endpoint, principal: Principal | None = None, *, answers_cancelled: bool = True
     ) -> Exchange | None:
-        """Start a request as a task in ``endpoint.calls``; None if the outlet has its answer already: it was refused, or takes no time.
+        """Start a request, as a task in ``endpoint.calls`` where it needs one; None if the outlet has its answer already.
 
         What its ``principal`` may do can be something else than at the session's beginning; None is who began it.
         """
-        if self.opened or request.method in _BEFORE_READY:
-            fault = self.duplex.theirs.refusal(request.key, request.method, "calls")
-        else:
-            fault = faults.not_initialized()
+        may_begin = self.opened or request.method in _BEFORE_READY
+        fault = self.duplex.theirs.refusal(request.key, request.method, "calls") if may_begin else faults.not_initialized()
         if fault is not None:
             outlet.reply(encode_error(request.id, fault.encode()))
             return None
-        key = request.key
-        params = request.params
+        key, params = request.key, request.params
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
         caller = self.caller
         if principal is not None and principal is not caller.principal:
             caller = attrs.evolve(caller, principal=principal)
         call = Call(request.method, target, params, caller)
         early = not self.ready or self._until is not None
-        keeps = endpoint.directory.current.table.keeps and not early
-        if keeps and (message := answer_at_once(request.id, call, endpoint.at_once)) is not None:
-            outlet.reply(message)
+        found = None if early or not endpoint.directory.current.table.keeps else answer_at_once(request.id, call, endpoint.at_once)
+        if isinstance(found, (bytes, Parts)):
+            outlet.reply(found)
             return None
         exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
         call.back = exchange
         self.calls[key] = exchange
-        handler = endpoint.own.get(request.method, endpoint.handler)
-        endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, handler) if early else handler)
+        if found is not None:
+            exchange.expect(found)
+        else:
+            handler = endpoint.own.get(request.method, endpoint.handler)
+            endpoint.calls.start_soon(exchange.run, self._around_opening(request.method, handler) if early else handler)
         return exchange
 
     def _around_opening(self, method: str, handler: Handler) -> Handler:

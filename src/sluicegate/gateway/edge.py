@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
@@ -13,7 +14,7 @@ from ..observe.metrics import Counts, Metrics
 from ..policies.compose import stack
 from ..policies.lifetime import Lifetime
 from ..policies.tool_scopes import NeededScopes, ToolScopesHeld
-from ..protocol.calls import Call, Handler, Layer, Reply
+from ..protocol.calls import Call, Coming, Handler, Layer, Reply
 from ..routing.composites.fan_out import Composites
 from ..routing.table import Router
 from .composite_making import composites_of
@@ -67,20 +68,32 @@ class Edge:
             around=router,
         )
 
-    def at_once(self, router: Router) -> Callable[[Call], Reply | None]:
-        """What of that matters for an answer that can be given at once; where there is a limit, or a rule about tools, each call passes it."""
+    def at_once(self, router: Router) -> Callable[[Call], Reply | Coming | None]:
+        """What of that matters for an answer that needs no task; where there is a limit, or a rule about tools, each call passes it."""
         counts, tell = self.counts, None if self.lines is None else AccessLog(router, self.lines, self.wall).tell
 
-        def answer(call: Call) -> Reply | None:
-            began = trio.current_time()
-            reply = router.at_hand(call)
-            if reply is not None:
-                outcome = reply.outcome(call.method)
-                if counts is not None:
-                    counts.ended(call.method, call.trail, outcome, trio.current_time() - began)
-                if tell is not None:
-                    tell(call, outcome, began)
+        def ended(call: Call, began: float, reply: Reply) -> Reply:
+            outcome = reply.outcome(call.method)
+            if counts is not None:
+                counts.ended(call.method, call.trail, outcome, trio.current_time() - began)
+            if tell is not None:
+                tell(call, outcome, began)
             return reply
+
+        def landed(call: Call, began: float, reply: Reply) -> Reply:
+            if counts is not None:
+                counts.running -= 1
+            return ended(call, began, reply)
+
+        def answer(call: Call) -> Reply | Coming | None:
+            began = trio.current_time()
+            found = router.at_hand(call)
+            if found is None or isinstance(found, Reply):
+                return None if found is None else ended(call, began, found)
+            if counts is not None:
+                counts.running += 1
+            found.then(partial(landed, call, began))
+            return found
 
         return answer if self.limit is None and self.scopes is None else lambda _call: None
 

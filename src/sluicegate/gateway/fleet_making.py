@@ -40,7 +40,8 @@ def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and wha
     credentials: Credentials,
 ) -> Fleet:
     """A fleet that has no backends yet."""
-    around = PolicyContext(sources.chance, nurseries.background, config.security.max_argument_size, config.performance.coalesce_requests)
+    sizes, performance = config.security.max_argument_size, config.performance
+    around = PolicyContext(sources.chance, nurseries.background, nurseries.calls, sizes, performance.coalesce_requests)
     blot_for, ids = blots_of(config), TaskIds(sources.secret, keys)
     connect = _connecting(config, outside, sources, faults, blot_for, credentials)
     return Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele, tasks=ids)

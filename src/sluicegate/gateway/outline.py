@@ -39,7 +39,9 @@ async def outline(config: Config) -> dict[str, Any]:
     configs = [backend for backend in config.backends if backend.enabled]
     backends = {own.name: Backend(Link(own.name, connector_for(own, config, Outside(), {}))) for own in configs}
     async with trio.open_nursery() as background:
-        context = PolicyContext(Sources().chance, background, config.security.max_argument_size, config.performance.coalesce_requests)
+        context = PolicyContext(
+            Sources().chance, background, background, config.security.max_argument_size, config.performance.coalesce_requests
+        )
         pipelines = blueprint(configs, backends, context)
         directory = Directory()
         search = searching(config.proxy, directory, run_blocking, trio.lowlevel.checkpoint, _known)

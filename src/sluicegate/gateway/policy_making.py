@@ -55,6 +55,7 @@ class PolicyContext:
 
     chance: Callable[[str], random.Random]
     background: trio.Nursery
+    calls: trio.Nursery
     max_argument_size: int | None = None
     """Bytes of the arguments of a tool's call; None is no limit."""
     coalesce_requests: bool = False
@@ -126,7 +127,9 @@ def coalesce_layer(
     config: BackendConfig, backend: Backend, around: PolicyContext, keys: RequestKeys
 ) -> Callable[[Handler], Coalesce] | None:
     """Lead requests together that are the same."""
-    return (lambda inner: Coalesce(inner, backend, keys, around.background)) if around.coalesces(config) else None
+    return (
+        (lambda inner: Coalesce(inner, backend, keys, around.background, around.calls, around.timer)) if around.coalesces(config) else None
+    )
 
 
 def may_hedge(breaker: Breaker | None) -> Callable[[], bool]:

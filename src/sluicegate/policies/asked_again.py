@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..protocol.calls import NAMED_BY, Call
-from ..protocol.messages import Raw
+from ..protocol.calls import NAMED_BY
+from ..protocol.messages import Params
 
 __all__ = ["AskedAgain"]
 
@@ -24,32 +24,32 @@ class AskedAgain:
 
     _known: dict[tuple[str, str, bytes, bytes], tuple[str, bytes]] = attrs.field(factory=dict, init=False)
 
-    def find(self, audience: str, call: Call, named: Raw) -> tuple[str, bytes] | None:
+    def find(self, audience: str, method: str, params: Params) -> tuple[str, bytes] | None:
         """The backend's own name of what is asked for, and the key; None where it was not asked for in these words.
 
         Args:
             audience: whoever has the same is answered the same.
-            call: as its caller has made it.
-            named: what the backend calls that, encoded.
+            method: of the request.
+            params: those that the backend is to get.
         """
-        words = _words(call)
-        return None if words is None else self._known.get((audience, call.method, bytes(named), words))
+        words = _words(method, params)
+        return None if words is None else self._known.get((audience, method, *words))
 
-    def learn(self, audience: str, call: Call, local: str, key: bytes) -> None:
-        """Remember the key of a call that is in the backend's own words."""
-        words = _words(call)
+    def learn(self, audience: str, method: str, params: Params, local: str, key: bytes) -> None:
+        """Remember the key of a request."""
+        words = _words(method, params)
         if words is None:
             return
         if len(self._known) >= MOST:
             del self._known[next(iter(self._known))]
-        self._known[audience, call.method, bytes(call.params[NAMED_BY[call.method]]), words] = local, key
+        self._known[audience, method, *words] = local, key
 
 
-def _words(call: Call) -> bytes | None:
-    """The arguments as they stand there; None where there is more than these and a name, such as what is said about one call."""
-    params, raw = call.params, call.params.get("arguments")
-    if len(params) != (1 if raw is None else 2) or NAMED_BY.get(call.method) not in params:
+def _words(method: str, params: Params) -> tuple[bytes, bytes] | None:
+    """Name and arguments as they stand there; None where there is more than these, such as what is said about one call."""
+    named, raw = params.get(NAMED_BY[method]), params.get("arguments")
+    if named is None or len(params) != (1 if raw is None else 2):
         return None
     if raw is None:
-        return b""
-    return bytes(raw) if memoryview(raw).nbytes <= LONGEST else None
+        return bytes(named), b""
+    return (bytes(named), bytes(raw)) if memoryview(raw).nbytes <= LONGEST else None

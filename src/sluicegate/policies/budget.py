@@ -12,8 +12,8 @@ from math import floor
 import attrs
 import trio
 
-from ..protocol.calls import AtHand, Call, Handler, Reply, at_hand
-from ..protocol.messages import Raw
+from ..protocol.calls import AtHand, Call, Coming, Handler, Reply, at_hand
+from ..protocol.messages import Params
 from ..telling.statistics import counter, gauge, snapshot
 
 __all__ = ["Budget", "BudgetStatistics", "Budgeted"]
@@ -150,8 +150,9 @@ class Budgeted:
         inner = at_hand(self.inner)
         return None if inner is None else partial(self._counted, inner)
 
-    def _counted(self, inner: AtHand, call: Call, named: Raw) -> Reply | None:
-        reply = inner(call, named)
+    def _counted(self, inner: AtHand, call: Call, params: Params) -> Reply | Coming | None:
+        call.trail.allowance = self.budget
+        reply = inner(call, params)
         if reply is not None:
             self.budget.count()
         return reply

@@ -7,34 +7,31 @@ whom follows from the key: a request, for whom the session makes a difference, a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 
 import attrs
 import trio
 
-from ..protocol.calls import Call, Handler, Kept, Reply
+from ..protocol.calls import NAMED_BY, Call, Coming, Handler, Kept, Reply, at_hand
 from ..protocol.fault import Cause, Fault
 from ..protocol.hints import with_less_time
-from ..protocol.messages import Raw
+from ..protocol.messages import Params, read_text
 from ..settings.keeping import CacheSettings
-from ..telling.loggers import get_logger
 from ..telling.statistics import snapshot
 from .asked_again import AskedAgain
 from .cache_statistics import CacheStatistics
-from .detached import detached
 from .effects import CHANGING, TOOL, may_have_changed
 from .keepable import Answers, KeptTools
 from .memory_store import MemoryStore
+from .refreshing import Refreshing
 from .request_keys import RequestKeys
 from .store import Store, Stored
 
 __all__ = ["Cache", "CacheStatistics"]
 
-log = get_logger("sluicegate.cache")
-
-MOST_REFRESHES = 16
-"""At the same time, of one backend; what is one too many stays stale until it is asked for again."""
 _MENDED_BY_STALE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD, Cause.BARRED})
 
 
@@ -57,7 +54,7 @@ class Cache:
     _seen: int = attrs.field(init=False)
     """How many changes the stores have heard of."""
     _has_private: bool = attrs.field(default=False, init=False)
-    _refreshing: set[bytes] = attrs.field(factory=set, init=False)
+    _refreshing: Refreshing = attrs.field(default=attrs.Factory(lambda self: Refreshing(self.background), takes_self=True), init=False)
     _again: AskedAgain = attrs.field(factory=AskedAgain, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -123,25 +120,45 @@ class Cache:
             self.misses += 1
             return await self._ask(call, local, key, found)
         if now - found.at >= found.seconds:
-            self._refresh(call, local, key)
+            self._refreshing.start(call, key, lambda anew: self._ask(anew, local, key), self.backend.name)
         await trio.lowlevel.checkpoint()
-        self._again.learn(self.backend.audience(call.caller) or "", call, local, key)
+        self._again.learn(self.backend.audience(call.caller) or "", method, call.params, local, key)
         return self._given(found, call, now)
 
-    def at_hand(self, call: Call, named: Raw) -> Reply | None:
-        """What is kept, where it is fresh and in this process, and was asked for in the same words before: all else takes longer."""
-        audience, store = self.backend.audience(call.caller), self.stores.get(call.method)
-        known = None if audience is None else self._again.find(audience, call, named)
-        if known is None or not isinstance(store, MemoryStore) or self._seen != self.backend.changes.count:
+    def at_hand(self, call: Call, params: Params) -> Reply | Coming | None:
+        """What is kept, where it is fresh and in this process; else what may come without a task, which is kept when it is there."""
+        method, changes = call.method, self.backend.changes.count
+        audience, store = self.backend.audience(call.caller), self.stores.get(method)
+        if audience is None or not isinstance(store, MemoryStore) or self._seen != changes:
             return None
-        local, key = known
+        known = self._again.find(audience, method, params)
+        local, key = known or (read_text(params, NAMED_BY[method]) or "", self.keys.of(method, params, audience))
+        if key is None or (method == TOOL and not self.tools.keeps(local)):
+            return None
         now = trio.current_time()
-        found = store.held(key, now) if call.method != TOOL or self.tools.keeps(local) else None
-        return None if found is None or now - found.at >= found.seconds else self._given(found, call, now)
+        found = store.held(key, now)
+        if found is not None:
+            if known is None:
+                self._again.learn(audience, method, params, local, key)
+            return self._given(found, call, now) if now - found.at < found.seconds else None
+        inner = None if self._has_private or self.tools.may_change(method, local) else at_hand(self.inner)
+        coming = None if inner is None else inner(call, params)
+        if coming is not None and not isinstance(coming, Reply):
+            self.misses += 1
+            coming.then(partial(self._arrived, call, local, key, changes))
+        return coming
+
+    def _arrived(self, call: Call, local: str, key: bytes, begun: int, reply: Reply) -> Reply:
+        """Keep what has come to a call without a task, unless one that waited with it has done so."""
+        store, now = self.stores[call.method], trio.current_time()
+        holds = reply.fault is None and self.backend.changes.hold_since(begun, call.method, local)
+        if holds and (not isinstance(store, MemoryStore) or store.held(key, now) is None):
+            _at_once(self._keep(call, local, key, reply, now))
+        return reply
 
     def _key(self, call: Call) -> bytes | None:
         audience = None if call.trail.asked else self.backend.audience(call.caller)
-        return None if audience is None else self.keys.of(call, audience)
+        return None if audience is None else self.keys.of(call.method, call.params, audience)
 
     def _may_give(self, stored: Stored, age: float, call: Call) -> bool:
         """Whether it is fresh, or stale for so short a time that it is given while it is asked for anew, which only a shared session can be."""
@@ -217,25 +234,12 @@ class Cache:
         stored = Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf)
         await store.set(key, stored)
 
-    def _refresh(self, call: Call, local: str, key: bytes) -> None:
-        """Have it asked for anew behind, once at a time."""
-        if key not in self._refreshing and len(self._refreshing) < MOST_REFRESHES:
-            self._refreshing.add(key)
-            self.background.start_soon(
-                self._ask_anew, detached(call), local, key, call.trail.allowed, name="a kept answer is asked for anew"
-            )
 
-    async def _ask_anew(self, call: Call, local: str, key: bytes, seconds: float) -> None:
-        trail = call.trail
-        try:
-            trail.allowed, trail.ends_at = seconds, trio.current_time() + seconds
-            call.scope.deadline = trail.ends_at
-            with call.scope:
-                await self._ask(call, local, key)
-        except Exception as error:  # a bug in there costs this answer, not the nursery with all other background work
-            log.exception("bug while a kept answer was asked for anew", backend=self.backend.name, target=call.target, error=repr(error))
-        finally:
-            self._refreshing.discard(key)
+def _at_once(keeping: Coroutine[object, None, None]) -> None:
+    """Run what never waits, because all that it touches is in memory."""
+    with suppress(StopIteration):
+        keeping.send(None)
+        raise AssertionError("a store in memory has waited")
 
 
 def _private(key: bytes, call: Call) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import attrs
 import trio
@@ -13,50 +13,80 @@ from ..protocol.back import SILENT, Back
 from ..protocol.calls import Call, Handler, Reply, Trail
 from ..protocol.duplex import PROGRESS
 from ..protocol.fault import Fault
-from ..protocol.messages import Notification, Raw, decode, encode, encode_notification
+from ..protocol.messages import Notification, Params, Raw, decode, encode, encode_notification
 from ..protocol.question import Question
 from ..protocol.tokens import progress_token, wanted_token
 from ..telling.loggers import get_logger
 
-__all__ = ["Flight", "FlightKey"]
+__all__ = ["Flight", "FlightKey", "own_call"]
 
 log = get_logger("sluicegate.coalesce")
 
-FlightKey: TypeAlias = tuple[bytes, str, str, str, str, str]
+FlightKey: TypeAlias = tuple[bytes, str, str, str, str]
 """What all requests have in common that one call is for: that of their parameters, and what else there is."""
 JOINABLE = 0.5
 """Of the time that the first one has: who comes later would be given less than that of it, and nothing at all where the call hangs."""
 _ENDED = "the gateway is going down"
 
 
+class Waiter(Protocol):
+    """One of those whose call it is."""
+
+    @property
+    def token(self) -> bytes:
+        """Under which he wants to hear how far it is; empty where he does not."""
+        ...
+
+    @property
+    def back(self) -> Back:
+        """The way to his caller."""
+        ...
+
+    def land(self, reply: Reply) -> None:
+        """It is over. Must not wait for anything, nor raise."""
+        ...
+
+
 @attrs.frozen(eq=False, repr=False)
 class _Waiter:
+    """One who waits in a task."""
+
     back: Back
     token: bytes
-    """Under which it wants to hear how far the call is; empty where it does not."""
+    ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def land(self, reply: Reply) -> None:
+        """Wake him; he finds it there."""
+        del reply
+        self.ended.set()
 
 
-def _of_all(first: Call) -> Call:
-    """A call with a life and a trail of its own, at the expense of the one that began it."""
+def own_call(first: Call, params: Params) -> Call:
+    """A call with a life and a trail of its own, at the expense of the one that begins it."""
     trail = first.trail
     own = Trail(ends_at=trail.ends_at, allowed=trail.allowed, mirrored=trail.mirrored, last_resort=trail.last_resort)
     own.elsewhere, own.allowance, own.written = trail.elsewhere, trail.allowance, trail.written
-    return Call(first.method, first.target, first.params, first.caller, trail=own)
+    return Call(first.method, first.target, params, first.caller, trail=own)
 
 
-@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP, repr=False)  # a converter is for what it begins with
+@attrs.define(eq=False, repr=False)
 class Flight:
     """A call that belongs to all who wait for it (implements `Back`, towards all of them)."""
 
     key: FlightKey
     """Of all requests that it is for."""
     backend: str
-    call: Call = attrs.field(converter=_of_all)
+    call: Call
+    """Made for it, see `own_call`."""
     since: tuple[int, int]
     """What had changed when it began, counted."""
-    _waiters: dict[_Waiter, None] = attrs.field(factory=dict, init=False)
+    on_empty: Callable[[Flight], None]
+    """Has nobody come any more, because all have left before its end."""
+    nursery: trio.Nursery
+    """In which it flies."""
+    _waiters: dict[Waiter, None] = attrs.field(factory=dict, init=False)
     _reply: Reply | None = attrs.field(default=None, init=False)
-    _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _is_over: bool = attrs.field(default=False, init=False)
     _closes_at: float = attrs.field(init=False)
     _is_accounted_for: bool = attrs.field(default=False, init=False)
     """Whether the attempts have been told to somebody's call: they are counted once."""
@@ -71,10 +101,9 @@ class Flight:
     def _own_token(self) -> bytes:
         return wanted_token(self.call.params)
 
-    @property
-    def is_open(self) -> bool:
+    def is_open(self, now: float) -> bool:
         """Whether somebody more can wait for it."""
-        return not self._ended.is_set() and not self.call.trail.asked and trio.current_time() < self._closes_at
+        return not self._is_over and not self.call.trail.asked and now < self._closes_at
 
     async def run(self, handler: Handler) -> None:
         """Fly; a task of its own, which nothing raises from."""
@@ -83,31 +112,46 @@ class Flight:
         try:
             with call.scope:
                 self._reply = await handler(call)
-        except Exception as error:  # a bug costs those who wait, and not the nursery with all other background work
+        except Exception as error:  # a bug costs those who wait, and not the nursery with all other work
             log.exception("a bug cost a call that several may wait for", method=call.method, target=call.target, error=repr(error))
             self._reply = Reply.failed(faults.bug(call.target))
         finally:
             call.back = SILENT  # a circle, as in `Exchange`
-            self._ended.set()
+            self._is_over = True
+            reply = self.reply
+            for waiter in tuple(self._waiters):
+                waiter.land(reply)
 
-    async def wait(self, call: Call, on_empty: Callable[[Flight], None]) -> Reply:
-        """Its answer, for one more call; the last one who leaves before it is there ends it, and has nobody come any more."""
+    @property
+    def reply(self) -> Reply:
+        """What became of it, once it is over."""
+        return Reply.failed(faults.cancelled(_ENDED)) if self._reply is None else self._reply
+
+    async def wait(self, call: Call) -> Reply:
+        """Its answer, for one more call that has a task."""
         waiter = _Waiter(call.back, wanted_token(call.params))
-        own, trail = self.call.trail, call.trail
+        self.take(waiter, call.trail)
+        try:
+            await waiter.ended.wait()
+        finally:
+            self.leave(waiter, call)
+        return self.reply
+
+    def take(self, waiter: Waiter, trail: Trail) -> None:
+        """Have one more wait for it."""
         self._waiters[waiter] = None
+        own = self.call.trail
         if trail.ends_at > own.ends_at:
             own.ends_at, own.allowed = trail.ends_at, trail.allowed  # its scope needs none: who is out of time leaves
-        try:
-            await self._ended.wait()
-        finally:
-            del self._waiters[waiter]
-            is_over = self._ended.is_set()
-            if not self._waiters and not is_over:
-                on_empty(self)
-                self.call.scope.cancel(reason="nobody waits for it any more")
-            self._tell(trail, counts=is_over or not self._waiters)
-            call.sent_at = self.call.sent_at
-        return Reply.failed(faults.cancelled(_ENDED)) if self._reply is None else self._reply
+
+    def leave(self, waiter: Waiter, call: Call) -> None:
+        """Have one wait no more, and tell his call what became of it; the last one who leaves before its end ends it."""
+        del self._waiters[waiter]
+        if not self._waiters and not self._is_over:
+            self.on_empty(self)
+            self.call.scope.cancel(reason="nobody waits for it any more")
+        self._tell(call.trail, counts=self._is_over or not self._waiters)
+        call.sent_at = self.call.sent_at
 
     def _tell(self, trail: Trail, *, counts: bool) -> None:
         """What became of it, to the call of somebody who leaves; its attempts to one of those that count."""

@@ -135,7 +135,7 @@ class _Race:
         for _ in range(self.hedge.settings.max_hedges):
             self._start()
 
-    def start_copy(self, now: float) -> None:
+    def fall_due(self, now: float) -> None:
         """A copy is due: start it, and plan the next one."""
         self._start()
         if len(self._copies) < self.hedge.settings.max_hedges:

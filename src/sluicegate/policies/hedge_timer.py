@@ -1,4 +1,4 @@
-"""One task that knows when the copies of all slow calls are due."""
+"""One task that knows when the copies of all slow calls are due, and when calls that have no task come to their end."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Protocol
 import attrs
 import trio
 
-__all__ = ["FEW_STALE", "HedgeTimer", "Slow"]
+__all__ = ["FEW_STALE", "Due", "HedgeTimer"]
 
 NEVER = float("inf")
 FEW_STALE = 64
 """So many looks that nobody needs any more are not worth clearing away."""
 
 
-class Slow(Protocol):
-    """A call of which a copy may become due."""
+class Due(Protocol):
+    """A call of which a copy may become due, or its end."""
 
-    def start_copy(self, now: float) -> None:
+    def fall_due(self, now: float) -> None:
         """It is due. Must not wait for anything, nor raise."""
         ...
 
 
 @attrs.define(eq=False, repr=False)
 class HedgeTimer:
-    """Starts the copies that are due. Its owner runs `run` once, in the nursery in which the copies run.
+    """Sees to what is due. Its owner runs `run` once, in the nursery in which copies run.
 
     Nearly all calls end before anything is due, so what costs is `plan` and `forget`. A call that has ended is forgotten at once, its
     place in the heap later: when the time comes, or when too many such places have piled up.
     """
 
-    _races: dict[int, Slow] = attrs.field(factory=dict, init=False)
+    _races: dict[int, Due] = attrs.field(factory=dict, init=False)
     _heap: list[tuple[float, int]] = attrs.field(factory=list, init=False)
     """When to look, and after which race; it may have ended by then."""
     _numbers: count[int] = attrs.field(factory=count, init=False)
@@ -50,7 +50,7 @@ class HedgeTimer:
         """How many places there are in its heap."""
         return len(self._heap)
 
-    def plan(self, race: Slow, due: float) -> int:
+    def plan(self, race: Due, due: float) -> int:
         """Start a copy then. The number that is returned is for `forget`."""
         number = next(self._numbers)
         self._races[number] = race
@@ -81,4 +81,4 @@ class HedgeTimer:
             _, number = heapq.heappop(self._heap)
             race = self._races.pop(number, None)
             if race is not None:
-                race.start_copy(now)
+                race.fall_due(now)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import AtHand, Call, Handler, Reply, at_hand
+from ..protocol.calls import AtHand, Call, Coming, Handler, Reply, at_hand
+from ..protocol.messages import Params
 from .deadline import expired
 
 __all__ = ["CallDeadline", "Lifetime"]
@@ -52,5 +55,15 @@ class CallDeadline:
 
     @property
     def at_hand(self) -> AtHand | None:
-        """What takes no time needs no deadline."""
-        return at_hand(self.inner)
+        """What takes no time needs no deadline, and what comes without a task is told how long it may take."""
+        inner = at_hand(self.inner)
+        return None if inner is None else partial(self._allowing, inner)
+
+    def _allowing(self, inner: AtHand, call: Call, params: Params) -> Reply | Coming | None:
+        trail = call.trail
+        before = trail.allowed
+        trail.allowed = min(before, self.seconds)
+        found = inner(call, params)
+        if found is None:
+            trail.allowed = before
+        return found

@@ -5,10 +5,13 @@ A note before it makes a stream of events of an answer over HTTP, and there are 
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 
-from ..protocol.calls import AtHand, Back, Call, Handler, Reply, at_hand
+from ..protocol.calls import AtHand, Back, Call, Coming, Handler, Reply, at_hand
 from ..protocol.fault import Fault
+from ..protocol.messages import Params
 from ..protocol.question import Question
 from ..protocol.tokens import without_token
 
@@ -47,5 +50,11 @@ class Quiet:
 
     @property
     def at_hand(self) -> AtHand | None:
-        """Nothing is said meanwhile."""
-        return at_hand(self.inner)
+        """Nothing is said meanwhile; of what comes later something might be, so that gets another back, and a task."""
+        inner = at_hand(self.inner)
+        return None if inner is None else partial(_as_one_document, inner)
+
+
+def _as_one_document(inner: AtHand, call: Call, params: Params) -> Reply | Coming | None:
+    call.trail.be_whole()
+    return inner(call, params)

@@ -11,6 +11,7 @@ import trio
 
 from .back import SILENT, Back, Silent
 from .caller import OURSELVES, Caller
+from .coming import Coming
 from .messages import EMPTY, Params, Raw, encode, read_text
 from .reply import Reply
 from .values import read_object
@@ -26,6 +27,7 @@ __all__ = [
     "Back",
     "Call",
     "Caller",
+    "Coming",
     "Elsewhere",
     "Handler",
     "Hop",
@@ -225,11 +227,12 @@ Handler = Callable[[Call], Awaitable[Reply]]
 Layer = Callable[[Handler], Handler]
 """What puts a policy around a handler."""
 
-AtHand = Callable[[Call, Raw], Reply | None]
-"""Answers a call, of what its backend calls so (encoded), if nothing need be waited for; where it gives nothing, nothing has happened."""
+AtHand = Callable[[Call, Params], Reply | Coming | None]
+"""Answers a call without a task for it: as its caller has made it, with the parameters that its backend is to get. Where it gives nothing, nothing
+has happened."""
 
 
 def at_hand(handler: Handler) -> AtHand | None:
-    """What a handler would answer at once, if there is such a thing: it has an attribute of that name, as `policies.cache.Cache` has."""
+    """What a handler would answer without a task, if there is such a thing: it has an attribute of that name, as `policies.cache.Cache` has."""
     found: AtHand | None = getattr(handler, "at_hand", None)
     return found

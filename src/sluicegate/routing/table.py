@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import Call, Reply, without_task
+from ..protocol.calls import Call, Coming, Reply, without_task
 from ..protocol.eras import MODERN
 from ..protocol.members import is_null
 from ..protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
@@ -20,7 +21,7 @@ from ..protocol.task_ids import METHODS as TASK_METHODS
 from .catalogue import Catalogue
 from .directory import Directory
 from .lengths import longest, too_long
-from .results import with_mapped_uris
+from .results import Mapping, with_mapped_uris
 from .routes import Ambiguous, Hidden, Route
 from .task_routes import all_tasks, place_task, refused
 
@@ -52,16 +53,24 @@ class Router(msgspec.Struct, frozen=True):
             return reply  # as nearly always
         return with_mapped_uris(call.method, reply, route.mapping)
 
-    def at_hand(self, call: Call) -> Reply | None:
-        """The answer to a call of something listed, where it can be given at once; all that takes longer to find out is for the call itself."""
+    def at_hand(self, call: Call) -> Reply | Coming | None:
+        """The answer to a call of something listed, where that needs no task; all that takes longer to find out is for the call itself."""
         kind = _KINDS.get(call.method)
         if kind is None or call.target == call.method:
             return None
         route = self.directory.seen_by(call.caller).table.listed[kind.method].get(call.target)
         if route is None or route.at_hand is None:
             return None
-        reply = route.at_hand(call, route.local)
-        return reply if reply is None or route.mapping is None else with_mapped_uris(call.method, reply, route.mapping)
+        params = call.params
+        if "task" in params or any(memoryview(params[key])[0] != _BRACE for key in _OBJECTS if key in params):
+            return None  # whether it may be one, and what is to be said of the other, is found out there
+        reply = route.at_hand(call, params | {kind.key: route.local})
+        if reply is None or route.mapping is None:
+            return reply
+        if isinstance(reply, Reply):
+            return with_mapped_uris(call.method, reply, route.mapping)
+        reply.then(partial(_mapped, call.method, route.mapping))
+        return reply
 
     async def _about_tasks(self, call: Call) -> Reply:
         catalogue = self.directory.seen_by(call.caller)
@@ -85,6 +94,10 @@ class Router(msgspec.Struct, frozen=True):
             await self.acquaint(call)
         now = self.directory.seen_by(call.caller)
         return fault if now is known else _place(now, call)
+
+
+def _mapped(method: str, mapping: Mapping, reply: Reply) -> Reply:
+    return with_mapped_uris(method, reply, mapping)
 
 
 Placed = tuple[Route, Params] | faults.Fault

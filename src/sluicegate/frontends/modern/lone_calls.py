@@ -17,6 +17,7 @@ from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
 from ...protocol.messages import Raw, Request, encode, encode_error, read_text
 from ...protocol.offers import KINDS
+from ...protocol.parts import Parts
 from ...protocol.principal import NOBODY, Principal
 from ...protocol.question import Question
 from ..client_home import ClientHome
@@ -141,7 +142,8 @@ class LoneCalls:
         home = call.caller.home
         if home is None:
             keeps = self.endpoint.directory.current.table.keeps
-            if keeps and (message := answer_at_once(request.id, call, self._at_once)) is not None:
+            message = answer_at_once(request.id, call, self._at_once) if keeps else None
+            if isinstance(message, (bytes, Parts)):
                 when_over()
                 answer.reply(message)
                 return _left
@@ -168,6 +170,7 @@ class LoneCalls:
 
     def _at_once(self, call: Call) -> Reply | None:
         reply = self.endpoint.at_once(call)
+        assert reply is None or isinstance(reply, Reply), "nothing comes later without a task: it may be a question"
         stamped = None if reply is None else self.stamp.on(call, reply)
         return stamped if stamped is None or stamped.fault is None else None
 
