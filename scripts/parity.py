@@ -108,8 +108,8 @@ class Known:
 
     otherwise: Mapping[str, str]
     partly: Mapping[str, str]
-    held: Mapping[str, str]
-    """By a test that does not name it."""
+    held: Mapping[str, Sequence[str]]
+    """By a test that does not name it, or by several together."""
     missing: Mapping[str, Sequence[str]]
     unread: Mapping[str, Sequence[str]]
 
@@ -117,8 +117,9 @@ class Known:
     def read(cls) -> Known:
         """What stands there, with ranges spelled out."""
         table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+        held = {one: [tests] if isinstance(tests, str) else tests for one, tests in table.get("held", {}).items()}
         groups = {part: {name: [*_spelled(ids)] for name, ids in table.get(part, {}).items()} for part in ("missing", "unread")}
-        return cls(table.get("otherwise", {}), table.get("partly", {}), table.get("held", {}), groups["missing"], groups["unread"])
+        return cls(table.get("otherwise", {}), table.get("partly", {}), held, groups["missing"], groups["unread"])
 
     def ids(self) -> list[str]:
         """All of them, in the order of the page; one that stands there twice comes twice."""
@@ -136,7 +137,7 @@ def states(known: Known, tests: Mapping[str, Sequence[str]]) -> dict[str, tuple[
     """By id, what becomes of it in one word, and what is to be said of that. A test wins over what nobody has looked at, or is not built."""
     found = {one: ("not looked at", group) for group, ids in known.unread.items() for one in ids}
     found |= {one: ("missing", group) for group, ids in known.missing.items() for one in ids}
-    found |= {one: ("done", test) for one, test in known.held.items()}
+    found |= {one: ("done", names[0]) for one, names in known.held.items()}
     found |= {one: ("done", names[0]) for one, names in tests.items()}
     found |= {one: ("partly", words) for one, words in known.partly.items()}
     return found | {one: ("decided otherwise", words) for one, words in known.otherwise.items()}

@@ -118,6 +118,19 @@ async def test_what_was_found_says_how_it_is_called(autojump_clock: Clock) -> No
     }
 
 
+async def test_ten_are_found_and_five_that_are_like_one_unless_more_are_wanted(autojump_clock: Clock) -> None:
+    tools = [ADD | {"name": f"add_{number}"} for number in range(20)]
+    async with opened({"math": ScriptedBackend(tools=tools)}) as gateway:
+        assert len(await names(gateway, "add numbers")) == 10
+        assert len(await names(gateway, "add numbers", top_k=15)) == 15
+        assert len((await asked(gateway, "similar_tools", tool_id="math:add_1"))["tools"]) == 5
+
+
+async def test_a_tool_is_found_under_its_alias(autojump_clock: Clock) -> None:
+    async with opened({"math": ScriptedBackend(tools=[ADD])}, aliases=[{"from": "add", "to": "plus"}]) as gateway:
+        assert await names(gateway, "plus") == await names(gateway, "adds two numbers") == ["math_plus"]
+
+
 async def test_all_of_a_tool_is_told_by_its_id_or_by_its_name(autojump_clock: Clock) -> None:
     """V05-3, DISC-7."""
     schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"const": 1}}}}}

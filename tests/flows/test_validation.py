@@ -39,6 +39,7 @@ async def outcome(gateway: Gateway, arguments: dict[str, object]) -> str:
 
 
 async def test_arguments_that_do_not_fit_are_refused_where_a_model_reads_it(autojump_clock: Clock) -> None:
+    """LIM-56, LIM-94."""
     async with opened(GOOD) as (gateway, backend):
         reply = await gateway.call_tool("b_add", {"a": "s3cret"})
         assert backend.calls == 0
@@ -73,6 +74,7 @@ async def test_clients_of_earlier_revisions_get_an_error_of_the_protocol(autojum
 
 @pytest.mark.parametrize("bad", [BAD, Answer("no structure")])
 async def test_a_result_that_is_not_as_promised_is_an_answer_that_cannot_be_used(bad: Step, autojump_clock: Clock) -> None:
+    """LIM-56, LIM-94."""
     async with opened(bad) as (gateway, _backend):
         fault = (await gateway.call_tool("b_add", {"a": 1})).fault
     assert (fault.reason, "s3cret" in fault.message) == ("bad_answer", False)

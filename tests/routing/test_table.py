@@ -184,6 +184,24 @@ async def test_what_is_hidden_cannot_be_called(visibility: Visibility, name: str
 
 
 @pytest.mark.parametrize(
+    ("method", "key", "name", "words"),
+    [
+        ("tools/call", "name", "math_add", "Tool not available: math_add"),
+        ("resources/read", "uri", "math+file:///x", "Resource not available: math+file:///x"),
+        ("prompts/get", "name", "math_greet", "Prompt not available: math_greet"),
+    ],
+)
+async def test_a_refusal_says_of_what_kind_it_is_and_how_it_was_called(method: str, key: str, name: str, words: str) -> None:
+    """FLT-2."""
+    nothing = Filter.parse(hide=["**"])
+    hidden = router(Entry("math", "math", Recorder(), Visibility(nothing, nothing, nothing), ALL))
+
+    fault = failed(await hidden(call(method, **{key: name})))
+
+    assert (fault.code, fault.message) == (-32602, words)
+
+
+@pytest.mark.parametrize(
     ("method", "key", "name"),
     [
         ("tools/call", "name", "math_sub"),
