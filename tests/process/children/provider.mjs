@@ -22,6 +22,10 @@ const provider = new Provider(issuer, {
   clients: [
     { client_id: 'gate', client_secret: secret, redirect_uris: [], response_types: [], grant_types: [] },
     {
+      client_id: 'desktop', token_endpoint_auth_method: 'none', redirect_uris: ['http://127.0.0.1:9/callback'],
+      grant_types: ['authorization_code', 'refresh_token'],
+    },
+    {
       client_id: 'robot', client_secret: secret, redirect_uris: [], response_types: [],
       grant_types: ['client_credentials'], scope: 'mcp:tools mcp:write',
     },
