@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 from tests.flows.asked_clients import HttpClient, Json, crowd
 from tests.kit.tasking import TASKS, TaskServer
 
+from sluicegate.backends.channel import ChannelSession
 from sluicegate.testing.transports import Transport
 
 Clock = trio.testing.MockClock
@@ -63,6 +65,18 @@ async def test_a_task_is_followed_answered_and_cancelled_at_its_own_backend(back
         ended = (await ask(client, "tasks/cancel", taskId=await begun(client)))["result"]
         assert ended.keys() == {"resultType", "_meta"}
         assert {request["taskId"] for request in backend.heard if "taskId" in request} == {"job.1", "job.2"}
+
+
+async def test_a_task_is_one_however_its_backend_spells_that(autojump_clock: Clock) -> None:
+    class Escaping(TaskServer):
+        def _say(self, session: ChannelSession, **members: object) -> None:
+            text = msgspec.json.encode({"jsonrpc": "2.0", **members})
+            session.receive(text.replace(b'"resultType":"task"', b'"resultType":"t\\u0061sk"'))
+
+    async with served(Transport.FRAMES, Escaping(version=NEW)) as client:
+        task = await begun(client)
+        assert task != "job.1"
+        assert (await ask(client, "tasks/get", taskId=task))["result"]["taskId"] == task
 
 
 async def test_who_has_not_declared_the_extension_gets_no_task(autojump_clock: Clock) -> None:

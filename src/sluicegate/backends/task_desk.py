@@ -176,7 +176,7 @@ class TaskDesk:
         task = decode_object(members["task"]) if "task" in members else None
         if task is not None and not isinstance(task, Malformed):
             members = members | {"task": Raw(encode(with_task_id(task, outward)))}
-        elif call.method != "tools/call" or bytes(members.get("resultType", b"")) == b'"task"':
+        elif call.method != "tools/call" or read_text(members, "resultType") == "task":
             members = with_task_id(members, outward)
         return Reply(Raw(encode(with_related_task(members, outward))))
 
