@@ -16,13 +16,10 @@ from ..frontends.endpoint import Endpoint
 from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
 from ..outside import Outside
-from ..protocol import faults
-from ..protocol.calls import Call, Handler, Reply
-from ..protocol.messages import Raw, encode
-from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
+from ..protocol.calls import Handler
 from ..routing.catalogue import Catalogue
-from ..routing.decoded_lists import listed
 from ..telling.loggers import get_logger
+from .asked import Asked
 from .edits import adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import Fleet, SkippedBackend
@@ -37,7 +34,7 @@ log = get_logger("sluicegate.gateway")
 
 
 @attrs.define(eq=False, repr=False)
-class Gateway:
+class Gateway(Asked):
     """A running gateway; made by `open_gateway`."""
 
     _endpoint: Endpoint
@@ -65,41 +62,6 @@ class Gateway:
     def handler(self) -> Handler:
         """Runs any routed request, through every policy. A call is run once, as its scope is entered; to ask again, make another."""
         return self._endpoint.handler
-
-    async def call_tool(self, name: str, arguments: Mapping[str, object] | None = None) -> Reply:
-        """Call a tool by its client-facing name; a failure, a bug in a policy included, is in ``Reply.fault``."""
-        return await self._run(Call.tool(name, arguments))
-
-    async def read_resource(self, uri: str) -> Reply:
-        """Read a resource by its client-facing URI; the result is in ``Reply.value["contents"]``."""
-        return await self._run(Call("resources/read", uri, {"uri": Raw(encode(uri))}))
-
-    async def get_prompt(self, name: str, arguments: Mapping[str, str] | None = None) -> Reply:
-        """Get a prompt by its client-facing name; the result is in ``Reply.value["messages"]``."""
-        return await self._run(Call("prompts/get", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))}))
-
-    async def _run(self, call: Call) -> Reply:
-        try:
-            return await self.handler(call)
-        except Exception:  # as for a client's call: a bug costs one call
-            log.exception("a bug cost one call", method=call.method, target=call.target)
-            return Reply.failed(faults.bug(call.target))
-
-    def list_tools(self) -> list[dict[str, object]]:
-        """The tools that clients see now, decoded, in their order; so with the lists below."""
-        return listed(self.catalogue, TOOLS)
-
-    def list_resources(self) -> list[dict[str, object]]:
-        """The resources."""
-        return listed(self.catalogue, RESOURCES)
-
-    def list_resource_templates(self) -> list[dict[str, object]]:
-        """The templates of resources."""
-        return listed(self.catalogue, TEMPLATES)
-
-    def list_prompts(self) -> list[dict[str, object]]:
-        """The prompts."""
-        return listed(self.catalogue, PROMPTS)
 
     @property
     def asgi_app(self) -> ASGIApp:
