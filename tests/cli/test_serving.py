@@ -46,6 +46,18 @@ async def test_the_first_signal_is_an_end_in_good_order(number: signal.Signals) 
     assert (ended, signals.cut) == ("in good order", False)
 
 
+async def test_a_service_whose_configuration_is_another_goes_on() -> None:
+    asked: list[str] = []
+    with trio.fail_after(20):
+        async with listen_to_signals(lambda: asked.append("again")) as signals:
+            signals.has_terminal = False
+            await deliver(signal.SIGHUP, signal.SIGHUP)
+            assert (asked, signals.stop.is_set()) == (["again"] * 2, False)
+            signals.can_stop = True
+            await deliver(signal.SIGTERM, signal.SIGHUP)
+            assert signals.stop.is_set()
+
+
 @pytest.mark.parametrize(
     ("numbers", "is_cut"),
     [
@@ -102,6 +114,18 @@ async def test_a_signal_before_the_loop_ends_the_process_and_one_after_it_change
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.raise_signal(number)
     assert ended == [0, 0, 0]
+
+
+def test_a_service_that_starts_is_not_ended_by_a_word_about_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    first = FirstSignals(rereads=True)
+    first.may_hang_up = False
+    first.stand()
+    signal.raise_signal(signal.SIGHUP)
+    assert ended == []
+    signal.raise_signal(signal.SIGTERM)
+    assert ended == [0]
 
 
 def test_a_terminal_that_closes_is_no_end_where_somebody_has_asked_for_that() -> None:

@@ -198,7 +198,6 @@ def test_a_second_ctrl_c_cuts_a_call_that_will_not_end(gate: Path) -> None:
         (signal.SIGINT, signal.SIGTERM, False),
         (signal.SIGINT, signal.SIGHUP, False),
         (signal.SIGTERM, signal.SIGINT, True),
-        (signal.SIGHUP, signal.SIGINT, True),
     ],
 )
 def test_a_second_signal_cuts_only_where_it_is_ctrl_c(gate: Path, first: signal.Signals, second: signal.Signals, is_cut: bool) -> None:

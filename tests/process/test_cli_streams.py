@@ -151,17 +151,6 @@ def wait_until_it_listens(port: int) -> None:
     pytest.fail("it never listened")
 
 
-def test_a_terminal_that_closes_ends_it_in_good_order(gate: Path) -> None:
-    with running(f"sluicegate run -c {gate}") as process:
-        url = address(process)
-        assert call(url) == 200
-        family = ProcessFamily(process.pid)
-        assert family.look()
-        process.send_signal(signal.SIGHUP)
-        assert process.wait(PATIENCE) == 0
-        assert family.left() == set()
-
-
 def test_under_nohup_it_outlives_the_terminal(gate: Path) -> None:
     with running(f"trap '' HUP; sluicegate run -c {gate}") as process:
         url = address(process)

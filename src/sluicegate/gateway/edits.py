@@ -6,12 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from ..config.model import BackendConfig
+from ..backends.session import Connector
+from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError, Problem
+from ..protocol.blot import Blot
 
-__all__ = ["Edit", "adding", "removing", "replacing", "whole"]
+__all__ = ["Edit", "Surroundings", "adding", "removing", "replacing", "whole"]
 
 Backends = Sequence[BackendConfig]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Surroundings:
+    """What backends live in, where that is to be another, too."""
+
+    config: Config
+    """Its backends are not looked at."""
+    connect: Callable[[BackendConfig, object], Connector]
+    """As in `Fleet`; so with the next."""
+    blot_for: Callable[[BackendConfig], Blot]
+    begin: Callable[[], None]
+    """Called in the moment in which all of it takes effect; does not fail."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -28,11 +43,17 @@ class Edit:
     """Who is connected to again where nothing differs."""
     is_whole: bool = False
     """It is a list, and does not follow from the one that there is."""
+    around: Surroundings | None = None
+    """None where these stay."""
+
+    def config(self, now: Config) -> Config:
+        """All that is to be, from all that is; raises `ConfigError`."""
+        return attrs.evolve(now if self.around is None else self.around.config, backends=tuple(self.of(now.backends)))
 
 
-def whole(backends: Backends, sources: Mapping[str, object], *, strict: bool) -> Edit:
+def whole(backends: Backends, sources: Mapping[str, object], *, strict: bool, around: Surroundings | None = None) -> Edit:
     """These and no others; if it is strict, all that are connected to have to come up."""
-    return Edit(lambda _now: backends, sources, lambda config: strict or config.required, is_whole=True)
+    return Edit(lambda _now: backends, sources, lambda config: strict or config.required, is_whole=True, around=around)
 
 
 def adding(config: BackendConfig, source: object) -> Edit:

@@ -116,8 +116,7 @@ class Fleet:
             if not edit.is_whole:  # whoever changes one backend does not hold up others while it is connected to
                 await self._prepare(edit, begun)
             async with self._turn:
-                configs = await self._prepare(edit, begun)
-                leaving = self._commit(configs, edit, begun)
+                leaving = self._commit(await self._prepare(edit, begun), edit, begun)
         finally:
             for supervised in begun.values():
                 supervised.stop()
@@ -126,12 +125,12 @@ class Fleet:
                 nursery.start_soon(supervised.drain, self.config.proxy.shutdown_timeout_seconds)
         return bool(leaving)
 
-    async def _prepare(self, edit: Edit, begun: dict[str, Supervised]) -> Sequence[BackendConfig]:
-        """Check what is wanted as things are now, and connect to what that needs and has not ``begun``; all backends as they are to be."""
-        configs = edit.of(self.config.backends)
-        if found := problems(attrs.evolve(self.config, backends=tuple(configs))):
+    async def _prepare(self, edit: Edit, begun: dict[str, Supervised]) -> Config:
+        """Check what is wanted as things are now, and connect to what that needs and has not ``begun``; all as it is to be."""
+        wanted = edit.config(self.config)
+        if found := problems(wanted):
             raise ConfigError(found)
-        needed = [one for one in configs if self._needs_link(one, edit) and not self._is_begun(one, edit, begun)]
+        needed = [one for one in wanted.backends if self._needs_link(one, edit) and not self._is_begun(one, edit, begun)]
         fresh = {config.name: self._supervised(config, edit) for config in needed}
         for name, supervised in fresh.items():
             self.nursery.start_soon(supervised.keep)
@@ -144,7 +143,7 @@ class Fleet:
         with trio.move_on_after(self.readiness.patience):
             for name in (name for name in fresh if name in self._members):
                 await fresh[name].first_attempt()
-        return configs
+        return wanted
 
     def _needs_link(self, config: BackendConfig, edit: Edit) -> bool:
         """Whether it is to run, and cannot be reached as it is now."""
@@ -170,29 +169,27 @@ class Fleet:
 
     def _supervised(self, config: BackendConfig, edit: Edit) -> Supervised:
         """A backend, and its supervisor, which nobody has started yet. Who is waited for cannot wait for a client in turn."""
-        source, blot = self._source(config.name, edit), self.blot_for(config)
-        is_awaited = edit.insists(config) or config.name in self._members
-        clientele = self.clientele.as_known() if is_awaited else self.clientele
-        (connector, credential), health = self.connect(config, source), health_of(config, blot)
+        source, around = self._source(config.name, edit), edit.around or self
+        blot = around.blot_for(config)
+        clientele = self.clientele.as_known() if edit.insists(config) or config.name in self._members else self.clientele
+        (connector, credential), health = around.connect(config, source), health_of(config, blot)
         link = Link(config.name, connector, health=health, strict=config.is_strict, blot=blot, clientele=clientele)
         if config.sessions == "shared" or self.clientele.is_one:  # else nobody with a session is on it
             link.level.clients = self.log_wishes
         return Supervised.of(config, source, link, self.sources.chance, self.config.proxy, self.tasks, credential)
 
-    def _commit(self, configs: Sequence[BackendConfig], edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
+    def _commit(self, config: Config, edit: Edit, begun: dict[str, Supervised]) -> list[Supervised]:
         """Make all that follows, then have it take effect; what has ``begun`` and is taken is no longer in there. Who has to leave."""
-        before, running = self._members, [config for config in configs if config.enabled]
+        before, running = self._members, [one for one in config.backends if one.enabled]
         links = {one.name: begun[one.name] if self._needs_link(one, edit) else before[one.name].supervised for one in running}
-        pipelines = blueprint(
-            running,
-            {name: supervised.backend for name, supervised in links.items()},
-            self.around,
-            layers=self.layers,
-            before={name: member.pipeline for name, member in before.items()},
-        )
+        backends, old = {name: one.backend for name, one in links.items()}, {name: member.pipeline for name, member in before.items()}
+        pipelines = blueprint(running, backends, self.around, layers=self.layers, before=old)
         members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
-        catalogues = catalogues_of(members.values(), self.config)
-        self._members, self.config = members, attrs.evolve(self.config, backends=tuple(configs))  # from here on nothing fails or waits
+        catalogues = catalogues_of(members.values(), config)
+        self._members, self.config = members, config  # from here on nothing fails or waits
+        if (around := edit.around) is not None:
+            self.connect, self.blot_for = around.connect, around.blot_for
+            around.begin()
         taken = [begun.pop(name) for name, supervised in links.items() if begun.get(name) is supervised]
         for member in members.values():
             member.begin()
@@ -204,7 +201,7 @@ class Fleet:
             if name in members:
                 supervised.hush()
                 hand_over(supervised.backend, members[name].backend)
-        self._forget(before.keys() - {config.name for config in configs})
+        self._forget(before.keys() - {one.name for one in config.backends})
         self.directory.replace(*catalogues)
         for backend in (*self.backends.values(), *(supervised.backend for _name, supervised in leaving)):
             reconsider(backend)
