@@ -36,6 +36,7 @@ from sluicegate.frontends.modern.parking import Parking
 from sluicegate.frontends.session_table import SessionTable
 from sluicegate.frontends.ticket_office import TicketOffice
 from sluicegate.gateway.handles import Policies
+from sluicegate.gateway.reconfiguring import Reconfiguring
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.observe.access import Sink
 from sluicegate.observe.metrics import Counts
@@ -52,7 +53,7 @@ STUB = ROOT / "src" / "sluicegate" / "__init__.pyi"
 
 METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
 
-ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, Parking, ConnectionLimit, Sink)
+ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, Parking, ConnectionLimit, Reconfiguring, Sink)
 """What a gateway has one of."""
 OF_BACKENDS: tuple[type[Counting], ...] = (Backend, ClientLinks, Shadow)
 """What each backend has, beside its policies."""

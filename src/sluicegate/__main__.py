@@ -19,7 +19,7 @@ def main() -> NoReturn:
     if sys.argv[1:2] in (["run"], ["connect"]):
         from .cli.first_signals import FirstSignals
 
-        FirstSignals().stand()
+        FirstSignals(rereads=sys.argv[1] == "run").stand()
     from .cli.main import main as run_command
 
     run_command()

@@ -13,7 +13,6 @@ HEAD = '[proxy]\nname = "p"\n'
 BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 
 PLANS = [
-    (HEAD + "hot_reload = true\n" + BACKEND, "proxy.hot_reload", 3),
     (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
@@ -50,7 +49,6 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (HEAD + "hot_reload = 'yes'\n" + BACKEND, "f:3: proxy.hot_reload: the value has the wrong type; write true or false"),
         (
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
             'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
@@ -124,8 +122,8 @@ def test_variables_in_a_plan_need_not_be_set() -> None:
 
 
 def test_the_tree_that_is_given_stays_as_it_is() -> None:
-    tree = {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "oauth"}}
+    tree = {"proxy": {"name": "p"}, "security": {"admin_token": "a"}, "auth": {"type": "oauth"}}
 
     take(tree)
 
-    assert tree == {"proxy": {"name": "p", "hot_reload": True}, "auth": {"type": "oauth"}}
+    assert tree == {"proxy": {"name": "p"}, "security": {"admin_token": "a"}, "auth": {"type": "oauth"}}

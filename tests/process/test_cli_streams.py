@@ -18,7 +18,6 @@ import httpx2
 import pytest
 
 import sluicegate
-from sluicegate.testing.family import ProcessFamily
 
 pytestmark = pytest.mark.slow
 

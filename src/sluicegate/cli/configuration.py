@@ -44,6 +44,16 @@ class Choice:
             click.echo(note, err=True)
         return loaded
 
+    def read_again(self) -> Loaded:
+        """The same files once more, for a gateway that runs; prints nothing. Raises `ConfigError`, also for what is only planned."""
+        if self.from_mcp_json is not None:
+            loaded = from_mcp_json(self.from_mcp_json)
+        else:
+            loaded = load(self.config or DEFAULT, import_mcp_json=self.import_mcp_json)
+        if loaded.planned:
+            raise ConfigError(loaded.planned)
+        return loaded
+
     def load_runnable(self) -> Loaded:
         """The same, for a command that starts the gateway: what is only planned is an error here, and warnings are printed."""
         loaded = self.load()

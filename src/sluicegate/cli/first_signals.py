@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-__all__ = ["FirstSignals", "ends"]
+__all__ = ["FirstSignals", "ends", "has_terminal"]
 
 
 def ends() -> list[signal.Signals]:
@@ -21,18 +21,29 @@ def ends() -> list[signal.Signals]:
     return found
 
 
+def has_terminal() -> bool:
+    """Whether a terminal belongs to this process: one that was closed does not any more, and a service has none from the beginning."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except (OSError, AttributeError):  # some systems know no such flags
+        return False
+    return True
+
+
 class FirstSignals:
     """Handles them until the event loop does; what comes after that one has ended changes nothing any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rereads: bool = False) -> None:
         self.over = False
+        self.may_hang_up = not rereads or has_terminal()
+        """Whether SIGHUP can mean that a terminal was closed. To a service it means that its configuration is another; it is about to be read."""
 
     def stand(self) -> None:
         """Listen from now on."""
         for number in ends():
             signal.signal(number, self)
 
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         """End at once: nothing was begun, so there is nothing to put away."""
-        if not self.over:
+        if not self.over and (self.may_hang_up or number != signal.SIGHUP):
             os._exit(0)

@@ -9,7 +9,7 @@ import click
 
 from ..config.checks.listen import host_rules
 from ..config.checks.whole import is_host, refuse_open_bind
-from ..config.model import OTHER_WORDS, Config
+from ..config.model import OTHER_WORDS, Config, Loaded
 from ..config.problem import ConfigError
 from .configuration import Choice, choose_configuration
 from .memory import load_structlog
@@ -100,7 +100,8 @@ def command(  # noqa: PLR0913  one for each option
     if seed is not None and faults is None:
         raise click.UsageError("--seed goes with --faults")
     loaded = choice.load_runnable()
-    config = _Overrides(host, port, log_level, allowed_hosts).apply(loaded.config)
+    overrides = _Overrides(host, port, log_level, allowed_hosts)
+    config = overrides.apply(loaded.config)
     problems = [] if host is None else list(host_rules(host))
     if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth, hosts=_inherited(config))):
         problems.append(refused)
@@ -109,7 +110,12 @@ def command(  # noqa: PLR0913  one for each option
     load_structlog()
     from .serving import serve
 
-    return serve(config, stdio=stdio, strict=strict, faults=None if faults is None else _faults(faults, seed, config))
+    def read_again() -> Loaded:
+        again = choice.read_again()
+        return attrs.evolve(again, config=overrides.apply(again.config))
+
+    kit = None if faults is None else _faults(faults, seed, config)
+    return serve(attrs.evolve(loaded, config=config), read_again, stdio=stdio, strict=strict, faults=kit)
 
 
 def _faults(plan: str, seed: str | None, config: Config) -> FaultKit:

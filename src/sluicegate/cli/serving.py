@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
 import click
 import trio
 
-from ..config.model import Config, ListenConfig
+from ..config.model import ListenConfig, Loaded
 from ..config.secrets import secrets_of
 from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
@@ -19,13 +19,14 @@ from ..gateway.opening import Gateway, open_gateway
 from ..observe.access import Beside, JsonForm, TextForm
 from ..observe.log import logging_to
 from ..outside.standard_streams import open_standard_streams
-from ..protocol.blot import blotting
+from ..protocol.blot import Blotting
 from ..protocol.clientele import Clientele
 from ..telling.loggers import get_logger
 from .conversation import first_leaf
 from .descriptors import allow_descriptors
-from .first_signals import FirstSignals, ends
+from .first_signals import FirstSignals, ends, has_terminal
 from .memory import give_memory_back, settle_memory
+from .reloading import Reloading
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
 
@@ -41,12 +42,18 @@ class Signals:
     """Whether someone waits for `stop`; before that, while things are starting, the first signal cuts."""
     cut: bool = attrs.field(default=False, init=False)
     """Whether a drain was cut short."""
+    reload: Callable[[], None] | None = None
+    """Called for SIGHUP, but where that means that the terminal was closed; None where it always does."""
+    has_terminal: bool = attrs.field(factory=has_terminal, init=False)
 
     async def watch(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         """Listen until cancelled."""
         with trio.open_signal_receiver(*ends()) as received:
             task_status.started()
             async for number in received:
+                if number == signal.SIGHUP and self.reload is not None and not (self.has_terminal and not has_terminal()):
+                    self.reload()
+                    continue
                 if not self.can_stop:
                     everything.cancel(reason="a signal while starting")
                 elif self.stop.is_set() and number == signal.SIGINT:
@@ -61,9 +68,12 @@ class Signals:
 
 
 @asynccontextmanager
-async def listen_to_signals() -> AsyncIterator[Signals]:
-    """SIGTERM, SIGINT and a terminal that closes are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block."""
-    signals, first = Signals(), signal.getsignal(signal.SIGTERM)
+async def listen_to_signals(reload: Callable[[], None] | None = None) -> AsyncIterator[Signals]:
+    """SIGTERM, SIGINT and a terminal that closes are ours inside the block: the first ends `Signals.wait`, and a second SIGINT cancels the block.
+
+    Any other SIGHUP calls ``reload``, where there is one.
+    """
+    signals, first = Signals(reload=reload), signal.getsignal(signal.SIGTERM)
     async with trio.open_nursery() as nursery:
         await nursery.start(signals.watch, nursery.cancel_scope)
         if isinstance(first, FirstSignals):
@@ -72,10 +82,12 @@ async def listen_to_signals() -> AsyncIterator[Signals]:
         nursery.cancel_scope.cancel(reason="done")
 
 
-def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None = None) -> int:
+def serve(loaded: Loaded, read_again: Callable[[], Loaded], *, stdio: bool, strict: bool, faults: FaultKit | None = None) -> int:
     """Serve until stdin ends or a signal comes; the exit code."""
+    config = loaded.config
     observability = config.observability
-    blot = blotting(secrets_of(config))
+    blot = Blotting(secrets_of(config))
+    reloading = Reloading(read_again, loaded.files, lambda config: blot.add(secrets_of(config)))
     with logging_to(sys.stderr.fileno(), observability.log_level, json=observability.json_logs, blot=blot) as buffer:
         if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
             log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
@@ -84,12 +96,15 @@ def serve(config: Config, *, stdio: bool, strict: bool, faults: FaultKit | None 
         calls = Beside(buffer, JsonForm() if observability.json_logs else TextForm())
 
         async def main() -> int:
-            async with listen_to_signals() as signals:
+            async with listen_to_signals(reloading.ask) as signals:
                 try:
                     client = Clientele() if stdio else None
                     async with open_gateway(config, strict=strict, access_log=calls, faults=faults, one_client=client) as gateway:
                         settle_memory()
-                        await (_serve_stdio if stdio else _serve_http)(gateway, signals)
+                        async with trio.open_nursery() as beside:
+                            beside.start_soon(reloading.run, gateway)
+                            await (_serve_stdio if stdio else _serve_http)(gateway, signals)
+                            beside.cancel_scope.cancel(reason="draining")
                 except BackendFailed as error:
                     raise click.ClickException(blot(str(error))) from None
             return 1 if signals.cut else 0

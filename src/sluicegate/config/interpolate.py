@@ -64,6 +64,8 @@ class Interpolation:
     """The variables that were named, and where."""
     inserted: dict[KeyPath, set[str]] = attrs.field(factory=dict, init=False)
     """What was put in from outside of the file, and where; never shown."""
+    files: set[Path] = attrs.field(factory=set, init=False)
+    """Those that were read for it."""
     _path: KeyPath = attrs.field(default=(), init=False)
     """Of the text that is looked at."""
 
@@ -136,6 +138,7 @@ class Interpolation:
 
     def _file(self, reference: str) -> str:
         path = settled(self.folder, reference)
+        self.files.add(Path(path))
         try:
             return self._put_in(regular_text(Path(path), _MAX_FILE).removesuffix("\n").removesuffix("\r"))
         except Unreadable as why:

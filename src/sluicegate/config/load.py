@@ -185,7 +185,8 @@ class _Draft:
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
-        return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins)
+        read = {*self.named.files, *(Path(imported.document.name) for imported in self.left_out), *([] if source is None else [source])}
+        return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins, frozenset(read))
 
     def _explains(self, problem: Problem) -> bool:
         """Whether backends are missing only because a client's file could not be read."""

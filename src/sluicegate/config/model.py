@@ -73,6 +73,8 @@ class ProxyConfig(SearchSettings):
     """How long the first list waits for backends that are starting; 10 unless given, and 30 over stdio."""
     import_backends: str | None = attrs.field(default=None, metadata={"example": ".mcp.json"})
     """Adds the servers of a client's file, relative to this one."""
+    hot_reload: bool = False
+    """Whether the files of the configuration are watched, and what has changed in them takes effect by itself (CFG-28)."""
     rate_limit: RateLimitSettings | None = attrs.field(default=None, metadata={"example": {"requests": 1000}})
     """Of all requests of all clients together; its keys are those of [backends.rate_limit] (GRL-1)."""
 
@@ -202,6 +204,8 @@ class Loaded:
     """Where the keys of the file stand."""
     origins: Mapping[int, Provenance] = attrs.field(factory=dict)
     """Where those backends stand, by their position, that came out of a client's file."""
+    files: frozenset[Path] = frozenset()
+    """All that was read for it."""
 
     def placed(self, problem: Problem) -> Problem:
         """A problem that was found later, with file and line."""

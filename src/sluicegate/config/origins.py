@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -43,9 +44,12 @@ class Named:
     """By variable, the backends in whose tables it is named; an empty name is any other table."""
     inserted: set[str] = attrs.field(factory=set)
     """Values that may be secret."""
+    files: set[Path] = attrs.field(factory=set)
+    """Files whose text was put in."""
 
     def take(self, interpolation: Interpolation, backend: Callable[[KeyPath], str]) -> None:
         """Remember those of a configuration; ``backend`` says in whose table a key stands."""
+        self.files |= interpolation.files
         for name, paths in interpolation.named.items():
             self.users.setdefault(name, set()).update(backend(path) for path in paths)
         for path, values in interpolation.inserted.items():
@@ -54,6 +58,7 @@ class Named:
 
     def take_server(self, name: str, interpolation: Interpolation) -> None:
         """Remember those of one server of a client's file, which may be named in other ways than by ``${…}``."""
+        self.files |= interpolation.files
         environ = interpolation.environ
         if isinstance(environ, Watched):
             for variable in environ.named:

@@ -28,7 +28,6 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
     },
-    ("proxy",): {"hot_reload": "flag"},
     ("backends",): _BACKEND,
     ("auth",): {"scoped_tokens": _SCOPED, "roles": _ROLES, "role_mapping": _ROLE_MAPPING},
     ("security",): {"admin_token": "text"},
@@ -76,7 +75,7 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
     planned: list[Finding] = []
     wrong: list[Finding] = []
     tree = _without(tree, (), planned, wrong)
-    for table in ("proxy", "auth", "security", "observability"):
+    for table in ("auth", "security", "observability"):
         if isinstance(tree.get(table), dict):
             tree[table] = _without(tree[table], (table,), planned, wrong)
     if isinstance(tree.get("backends"), list):

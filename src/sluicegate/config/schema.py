@@ -27,7 +27,6 @@ from .model import (
     MtlsAuth,
     OAuthAuth,
     ObservabilityConfig,
-    ProxyConfig,
     SecurityConfig,
 )
 from .planned import PLANNED, Kind
@@ -39,7 +38,6 @@ Json: TypeAlias = "dict[str, Any]"
 
 _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
     Config: (),
-    ProxyConfig: ("proxy",),
     BackendConfig: ("backends",),
     BearerAuth: ("auth",),
     JwtAuth: ("auth",),

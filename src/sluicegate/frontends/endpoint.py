@@ -111,6 +111,11 @@ class Endpoint:
 
     def __attrs_post_init__(self) -> None:
         self.parking = Parking(self.limits.max_parked_calls, self.limits.parked_seconds, self.sources.secret)
+        self.lead(self.handler, self.around_own, self.at_once)
+
+    def lead(self, handler: Handler, around_own: Layer, at_once: Callable[[Call], Reply | Coming | None]) -> None:
+        """Lead the calls that come from now on this way; those that have begun go on as they did."""
+        self.handler, self.around_own, self.at_once = handler, around_own, at_once
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..config.model import Config
+from ..policies.lifetime import Lifetime
+from ..protocol.calls import Layer
 from ..protocol.messages import encode
 from ..routing.composites.composite import Composite
+from ..routing.composites.fan_out import Composites
 from ..routing.composites.templates import Template
 
-__all__ = ["composites_of"]
+__all__ = ["composite_layer", "composites_of"]
 
 
 def composites_of(config: Config) -> tuple[Composite, ...]:
@@ -27,3 +30,9 @@ def composites_of(config: Config) -> tuple[Composite, ...]:
         )
         for own in config.composite_tools
     )
+
+
+def composite_layer(config: Config) -> Layer | None:
+    """What answers their calls; None where there are none."""
+    tools = {composite.name: composite for composite in composites_of(config)}
+    return (lambda inner: Composites(inner, tools, Lifetime)) if tools else None

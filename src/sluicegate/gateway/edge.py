@@ -15,9 +15,8 @@ from ..policies.compose import stack
 from ..policies.lifetime import Lifetime
 from ..policies.tool_scopes import NeededScopes, ToolScopesHeld
 from ..protocol.calls import Call, Coming, Handler, Layer, Reply
-from ..routing.composites.fan_out import Composites
 from ..routing.table import Router
-from .composite_making import composites_of
+from .composite_making import composite_layer
 from .policy_making import limit_layer
 from .searching import Searching
 from .stepping_up import needed_scopes
@@ -49,7 +48,7 @@ class Edge:
         observability = config.observability
         counts = Counts() if observability.metrics.enabled else None
         lines = lines if observability.access_log.enabled else None
-        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, _composites(config), search, needed_scopes(config))
+        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, composite_layer(config), search, needed_scopes(config))
 
     def around(self, router: Handler) -> Handler:
         """Around what finds the backend of a call."""
@@ -100,11 +99,6 @@ class Edge:
     def around_own(self, answer: Handler) -> Handler:
         """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
         return stack(_counted_by(self.counts), Lifetime, self.limit, around=answer)
-
-
-def _composites(config: Config) -> Layer | None:
-    tools = {composite.name: composite for composite in composites_of(config)}
-    return (lambda inner: Composites(inner, tools, Lifetime)) if tools else None
 
 
 def _counted_by(counts: Counts | None) -> Layer | None:

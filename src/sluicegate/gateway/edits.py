@@ -10,6 +10,7 @@ from ..backends.session import Connector
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError, Problem
 from ..protocol.blot import Blot
+from ..protocol.credential import Credential
 
 __all__ = ["Edit", "Surroundings", "adding", "removing", "replacing", "whole"]
 
@@ -22,7 +23,7 @@ class Surroundings:
 
     config: Config
     """Its backends are not looked at."""
-    connect: Callable[[BackendConfig, object], Connector]
+    connect: Callable[[BackendConfig, object], tuple[Connector, Credential | None]]
     """As in `Fleet`; so with the next."""
     blot_for: Callable[[BackendConfig], Blot]
     begin: Callable[[], None]

@@ -23,7 +23,7 @@ from .fleet import Fleet
 from .nurseries import Nurseries
 from .policy_making import PolicyContext
 
-__all__ = ["make_fleet"]
+__all__ = ["connecting", "make_fleet"]
 
 
 def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and what the gateway has made of it
@@ -43,17 +43,17 @@ def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and wha
     sizes, performance = config.security.max_argument_size, config.performance
     around = PolicyContext(sources.chance, nurseries.background, nurseries.calls, sizes, performance.coalesce_requests)
     blot_for, ids = blots_of(config), TaskIds(sources.secret, keys)
-    connect = _connecting(config, outside, sources, faults, blot_for, credentials)
+    connect = connecting(outside, sources, faults, credentials, config, blot_for)
     return Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele, tasks=ids)
 
 
-def _connecting(
-    config: Config,
+def connecting(
     outside: Outside,
     sources: Sources,
     faults: FaultKit | None,
-    blot_for: Callable[[BackendConfig], Blot],
     credentials: Credentials,
+    config: Config,
+    blot_for: Callable[[BackendConfig], Blot],
 ) -> Callable[[BackendConfig, object], tuple[Connector, Credential | None]]:
     """From a backend's settings, and what the program brought for it, to its connector and what that shows."""
 

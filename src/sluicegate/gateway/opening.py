@@ -40,11 +40,12 @@ from .edge import Edge
 from .edits import whole
 from .faulting import FaultKit
 from .fleet import Fleet
-from .fleet_making import make_fleet
+from .fleet_making import connecting, make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
 from .readings import Readings, families_of
 from .recognition import Recognition
 from .recognizing import recognition_of
+from .reconfiguring import Reconfiguring
 from .running import Gateway
 from .searching import Searching, searching
 from .stepping_up import step_up
@@ -156,29 +157,46 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
     at_edge = Edge.of(config, lines, sources.wall, search)
     recognition = recognition_of(config, sources, outside)
-    endpoint = Endpoint(
+    endpoint = _endpoint(config, fleet, at_edge, router, nurseries, sources, keys, clientele, recognition)
+    app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
+    connect = partial(connecting, outside, sources, faults, credentials)
+    reloads = Reconfiguring(at_edge, router, endpoint, app, connect, partial(recognition_of, sources=sources, outside=outside))
+    readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets, reloads)
+    _add_pages(app, readings, at_edge.counts, recognition, credentials)
+    begin = partial(_begin, nurseries, app, fleet, search, recognition)
+    return Gateway(endpoint, app, outside, readings, fleet, nurseries, reloads), fleet, begin
+
+
+def _endpoint(  # noqa: PLR0913, PLR0917  the parts that it leads to
+    config: Config,
+    fleet: Fleet,
+    edge: Edge,
+    router: Router,
+    nurseries: Nurseries,
+    sources: Sources,
+    keys: TicketOffice | OwnKey,
+    clientele: Clientele,
+    recognition: Recognition,
+) -> Endpoint:
+    return Endpoint(
         config.proxy.name,
         config.proxy.version,
-        at_edge.around(router),
-        directory,
-        readiness.settled,
+        edge.around(router),
+        fleet.directory,
+        fleet.readiness.settled,
         nurseries.calls,
         sources,
-        refused=Refusals(at_edge.counts),
+        refused=Refusals(edge.counts),
         limits=_limits(config, clientele),
-        around_own=at_edge.around_own,
+        around_own=edge.around_own,
         clientele=clientele,
         homes=nurseries.sessions,
-        acquaint=readiness.acquaint,
-        at_once=at_edge.at_once(router),
-        levels=SessionLevels(fleet.log_wishes, readiness.heard),
+        acquaint=fleet.readiness.acquaint,
+        at_once=edge.at_once(router),
+        levels=SessionLevels(fleet.log_wishes, fleet.readiness.heard),
         states=RequestStates(keys, sources),
-        step_up=step_up(at_edge.scopes, recognition.challenges),
+        step_up=step_up(edge.scopes, recognition.challenges),
     )
-    app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
-    readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets)
-    _add_pages(app, readings, at_edge.counts, recognition, credentials)
-    return Gateway(endpoint, app, outside, readings, fleet, nurseries), fleet, partial(_begin, nurseries, app, fleet, search, recognition)
 
 
 def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None, recognition: Recognition) -> None:

@@ -44,6 +44,7 @@ class Readings:
     """None where requests are not counted."""
     tickets: TicketOffice | None = None
     """None where the ids of sessions are none."""
+    reloads: Counting | None = None
 
     def __iter__(self) -> Iterator[Part]:
         alone: Mapping[str, Counting | None] = {
@@ -53,6 +54,7 @@ class Readings:
             "parking": self.parking,
             "connections": self.connection_limit,
             "access_log": self.lines,
+            "reloads": self.reloads,
         }
         yield from ((name, ALONE, part) for name, part in alone.items() if part is not None)
         yield from (("backend", name, backend) for name, backend in self.fleet.backends.items())

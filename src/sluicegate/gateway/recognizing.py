@@ -15,12 +15,12 @@ from ..settings.identity import NAMES
 from ..sources import Sources
 from .recognition import Recognition
 
-__all__ = ["recognition_of"]
+__all__ = ["admission_of", "recognition_of"]
 
 
 def recognition_of(config: Config, sources: Sources, outside: Outside) -> Recognition:
     """Who tells callers apart; nobody where anybody may call who can connect."""
-    admission = _admission(config)
+    admission = admission_of(config)
     match config.auth:
         case None:
             tls = config.proxy.listen.tls
@@ -39,7 +39,7 @@ def recognition_of(config: Config, sources: Sources, outside: Outside) -> Recogn
             return by_authorization_server(config, other, admission, sources, outside)
 
 
-def _admission(config: Config) -> Admission:
+def admission_of(config: Config) -> Admission:
     """By which names a request may ask, and from which pages."""
     listen = config.proxy.listen
     on_loopback = listen.unix is None and not listen.systemd and is_loopback(listen.host)  # what systemd opened, `Gateway.serve` looks at

@@ -11,6 +11,7 @@ import trio
 from ..backends.backend import Backend
 from ..backends.link import StateChange
 from ..config.model import BackendConfig, Config
+from ..config.problem import ConfigError
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
 from ..frontends.paths import Guard, mounted
@@ -19,14 +20,15 @@ from ..outside import Outside
 from ..protocol.calls import Handler
 from ..routing.catalogue import Catalogue
 from ..telling.loggers import get_logger
-from .asked import Asked
+from .askable import Askable
 from .edits import adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
-from .fleet import Fleet, SkippedBackend
+from .fleet import BackendFailed, Fleet, SkippedBackend
 from .handles import Policies
 from .nurseries import Nurseries
 from .readiness import STDIO_STARTUP_WAIT_SECONDS
 from .readings import Readings, statistics_of
+from .reconfiguring import Reconfiguring, merged
 
 __all__ = ["Gateway", "Guard"]
 
@@ -34,7 +36,7 @@ log = get_logger("sluicegate.gateway")
 
 
 @attrs.define(eq=False, repr=False)
-class Gateway(Asked):
+class Gateway(Askable):
     """A running gateway; made by `open_gateway`."""
 
     _endpoint: Endpoint
@@ -43,6 +45,8 @@ class Gateway(Asked):
     _readings: Readings
     _fleet: Fleet
     _nurseries: Nurseries
+    reloads: Reconfiguring
+    """What became of other configurations that it was to run."""
     _fronts: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)
     _drained: bool = attrs.field(default=False, init=False)
 
@@ -169,6 +173,27 @@ class Gateway(Asked):
             BackendFailed: one that had to come up could not be reached; nothing has changed.
         """
         await self._fleet.apply(whole(tuple(backends), dict(sources or {}), strict=strict))
+
+    async def reconfigure(self, config: Config, *, sources: Mapping[str, object] | None = None) -> tuple[str, ...]:
+        """Run another configuration, whole or not at all, from one moment to the next, as far as that needs no restart.
+
+        Its backends become others as `apply` says. What holds at once beside these is told in ``sluicegate help reload``.
+
+        Returns:
+            The keys that differ and take effect only when a gateway is opened with them, such as ``proxy.listen.port``.
+
+        Raises:
+            ConfigError: what can be run now of it makes no sense, by itself or beside what stays; nothing has changed.
+            BackendFailed: a new backend with ``required`` could not be reached; nothing has changed.
+        """
+        runs, waiting = merged(self.config, config)
+        edit = whole(runs.backends, dict(sources or {}), strict=False, around=self.reloads.surroundings(self.config, runs))
+        try:
+            await self._fleet.apply(edit)
+        except (ConfigError, BackendFailed):
+            self.reloads.refuse()
+            raise
+        return waiting
 
     async def add_backend(self, config: BackendConfig, source: object = None) -> None:
         """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.

@@ -17,9 +17,9 @@ __all__ = ["TALK", "Collapse"]
 
 TALK = frozenset({"sluicegate.backend.message", "sluicegate.routing", "sluicegate.frontend.large"})
 """Loggers of what backends say and list: each of their lines tells of another thing, so these have a rate instead."""
-EXACT = frozenset({"sluicegate.faults", "sluicegate.backend.stderr"})
+EXACT = frozenset({"sluicegate.faults", "sluicegate.backend.stderr", "sluicegate.reload"})
 """Loggers whose every line is shown: somebody has asked for them, or they have a rate already."""
-CHANGES = frozenset({"sluicegate.supervisor", "sluicegate.health", "sluicegate.breaker", "sluicegate.outlier"})
+CHANGES = frozenset({"sluicegate.supervisor", "sluicegate.health", "sluicegate.breaker", "sluicegate.outlier", "sluicegate.gateway.fleet"})
 """Loggers of what a backend goes through: ready, down and ready again is no repetition, as long as it is not for ever."""
 MOST_CHANGES = 10
 """Lines of one kind that these show in a minute."""

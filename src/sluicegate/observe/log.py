@@ -22,7 +22,7 @@ from .printed import Printed
 from .stamps import stamp
 from .writer import LogWriter
 
-__all__ = ["LEVELS", "configure", "logging_to"]
+__all__ = ["LEVELS", "configure", "logging_to", "show_from"]
 
 LEVELS = ("debug", "info", "warning", "error")
 QUIET = ("httpx2", "httpcore2", "hypercorn", "mcp", "asyncio")
@@ -93,15 +93,20 @@ def logging_to(
             _cut_off(descriptor)
 
 
-def _install(handler: logging.Handler, level: str) -> list[logging.Handler]:
-    """Have this handler and no other; those that were there before."""
+def show_from(level: str) -> None:
+    """Show events of at least this level from now on; raises `ValueError` if it is none of `LEVELS`."""
     if level not in LEVELS:
         raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
-    root = logging.getLogger()
-    before, root.handlers[:] = root.handlers[:], [handler]
-    root.setLevel(level.upper())
+    logging.getLogger().setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.INFO)
+
+
+def _install(handler: logging.Handler, level: str) -> list[logging.Handler]:
+    """Have this handler and no other; those that were there before."""
+    show_from(level)
+    root = logging.getLogger()
+    before, root.handlers[:] = root.handlers[:], [handler]
     return before
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-__all__ = ["MOST_SHOWN", "Blot", "blotting", "shown", "unblotted"]
+__all__ = ["MOST_SHOWN", "Blot", "Blotting", "blotting", "shown", "unblotted"]
 
 Blot = Callable[[str], str]
 """The same text without the secrets in it."""
@@ -37,6 +37,25 @@ def blotting(secrets: Iterable[str]) -> Blot:
         return unblotted
     pattern = re.compile(_alternatives(sorted(forms, key=len, reverse=True), LETTERS_SHARED))
     return lambda text: pattern.sub(HIDDEN, text)
+
+
+class Blotting:
+    """Takes more and more secrets out of texts: what was secret stays it."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets: frozenset[str] = frozenset()
+        self._blot: Blot = unblotted
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """These, too, from now on."""
+        known = self._secrets.union(secrets)
+        if known != self._secrets:
+            self._secrets, self._blot = known, blotting(known)
+
+    def __call__(self, text: str) -> str:
+        """The same text without them."""
+        return self._blot(text)
 
 
 def shown(text: str, blot: Blot) -> str:

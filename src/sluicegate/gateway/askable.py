@@ -13,12 +13,12 @@ from ..routing.catalogue import Catalogue
 from ..routing.decoded_lists import listed
 from ..telling.loggers import get_logger
 
-__all__ = ["Asked"]
+__all__ = ["Askable"]
 
 log = get_logger("sluicegate.gateway")
 
 
-class Asked:
+class Askable:
     """Calls tools, reads and gets what there is, and lists it."""
 
     __slots__ = ()
