@@ -107,6 +107,7 @@ def read_arguments() -> argparse.Namespace:
     instead.add_argument("--scale", action="store_true", help="instead, whether a call costs the same however large the gateway is")
     instead.add_argument("--lone", action="store_true", help="instead, what a call without a session costs, in calls with one")
     instead.add_argument("--streams", action="store_true", help="instead, what progress and questions cost, in small calls")
+    instead.add_argument("--identity", action="store_true", help="instead, what it adds to know callers by signed tokens")
     instead.add_argument("--walk", action="store_true", help="instead, which files and functions of the gateway a call goes through")
     return parser.parse_args()
 
@@ -118,6 +119,8 @@ def chosen(arguments: argparse.Namespace) -> Callable[[Path, argparse.Namespace]
         if getattr(arguments, name):
             return action
     install_wrk()
+    if arguments.identity:
+        return identities
     if arguments.policies or arguments.kept:
         return guards if arguments.policies else keeps
     if arguments.against:
@@ -151,6 +154,14 @@ def logs(folder: Path, arguments: argparse.Namespace) -> Findings:
     """Compare the gateway with its access log and without."""
     found = compare(folder, 4 if arguments.quick else TURNS)
     return Findings(show_comparison(found), {"access log": attrs.asdict(found)}, comparison_goals(found), notes=comparison_notes(found))
+
+
+def identities(folder: Path, arguments: argparse.Namespace) -> Findings:
+    """Compare callers who are known by signed tokens with those who are known by tokens of the gateway's own."""
+    from .identified import recognized, recognized_goals, recognized_notes, show_recognized  # loads what signs
+
+    found = recognized(folder, 4 if arguments.quick else 5 * TURNS)
+    return Findings(show_recognized(found), {"identity": attrs.asdict(found)}, recognized_goals(found), notes=recognized_notes(found))
 
 
 def differs(folder: Path, arguments: argparse.Namespace) -> Findings:

@@ -17,9 +17,9 @@ ACCEPT = {"Accept": "application/json, text/event-stream", "Mcp-Protocol-Version
 PATIENCE = 30.0
 
 
-def open_sessions(url: str, number: int) -> list[str]:
+def open_sessions(url: str, number: int, token: str = "") -> list[str]:
     """Shake hands so often; the session ids, "-" for those of a server that gives none."""
-    with httpx2.Client(headers=ACCEPT, timeout=PATIENCE, trust_env=False) as http:
+    with httpx2.Client(headers=ACCEPT | _as(token), timeout=PATIENCE, trust_env=False) as http:
         return [_open(http, url) for _ in range(number)]
 
 
@@ -45,12 +45,12 @@ def call(url: str, session: str, tool: str, **arguments: object) -> str:
     return text
 
 
-def find_tool(url: str, session: str, ending: str) -> str:
+def find_tool(url: str, session: str, ending: str, token: str = "") -> str:
     """The listed tool whose name ends so, waiting a little for a server that is still starting."""
     body = {"jsonrpc": "2.0", "id": "bench", "method": "tools/list", "params": {}}
     deadline = time.monotonic() + PATIENCE
     while True:
-        answer = httpx2.post(url, json=body, headers=ACCEPT | _of(session), timeout=PATIENCE, trust_env=False)
+        answer = httpx2.post(url, json=body, headers=ACCEPT | _as(token) | _of(session), timeout=PATIENCE, trust_env=False)
         names = [tool["name"] for tool in _message(answer).get("result", {}).get("tools", [])]
         for name in names:
             if name.endswith(ending):
@@ -58,6 +58,10 @@ def find_tool(url: str, session: str, ending: str) -> str:
         if time.monotonic() > deadline:
             raise Failed(f"{url} lists no tool {ending!r}, but {names}")
         time.sleep(0.05)
+
+
+def _as(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _of(session: str) -> dict[str, str]:

@@ -51,19 +51,21 @@ class Target:
     """The target that is the stub with nothing in front of it."""
     counts: bool = True
     """Whether every call reaches one and the same stub, so that it can be asked how many there were."""
+    token: str = ""
+    """Shown with each request, if any."""
     sessions: dict[int, list[str]] = attrs.field(factory=dict, init=False)
     tools: dict[str, str] = attrs.field(factory=dict, init=False)
 
     def sessions_for(self, number: int) -> list[str]:
         """So many sessions, opened the first time."""
         if number not in self.sessions:
-            self.sessions[number] = open_sessions(self.url, number)
+            self.sessions[number] = open_sessions(self.url, number, self.token)
         return self.sessions[number]
 
     def tool(self, name: str) -> str:
         """What a tool of the stub is called here."""
         if name not in self.tools:
-            self.tools[name] = find_tool(self.url, self.sessions_for(1)[0], name)
+            self.tools[name] = find_tool(self.url, self.sessions_for(1)[0], name, self.token)
         return self.tools[name]
 
     def count(self) -> int | None:
@@ -72,7 +74,9 @@ class Target:
 
     def drive(self, connections: int, seconds: int, *, same: bool = False) -> Load:
         """Call ``echo`` as fast as it is answered, each connection's share on a session of its own."""
-        return drive(self.url, self.sessions_for(connections), connections, seconds, tool=self.tool("echo"), expect=MARK, same=same)
+        return drive(
+            self.url, self.sessions_for(connections), connections, seconds, tool=self.tool("echo"), expect=MARK, same=same, token=self.token
+        )
 
 
 def command_of_stub(transport: str, tools: int = 4, loop: str = LOOPS[0]) -> list[str]:
@@ -97,17 +101,18 @@ def gateway(
     access_log: bool = False,
     lines: Mapping[str, str] = NO_LINES,
     command: Sequence[str] = SLUICEGATE,
+    token: str = "",
 ) -> Iterator[Target]:
     """The gateway with one backend: the given stub over HTTP, or a child of its own.
 
-    ``lines`` are further lines of the configuration, by table: ``proxy``, ``listen``, ``backend``.
+    ``lines`` are further lines of the configuration, by table: ``proxy``, ``listen``, ``backend``; ``auth`` are whole tables.
     """
     stub = None if stdio else stub
     path = folder / f"{name.replace(' ', '-')}.toml"
-    table = backend_table("stub", stub) + lines.get("backend", "")
+    table = backend_table("stub", stub) + lines.get("backend", "") + lines.get("auth", "")
     write_configuration(path, [table], access_log=access_log, proxy=lines.get("proxy", ""), listen=lines.get("listen", ""))
     with running(name, [*command, "run", "-c", path], folder, says=URL) as program:
-        yield Target(name, program, f"{program.url}/mcp", stub)
+        yield Target(name, program, f"{program.url}/mcp", stub, token=token)
 
 
 def write_configuration(

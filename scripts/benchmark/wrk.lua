@@ -1,5 +1,5 @@
 -- What wrk sends: one tool call after the other, over the given sessions in turn, each with an id and arguments of its own, or the same
--- arguments where SAME_ARGUMENTS is 1; and what it makes of
+-- arguments where SAME_ARGUMENTS is 1, as whom TOKEN says; and what it makes of
 -- the answers.
 -- Arguments after "--": the tool's name, the text that a right answer holds, and one or more session ids ("-" is none).
 
@@ -22,6 +22,7 @@ function init(args)
     local headers = {["Content-Type"] = "application/json", ["Accept"] = "application/json, text/event-stream"}
     headers["Host"] = wrk.headers["Host"]
     headers["Mcp-Protocol-Version"] = "2025-06-18"
+    if os.getenv("TOKEN") then headers["Authorization"] = "Bearer " .. os.getenv("TOKEN") end
     if args[position] ~= "-" then headers["Mcp-Session-Id"] = args[position] end
     local body = '{"jsonrpc":"2.0","id":0000000000,"method":"tools/call","params":{"name":"' .. args[1]
       .. '","arguments":{"message":"what a client says to a tool","number":0000000000}}}'

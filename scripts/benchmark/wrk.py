@@ -39,7 +39,9 @@ class Load:
     """The first wrong answer."""
 
 
-def drive(url: str, sessions: Sequence[str], connections: int, seconds: int, *, tool: str, expect: str, same: bool = False) -> Load:
+def drive(
+    url: str, sessions: Sequence[str], connections: int, seconds: int, *, tool: str, expect: str, same: bool = False, token: str = ""
+) -> Load:
     """Call a tool on so many connections for so many seconds, with other arguments each time or with the ``same``."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), url, "--", tool, expect, *sessions]
     began = own_seconds()
@@ -49,7 +51,7 @@ def drive(url: str, sessions: Sequence[str], connections: int, seconds: int, *, 
         text=True,
         check=False,
         timeout=seconds + PATIENCE,
-        env=os.environ | {"SAME_ARGUMENTS": str(int(same))},
+        env=os.environ | {"SAME_ARGUMENTS": str(int(same))} | ({"TOKEN": token} if token else {}),
     )
     used = own_seconds() - began
     if done.returncode != 0 or not done.stdout.strip():
