@@ -70,6 +70,7 @@ BAD_CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"sub": 7}, "it names nobody"),
     ({"sub": "s" * 257}, "it names nobody"),
     ({"sub": "an\nn"}, "it names nobody"),
+    ({"aud": [AUDIENCE, *("x" * 100 for _ in range(50))]}, "token audience does not match"),
     ({"cnf": {"jkt": "x"}}, "it is bound to a key"),
     ({f"claim{number}": number for number in range(128 - 4)}, "more than 128 claims"),
 ]

@@ -56,9 +56,9 @@ class SignedTokens:
             return Denied("invalid token: its issuer is none that is believed here (iss)")
         objection = issuer.rules.objection(signed) or await self._compared(issuer, signed)
         if objection is None:
-            principal = issuer.rules.principal(signed)
-            self.kept.keep(digest, principal)
-            return principal
+            found = issuer.rules.principal(signed)
+            self.kept.keep(digest, found)
+            return found
         if objection is _FORGED:
             self.kept.keep(digest, objection)
         return objection

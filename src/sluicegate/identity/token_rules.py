@@ -73,9 +73,11 @@ class TokenRules:
             return Denied("invalid token: it is bound to a key, which is not looked at here (cnf)")
         return self._of_time(claims)
 
-    def principal(self, token: SignedToken) -> Principal:
+    def principal(self, token: SignedToken) -> Principal | Denied:
         """Whose it is, once its signature has been found to be good."""
-        claims = token.claims
+        claims = token.whole()
+        if isinstance(claims, Denied):
+            return claims
         subject = _subject(claims)
         assert subject is not None
         return Principal(
