@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 
 import attrs
-import trio
 
 from ..protocol.principal import Principal
 from .issuer_keys import IssuerKeys
 from .kept_verdicts import KeptVerdicts
+from .newest_first import NewestFirst
 from .signed_token import SignedToken, read_signed
 from .token_rules import TokenRules
 from .verifying import Denied
@@ -21,6 +21,7 @@ KEPT_SECONDS = 300.0
 """How long a token is believed without another look at its signature, if it does not end before."""
 MOST_WAITING = 256
 """Tokens whose signatures wait for their turn."""
+_CROWDED = Denied("too many new tokens at a time; try again later", 1)
 _FORGED = Denied("invalid token: its signature is not that of its issuer")
 
 
@@ -39,7 +40,7 @@ class SignedTokens:
     issuers: Mapping[str, TrustedIssuer]
     """By the name that stands in ``iss``."""
     kept: KeptVerdicts
-    _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _turns: NewestFirst = attrs.field(factory=lambda: NewestFirst(MOST_WAITING), init=False)
 
     async def verify(self, token: bytes) -> Principal | Denied:
         """Whose it is. What is kept is told without a checkpoint."""
@@ -68,10 +69,10 @@ class SignedTokens:
         keys = await issuer.keys.candidates(token)
         if isinstance(keys, Denied):
             return keys
-        if self._turn.statistics().tasks_waiting >= MOST_WAITING:
-            return Denied("too many new tokens at a time; try again later", 1)
         for key in keys:
-            async with self._turn:
+            async with self._turns.turn() as is_ours:
+                if not is_ours:
+                    return _CROWDED
                 if key.has_signed(token):
                     return None
         return _FORGED
