@@ -1,6 +1,7 @@
 """A program between the suite and a gateway: gives the suite's names the prefix that they have there, and takes it from what comes back.
 
-Arguments: the port to listen on, the URL of the gateway's endpoint, and the namespace. It knows nothing of the gateway but how it writes its names.
+Arguments: the port to listen on, the URL of the gateway's endpoint, the namespace, and a token to show there, if any; without a namespace all names
+stay. It knows nothing of the gateway but how it writes its names.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ BY_URI = {"resources/read", "resources/subscribe", "resources/unsubscribe"}
 class Adapter:
     """One endpoint that stands for another, with other names."""
 
-    def __init__(self, url: str, namespace: str) -> None:
+    def __init__(self, url: str, namespace: str, token: str = "") -> None:
         self.url = url
-        self.tool, self.scheme = f"{namespace}_", f"{namespace}+"
+        self.tool, self.scheme = (f"{namespace}_", f"{namespace}+") if namespace else ("", "")
+        self.shown = [("authorization", f"Bearer {token}")] if token else []
         self.client = httpx2.AsyncClient(timeout=None)
 
     async def serve(self, request: Request) -> Response:
@@ -37,7 +39,7 @@ class Adapter:
         headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP and name != "host"]
         body, method = self.outward(await request.body())
         mapped = [(name, self.name(value.strip(" \t"), method) if name == "mcp-name" else value) for name, value in headers]
-        passed = self.client.build_request(request.method, self.url, headers=[*mapped, ("host", host)], content=body)
+        passed = self.client.build_request(request.method, self.url, headers=[*mapped, *self.shown, ("host", host)], content=body)
         answer = await self.client.send(passed, stream=True)
         back = [(name.encode(), value.encode()) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP]
         response = StreamingResponse(self.inward(answer), status_code=answer.status_code)
@@ -116,5 +118,5 @@ def application(adapter: Adapter) -> Starlette:
 
 
 if __name__ == "__main__":
-    port, url, namespace = sys.argv[1:]
-    uvicorn.run(application(Adapter(url, namespace)), port=int(port), log_level="warning")
+    port, url, *more = sys.argv[1:]
+    uvicorn.run(application(Adapter(url, *more)), port=int(port), log_level="warning")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from scripts.benchmark.processes import free_port, running
 
 from .install import everything_server
@@ -99,12 +102,28 @@ def _other_era(folder: Path, revision: str) -> Iterator[str]:
         yield through
 
 
+@contextmanager
+def _with_token(folder: Path, revision: str) -> Iterator[str]:
+    """Callers come with tokens of an authorization server, which an adapter shows for the suite. Its ``Host`` is the adapter's, as behind a reverse proxy."""
+    key = ECKey.generate_key("P-256", {"kid": "k"})
+    (folder / "keys.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}), encoding="utf-8")
+    audience = "https://gate.example/mcp"
+    claims = {"iss": "https://id.example", "sub": "suite", "aud": audience, "scope": "mcp", "exp": int(time.time()) + 3600}
+    token = jwt.encode({"alg": "ES256", "kid": "k", "typ": "at+jwt"}, claims, key)
+    auth = f'[auth]\ntype = "oauth"\nissuer = "https://id.example"\naudience = "{audience}"\nkey_files = ["keys.json"]\nrequired_scopes = ["mcp"]\n'
+    with fixture(folder) as url, gateway_before(folder, auth, over_http(url, more=settings(revision))) as through:
+        port = free_port()
+        with running("adapter", [sys.executable, ADAPTER, str(port), through, "", token], folder, port=port):
+            yield f"http://localhost:{port}/mcp"
+
+
 PLACES: dict[str, Callable[[Path, str], AbstractContextManager[str]]] = {
     "direct": fixture,
     "alone": _alone,
     "decoy": _with_decoy,
     "prefixed": _prefixed,
     "stdio": _stdio,
+    "tokens": _with_token,
     OTHER_ERA: _other_era,
 }
 """The first is what the others are measured by."""
