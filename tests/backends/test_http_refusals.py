@@ -8,7 +8,10 @@ from sluicegate.backends.http.refusal_reasons import SSE_ONLY, what_is_missing
 from sluicegate.http1.client.response import ClientResponse
 
 PLACE = "https://a.test/.well-known/oauth-protected-resource"
-OAUTH = ("needs OAuth", f"needs OAuth: {PLACE}")
+HOW = (
+    "needs login: write auth = { type = \"authorization_code\" } in its table, then run 'sluicegate login' with its name (it speaks OAuth: "
+)
+OAUTH = ("needs login", f"{HOW}{PLACE})")
 
 
 def refusal(status: int, *challenges: str) -> ClientResponse:
@@ -26,7 +29,7 @@ def refusal(status: int, *challenges: str) -> ClientResponse:
         (400, [f'Bearer resource_metadata="{PLACE}"'], None),
         (404, [f'Bearer resource_metadata="{PLACE}"'], None),
         (401, ['Bearer resource_metadata="file:///etc/passwd"'], None),
-        (401, ['Bearer resource_metadata="https://' + "a" * 500 + '"'], ("needs OAuth", "needs OAuth: https://" + "a" * 500)),
+        (401, ['Bearer resource_metadata="https://' + "a" * 500 + '"'], ("needs login", f"{HOW}https://{'a' * 500})")),
         (401, ['Bearer resource_metadata="https://' + "a" * 501 + '"'], None),
         (405, [], (SSE_ONLY.public, SSE_ONLY.operator)),
     ],

@@ -188,8 +188,8 @@ METADATA = "https://x.example/.well-known/oauth-protected-resource"
 )
 async def test_an_endpoint_that_needs_oauth_says_where(challenge: str, autojump_clock: trio.testing.MockClock) -> None:
     error, told, _tries = await refused(401, www_authenticate=challenge)
-    assert f"needs OAuth: {METADATA}" in error
-    assert ("needs OAuth" in told, METADATA in told) == (True, False)
+    assert f"it speaks OAuth: {METADATA}" in error
+    assert ("needs login" in told, METADATA in told) == (True, False)
 
 
 async def test_what_is_refused_for_good_is_asked_more_and_more_rarely(autojump_clock: trio.testing.MockClock) -> None:

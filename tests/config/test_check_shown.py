@@ -25,7 +25,7 @@ def auth(text: str) -> str:
         (auth('type = "header", value = "x", client_id = "g"'), 'auth.client_id: client_id has no effect with type = "header"; leave it out'),
         (auth('type = "header", header = "a b", value = "x"'), "auth.header: invalid header name"),
         (auth('type = "header", value = "a\\nb"'), "auth.value: invalid value for a header"),
-        (auth('type = "basic"'), 'write "header" or "client_credentials" or "private_key_jwt"'),
+        (auth('type = "basic"'), 'write "header" or "client_credentials" or "private_key_jwt" or "authorization_code" or "identity"'),
         (auth(CLIENT), "auth.issuer: a secret goes only to a server that is named here"),
         (auth(CLIENT + ', issuer = "http://id.test"'), "auth.issuer: this is no https address"),
         (auth(CLIENT + ', issuer = "https://id.test", scopes = ["a b"]'), "auth.scopes[0]: this is no scope"),
@@ -36,6 +36,14 @@ def auth(text: str) -> str:
         (auth('type = "header", value = "x"') + 'headers = { authorization = "t" }\n', "auth: auth and headers both set Authorization"),
         (auth('type = "header", header = "X-A", value = "x"') + 'headers = { x-a = "t" }\n', "auth: auth and headers both set X-A"),
         (auth('type = "header", value = "x"').replace("//a", "//u:p@a"), "auth: auth and the user in url both set Authorization"),
+        (auth('type = "authorization_code", client_id = "g", client_secret = "s3cret"'), "auth.client_secret: a secret goes only to a server"),
+        (auth('type = "authorization_code", client_metadata_url = "http://g.test/c"'), "auth.client_metadata_url: this is no https address"),
+        (auth('type = "identity", client_id = "g"'), 'auth.client_id: client_id has no effect with type = "identity"'),
+        (auth('type = "identity"') + "forward_auth = true\n", "auth: forward_auth and auth both say what is shown"),
+        (
+            HEAD.replace('"http"', '"websocket"').replace("https:", "wss:") + "forward_auth = true\n",
+            'forward_auth: over websocket a backend is told who calls when the connection is made, which all clients share; add sessions = "per_client"',
+        ),
         (auth('type = "header", value = "x", valeu = "y"'), "unknown key 'valeu'"),
         (
             '[proxy]\nname = "p"\n[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\nauth = { type = "header", value = "x" }\n',
@@ -81,3 +89,10 @@ def test_a_key_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
     config = load(tmp_path / "gate.toml").config
     assert config.backends[0].auth is not None
     assert config.backends[0].auth.key == str(tmp_path / "gate.key")
+
+
+@pytest.mark.parametrize("more", ["forward_auth = true\n", 'auth = { type = "identity" }\n'])
+def test_who_is_told_of_callers_where_nobody_says_who_he_is_is_warned_of(more: str) -> None:
+    (warning,) = parse(HEAD + more).warnings
+    assert "there is no [auth], so nobody has to say who he is" in str(warning)
+    assert parse(HEAD + more + '[auth]\ntype = "bearer"\ntokens = ["0123456789abcdef0123"]\n').warnings == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +33,13 @@ class TokenIssuer:
     """How long it takes to give one."""
     refusal: tuple[int, object] | None = None
     """What every request for a token gets, with its status, instead of one."""
+    refreshes: bool = False
+    """Whether it gives refresh tokens, each good for once."""
+    challenges: dict[str, str] = attrs.field(factory=dict)
+    """By the code, what has to be shown with it (RFC 7636)."""
+    registered: list[dict[str, Any]] = attrs.field(factory=list, init=False)
+    refresh: str = attrs.field(default="", init=False)
+    """The one that is good."""
     asked: list[dict[str, str]] = attrs.field(factory=list, init=False)
     """The forms of all requests for tokens; with the Authorization header, where there was one."""
     live: dict[str, frozenset[str]] = attrs.field(factory=dict, init=False)
@@ -42,12 +51,22 @@ class TokenIssuer:
     def metadata(self) -> dict[str, Any]:
         """What it says of itself."""
         methods = ["client_secret_basic", "private_key_jwt"]
-        return {"issuer": self.issuer, "token_endpoint": f"{self.issuer}/token", "token_endpoint_auth_methods_supported": methods}
+        places = {"token_endpoint": "token", "authorization_endpoint": "authorize", "registration_endpoint": "register"}
+        return {
+            "issuer": self.issuer,
+            **{name: f"{self.issuer}/{path}" for name, path in places.items()},
+            "token_endpoint_auth_methods_supported": methods,
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+        }
 
     async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
         if request.url.path == "/token":
             return await self._token(request)
+        if request.url.path == "/register":
+            self.registered.append(json.loads(await request.aread()))
+            return httpx2.Response(201, json=self.registered[-1] | {"client_id": f"client-{len(self.registered)}"})
         documents: Mapping[str, object] = {"/.well-known/oauth-authorization-server": self.metadata} | self.documents
         found = documents.get(request.url.path)
         return httpx2.Response(404) if found is None else httpx2.Response(200, content=json.dumps(found).encode())
@@ -63,10 +82,22 @@ class TokenIssuer:
             self.under_way -= 1
         if self.refusal is not None:
             return httpx2.Response(self.refusal[0], content=json.dumps(self.refusal[1]).encode())
+        if not self._allows(form):
+            return httpx2.Response(400, json={"error": "invalid_grant"})
         token = f"token-{len(self.asked)}"
         self.live[token] = frozenset(form.get("scope", "").split())
-        lasts = {} if self.seconds is None else {"expires_in": self.seconds}
+        lasts: dict[str, object] = {} if self.seconds is None else {"expires_in": self.seconds}
+        if self.refreshes:
+            self.refresh = f"refresh-{len(self.asked)}"
+            lasts["refresh_token"] = self.refresh
         return httpx2.Response(200, content=json.dumps({"access_token": token, "token_type": "Bearer", **lasts}).encode())
+
+    def _allows(self, form: Mapping[str, str]) -> bool:
+        """Whether what is exchanged is good."""
+        if form.get("grant_type") == "authorization_code":
+            shown = hashlib.sha256(form["code_verifier"].encode()).digest()
+            return self.challenges.pop(form["code"], "") == base64.urlsafe_b64encode(shown).rstrip(b"=").decode()
+        return form.get("grant_type") != "refresh_token" or form["refresh_token"] == self.refresh
 
 
 @attrs.define(eq=False)

@@ -26,6 +26,7 @@ COMMANDS = {
     "call": "call",
     "list": "listing",
     "show": "show",
+    "login": "login",
     "connect": "connect",
     "example": "example",
     "schema": "schema",

@@ -180,6 +180,11 @@ class Config:
         folder = self._beside("identity")
         return None if folder is None else folder / "signing.pem"
 
+    @property
+    def logins(self) -> Path | None:
+        """The folder where logins at backends are kept; None where there is no place for it."""
+        return self._beside("logins")
+
     def _beside(self, what: str) -> Path | None:
         """A folder of ours beside the file; None where that is a client's, or a pipe."""
         source = self.source

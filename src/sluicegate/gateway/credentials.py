@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ..telling.loggers import get_logger
 if TYPE_CHECKING:
     from ..identity.outward.grants import ClientGrant
     from ..identity.outward.identity_keys import IdentityKeys
+    from ..identity.outward.stored_login import StoredLogin
 
 __all__ = ["Credentials"]
 
@@ -46,13 +48,24 @@ class Credentials:
             return self._own_tokens(backend, auth)
         from ..identity.outward.token_keeper import TokenKeeper
 
-        fetcher = Fetcher(self.outside.open_http)
-        source = self._client_grant(backend.url or "", auth, fetcher)
-        return TokenKeeper(backend.name, source, fetcher, self.sources.chance(f"token:{backend.name}"), HINT)
+        fetcher, chance = Fetcher(self.outside.open_http), self.sources.chance(f"token:{backend.name}")
+        if auth.type == "authorization_code":
+            login = self._stored_login(backend, fetcher)
+            return TokenKeeper(backend.name, login, fetcher, chance, f"run '{login.command}'")
+        return TokenKeeper(backend.name, self._client_grant(backend.url or "", auth, fetcher), fetcher, chance, HINT)
 
     def published(self) -> bytes:
         """The keys by which backends know what we say of callers, as a document; empty where we say nothing."""
         return b"" if self._keys is None else self._keys.published()
+
+    def _stored_login(self, backend: BackendConfig, fetcher: Fetcher) -> StoredLogin:
+        from ..identity.outward.stored_login import StoredLogin
+        from ..outside.login_file import LoginFile
+
+        folder, source = self.config.logins, self.config.source
+        store = None if folder is None else LoginFile.of(folder, backend.name, self.outside.run_blocking)
+        command = shlex.join(["sluicegate", "login", backend.name, *(("-c", str(source)) if source is not None else ())])
+        return StoredLogin(backend.url or "", command, store, fetcher, self.sources.wall)
 
     def _client_grant(self, url: str, auth: OutwardSettings, fetcher: Fetcher) -> ClientGrant:
         from ..identity.outward.grants import ClientGrant, KeyProof, SecretProof

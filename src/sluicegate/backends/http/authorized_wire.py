@@ -75,6 +75,13 @@ class AuthorizedWire(Wire):
             return answer
         return await Wire.open(self, method, renewed + headers, body, purpose=purpose, leaves=leaves)
 
+    def missing_in(self, answer: ClientResponse) -> Why | None:
+        """It has been shown something, and that was not it."""
+        if answer.status not in {401, 403}:
+            return Wire.missing_in(self, answer)
+        refused = "what it was shown is not taken"
+        return Why(refused, f"{refused}; {self.credential.hint}")
+
     def status_fault(self, answer: ClientResponse, body: bytes) -> Fault:
         """What is to be done about a refusal is the credential's to say."""
         fault = Wire.status_fault(self, answer, body)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ...http1.client.response import ClientResponse
 from ...protocol.why import Why
 
-__all__ = ["hint_of", "what_is_missing", "what_it_means"]
+__all__ = ["NEEDS_LOGIN", "hint_of", "what_is_missing", "what_it_means"]
 
 _METADATA = re.compile(r'resource_metadata\s*=\s*"?(https?://[!#-~]{1,500}?)"?\s*(?:,|\Z)', re.IGNORECASE)
 """RFC 9728, 5.1."""
@@ -16,6 +16,8 @@ _METADATA = re.compile(r'resource_metadata\s*=\s*"?(https?://[!#-~]{1,500}?)"?\s
 SSE_ONLY = Why(
     'HTTP+SSE only: it takes no POST here; write transport = "sse", or look whether the server has an address for Streamable HTTP, often /mcp'
 )
+NEEDS_LOGIN = "needs login"
+_HOW_TO_LOG_IN = "write auth = { type = \"authorization_code\" } in its table, then run 'sluicegate login' with its name"
 _CREDENTIALS = "check the backend's headers and bearer_token"
 _MEANT: Mapping[int, tuple[str, str]] = {
     401: ("it wants to know who calls", _CREDENTIALS),
@@ -42,5 +44,5 @@ def what_is_missing(answer: ClientResponse) -> Why | None:
     if answer.status in {401, 403}:
         for name, value in answer.headers:
             if name == b"www-authenticate" and (found := _METADATA.search(value.decode("latin-1"))) is not None:
-                return Why("needs OAuth", f"needs OAuth: {found[1]}")
+                return Why(NEEDS_LOGIN, f"{NEEDS_LOGIN}: {_HOW_TO_LOG_IN} (it speaks OAuth: {found[1]})")
     return None

@@ -182,7 +182,7 @@ class Wire:
         """An answer that is no message: the status, and for the operator the beginning of its text."""
         status = answer.status
         shown = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())[:SHOWN]
-        missing = what_is_missing(answer)
+        missing = self.missing_in(answer)
         meant = what_it_means(status)
         why = Why(meant, "; it says: ".join(filter(None, (meant, shown)))) if missing is None else missing
         why = why.after(f"backend '{self.backend}' answered HTTP {status}")
@@ -199,6 +199,10 @@ class Wire:
         )
         return self.judged(answer, fault)
 
+    def missing_in(self, answer: ClientResponse) -> Why | None:
+        """What would have to be there for a request to be taken; None if nothing says so."""
+        return what_is_missing(answer)
+
     def judged(self, answer: ClientResponse, fault: Fault) -> Fault:
         """The same fault with what the status says about it, whatever words or code came with it.
 
@@ -210,7 +214,7 @@ class Wire:
         status = answer.status
         if status not in {_TOO_MANY, _NO_ROOM}:
             lasts = 400 <= status < 500 and status not in _MAY_PASS
-            if fault.raw is not None and (missing := what_is_missing(answer)) is not None:
+            if fault.raw is not None and (missing := self.missing_in(answer)) is not None:
                 fault = attrs.evolve(fault, for_operator=f"{missing.operator}; it says: {fault.told}")
             return attrs.evolve(fault, lasting=True, is_about_call=status in _ABOUT_CALL) if lasts else fault
         cause = Cause.OVERLOAD if status == _TOO_MANY else Cause.TRANSPORT

@@ -22,6 +22,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "header": frozenset({"header", "value"}),
     "client_credentials": _CLIENT | {"client_secret"},
     "private_key_jwt": _CLIENT | {"key"},
+    "authorization_code": frozenset({"client_id", "client_secret", "client_metadata_url", "scopes", "issuer"}),
     "identity": frozenset({"key", "resource"}),
 }
 """By the type, the keys that have an effect."""
@@ -29,6 +30,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "header": ("value",),
     "client_credentials": ("client_id", "client_secret"),
     "private_key_jwt": ("client_id", "key"),
+    "authorization_code": (),
     "identity": (),
 }
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
@@ -106,13 +108,16 @@ class _Rules:
     def server(self) -> Iterator[Problem]:
         """The authorization server; a secret goes only to one that the operator has named."""
         auth = self.auth
-        for key in ("issuer", "token_endpoint", "resource"):
+        for key in ("issuer", "token_endpoint", "resource", "client_metadata_url"):
             url = getattr(auth, key)
             if url is not None and not _is_trusted(url):
                 yield self._at(key, "this is no https address", 'write "https://host/path" (http for this machine only)')
         if auth.type == "client_credentials" and auth.issuer is None and auth.token_endpoint is None:
             what = "a secret goes only to a server that is named here, not to whichever the backend names"
             yield self._at("issuer", what, 'add issuer = "https://…", or token_endpoint')
+        if auth.type == "authorization_code" and auth.client_secret and not (auth.client_id and auth.issuer):
+            what = "a secret goes only to a server that is named here, and with the client_id that it belongs to"
+            yield self._at("client_secret", what, 'add client_id, and issuer = "https://…"')
         for number, scope in enumerate(auth.scopes):
             if _SCOPE.fullmatch(scope) is None:
                 yield self._at(f"scopes[{number}]", "this is no scope", 'write each by itself: ["read", "write"]')

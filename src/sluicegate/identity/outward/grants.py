@@ -16,7 +16,7 @@ from ..fetching import Fetcher, Unfetched
 from .server_search import ServerSearch, TokenServer
 from .token_keeper import Token
 
-__all__ = ["ClientGrant", "ClientProof", "KeyProof", "SecretProof", "Signer", "ask_for_token", "token_in"]
+__all__ = ["ClientGrant", "ClientProof", "KeyProof", "PublicProof", "SecretProof", "Signer", "ask_for_token", "token_in"]
 
 _FAILED = "its token could not be had"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,6 +43,18 @@ class SecretProof(ClientProof):
             return {"client_id": self.client_id, "client_secret": self.secret}, {}
         pair = f"{quote(self.client_id, safe='')}:{quote(self.secret, safe='')}"  # RFC 6749, 2.3.1
         return {}, {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+@attrs.frozen(repr=False)
+class PublicProof(ClientProof):
+    """None: a client without a secret says who it is, and is believed for what else it shows."""
+
+    client_id: str
+
+    async def shown(self, server: TokenServer) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Its name."""
+        del server
+        return {"client_id": self.client_id}, {}
 
 
 class Signer(Protocol):
