@@ -18,6 +18,8 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Pong,
 
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig, SecurityConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.identity.identify import Refused, Sent
+from sluicegate.protocol.principal import Principal
 from sluicegate.protocol.sizes import LARGEST_MESSAGE
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
@@ -314,3 +316,34 @@ async def test_an_offer_may_be_told_in_several_lines(second: dict[str, str], aut
         _, answer = await wired(world, 8080, **second)
         assert isinstance(answer, AcceptConnection)
         assert answer.subprotocol == "mcp"
+
+
+@attrs.frozen
+class Until:
+    """Everybody is one and the same, until then."""
+
+    expires_at: float | None
+
+    async def identify(self, request: Sent) -> Principal | Refused:
+        del request
+        return Principal("ann", "https://id.example", expires_at=self.expires_at)
+
+
+@pytest.mark.parametrize(("left", "lasts"), [(100, 100), (5, 30), (-5, 30), (None, None)])
+async def test_a_connection_ends_with_the_token_that_opened_it(left: int | None, lasts: int | None, autojump_clock: Clock) -> None:
+    """P-140: what is said on it shows no token of its own."""
+    async with gate() as (gateway, nursery, _):
+        gateway._app.identity = Until(None if left is None else Sources.virtual(1).wall() + left)
+        async with open_frames(gateway.asgi_app, nursery) as client:
+            began = trio.current_time()
+            await opened(client)
+            await trio.sleep(29)
+            await client.say(id=2, method="ping")
+            assert (await client.message())["id"] == 2
+            if lasts is None:
+                await trio.sleep(3600)
+                await client.say(id=3, method="ping")
+                assert (await client.message())["id"] == 3
+            else:
+                assert await client.event() == {"type": "websocket.close", "code": 1008}
+                assert trio.current_time() - began == lasts

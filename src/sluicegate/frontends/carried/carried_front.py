@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -10,6 +11,7 @@ import attrs
 import msgspec
 import trio
 
+from ...protocol.principal import Principal
 from ..endpoint import Endpoint
 from ..session_table import SessionTable
 from ..stdio import serve_stdio
@@ -19,6 +21,8 @@ __all__ = ["Carried", "Carriers", "ClientLines"]
 
 _DRAINS = "the gateway drains"
 
+SHORTEST_SECONDS = 30.0
+"""How long a connection lasts at least whose caller's token ends; that is taken for a while longer, since clocks differ, and none may come back at once."""
 FIRST_SECONDS = 30.0
 """How long the first message may take. Who has said something may be silent for as long as he likes: his connection counts as a stream."""
 
@@ -57,9 +61,15 @@ class Carried:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def serve(self, places: TablePlaces, incoming: ClientLines, outgoing: trio.abc.SendStream) -> None:
-        """Serve one client until it goes, its session ends, or the gateway drains; calls that are open then get their time."""
-        scope = trio.CancelScope()
+    def last_moment(self, principal: Principal) -> float:
+        """Until when he has shown who he is, on Trio's clock, if he says it only once."""
+        if principal.expires_at is None:
+            return math.inf
+        return trio.current_time() + max(principal.expires_at - self.endpoint.sources.wall(), SHORTEST_SECONDS)
+
+    async def serve(self, places: TablePlaces, incoming: ClientLines, outgoing: trio.abc.SendStream, last_moment: float = math.inf) -> None:
+        """Serve one client until it goes, its session ends, its last moment comes, or the gateway drains; calls that are open then get their time."""
+        scope = trio.CancelScope(deadline=last_moment)
         places.on_end = scope.cancel
         self._open[scope] = None
         if self._hung_up:  # while it was being opened
