@@ -72,11 +72,11 @@ class Edge:
         counts, tell = self.counts, None if self.lines is None else AccessLog(router, self.lines, self.wall).tell
 
         def ended(call: Call, began: float, reply: Reply) -> Reply:
-            outcome = reply.outcome(call.method)
+            outcome, seconds = reply.outcome(call.method), trio.current_time() - began
             if counts is not None:
-                counts.ended(call.method, call.trail, outcome, trio.current_time() - began)
+                counts.ended(call.method, call.trail, outcome, seconds)
             if tell is not None:
-                tell(call, outcome, began)
+                tell(call, outcome, seconds)
             return reply
 
         def landed(call: Call, began: float, reply: Reply) -> Reply:

@@ -169,9 +169,9 @@ class AccessLog(msgspec.Struct, frozen=True):
         else:
             return reply
         finally:
-            self.tell(call, outcome, began)
+            self.tell(call, outcome, trio.current_time() - began)
 
-    def tell(self, call: Call, outcome: str, began: float) -> None:
+    def tell(self, call: Call, outcome: str, seconds: float) -> None:
         """Log the end of a call."""
         hops = call.trail.hops
         line = AccessLine(
@@ -180,7 +180,7 @@ class AccessLog(msgspec.Struct, frozen=True):
             call.method,
             call.target[:256],
             outcome,
-            round((trio.current_time() - began) * 1000, 3),
+            round(seconds * 1000, 3),
             call.trail.answerer if call.trail.given_by or not hops else hops[-1].backend,
             len(hops),
             call.caller.principal.key,

@@ -32,7 +32,7 @@ class AskedAgain:
             method: of the request.
             params: those that the backend is to get.
         """
-        words = _words(method, params)
+        words = _words(method, params) if self._known else None
         return None if words is None else self._known.get((audience, method, *words))
 
     def learn(self, audience: str, method: str, params: Params, local: str, key: bytes) -> None:

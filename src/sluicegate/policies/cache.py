@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 
@@ -150,10 +149,10 @@ class Cache:
 
     def _arrived(self, call: Call, local: str, key: bytes, begun: int, reply: Reply) -> Reply:
         """Keep what has come to a call without a task, unless one that waited with it has done so."""
-        store, now = self.stores[call.method], trio.current_time()
-        holds = reply.fault is None and self.backend.changes.hold_since(begun, call.method, local)
-        if holds and (not isinstance(store, MemoryStore) or store.held(key, now) is None):
-            _at_once(self._keep(call, local, key, reply, now))
+        store = self.stores[call.method]
+        is_new = reply.fault is None and isinstance(store, MemoryStore) and not store.has(key)
+        if is_new and self.backend.changes.hold_since(begun, call.method, local):
+            _at_once(self._keep(call, local, key, reply, trio.current_time()))
         return reply
 
     def _key(self, call: Call) -> bytes | None:
@@ -215,7 +214,7 @@ class Cache:
     async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float) -> None:
         if call.trail.asked or reply.outcome(call.method) != "ok":
             return
-        hints, store, own = reply.hints, self.stores[call.method], _private(key, call)
+        hints, store = reply.hints, self.stores[call.method]
         if not hints.is_answer:
             return
         if self._seen != self.backend.changes.count:
@@ -223,23 +222,24 @@ class Cache:
         seconds = min(self._ttls[call.method], hints.seconds)
         if seconds <= 0 or hints.is_private:
             await store.delete(key)  # an older one would be given as long as it is stale
+            key = _private(key, call)
         if seconds <= 0:
-            await store.delete(own)
+            await store.delete(key)
             return
-        if hints.is_private:
-            key, self._has_private = own, True
+        self._has_private |= hints.is_private
         settings = self.settings
         until = now + seconds + max(settings.stale_while_revalidate_seconds, settings.stale_if_error_seconds)
         kept = Reply(reply.result.copy())  # else it would hold all that came with it
-        stored = Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf)
-        await store.set(key, stored)
+        await store.set(key, Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf))
 
 
 def _at_once(keeping: Coroutine[object, None, None]) -> None:
     """Run what never waits, because all that it touches is in memory."""
-    with suppress(StopIteration):
+    try:
         keeping.send(None)
-        raise AssertionError("a store in memory has waited")
+    except StopIteration:
+        return
+    raise AssertionError("a store in memory has waited")
 
 
 def _private(key: bytes, call: Call) -> bytes:

@@ -67,9 +67,9 @@ class Coalesce:
         key = self._key(call, call.params, local)
         if key is None:
             return await self._alone(call)
-        flight = self._flights.get(key)
-        if flight is None or not self._can_be_joined(flight, call, local, trio.current_time()):
-            return await self._begin(key, call, call.params, self.background).wait(call)
+        flight, now = self._flights.get(key), trio.current_time()
+        if flight is None or not self._can_be_joined(flight, call, local, now):
+            return await self._begin(key, call, call.params, self.background, now).wait(call)
         self.joined += 1
         reply = await flight.wait(call)
         is_answer = reply.fault is not None or call.caller.era not in MODERN or reply.hints.is_answer
@@ -93,7 +93,7 @@ class Coalesce:
             trail.ends_at = now + trail.allowed
         else:
             trail.ends_at = now + trail.allowed
-            flight = self._begin(key, call, params, self.calls)
+            flight = self._begin(key, call, params, self.calls, now)
         passenger = Passenger(call, wanted_token(params), self.timer, flight.leave)
         flight.take(passenger, trail)
         return passenger
@@ -126,10 +126,10 @@ class Coalesce:
         found = self.keys.of(method, params, audience)
         return None if found is None else (found, caller.principal.key, caller.era, call.target, told)
 
-    def _begin(self, key: FlightKey, call: Call, params: Params, nursery: trio.Nursery) -> Flight:
+    def _begin(self, key: FlightKey, call: Call, params: Params, nursery: trio.Nursery, now: float) -> Flight:
         """A new flight, which can be joined from now on."""
         since = self.backend.changes.count, self._writes
-        flight = self._flights[key] = Flight(key, self.backend.name, own_call(call, params), since, self._left, nursery)
+        flight = self._flights[key] = Flight(key, self.backend.name, own_call(call, params), since, self._left, nursery, now)
         self._flying += 1
         nursery.start_soon(self._fly, flight, name="a call for all who have asked for the same")
         return flight

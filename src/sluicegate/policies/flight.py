@@ -84,18 +84,19 @@ class Flight:
     """Has nobody come any more, because all have left before its end."""
     nursery: trio.Nursery
     """In which it flies."""
+    began: float
     _waiters: dict[Waiter, None] = attrs.field(factory=dict, init=False)
     _reply: Reply | None = attrs.field(default=None, init=False)
     _is_over: bool = attrs.field(default=False, init=False)
     _closes_at: float = attrs.field(init=False)
+    """Until when it can be joined."""
     _is_accounted_for: bool = attrs.field(default=False, init=False)
     """Whether the attempts have been told to somebody's call: they are counted once."""
     _token: bytes = attrs.field(init=False)
 
     @_closes_at.default
     def _close(self) -> float:
-        now = trio.current_time()
-        return now + JOINABLE * (self.call.trail.ends_at - now)
+        return self.began + JOINABLE * (self.call.trail.ends_at - self.began)
 
     @_token.default
     def _own_token(self) -> bytes:

@@ -68,6 +68,10 @@ class MemoryStore:
         """What is kept under a key, unless its time is over."""
         return self.held(key, now)
 
+    def has(self, key: bytes) -> bool:
+        """Whether something is kept under a key, fresh or not; it is not used by that."""
+        return key in self._probation.entries or key in self._protected.entries
+
     def held(self, key: bytes, now: float) -> Stored | None:
         """The same, for who cannot wait."""
         stored = self._protected.entries.get(key)

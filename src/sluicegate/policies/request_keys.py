@@ -93,14 +93,9 @@ def _digest(method: str, params: Params, beside: tuple[str, ...]) -> bytes | Non
         return None
 
 
-def _are_one(params: Params, others: Params | None) -> bool:
-    """Whether they are those of one request, which is put together again on its way; equal ones of another are not looked at so closely."""
-    return params is others or (others is not None and len(params) == len(others) and all(others.get(key) is params[key] for key in params))
-
-
 @attrs.define(eq=False, repr=False)
 class RequestKeys:
-    """Makes keys of the requests to one backend, once for all who ask about the same request one after the other."""
+    """Makes keys of the requests to one backend, once for all who ask about the same one after the other: of one request, or of a crowd's."""
 
     _params: Params | None = attrs.field(default=None, init=False)
     _method: str = attrs.field(default="", init=False)
@@ -115,7 +110,7 @@ class RequestKeys:
             params: those that the backend is to get.
             beside: what else two requests must have in common.
         """
-        if method != self._method or beside != self._beside or not _are_one(params, self._params):
+        if method != self._method or beside != self._beside or params != self._params:
             self._found = _digest(method, params, beside)
             self._params, self._method, self._beside = None if self._found is None else params, method, beside
         return self._found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from ..protocol.calls import Reply
 
@@ -14,8 +14,7 @@ OVERHEAD = 512
 """Bytes that an answer takes beside its text."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, eq=False):
     """An answer, and how long it holds."""
 
     reply: Reply
@@ -27,12 +26,12 @@ class Stored:
     """How long it is fresh."""
     until: float
     """When it is of no use any more, stale or not."""
-    counts_down: bool = attrs.field(default=False, kw_only=True)
+    counts_down: bool = False
     """Whether the result says itself how long it holds, so that it has to say less with time."""
-    size: int = attrs.field(init=False)
 
-    @size.default
-    def _measured(self) -> int:
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
         return memoryview(self.reply.result).nbytes + len(self.name) + OVERHEAD
 
 

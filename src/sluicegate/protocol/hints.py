@@ -11,7 +11,6 @@ from .spelled import ESCAPED
 
 __all__ = ["NO_HINTS", "Hints", "read_hints", "with_less_time"]
 
-_MARKS = (b'"resultType"', b'"ttlMs"', b'"cacheScope"', b'"task"')
 _TTL = "ttlMs"
 
 
@@ -39,7 +38,7 @@ class _Members(msgspec.Struct):
 def read_hints(result: Raw) -> Hints:
     """What a result says; most say nothing."""
     data = bytes(result)
-    if not (any(mark in data for mark in _MARKS) or ESCAPED in data):
+    if not (b'"resultType"' in data or b'"ttlMs"' in data or b'"cacheScope"' in data or b'"task"' in data or ESCAPED in data):
         return NO_HINTS
     try:
         said = msgspec.json.decode(data, type=_Members)
