@@ -39,10 +39,12 @@ from sluicegate.gateway.handles import Policies
 from sluicegate.gateway.reconfiguring import Reconfiguring
 from sluicegate.http1.server.connection_limit import ConnectionLimit
 from sluicegate.observe.access import Sink
+from sluicegate.observe.audit.ledger import ThreadLedger
 from sluicegate.observe.metrics import Counts
 from sluicegate.policies.mirror import Shadow
 from sluicegate.policies.remembering import remembering
 from sluicegate.policies.settings import TABLES, CanaryGuardSettings, RestartSettings, TimeoutSettings
+from sluicegate.settings.audit_settings import AuditSettings
 from sluicegate.telling.statistics import Counting, Shown, Value, shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +55,7 @@ STUB = ROOT / "src" / "sluicegate" / "__init__.pyi"
 
 METRICS = ROOT / "src" / "sluicegate" / "help" / "metrics.rst"
 
-ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, Parking, ConnectionLimit, Reconfiguring, Sink)
+ALONE: tuple[type[Counting], ...] = (Counts, SessionTable, TicketOffice, Parking, ConnectionLimit, Reconfiguring, Sink, ThreadLedger)
 """What a gateway has one of."""
 OF_BACKENDS: tuple[type[Counting], ...] = (Backend, ClientLinks, Shadow)
 """What each backend has, beside its policies."""
@@ -64,6 +66,7 @@ GENERATED: Mapping[str, type[Any]] = {
     "[security]": SecurityConfig,
     "[observability]": ObservabilityConfig,
     "[performance]": PerformanceConfig,
+    "# [observability.audit]": AuditSettings,  # one that is there is one that writes
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
     "[backends.timeout]": TimeoutSettings,
@@ -71,7 +74,7 @@ GENERATED: Mapping[str, type[Any]] = {
     "[backends.canary_guard]": CanaryGuardSettings,  # it has no effect on a backend that is no canary
 }
 """By their heads; what is around them is written by hand. Behind all that are the policies."""
-OF_ITS_OWN = {ListenTlsConfig | None}
+OF_ITS_OWN = {ListenTlsConfig | None, AuditSettings | None}
 """Tables that are not there unless they are asked for, and are shown behind a '#'."""
 
 _COMMENT = 36
@@ -95,7 +98,12 @@ def made() -> Mapping[Path, str]:
     """The files as they should be."""
     by_hand, _, _ = REFERENCE.read_text(encoding="utf-8").partition("[backends.retry]")
     parts = by_hand.strip().split("\n\n")
-    made = ["\n".join(table(head, GENERATED[head])) if (head := part.partition("]")[0] + "]") in GENERATED else part for part in parts]
+    made = [
+        "\n".join(asleep(head, table(head.removeprefix("# "), GENERATED[head])))
+        if (head := part.partition("]")[0] + "]") in GENERATED
+        else part
+        for part in parts
+    ]
     heads = {f"[backends.{name}]": kind for name, kind in TABLES.items()}
     made += ["\n".join(table(head, kind)) for head, kind in heads.items() if head not in GENERATED]
     before, title, _ = METRICS.read_text(encoding="utf-8").partition("What each part counts\n")
@@ -171,6 +179,12 @@ def table(head: str, cls: type[attrs.AttrsInstance]) -> Iterator[str]:
         if field.default is attrs.NOTHING:
             said = f"Required; {small(said)}"
         yield from commented(f"# {shown}" if field.default is None else shown, said)
+
+
+def asleep(head: str, lines: Iterator[str]) -> Iterator[str]:
+    """The same behind a '#', where the head has one: a table that is not there unless it is asked for."""
+    for number, line in enumerate(lines):
+        yield f"#{'   ' if number else ' '}{line.replace('    # ', '# ', 1)}" if head.startswith("#") else line
 
 
 def value(field: attrs.Attribute[Any]) -> str:

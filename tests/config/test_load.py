@@ -145,7 +145,7 @@ def test_the_suffix_chooses_the_language(suffix: str, text: str, tmp_path: Path)
         (f"{HEAD}{BACKEND}ca = 'x'\n", "backends[0].ca: unknown key 'ca'; it belongs in [backends.tls]"),
         (
             f"{HEAD}{BACKEND}[observability]\nenabled = true\n",
-            "unknown key 'enabled'; it belongs in [observability.access_log] or [observability.metrics]",
+            "unknown key 'enabled'; it belongs in [observability.audit] or [observability.access_log] or [observability.metrics]",
         ),
         (f"{HEAD}{BACKEND}[observability.metrics]\npath = '/m'\n", "unknown key 'path'; write enabled"),
         (f"{HEAD}{BACKEND}[observability]\nlog_level = 'loud'\n", 'write "debug" or "info" or "warning" or "error"'),

@@ -98,7 +98,7 @@ def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
             HEAD + BACKEND + "[auth]\ntype = 'none'\n",
             'f:8: auth.type: this is none of the values that are known; write "bearer" or "jwt" or "oauth" or "mtls"',
         ),
-        (HEAD + BACKEND + "[observability]\nlevel_of_all = 1\n", "write one of access_log, json_logs, log_level, metrics"),
+        (HEAD + BACKEND + "[observability]\nlevel_of_all = 1\n", "write one of access_log, audit, json_logs, log_level, metrics"),
     ],
 )
 def test_what_is_planned_is_none_to_choose(text: str, error: str) -> None:

@@ -5,6 +5,7 @@ A failing seed lives its life again: ``SLUICEGATE_SEEDS=4711 pytest tests/flows/
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
@@ -26,12 +27,21 @@ from tests.kit.wild_site import WildSite
 
 from sluicegate import ConfigError, Outside, Sources, open_gateway
 from sluicegate.backends.session import Connector
-from sluicegate.config.model import BackendConfig, Config, ProxyConfig, RestartSettings, SecurityConfig, TimeoutSettings
+from sluicegate.config.model import (
+    BackendConfig,
+    Config,
+    ObservabilityConfig,
+    ProxyConfig,
+    RestartSettings,
+    SecurityConfig,
+    TimeoutSettings,
+)
 from sluicegate.gateway.opening import Gateway
 from sluicegate.gateway.supervised import BackendFailed
 from sluicegate.protocol.messages import Request
 from sluicegate.protocol.offers import TOOLS
 from sluicegate.protocol.sse import Event, EventParser
+from sluicegate.settings.audit_settings import AuditSettings
 from sluicegate.testing.determinism import deterministic
 from sluicegate.testing.memory_wire import MemoryNetwork
 
@@ -59,6 +69,8 @@ class Life(Ledger):
     cut: bool = False
     orphan_seconds: float = 0.0
     """How long an answer waits for its client to come back."""
+    audit: list[bytes] = attrs.field(factory=list)
+    """The records of all requests."""
 
     def draw_backend(self, name: str, role: Mapping[str, Any]) -> tuple[BackendConfig, WildBackend]:
         """A backend of that name with random settings, and who plays it."""
@@ -321,7 +333,9 @@ def draw_life(seed: int) -> tuple[Life, Config]:
     life.orphan_seconds, life.cut, grace = chance.choice((1.0, 60.0)), chance.random() < 0.3, chance.choice((0.5, 3.0, 20.0))
     life.grace = 0 if life.cut else grace
     proxy = ProxyConfig("x", shutdown_timeout_seconds=grace, startup_wait_seconds=chance.choice((0.5, 5.0)))
-    return life, Config(proxy, tuple(life.configs.values()), security=SecurityConfig(orphan_seconds=life.orphan_seconds))
+    observability = ObservabilityConfig(audit=AuditSettings(arguments=True))
+    security = SecurityConfig(orphan_seconds=life.orphan_seconds)
+    return life, Config(proxy, tuple(life.configs.values()), security=security, observability=observability)
 
 
 async def live(seed: int) -> None:
@@ -345,7 +359,9 @@ async def live_through(life: Life, config: Config, chance: random.Random) -> tup
     async with trio.open_nursery() as world:
         with trio.CancelScope() as block:
             outside = Outside(listen=network.listen)
-            async with open_gateway(config, servers=servers, sources=Sources.seeded(life.seed), outside=outside) as gateway:
+            async with open_gateway(
+                config, servers=servers, sources=Sources.seeded(life.seed), outside=outside, audit_log=life.audit.append
+            ) as gateway:
                 await world.start(gateway.serve)
                 transport = AsgiTransport(gateway.asgi_app, world)
                 start_clients(life, gateway, world, network, transport)
@@ -407,6 +423,7 @@ def check_the_remains(life: Life, gateway: Gateway, transport: AsgiTransport) ->
     for (mark, name), times in executed.items():
         life.check(times == 1, mark, "was executed", times, "times by", name)
         life.check(targets[mark] in (life.serves | life.shows)[name], mark, "went to", name)
+    check_the_audit(life, frozenset(mark for mark, _ in executed))
     for name, backend in gateway.backends.items():
         life.check(backend.in_flight == 0, name, "has calls in flight")
     table = gateway._app.sessions
@@ -415,6 +432,27 @@ def check_the_remains(life: Life, gateway: Gateway, transport: AsgiTransport) ->
         life.check(not (session.calls or session.downlinks or session.listeners or session.streams), "a session is busy", session)
     life.check(not any(player.sessions for player in life.players if player not in life.sites), "a backend has an open session")
     life.check(transport.open_answers == 0, "there are open answers")
+
+
+def check_the_audit(life: Life, executed: frozenset[str]) -> None:
+    """Each call that was taken has one record, which says what became of it; and no record is missing between any two (LOG-1)."""
+    records = [json.loads(line) for line in life.audit]
+    life.check([record["seq"] for record in records] == list(range(1, len(records) + 1)), "records are missing")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        if record.get("method") == "tools/call":
+            found.setdefault(record["arguments"]["call"], []).append(record)
+    for asked in life.asked:
+        of_it = found.pop(asked.mark, [])
+        life.check(len(of_it) <= 1, asked.mark, "has records", of_it)
+        must = asked.mark in executed or asked.replies
+        life.check(of_it or not must, asked.mark, "has no record")
+        for record in of_it:
+            status, replies = record["status"], b"".join(asked.replies)
+            life.check((status in {"success", "tool_error"}) == (b'"result"' in replies) or not replies, asked.mark, record, replies)
+            life.check(status != "cancelled" or "by" in record, asked.mark, "was cancelled by nobody", record)
+            life.check(asked.mark not in executed or record.get("sent") or status == "cancelled", asked.mark, "went nowhere", record)
+    life.check(not found, "calls that nobody made", found)
 
 
 def check_received(life: Life, player: WildBackend) -> list[str]:

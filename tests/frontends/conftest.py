@@ -15,6 +15,7 @@ from tests.kit.asgi import AsgiTransport
 
 from sluicegate.frontends.admission import Admission
 from sluicegate.frontends.app import App
+from sluicegate.frontends.door import Door
 from sluicegate.frontends.endpoint import Endpoint, Limits
 from sluicegate.frontends.ticket_office import TicketOffice
 from sluicegate.frontends.wishes import Wishes
@@ -193,7 +194,7 @@ async def gate(tools: dict[str, Tool]) -> AsyncGenerator[Gate, None]:
             settled,
             calls,
             Sources.seeded(1),
-            lambda *what: refusals.append(what),
+            Door(lambda *what: refusals.append(what)),
             Limits(max_body_size=1000),
             Lifetime,
         )

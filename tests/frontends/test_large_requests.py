@@ -24,7 +24,7 @@ def refused_in(gate: Any) -> list[int]:
     """The rounds of the loop in which requests were read and found to be none."""
     rounds, found = Rounds(), list[int]()
     trio.lowlevel.add_instrument(rounds)
-    gate.endpoint.refused = lambda _status, _reason: found.append(rounds.now)
+    gate.endpoint.door.count = lambda _status, _reason: found.append(rounds.now)
     gate.rebuild(limits=Limits(max_body_size=2 * LARGE))
     return found
 

@@ -21,7 +21,7 @@ GOOD = {"authorization": f"Bearer {TOKEN}"}
 @pytest.fixture
 def watched(gate: Any, caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level("INFO", "sluicegate")
-    gate.endpoint.refused = Refusals()
+    gate.endpoint.door.count = Refusals()
     return gate
 
 

@@ -25,6 +25,7 @@ from sluicegate.cli.live import counted
 from sluicegate.config.model import AccessLogConfig, MetricsConfig, ObservabilityConfig, SecurityConfig
 from sluicegate.frontends.session_statistics import SessionStatistics
 from sluicegate.http1.server.connection_limit import ConnectionStatistics
+from sluicegate.settings.audit_settings import AuditSettings
 from sluicegate.telling.statistics import gauge
 from sluicegate.testing import Ask
 from sluicegate.testing.backend import ScriptedBackend
@@ -67,6 +68,10 @@ BEFORE = {
 """Dashboards stand on these: a name that was there stays, with its kind and its labels."""
 SINCE = {
     "access_log_bytes_waiting": "gauge",
+    "audit_is_failing": "gauge",
+    "audit_records": "counter",
+    "audit_records_dropped": "counter",
+    "audit_records_waiting": "gauge",
     "access_log_lines_waiting": "gauge",
     "backend_bytes_unread": "gauge backend",
     "backend_messages_unread": "gauge backend",
@@ -130,7 +135,9 @@ async def whole() -> AsyncGenerator[Gateway, None]:
     builder.backend("c", tried.connector, canary_of="a", weight=1, canary_guard={})
     config = attrs.evolve(
         builder.config(),
-        observability=ObservabilityConfig(metrics=MetricsConfig(enabled=True), access_log=AccessLogConfig(enabled=True)),
+        observability=ObservabilityConfig(
+            metrics=MetricsConfig(enabled=True), access_log=AccessLogConfig(enabled=True), audit=AuditSettings()
+        ),
         security=SecurityConfig(max_argument_size=1000),
     )
 
@@ -194,6 +201,7 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
             "connections": [""],
             "access_log": [""],
             "reloads": [""],
+            "audit": [""],
             "backend": ["a", "m", "c"],
             "client_sessions": ["a"],
             "mirror": ["m"],

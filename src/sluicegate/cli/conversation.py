@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+import attrs
 import click
 import msgspec
 import trio
@@ -19,7 +20,7 @@ from ..observe.log import configure
 from ..protocol.calls import OURSELVES, Reply
 from ..protocol.offers import ListKind
 
-__all__ = ["GatewayClient", "log_quietly", "open_local", "open_remote"]
+__all__ = ["GatewayClient", "log_quietly", "open_local", "open_remote", "unaudited"]
 
 
 class GatewayClient(Protocol):
@@ -67,11 +68,16 @@ def log_quietly() -> None:
     configure("error")
 
 
+def unaudited(config: Config) -> Config:
+    """The same for somebody who looks: the audit belongs to the gateway that runs, and its file to one process at a time."""
+    return attrs.evolve(config, observability=attrs.evolve(config.observability, audit=None))
+
+
 @asynccontextmanager
 async def open_local(config: Config) -> AsyncIterator[GatewayClient]:
     """A gateway of our own, as soon as its backends have come up or had their time."""
     try:
-        async with open_gateway(config) as gateway:
+        async with open_gateway(unaudited(config)) as gateway:
             await gateway.settled()
             for skipped in gateway.skipped:
                 click.echo(f"warning: {skipped}", err=True)

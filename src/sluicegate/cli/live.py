@@ -13,7 +13,7 @@ from ..backends.link import State
 from ..config.model import Config
 from ..gateway.opening import open_gateway
 from ..telling.statistics import plain
-from .conversation import log_quietly
+from .conversation import log_quietly, unaudited
 from .tables import print_table
 
 __all__ = ["look_at_backends", "print_backends"]
@@ -22,6 +22,7 @@ __all__ = ["look_at_backends", "print_backends"]
 def look_at_backends(config: Config) -> list[dict[str, Any]]:
     """Start every backend, give each its time to come up, and describe what came of it."""
     log_quietly()
+    config = unaudited(config)
     patient = attrs.evolve(config, backends=tuple(attrs.evolve(backend, required=False) for backend in config.backends))
 
     async def main() -> list[dict[str, Any]]:

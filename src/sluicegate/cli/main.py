@@ -28,6 +28,7 @@ COMMANDS = {
     "show": "show",
     "login": "login",
     "connect": "connect",
+    "audit": "audit",
     "example": "example",
     "schema": "schema",
     "explain": "explain",

@@ -10,7 +10,7 @@ import click
 from ..config.checks.listen import host_rules
 from ..config.checks.whole import is_host, refuse_open_bind
 from ..config.model import OTHER_WORDS, Config, Loaded
-from ..config.problem import ConfigError
+from ..config.problem import ConfigError, Problem
 from .configuration import Choice, choose_configuration
 from .memory import load_structlog
 
@@ -105,6 +105,9 @@ def command(  # noqa: PLR0913  one for each option
     problems = [] if host is None else list(host_rules(host))
     if not stdio and not problems and (refused := refuse_open_bind(config, insecure=insecure_no_auth, hosts=_inherited(config))):
         problems.append(refused)
+    if stdio and config.observability.audit is not None and config.observability.audit.target == "stdout":
+        what = "over stdio the client reads stdout, and nothing else may be written there"
+        problems.append(Problem(None, None, "observability.audit.to", what, 'write file = "audit.jsonl" instead'))
     if problems:
         raise ConfigError(loaded.placed(problem) if host is None else attrs.evolve(problem, path="--host") for problem in problems)
     load_structlog()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import attrs
 import click
@@ -17,7 +19,9 @@ from ..gateway.faulting import FaultKit
 from ..gateway.fleet import BackendFailed
 from ..gateway.opening import Gateway, open_gateway
 from ..observe.access import Beside, JsonForm, TextForm
+from ..observe.buffer import Buffer
 from ..observe.log import logging_to
+from ..observe.stamps import stamp
 from ..outside.standard_streams import open_standard_streams
 from ..protocol.blot import Blotting
 from ..protocol.clientele import Clientele
@@ -94,12 +98,17 @@ def serve(loaded: Loaded, read_again: Callable[[], Loaded], *, stdio: bool, stri
         if faults is not None:
             log.warning("backends are made to fail on purpose; the same seed and order of calls give the same faults", **faults.health())
         calls = Beside(buffer, JsonForm() if observability.json_logs else TextForm())
+        audit = None
+        if observability.audit is not None and observability.audit.target == "log":
+            audit = buffer.put if observability.json_logs else partial(_put_in_text, buffer)
 
         async def main() -> int:
             async with listen_to_signals(reloading.ask) as signals:
                 try:
                     client = Clientele() if stdio else None
-                    async with open_gateway(config, strict=strict, access_log=calls, faults=faults, one_client=client) as gateway:
+                    async with open_gateway(
+                        config, strict=strict, access_log=calls, audit_log=audit, faults=faults, one_client=client
+                    ) as gateway:
                         settle_memory()
                         async with trio.open_nursery() as beside:
                             beside.start_soon(reloading.run, gateway)
@@ -110,6 +119,11 @@ def serve(loaded: Loaded, read_again: Callable[[], Loaded], *, stdio: bool, stri
             return 1 if signals.cut else 0
 
         return trio.run(main)
+
+
+def _put_in_text(buffer: Buffer, line: bytes) -> None:
+    """Beside events in text, in the form that they have."""
+    buffer.put(f"{stamp(time.time())} [info     ] audit [sluicegate.audit] ".encode() + line)
 
 
 async def _serve_http(gateway: Gateway, signals: Signals) -> None:

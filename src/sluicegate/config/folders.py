@@ -36,6 +36,7 @@ def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     auth = tree.get("auth")
     others = _inner(auth, "issuers")
     yield from ((table, ("key_files",)) for table in (auth, *(others if isinstance(others, list) else [])))
+    yield _inner(tree.get("observability"), "audit"), ("file",)
     backends = tree.get("backends")
     for entry in backends if isinstance(backends, list) else []:
         yield entry, ("cwd",)

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..policies.settings import TABLES, RateLimitSettings
+from ..settings.audit_settings import AuditSettings
 from ..settings.composite_tools import CompositeConfig
 from ..settings.outward import OutwardSettings
 from .model import (
@@ -43,6 +44,7 @@ _TABLES: dict[str, type[Any]] = {
     "[backends.tls]": BackendTlsConfig,
     "[backends.auth]": OutwardSettings,
     **{f"[backends.{table}]": cls for table, cls in TABLES.items()},
+    "[observability.audit]": AuditSettings,
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
     "[observability]": ObservabilityConfig,
@@ -59,13 +61,13 @@ def keys_of(cls: type[Any]) -> list[str]:
 
 
 def home_of(key: str, path: KeyPath) -> str:
-    """Where a key belongs that the table at ``path`` does not have: a table inside that one if there is one, or one of two at most."""
+    """Where a key belongs that the table at ``path`` does not have: a table inside that one if there is one, or one of three at most."""
     if key == "faults":
         return "a plan of its own: sluicegate run --faults PLAN"
     places = _homes().get(key, [])
     within = "[" + ".".join(step for step in path if isinstance(step, str)) + "."
     inner = [place for place in places if place.startswith(within)]
-    return " or ".join(inner or places) if 0 < len(inner or places) <= 2 else ""
+    return " or ".join(inner or places) if 0 < len(inner or places) <= 3 else ""
 
 
 @functools.cache

@@ -14,6 +14,7 @@ import attrs
 from ..policies.settings import RateLimitSettings
 from ..protocol.names import is_portable
 from ..protocol.sizes import LARGEST_MESSAGE, LONGEST_TOOL_NAME, WHOLE_LIST
+from ..settings.audit_settings import AuditSettings
 from ..settings.clients import ClientLimits
 from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
@@ -132,6 +133,7 @@ class ObservabilityConfig:
     """What the log on stderr tells: "debug" (trace), "info", "warning" (warn) or "error"."""
     json_logs: bool = False
     """One JSON object a line instead of text."""
+    audit: AuditSettings | None = None
     access_log: AccessLogConfig = attrs.field(factory=AccessLogConfig)
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
 

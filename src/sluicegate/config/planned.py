@@ -32,7 +32,6 @@ PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     ("auth",): {"scoped_tokens": _SCOPED, "roles": _ROLES, "role_mapping": _ROLE_MAPPING},
     ("security",): {"admin_token": "text"},
     ("observability",): {
-        "audit": "flag",
         "tracing": {"enabled": "flag", "endpoint": "text", "service_name": "text"},
     },
 }

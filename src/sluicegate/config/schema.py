@@ -101,7 +101,7 @@ def _table(cls: type[Any], tables: Json) -> Json:
         keys |= {key: {**_plan(kind), "description": _PLAN} for key, kind in PLANNED[_TABLES_OF_PLANS[cls]].items()}
     required = [field.name.rstrip("_") for field in fields if field.default is attrs.NOTHING]
     return {
-        "type": "object",
+        "type": ["object", "boolean"] if "enabled" in keys and cls not in _TABLES_OF_PLANS else "object",
         "description": purpose_of(cls),
         "properties": keys,
         **({"required": required} if required else {}),
@@ -128,7 +128,8 @@ def _value(kind: Any, range_: Range | None, tables: Json) -> Json:
     (wanted,) = (one for one in get_args(kind) if one is not types.NoneType)
     found = _value(wanted, range_, tables)
     if attrs.has(wanted):
-        tables[_name_in(tables, wanted)]["type"] = ["object", "null"]
+        made = tables[_name_in(tables, wanted)]
+        made["type"] = list(dict.fromkeys([*([made["type"]] if isinstance(made["type"], str) else made["type"]), "null"]))
     elif "anyOf" in found:
         found["anyOf"] = [*found["anyOf"], {"type": "null"}]
     else:

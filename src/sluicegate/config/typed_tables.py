@@ -23,6 +23,8 @@ def class_hook(converter: cattrs.Converter, cls: type[Any]) -> Callable[[Any, An
     fields = {_key_of(field): field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and not _is_out_of_files(field, cls)}
 
     def hook(value: Any, _: Any) -> Any:
+        if isinstance(value, bool) and "enabled" in fields:  # of what can be switched that is the one thing that nearly everybody says
+            value = {"enabled": value}
         if not isinstance(value, dict):
             raise Wrong(f"{called(value)} stands where a table is expected", f"write a table with {', '.join(keys_of(cls))}")
         made, errors = dict[str, Any](), list[Exception]()

@@ -139,6 +139,8 @@ class PostAnswer:
             if isinstance(message, Request):
                 self.begin(message)
             else:
+                if isinstance(message, Malformed):
+                    self.endpoint.door.tell_of_garbled(message, self.session.caller)
                 self.session.receive(message, self)  # in its turn: it may cancel what stands before it
         if self.may_stream and self._waiting and self.log is None:
             self.endpoint.waits.answers.expect(self)

@@ -113,7 +113,7 @@ class App:
         self.endpoint.parking.close(GOING_DOWN)
         self._carried.hang_up()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901  each call comes by, and a function more costs it
         """Answer one connection of an ASGI server."""
         if scope["type"] != "http":
             await self._take_other(scope, receive, send)
@@ -122,6 +122,8 @@ class App:
         route = self.paths.rows.get(http.path) or self.paths.below(http.path)
         principal = NOBODY
         if route.looks_at_host:  # in here and not in functions of their own, since each call comes by
+            if self.endpoint.door.is_shut:
+                await self.endpoint.door.opens()
             origin = http.headers.origin
             if not self.admission.allows_host(http.headers.host):
                 await self._refuse_host(http)
@@ -141,7 +143,7 @@ class App:
             if isinstance(found, Refused):
                 await self._refuse_stranger(http, found)
                 return
-            principal = found
+            http.principal = principal = found
         principal = with_headers(principal, http.headers, self.endpoint.directory.current.headers)
         answer = route.answers.get(http.method, route.otherwise)
         if answer is None:
@@ -169,12 +171,12 @@ class App:
         await self._refuse(http, 403, "Cross-origin requests not allowed")
 
     async def _refuse_stranger(self, http: HttpRequest, why: Refused) -> None:
-        self.endpoint.refused(why.status, why.message)
+        self.endpoint.door.refuse(why.status, why.message, http)
         await http.refuse(why.status, why.code, why.message, headers=why.headers)
 
     async def _refuse_method(self, http: HttpRequest, route: HttpRoute) -> None:
         if route.speaks_rpc:
-            self.endpoint.refused(405, route.purpose)
+            self.endpoint.door.refuse(405, route.purpose, http)
             await http.refuse(405, INVALID_REQUEST, route.purpose, headers=[route.allow])
         else:
             await self._refuse(http, 405, route.purpose, [route.allow])
@@ -183,7 +185,7 @@ class App:
         await self._refuse(http, 404, "Not Found: the MCP endpoint is /mcp")
 
     async def _refuse(self, http: HttpRequest, status: int, message: str, headers: Headers = ()) -> None:
-        self.endpoint.refused(status, message)
+        self.endpoint.door.refuse(status, message, http)
         await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8", headers=headers)
 
     def _advise(self, http: HttpRequest, header: bytes, setting: str) -> None:
@@ -214,7 +216,7 @@ class App:
                 wished = wishes.wished(text)
             except ValueError as error:
                 message = f"X-Sluicegate-Fault: {error}"
-                self.endpoint.refused(400, message)
+                self.endpoint.door.refuse(400, message, http)
                 await http.refuse(400, INVALID_REQUEST, message)
                 return
             with wished:

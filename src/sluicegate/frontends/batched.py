@@ -10,6 +10,7 @@ import attrs
 from ..protocol.batches import read_batch
 from ..protocol.eras import BATCHES
 from ..protocol.errors import INVALID_REQUEST
+from ..protocol.fault import Fault
 from ..protocol.messages import Malformed, Message, Request
 from ..protocol.parts import Parts
 from .exchange import Outlet
@@ -22,6 +23,10 @@ class Starting(Outlet, Protocol):
 
     def start(self, request: Request, outlet: Outlet) -> None:
         """Start one call, whose answer goes there."""
+        ...
+
+    def refuse(self, request: Request, fault: Fault, outlet: Outlet) -> None:
+        """Answer one there that does not become a call."""
         ...
 
 

@@ -49,5 +49,5 @@ class Bodies:
         return None
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", headers: Headers = ()) -> None:
-        self.endpoint.refused(status, message)
+        self.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, id=id, headers=headers)

@@ -25,6 +25,7 @@ from ..settings.composing import own_first, values_of
 from ..settings.connections import ConnectionSettings
 from ..sources import Sources
 from .client_home import ClientHome
+from .door import Door
 from .modern.parking import Parking
 from .modern.states import RequestStates
 from .opening_words import Opening, read_opening, read_version
@@ -75,8 +76,8 @@ class Endpoint:
     calls: trio.Nursery
     """Owns the task of every call."""
     sources: Sources = attrs.field(factory=Sources)
-    refused: Callable[[int, str], None] = lambda _status, _reason: None
-    """Told of every request that was refused before it became a call."""
+    door: Door = attrs.field(factory=Door)
+    """What is told of those requests that go no further."""
     limits: Limits = attrs.field(factory=Limits)
     homes: trio.Nursery = attrs.field(default=attrs.Factory(lambda self: self.calls, takes_self=True), kw_only=True)
     """Owns what is kept for one client alone, for as long as its session lasts."""
@@ -118,6 +119,11 @@ class Endpoint:
         self.handler, self.around_own, self.at_once = handler, around_own, at_once
         self.own = dict.fromkeys(_OWN, self.around_own(self._answer))
         self._alone = self.own | dict.fromkeys(_WITH_SESSIONS, self.around_own(_unknown))
+
+    @property
+    def refused(self) -> Callable[[int, str], None]:
+        """To be told of an HTTP request that is refused, by who knows nothing of it but that."""
+        return self.door.refuse
 
     def handle(self, call: Call) -> Awaitable[Reply]:
         """Answer a call, whatever its method is."""

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 import trio
 
 from ..protocol import faults
-from ..protocol.calls import SILENT, Call, Coming, Handler, Reply, Trail
+from ..protocol.calls import SILENT, Call, Coming, Handler, Reply
+from ..protocol.ended_requests import Auditor, Ended
 from ..protocol.eras import OPENS
 from ..protocol.fault import Fault
-from ..protocol.messages import EMPTY, Malformed, Params, Raw, Request, decode_object, encode, encode_error, encode_result
+from ..protocol.messages import Raw, Request, encode_error, encode_result
 from ..protocol.parts import LARGE, Parts, in_parts
 from ..protocol.question import Question
-from ..protocol.spelled import may_name
 from ..telling.loggers import get_logger
+from .told_in_meta import with_what_is_asked
 
-__all__ = ["CACHE", "GOING_DOWN", "ROUTE", "Asker", "Exchange", "Outlet", "answer_at_once"]
+__all__ = ["GOING_DOWN", "Asker", "Exchange", "Outlet", "answer_at_once"]
 
 log = get_logger("sluicegate.frontend")
-
-ROUTE = "sluicegate/route"
-"""The member of ``_meta`` with which a caller asks who answered, and under which it is told."""
-CACHE = "sluicegate/cache"
-"""The same for an answer that was kept: how old it is, and how old it may become, in seconds."""
 
 GOING_DOWN = "the gateway is going down"
 """Why a call ends that nobody withdrew."""
@@ -71,12 +67,16 @@ class Exchange:
     on_end: Callable[[], None]
     answers_cancelled: bool
     """Whether a call that its caller cancelled gets an answer: an HTTP request needs one, stdio must not have one."""
+    audit: Auditor | None = None
+    """Gets a record of each request that it answers."""
     ended: bool = attrs.field(default=False, init=False)
     failed: bool = attrs.field(default=False, init=False)
     """It was answered with a fault."""
     _withdrawn: bool = attrs.field(default=False, init=False)
     _began: float | None = attrs.field(default=None, init=False)
-    """When, if the caller may ask for it."""
+    """When, if the caller may ask for it, or somebody writes it down."""
+    _is_asking: bool = attrs.field(default=False, init=False)
+    """Its last request was answered with questions, and no other has come."""
     _coming: Coming | None = attrs.field(default=None, init=False)
     """The reply, while it is on its way and the call has no task."""
 
@@ -127,15 +127,18 @@ class Exchange:
     async def run(self, handler: Handler) -> None:
         """Run the call to its end, whatever that is; a task of its own. The one place where a bug becomes a reply."""
         message: bytes | Parts | None = None
+        reply: Reply | None = None
         self._begin()
         try:
-            message = self._encode(await handler(self.call))
+            reply = await handler(self.call)
+            message = self._encode(reply)
         except* Exception as bugs:
             self.failed = True
             log.exception("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bugs)
+            reply = Reply.failed(faults.bug(self.call.target))
             message = encode_error(self.id, faults.bug(self.call.target).encode())
         finally:
-            self._end(message)
+            self._end(message, reply)
 
     def expect(self, coming: Coming) -> None:
         """The same for a call without a task: its reply comes by itself."""
@@ -148,21 +151,41 @@ class Exchange:
         try:
             message = self._encode(reply)
         finally:
-            self._end(message)
+            self._end(message, reply)
         return reply
 
     def _begin(self) -> None:
-        if "_meta" in self.call.params:
+        if self.audit is not None or "_meta" in self.call.params:
             self._began = trio.current_time()
 
-    def _end(self, message: bytes | Parts | None) -> None:
+    def asks(self, message: bytes) -> None:
+        """Its request is answered with questions, and the call goes on."""
+        self._is_asking = True
+        if self.audit is not None:
+            self._tell(self.audit, Reply(), len(message), asked=True)
+
+    def is_asked_again(self, id: bytes) -> None:
+        """Another request goes on with it."""
+        self.id, self._is_asking = id, False
+        if self.audit is not None:
+            self._began = trio.current_time()
+
+    def _tell(self, audit: Auditor, reply: Reply, size: int, *, asked: bool = False) -> None:
+        event = "abandoned" if self._is_asking and not asked else "request"
+        audit.ended(Ended(self.call, reply, self.id, self._began or 0.0, size, event, asked))
+
+    def _end(self, message: bytes | Parts | None, reply: Reply | None) -> None:
         self.ended = True
         self.call.back = SILENT  # opens a circle that would cost the garbage collector 4 µs a call, and a large gateway long pauses
         self.on_end()
+        if reply is None:
+            reply = Reply.failed(faults.cancelled(self.call.trail.cut or GOING_DOWN))
         if self._withdrawn and not self.answers_cancelled:
             message = None
-        elif message is None:
-            message = encode_error(self.id, faults.cancelled(self.call.trail.cut or GOING_DOWN).encode())
+        elif message is None and reply.fault is not None:
+            message = encode_error(self.id, reply.fault.encode())
+        if self.audit is not None:
+            self._tell(self.audit, reply, 0 if message is None else len(message))
         self.outlet.reply(message)
 
     def _encode(self, reply: Reply) -> bytes | Parts:
@@ -170,65 +193,31 @@ class Exchange:
         if reply.fault is not None:
             self.failed = True
             return encode_error(self.id, reply.fault.encode(attempts=len(trail.hops)))
-        return _encode_result(self.id, _telling(self.call, self._began, reply.result))
+        return _encode_result(self.id, with_what_is_asked(self.call, self._began, reply.result))
 
 
-def answer_at_once(id: bytes, call: Call, at_once: Callable[[Call], Reply | Coming | None]) -> bytes | Parts | Coming | None:
+def answer_at_once(
+    id: bytes, call: Call, at_once: Callable[[Call], Reply | Coming | None], audit: Auditor | None = None
+) -> bytes | Parts | Coming | None:
     """The answer to a call that takes no time, and so no exchange either, or one that will come without a task; None where there is neither.
 
     What is a bug in `Exchange.run` is one here.
     """
-    began = trio.current_time() if "_meta" in call.params else None
+    began = trio.current_time() if audit is not None or "_meta" in call.params else None
+    message: bytes | Parts
     try:
         reply = at_once(call)
+        if not isinstance(reply, Reply):
+            return reply
+        message = _encode_result(id, with_what_is_asked(call, began, reply.result))
     except Exception:
         log.exception("a bug cost one call", method=call.method, target=call.target)
-        return encode_error(id, faults.bug(call.target).encode())
-    return _encode_result(id, _telling(call, began, reply.result)) if isinstance(reply, Reply) else reply
+        reply = Reply.failed(faults.bug(call.target))
+        message = encode_error(id, faults.bug(call.target).encode())
+    if audit is not None:
+        audit.ended(Ended(call, reply, id, began or 0.0, len(message)))
+    return message
 
 
 def _encode_result(id: bytes, result: Raw) -> bytes | Parts:
     return encode_result(id, result) if memoryview(result).nbytes < LARGE else in_parts(id, result)
-
-
-def _telling(call: Call, began: float | None, result: Raw) -> Raw:
-    """The result with what its caller asks to be told of the call; it can ask where there is a time when it began."""
-    if began is None or not (wanted := _wanted(call.params)):
-        return result
-    told = {word: _TELLERS[word](call.trail, trio.current_time() - began) for word in wanted}
-    return _with_meta(result, {word: value for word, value in told.items() if value is not None})
-
-
-def _wanted(params: Params) -> tuple[str, ...]:
-    """What the caller asks to be told."""
-    raw = params.get("_meta")
-    data = b"" if raw is None else bytes(raw)
-    if not may_name(data, b'"sluicegate/'):
-        return ()
-    meta = decode_object(Raw(data))
-    return () if isinstance(meta, Malformed) else tuple(word for word in _TELLERS if bytes(meta.get(word, b"")) == b"true")
-
-
-def _route(trail: Trail, seconds: float) -> Mapping[str, object] | None:
-    return {"backend": trail.answerer, "attempts": len(trail.hops), "ms": round(seconds * 1000, 3)}
-
-
-def _cache(trail: Trail, seconds: float) -> Mapping[str, object] | None:
-    del seconds
-    kept = trail.kept
-    return None if kept is None else {"age": round(kept.age, 3), "ttl": round(kept.ttl, 3)}
-
-
-_TELLERS: Mapping[str, Callable[[Trail, float], Mapping[str, object] | None]] = {ROUTE: _route, CACHE: _cache}
-"""By the word with which it is asked for, what is told of a call's way and of the time that it took; None is nothing."""
-
-
-def _with_meta(result: Raw, told: Mapping[str, object]) -> Raw:
-    """The result with this in its ``_meta``."""
-    members = decode_object(result)
-    if isinstance(members, Malformed) or not told:
-        return result
-    meta = decode_object(members.get("_meta", EMPTY))
-    if isinstance(meta, Malformed):
-        return result
-    return Raw(encode(members | {"_meta": Raw(encode(meta | {word: Raw(encode(value)) for word, value in told.items()}))}))

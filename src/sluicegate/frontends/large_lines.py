@@ -8,7 +8,7 @@ import attrs
 
 from ..protocol.fault import Fault
 from ..protocol.faults import overloaded
-from ..protocol.messages import Request, encode_error
+from ..protocol.messages import Request
 from ..protocol.parts import Parts
 from .batched import Starting
 from .exchange import Outlet
@@ -51,7 +51,11 @@ class LargeLine:
         if self._is_held:
             self.front.start(request, outlet)
         else:
-            outlet.reply(encode_error(request.id, no_room(request).encode()))
+            self.front.refuse(request, no_room(request), outlet)
+
+    def refuse(self, request: Request, fault: Fault, outlet: Outlet) -> None:
+        """What is refused is, whatever it came with."""
+        self.front.refuse(request, fault, outlet)
 
     def note(self, message: bytes) -> None:
         """Notes go by it."""

@@ -16,6 +16,7 @@ from ..protocol.eras import MODERN
 from ..protocol.introduction import names_version
 from ..protocol.messages import Malformed, Message, Notification, Request, encode, encode_error
 from ..protocol.parts import Parts
+from ..protocol.principal import NOBODY, Principal
 from ..protocol.request_headers import RequestHeaders, read_headers
 from .stream import Downlink
 
@@ -55,6 +56,8 @@ class HttpRequest:
     """Without the query, and without the part under which an outer application has mounted us."""
     headers: RequestHeaders = attrs.field(init=False)
     downlink: Downlink = attrs.field(init=False)
+    principal: Principal = attrs.field(default=NOBODY, init=False)
+    """Who has sent it, where that is known."""
     extra: Headers = attrs.field(default=(), init=False)
     """Headers that every response to it carries."""
     _takes_views: bool = attrs.field(init=False)

@@ -14,7 +14,7 @@ from ..protocol.calls import NAMED_BY, Call, Caller, Handler, Reply
 from ..protocol.duplex import Duplex, Incoming
 from ..protocol.eras import OPENS
 from ..protocol.log_levels import LEVELS, SET_LEVEL, is_log_line, severity
-from ..protocol.messages import Request, encode_error, read_text
+from ..protocol.messages import Request, read_text
 from ..protocol.parts import Parts
 from ..protocol.principal import Principal
 from ..protocol.question import Question
@@ -140,20 +140,20 @@ class Session(ClientSide):
         may_begin = self.opened or request.method in _BEFORE_READY
         fault = self.duplex.theirs.refusal(request.key, request.method, "calls") if may_begin else faults.not_initialized()
         if fault is not None:
-            outlet.reply(encode_error(request.id, fault.encode()))
+            endpoint.door.turn_away(request, fault, outlet, self.caller)
             return None
         key, params = request.key, request.params
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
-        caller = self.caller
-        if principal is not None and principal is not caller.principal:
-            caller = attrs.evolve(caller, principal=principal)
+        who = principal or self.caller.principal
+        caller = self.caller if who is self.caller.principal else attrs.evolve(self.caller, principal=who)
         call = Call(request.method, target, params, caller)
         early = not self.ready or self._until is not None
-        found = None if early or not endpoint.directory.current.table.keeps else answer_at_once(request.id, call, endpoint.at_once)
+        keeps = endpoint.directory.current.table.keeps and not early
+        found = answer_at_once(request.id, call, endpoint.at_once, endpoint.door.audit) if keeps else None
         if isinstance(found, (bytes, Parts)):
             outlet.reply(found)
             return None
-        exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled)
+        exchange = Exchange(request.id, call, self, outlet, partial(self._forget, key), answers_cancelled, endpoint.door.audit)
         call.back = exchange
         self.calls[key] = exchange
         if found is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import attrs
 import trio
@@ -16,8 +15,8 @@ from ..protocol.batches import is_batch
 from ..protocol.calls import Caller
 from ..protocol.eras import ASSUMED, OPENS
 from ..protocol.errors import INVALID_REQUEST
-from ..protocol.faults import Fault
-from ..protocol.messages import Malformed, Message, Notification, Request, decode, encode, encode_error
+from ..protocol.faults import Fault, client_mistake
+from ..protocol.messages import Malformed, Message, Notification, Request, decode
 from ..protocol.parts import Parts
 from ..routing.directory import ListChange
 from ..waiting.bell import Bell
@@ -98,8 +97,6 @@ class _Front:
         """What is said outside of any session is said in this one."""
         return Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
-    # -- out
-
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
         if self.session.hears(message):
@@ -163,15 +160,17 @@ class _Front:
                 for message in [change for change in changes if not self._outbox.holds(as_line(change))]:  # not twice before it is read
                     self._put(message)
 
-    # -- in
-
     async def read(self, stdin: trio.abc.ReceiveStream) -> None:
         """Read until the input ends. While much waits for the client to read, nothing more is read from it."""
-        has_room = partial(self._wait_until, lambda: self._outbox.size <= MOST_WAITING_BYTES)
-        await read_lines(stdin, self.endpoint.limits.max_body_size, self._take, has_room)
+        await read_lines(stdin, self.endpoint.limits.max_body_size, self._take, self._has_room)
+
+    async def _has_room(self) -> None:
+        await self.endpoint.door.opens()
+        await self._wait_until(lambda: self._outbox.size <= MOST_WAITING_BYTES)
 
     def _take(self, line: bytes | Oversized) -> None:
         if isinstance(line, Oversized):
+            self.endpoint.door.tell_of_garbled(None, self.session.caller)
             self._put(refuse_oversized(line, self.endpoint.limits.max_body_size))
         elif is_batch(line):
             self._take_batch(line)
@@ -181,7 +180,7 @@ class _Front:
     def _take_batch(self, line: bytes) -> None:
         messages = messages_of(line, self.session.version)
         if isinstance(messages, Malformed):
-            self.session.receive(messages, self)
+            self._handle(messages, self, len(line))
             return
         batch = BatchAnswer(way_of(self, self.places, len(line)), sum(isinstance(message, Request | Malformed) for message in messages))
         for message in messages:
@@ -190,6 +189,8 @@ class _Front:
     def _handle(self, message: Message, outlet: Outlet, size: int) -> None:
         if self.lone.takes(message, self.session.calls, outlet, size, in_session=self.session.opened):
             return
+        if isinstance(message, Malformed):
+            self.endpoint.door.tell_of_garbled(message, self.session.caller)
         self.session.receive(message, outlet)
         if isinstance(message, Notification) and self.session.changes:
             self._look_for_changes()
@@ -203,18 +204,22 @@ class _Front:
         if not self.lone.refuses(request, outlet) and (request.method not in OPENS or self._open(request, outlet)):
             self.session.start(request, outlet, self.endpoint, answers_cancelled=False)
 
+    def refuse(self, request: Request, fault: Fault, outlet: Outlet) -> None:
+        """Answer one that does not become a call."""
+        self.endpoint.door.turn_away(request, fault, outlet, self.session.caller)
+
     def _open(self, request: Request, outlet: Outlet) -> bool:
         """The process is not the conversation (P-151): a client may begin anew. Who asks for what there is not goes on as before."""
         opening = read_opening(request.params)
         if isinstance(opening, Fault):
-            outlet.reply(encode_error(request.id, opening.encode()))
+            self.refuse(request, opening, outlet)
             return False
         asked = self.session.duplex.ours.last  # an answer to what the last conversation has asked must not be one in this
         self.places.end(self.session)
         session = self.places.open(opening)
         if isinstance(session, NoPlace):
             self.session = self._unopened()
-            outlet.reply(encode_error(request.id, encode({"code": INVALID_REQUEST, "message": session.message})))
+            self.refuse(request, client_mistake(session.message, code=INVALID_REQUEST), outlet)
             return False
         self.session = session
         if session.home is not None:
@@ -222,8 +227,6 @@ class _Front:
         self.session.duplex.ours.last = asked
         self.endpoint.opened(opening)
         return True
-
-    # -- the end
 
     async def say_goodbye(self, drain_seconds: float) -> None:
         """Give open calls some time, then end them; their replies still go out if the client takes them."""

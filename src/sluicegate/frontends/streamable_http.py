@@ -65,7 +65,7 @@ class StreamableHttp:
         message, size = decode(body), len(body)
         step_up = self.endpoint.step_up
         if step_up is not None and isinstance(message, Request) and (why := step_up(http, principal, message)) is not None:
-            self.endpoint.refused(why.status, why.message)
+            self.endpoint.door.refuse(why.status, why.message, http, message)
             await http.refuse(why.status, why.code, why.message, id=message.id, headers=why.headers)
             return
         if isinstance(message, Malformed):
@@ -240,5 +240,5 @@ class StreamableHttp:
     async def _refuse(
         self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers = ()
     ) -> None:
-        self.endpoint.refused(status, message)
+        self.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, id=id, data=data, headers=headers)

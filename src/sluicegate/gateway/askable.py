@@ -5,8 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 
+import trio
+
 from ..protocol import faults
 from ..protocol.calls import Call, Handler, Reply
+from ..protocol.ended_requests import Auditor, Ended
 from ..protocol.messages import Raw, encode
 from ..protocol.offers import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from ..routing.catalogue import Catalogue
@@ -30,6 +33,11 @@ class Askable:
 
     @property
     @abstractmethod
+    def _audit(self) -> Auditor | None:
+        """Gets a record of each request; None where none are written."""
+
+    @property
+    @abstractmethod
     def catalogue(self) -> Catalogue:
         """What clients see now."""
 
@@ -46,11 +54,16 @@ class Askable:
         return await self._run(Call("prompts/get", name, {"name": Raw(encode(name)), "arguments": Raw(encode(arguments or {}))}))
 
     async def _run(self, call: Call) -> Reply:
+        began, reply = trio.current_time(), Reply.failed(faults.cancelled("the program cancelled it"))
         try:
-            return await self.handler(call)
+            reply = await self.handler(call)
         except Exception:  # as for a client's call: a bug costs one call
             log.exception("a bug cost one call", method=call.method, target=call.target)
-            return Reply.failed(faults.bug(call.target))
+            reply = Reply.failed(faults.bug(call.target))
+        finally:
+            if self._audit is not None:
+                self._audit.ended(Ended(call, reply, b"", began, 0))
+        return reply
 
     def list_tools(self) -> list[dict[str, object]]:
         """The tools that clients see now, decoded, in their order; so with the lists below."""

@@ -14,17 +14,14 @@ from ..config.model import Config
 from ..config.problem import ConfigError
 from ..frontends.app import App
 from ..frontends.carried.carried_front import Carriers
+from ..frontends.door import Door
 from ..frontends.endpoint import Endpoint, Limits
-from ..frontends.key_page import KEY_PATH, key_page
-from ..frontends.metadata_pages import metadata_pages
 from ..frontends.modern.states import RequestStates
-from ..frontends.paths import page
 from ..frontends.session_levels import SessionLevels
 from ..frontends.ticket_office import TicketOffice
 from ..http1.server.connection_limit import ConnectionLimit
 from ..observe.access import LogBuffer, Sink
-from ..observe.exposition import KIND, Exposition
-from ..observe.metrics import Counts
+from ..observe.audit.auditor import Audit
 from ..observe.refusals import Refusals
 from ..outside import Outside
 from ..outside.key_folder import KeyFolder
@@ -35,6 +32,7 @@ from ..routing.directory import Directory, ListChange
 from ..routing.table import Router
 from ..sources import Sources
 from ..telling.loggers import get_logger
+from .audit_making import auditing
 from .credentials import Credentials
 from .edge import Edge
 from .edits import whole
@@ -42,7 +40,8 @@ from .faulting import FaultKit
 from .fleet import Fleet
 from .fleet_making import connecting, make_fleet
 from .nurseries import Nurseries, interrupts_as_they_came, open_nurseries
-from .readings import Readings, families_of
+from .own_pages import add_pages
+from .readings import Readings
 from .recognition import Recognition
 from .recognizing import recognition_of
 from .reconfiguring import Reconfiguring
@@ -70,6 +69,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
     servers: Mapping[str, object] | None = None,
     layers: Mapping[str, Sequence[Layer]] | None = None,
     access_log: Callable[[bytes], Awaitable[None]] | Sink | None = None,
+    audit_log: Callable[[bytes], None] | None = None,
     on_list_changed: Sequence[Callable[[str], None]] = (),
     faults: FaultKit | None = None,
     one_client: Clientele | None = None,
@@ -84,6 +84,7 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         servers: server objects and connectors for backends whose transport is ``inprocess``, by name.
         layers: policies of the program's own, per backend, innermost first.
         access_log: takes batches of whole lines, one JSON object a call, or a `Sink` that has a writer; without it there is no access log.
+        audit_log: takes the lines of the audit, each at once, and must not block; where the configuration asks for one, and in the place of what that says.
         on_list_changed: called with the notification's method when a list has changed.
         faults: makes backends fail on purpose, see `sluicegate.testing.injections.injector.Injections`.
         one_client: for a gateway that has one client for its whole life; what that one can do is declared to the backends, which may ask it.
@@ -94,19 +95,18 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
         BackendFailed: a backend that had to come up did not.
         RuntimeError: this does not run on Trio.
     """
-    if not trio.lowlevel.in_trio_run():
-        raise RuntimeError(NOT_ON_TRIO)
-    if found := problems(config):
-        raise ConfigError(found)
+    _refuse_what_cannot_run(config)
     lines = _access_lines(access_log) if config.observability.access_log.enabled else None
+    sources, outside = sources or Sources(), outside or Outside()
     failure: BaseException | None = None
     async with (
         interrupts_as_they_came(),
         _writing(lines),  # outermost, because calls that are cut at the end are told of as well
+        auditing(config.observability.audit, sources.wall, outside.run_blocking, audit_log) as audit,
         open_nurseries(config.proxy.shutdown_timeout_seconds) as nurseries,
     ):
-        brought = dict(servers or {}), layers or {}, lines, faults, one_client or MANY
-        gateway, fleet, begin = _build(config, nurseries, sources or Sources(), outside or Outside(), *brought)
+        brought = dict(servers or {}), layers or {}, lines, audit, faults, one_client or MANY
+        gateway, fleet, begin = _build(config, nurseries, sources, outside, *brought)
         for callback in on_list_changed:
             fleet.directory.subscribe(partial(_tell_each, callback))
         try:
@@ -120,6 +120,13 @@ async def open_gateway(  # noqa: PLR0913  each is a thing that the program may b
             gateway.stop_accepting()  # when cancelled, too: the program may run fronts in nurseries of its own
     if failure is not None:
         raise failure
+
+
+def _refuse_what_cannot_run(config: Config) -> None:
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(NOT_ON_TRIO)
+    if found := problems(config):
+        raise ConfigError(found)
 
 
 def _access_lines(given: Callable[[bytes], Awaitable[None]] | Sink | None) -> Sink | None:
@@ -147,6 +154,7 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     servers: dict[str, object],
     layers: Mapping[str, Sequence[Layer]],
     lines: Sink | None,
+    audit: Audit | None,
     faults: FaultKit | None,
     clientele: Clientele,
 ) -> tuple[Gateway, Fleet, Callable[[], None]]:
@@ -157,12 +165,14 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
     at_edge = Edge.of(config, lines, sources.wall, search)
     recognition = recognition_of(config, sources, outside)
-    endpoint = _endpoint(config, fleet, at_edge, router, nurseries, sources, keys, clientele, recognition)
+    endpoint = _endpoint(config, fleet, at_edge, router, nurseries, sources, keys, clientele, recognition, audit)
     app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
     connect = partial(connecting, outside, sources, faults, credentials)
     reloads = Reconfiguring(at_edge, router, endpoint, app, connect, partial(recognition_of, sources=sources, outside=outside))
-    readings = Readings(fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets, reloads)
-    _add_pages(app, readings, at_edge.counts, recognition, credentials)
+    readings = Readings(
+        fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets, reloads, audit
+    )
+    add_pages(app, readings, at_edge.counts, recognition, credentials)
     begin = partial(_begin, nurseries, app, fleet, search, recognition)
     return Gateway(endpoint, app, outside, readings, fleet, nurseries, reloads), fleet, begin
 
@@ -177,6 +187,7 @@ def _endpoint(  # noqa: PLR0913, PLR0917  the parts that it leads to
     keys: TicketOffice | OwnKey,
     clientele: Clientele,
     recognition: Recognition,
+    audit: Audit | None,
 ) -> Endpoint:
     return Endpoint(
         config.proxy.name,
@@ -186,7 +197,7 @@ def _endpoint(  # noqa: PLR0913, PLR0917  the parts that it leads to
         fleet.readiness.settled,
         nurseries.calls,
         sources,
-        refused=Refusals(edge.counts),
+        door=Door(Refusals(edge.counts), audit),
         limits=_limits(config, clientele),
         around_own=edge.around_own,
         clientele=clientele,
@@ -206,17 +217,6 @@ def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | Non
         nurseries.background.start_soon(task)
     if search is not None:
         nurseries.background.start_soon(search.indexer.run)
-
-
-def _add_pages(app: App, readings: Readings, counts: Counts | None, recognition: Recognition, credentials: Credentials) -> None:
-    """What it tells about itself over HTTP."""
-    app.paths.add(KEY_PATH, key_page(credentials.published))
-    app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
-    if recognition.challenges is not None:
-        for path, row in metadata_pages(recognition.challenges.resource, app.admission.allows_host, app.endpoint.refused):
-            app.paths.add(path, row)
-    if counts is not None:
-        app.paths.add("/metrics", page(Exposition(counts, partial(families_of, readings)).render, KIND))
 
 
 def _app(

@@ -45,6 +45,8 @@ class Readings:
     tickets: TicketOffice | None = None
     """None where the ids of sessions are none."""
     reloads: Counting | None = None
+    audit: Counting | None = None
+    """None where there is none."""
 
     def __iter__(self) -> Iterator[Part]:
         alone: Mapping[str, Counting | None] = {
@@ -55,6 +57,7 @@ class Readings:
             "connections": self.connection_limit,
             "access_log": self.lines,
             "reloads": self.reloads,
+            "audit": self.audit,
         }
         yield from ((name, ALONE, part) for name, part in alone.items() if part is not None)
         yield from (("backend", name, backend) for name, backend in self.fleet.backends.items())

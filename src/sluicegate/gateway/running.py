@@ -18,6 +18,7 @@ from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
 from ..outside import Outside
 from ..protocol.calls import Handler
+from ..protocol.ended_requests import Auditor
 from ..routing.catalogue import Catalogue
 from ..telling.loggers import get_logger
 from .askable import Askable
@@ -68,6 +69,11 @@ class Gateway(Askable):
         return self._endpoint.handler
 
     @property
+    def _audit(self) -> Auditor | None:
+        """Gets a record of each request; None where none are written."""
+        return self._endpoint.door.audit
+
+    @property
     def asgi_app(self) -> ASGIApp:
         """The HTTP frontend as an ASGI application, to be served here or mounted elsewhere."""
         return self._app
@@ -89,7 +95,7 @@ class Gateway(Askable):
                 self.asgi_app,
                 listeners,
                 connections=self._nurseries.connections,
-                settings=attrs.evolve(settings_of(listen), on_refused=self._endpoint.refused),
+                settings=attrs.evolve(settings_of(listen), on_refused=self._endpoint.door.refuse),
                 connection_limit=self._readings.connection_limit,  # all listeners together have one
                 wall=self._endpoint.sources.wall,
                 task_status=task_status,

@@ -16,7 +16,7 @@ from ..telling.loggers import get_logger, quoted
 from ..telling.statistics import counter, gauge, snapshot
 from ..waiting.bell import Bell
 from .buffer import Buffer
-from .stamps import stamp
+from .stamps import Stamps
 
 __all__ = ["AccessLine", "AccessLog", "AccessLogStatistics", "Beside", "JsonForm", "LogBuffer", "Sink", "TextForm"]
 
@@ -190,26 +190,10 @@ class AccessLog(msgspec.Struct, frozen=True):
 
 
 @attrs.define(eq=False, repr=False)
-class _Seconds:
-    """What lines of one second have in common: its time of day behind some words."""
-
-    before: str
-    _second: int = attrs.field(default=-1, init=False)
-    _begin: str = attrs.field(default="", init=False)
-
-    def at(self, seconds: float) -> str:
-        """The words, and the time as `stamp` writes it."""
-        second = int(seconds)
-        if second != self._second:
-            self._second, self._begin = second, self.before + stamp(second).partition(".")[0]
-        return f"{self._begin}.{int((seconds - second) * 1e6):06d}Z"
-
-
-@attrs.define(eq=False, repr=False)
 class TextForm:
     """Makes lines that look like those of the events beside which they stand."""
 
-    _times: _Seconds = attrs.field(factory=lambda: _Seconds(""), init=False)
+    _times: Stamps = attrs.field(factory=Stamps, init=False)
 
     def __call__(self, line: AccessLine) -> bytes:
         """The line, encoded."""
@@ -223,7 +207,7 @@ class TextForm:
 class JsonForm:
     """The same beside events in JSON: level, logger and timestamp are called as theirs."""
 
-    _times: _Seconds = attrs.field(factory=lambda: _Seconds(',"level":"info","logger":"sluicegate.access","timestamp":"'), init=False)
+    _times: Stamps = attrs.field(factory=lambda: Stamps(',"level":"info","logger":"sluicegate.access","timestamp":"'), init=False)
 
     def __call__(self, line: AccessLine) -> bytes:
         """The line, encoded."""

@@ -32,6 +32,10 @@ class Buffer:
     """Called after each line; must not block."""
     lost: Callable[[int], bytes] = _lost
     """The line that says how many were lost."""
+    most_lines: int = MOST_LINES
+    most_bytes: int = MOST_BYTES
+    slack: int = 1
+    """So many times as much may wait before anything is dropped: where whoever fills it looks whether it `is_full`, and mostly can help it."""
     dropped: int = attrs.field(default=0, init=False)
     """Lines that were lost."""
     _told: int = attrs.field(default=0, init=False)
@@ -53,12 +57,17 @@ class Buffer:
         """Of all of them together."""
         return self._size
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should wait."""
+        return len(self._waiting) >= self.most_lines or self._size >= self.most_bytes
+
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
         with self._lock:
             self._waiting.append(line)
             self._size += len(line)
-            while len(self._waiting) > MOST_LINES or self._size > MOST_BYTES:
+            while len(self._waiting) > self.most_lines * self.slack or self._size > self.most_bytes * self.slack:
                 self._size -= len(self._waiting.popleft())
                 self.dropped += 1
         self.on_news()

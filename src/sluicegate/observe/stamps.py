@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["stamp"]
+import attrs
+
+__all__ = ["Stamps", "stamp"]
 
 
 def stamp(seconds: float) -> str:
@@ -13,3 +15,20 @@ def stamp(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):
         return f"{seconds:.6f}"
+
+
+@attrs.define(eq=False, repr=False)
+class Stamps:
+    """Makes many of them: those of one second have all but its fraction in common."""
+
+    before: str = ""
+    """Words in front of each."""
+    _second: int = attrs.field(default=-1, init=False)
+    _begin: str = attrs.field(default="", init=False)
+
+    def at(self, seconds: float) -> str:
+        """The words, and the time as `stamp` writes it."""
+        second = int(seconds)
+        if second != self._second:
+            self._second, self._begin = second, self.before + stamp(second).partition(".")[0]
+        return f"{self._begin}.{int((seconds - second) * 1e6):06d}Z"

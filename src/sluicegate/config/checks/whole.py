@@ -13,6 +13,7 @@ from ...protocol.names import is_portable
 from ...settings.ranges import impossible
 from ..model import Config
 from ..problem import Problem
+from .audited import audit_rules
 from .backends import backend_rules, backend_warnings
 from .callers import caller_rules, caller_warnings
 from .composed import composite_rules
@@ -43,6 +44,7 @@ def rules(config: Config) -> list[Problem]:
         *backend_rules(config),
         *composite_rules(config),
         *search_rules(config),
+        *audit_rules(config.observability.audit),
     ]
 
 

@@ -98,7 +98,7 @@ class OldEvents:
             await self._refuse(http, 503, OVERLOADED, "too many messages wait to be read", retry_after=b"1")
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, retry_after: bytes = b"") -> None:
-        self.carried.endpoint.refused(status, message)
+        self.carried.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, headers=[(b"retry-after", retry_after)] if retry_after else [])
 
 

@@ -62,7 +62,7 @@ class WebSockets:
                 await self._serve(http, places, SUBPROTOCOL if offered else None)
 
     async def _refuse(self, http: HttpRequest, why: NoPlace) -> None:
-        self.carried.endpoint.refused(why.status, why.message)
+        self.carried.endpoint.door.refuse(why.status, why.message, http)
         await http.refuse(why.status, INVALID_REQUEST, why.message)
 
     async def _serve(self, http: HttpRequest, places: TablePlaces, subprotocol: str | None) -> None:

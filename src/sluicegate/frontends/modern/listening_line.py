@@ -9,6 +9,7 @@ import trio
 
 from ...protocol.calls import Caller
 from ...protocol.fault import Fault
+from ...protocol.faults import cancelled
 from ...protocol.introduction import Introduction
 from ...protocol.messages import Request, encode_error
 from ..endpoint import Endpoint
@@ -38,6 +39,8 @@ class ListeningLine:
     note: Callable[[bytes], None]
     """Writes one that may be dropped."""
     listener: Listener = attrs.field(init=False)
+    fault: Fault | None = attrs.field(default=None, init=False)
+    """Why it never told anything, or was taken back."""
     _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _beginning: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
@@ -69,6 +72,7 @@ class ListeningLine:
         try:
             with self._whole:
                 return await self._run()
+            self.fault = cancelled("the caller cancelled it")
         finally:
             subscribed = self.listener.untold.subscribed
             if subscribed is not None:
@@ -77,9 +81,9 @@ class ListeningLine:
 
     async def _run(self) -> bytes:
         with self._beginning:
-            fault = await self._begin()
-            if fault is not None:
-                return encode_error(self.request.id, fault.encode())
+            self.fault = await self._begin()
+            if self.fault is not None:
+                return encode_error(self.request.id, self.fault.encode())
         await self._tell()
         return self.listener.farewell()
 

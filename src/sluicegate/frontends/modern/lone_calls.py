@@ -15,7 +15,7 @@ from ...protocol.calls import NAMED_BY, OURSELVES, WORK, Call, Caller, Reply, Tr
 from ...protocol.crossings import CROSSINGS, Between, Part
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction
-from ...protocol.messages import Raw, Request, encode, encode_error, read_text
+from ...protocol.messages import Raw, Request, encode, read_text
 from ...protocol.offers import KINDS
 from ...protocol.parts import Parts
 from ...protocol.principal import NOBODY, Principal
@@ -112,7 +112,7 @@ class LoneCalls:
     def _taken_up(self, call: Call, state: RequestState) -> Call | Comeback | Fault:
         if state.kind is Kind.PARKED:
             occupant = self.endpoint.parking.find(state.about)
-            return faults.stale_state() if occupant is None else Comeback(occupant, state.number, call.params)
+            return faults.stale_state() if occupant is None else Comeback(occupant, state.number, call.params, call.caller)
         if state.kind is Kind.AGAIN:
             return once_more(call, state)
         call.params = call.params | {STATE: Raw(encode(state.inner))}
@@ -142,19 +142,21 @@ class LoneCalls:
         home = call.caller.home
         if home is None:
             keeps = self.endpoint.directory.current.table.keeps
-            message = answer_at_once(request.id, call, self._at_once) if keeps else None
+            message = answer_at_once(request.id, call, self._at_once, self.endpoint.door.audit) if keeps else None
             if isinstance(message, (bytes, Parts)):
                 when_over()
                 answer.reply(message)
                 return _left
-            exchange = Exchange(request.id, call, _MUTE, answer, when_over, answers_cancelled)
+            exchange = Exchange(request.id, call, _MUTE, answer, when_over, answers_cancelled, self.endpoint.door.audit)
             call.back = exchange
             self.endpoint.calls.start_soon(exchange.run, partial(self._run, answer))
             return partial(_cancel, exchange)
         assert isinstance(home, ClientHome)
         parked = ParkedCall(call, self.endpoint.parking, self.endpoint.states, home, answer, self.front)
         parked.endings.append(when_over)
-        call.back = exchange = Exchange(request.id, call, parked, ParkedWay(parked), parked.over, answers_cancelled)
+        call.back = exchange = Exchange(
+            request.id, call, parked, ParkedWay(parked), parked.over, answers_cancelled, self.endpoint.door.audit
+        )
         parked.begin(exchange)
         self.endpoint.calls.start_soon(exchange.run, partial(parked.run, self._handle))
         return partial(parked.leave, answer)
@@ -165,7 +167,7 @@ class LoneCalls:
         fault = back.occupant.go_on(back, request.id, answer)
         if fault is not None:
             answer.ends_with(fault)
-            answer.reply(encode_error(request.id, fault.encode()))
+            self.endpoint.door.turn_away(request, fault, answer, back.caller)
         return partial(back.occupant.leave, answer)
 
     def _at_once(self, call: Call) -> Reply | None:

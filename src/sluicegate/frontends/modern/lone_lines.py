@@ -6,15 +6,16 @@ from collections.abc import Callable, Container
 from functools import partial
 
 import attrs
+import trio
 
 from ...protocol import faults
 from ...protocol.calls import Caller
 from ...protocol.duplex import CANCELLED, Incoming
-from ...protocol.eras import DISCOVER, MODERN
+from ...protocol.eras import ASSUMED, DISCOVER, MODERN
 from ...protocol.errors import INVALID_REQUEST
 from ...protocol.fault import Fault
 from ...protocol.introduction import Introduction, names_version, read_introduction, unsupported
-from ...protocol.messages import Message, Notification, Request, encode_error, read_id
+from ...protocol.messages import Message, Notification, Request, read_id
 from ...protocol.parts import Parts
 from ...routing.directory import ListChange
 from ..batched import BatchAnswer
@@ -117,13 +118,13 @@ class LoneLines:
     def _take(self, request: Request, others: Container[int | str], outlet: Outlet, size: int) -> None:
         if isinstance(outlet, BatchAnswer):
             fault = faults.client_mistake("a request that names its revision in _meta comes alone, in no batch", code=INVALID_REQUEST)
-            outlet.reply(encode_error(request.id, fault.encode()))
+            self._turn_away(request, fault, outlet)
             return
         said = read_introduction(request.params)
         if not isinstance(said, Fault):
             said = self._refusal(request, said, others) or said
         if isinstance(said, Fault):
-            self.reply(encode_error(request.id, said.encode()))
+            self._turn_away(request, said, self.outlet)
         else:
             self._begin(request, said, size)
 
@@ -143,8 +144,11 @@ class LoneLines:
         """Whether a request of a session has an id that is in use here; then it is told so."""
         if request.key not in self.open.running:
             return False
-        outlet.reply(encode_error(request.id, self.open.duplicate().encode()))
+        self._turn_away(request, self.open.duplicate(), outlet)
         return True
+
+    def _turn_away(self, request: Request, fault: Fault, outlet: Outlet) -> None:
+        self.endpoint.door.turn_away(request, fault, outlet, Caller(ASSUMED, principal=self.whose.principal))
 
     def _call(self, line: _Line) -> None:
         request, whose = line.request, self.whose
@@ -152,7 +156,7 @@ class LoneLines:
         if not isinstance(call, Fault) and line.size >= LARGE and not whose.may_hold(line.size):
             call = no_room(request)
         if isinstance(call, Fault):
-            line.reply(encode_error(request.id, call.encode()))
+            self._turn_away(request, call, line)
         else:
             when_over = partial(whose.let_go, line.size) if line.size >= LARGE else count_nothing
             line.leave = self.calls.start(request, call, line, when_over=when_over, answers_cancelled=False)
@@ -175,7 +179,7 @@ class LoneLines:
     def _listen(self, request: Request, said: Introduction, size: int) -> None:
         whose = self.whose
         if size >= LARGE and not whose.may_hold(size):
-            self.reply(encode_error(request.id, no_room(request).encode()))
+            self._turn_away(request, no_room(request), self.outlet)
             return
         home = self.calls.home_for(said, whose.principal, whose.network)
         caller = Caller(said.version, said.capabilities, whose.principal, home=home)
@@ -186,9 +190,11 @@ class LoneLines:
 
     async def _keep_open(self, listening: ListeningLine, size: int) -> None:
         last: bytes | None = None
+        began = trio.current_time()
         try:
             last = await listening.run()
         finally:
+            self.endpoint.door.tell_of_stream(listening.request, listening.caller, began, listening.fault)
             del self.open.running[listening.request.key]
             if size >= LARGE:
                 self.whose.let_go(size)

@@ -136,7 +136,9 @@ class ParkedCall:
         if self._waits_until < self.call.trail.ends_at:
             exchange.expire(self._waits_until, GONE)
         answer.ends_with(None)
-        answer.reply(encode_result(exchange.id, asking(inputs, state)))
+        message = encode_result(exchange.id, asking(inputs, state))
+        exchange.asks(message)
+        answer.reply(message)
 
     # -- the client comes and goes
 
@@ -148,7 +150,7 @@ class ParkedCall:
             return faults.stale_state()
         if isinstance(answers, Fault):
             return answers
-        exchange.id = id
+        exchange.is_asked_again(id)
         if not self.call.scope.cancel_called:  # else there is a reply that says why, or will be in a moment
             exchange.go_on()
         self.answer, self._told = answer, None

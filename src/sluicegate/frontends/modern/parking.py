@@ -11,7 +11,7 @@ from typing import Protocol
 import attrs
 
 from ...protocol import faults
-from ...protocol.calls import Trail
+from ...protocol.calls import Caller, Trail
 from ...protocol.fault import Fault
 from ...protocol.messages import Params
 from ...protocol.question import Question
@@ -49,6 +49,7 @@ class Comeback:
     number: int
     """Of the round of questions that it answers."""
     params: Params
+    caller: Caller
 
     @property
     def trail(self) -> Trail:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import attrs
+import trio
 
 from ...protocol import faults
 from ...protocol.calls import Call, Caller
@@ -130,15 +131,19 @@ class Sessionless:
         if granted.uris and http.downlink.is_open:
             wake = partial(self.table.listeners.wake, listener)
             uris = await subscribe(listener, granted.uris, Subscribed(self.endpoint.subscriptions, owner.key, wake))
-        await serve(http, listener, granted.lists, uris, self.endpoint.waits.listeners)
+        began = trio.current_time()
+        try:
+            await serve(http, listener, granted.lists, uris, self.endpoint.waits.listeners)
+        finally:
+            self.endpoint.door.tell_of_stream(request, listener.caller, began, None)
 
     async def _fail(self, http: HttpRequest, request: Request, fault: Fault) -> None:
         status = status_of(fault)
-        self.endpoint.refused(status, fault.message)
+        self.endpoint.door.refuse(status, fault.message, http, request)
         await http.respond(status, encode_error(request.id, fault.encode()))
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", headers: Headers = ()) -> None:
-        self.endpoint.refused(status, message)
+        self.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, id=id, headers=headers)
 
 

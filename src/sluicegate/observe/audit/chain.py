@@ -1,0 +1,74 @@
+"""The chain of an audit: each record holds a hash over itself and the one before, so that nothing can be changed, taken out or put in unseen.
+
+A line is ``{"seq":17,…,"chain":"HEX"}``. The hash is SHA-256 over the chain of the line before, as hex, and everything of this line up to
+``,"chain"``; with a key it is HMAC, so that who can write the file cannot write another history either. What is cut off at the end shows only
+to who knows the last chain: the log tells it, and where a file begins it names the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import attrs
+import msgspec
+
+__all__ = ["BEGINNING", "Chain", "ChainLink", "digest_of", "read_link"]
+
+BEGINNING = "0" * 64
+"""In the place of the chain before the first record."""
+_LINE = re.compile(rb'(\{"seq":([0-9]{1,18})[,}].*),"chain":"([0-9a-f]{64})"\}', re.DOTALL)
+
+
+def digest_of(key: bytes, before: str, body: bytes) -> str:
+    """The chain of a record.
+
+    Args:
+        key: empty where there is none.
+        before: the chain of the record before.
+        body: the line up to its own chain.
+    """
+    data = before.encode() + body
+    return hmac.digest(key, data, "sha256").hex() if key else hashlib.sha256(data).hexdigest()
+
+
+@attrs.define(eq=False, repr=False)
+class Chain:
+    """Where a chain has got to."""
+
+    key: bytes = b""
+    last: str = BEGINNING
+    """The chain of the last record."""
+    seq: int = 0
+    """Its number; records count from 1."""
+
+    def seal(self, record: bytes) -> bytes:
+        """The line of a record, which is a JSON object with at least one member, without its line break."""
+        self.seq += 1
+        body = b'{"seq":%d,%b' % (self.seq, record[1:-1])
+        self.last = digest_of(self.key, self.last, body)
+        return b'%b,"chain":"%b"}' % (body, self.last.encode())
+
+
+class ChainLink(msgspec.Struct, frozen=True):
+    """A line that was read back."""
+
+    seq: int
+    body: bytes
+    chain: str
+
+    def follows(self, before: str, key: bytes) -> bool:
+        """Whether it is what was chained behind that one."""
+        return hmac.compare_digest(digest_of(key, before, self.body), self.chain)
+
+    @property
+    def members(self) -> dict[str, object]:
+        """What it says."""
+        return msgspec.json.decode(self.body + b"}", type=dict[str, object])
+
+
+def read_link(line: bytes) -> ChainLink | None:
+    """A line without its line break; None for what is none."""
+    found = _LINE.fullmatch(line)
+    return None if found is None else ChainLink(int(found[2]), found[1], found[3].decode())
