@@ -60,6 +60,7 @@ def _introspection(auth: OAuthAuth, about: IssuerDiscovery, sources: Sources, ou
         IntrospectionClient(auth.client_id, auth.client_secret.reveal()),
         ActiveClaims(auth.issuer, auth.audience, auth.leeway_seconds, sources.wall),
         KeptVerdicts(auth.introspection_cache_seconds, sources.wall),
+        about.retry_after,
     )
 
 

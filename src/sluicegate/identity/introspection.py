@@ -78,6 +78,8 @@ class Introspection:
     judge: Callable[[Mapping[str, object]], Principal | Denied]
     """Whether the claims of an active token are for us, and whose they are."""
     kept: KeptVerdicts
+    known_after: Callable[[], int] = lambda: 1
+    """Seconds after which it will have been asked about itself, where it has not told yet."""
     _flights: dict[bytes, _Flight] = attrs.field(factory=dict, init=False)
     _places: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(AT_ONCE), init=False)
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
@@ -131,7 +133,7 @@ class Introspection:
     async def _ask(self, digest: bytes, token: bytes) -> Principal | Denied:
         issuer = self.where()
         if issuer is None or issuer.introspection_endpoint is None:
-            return Denied(_AWAY, 1)
+            return Denied(_AWAY, self.known_after())
         if (now := trio.current_time()) < self._open_until:  # while this one waited for its place
             return Denied(_AWAY, math.ceil(self._open_until - now))
         headers, form = self.client.credentials(issuer.introspection_methods)
