@@ -104,6 +104,8 @@ WRONG = [
     (config(stdio(restart=RestartSettings(max_seconds=0.1))), "backends[0].restart.max_seconds", "shorter than the first"),
     (config(stdio(restart=RestartSettings(crash_limit=0))), "backends[0].restart.crash_limit", "must be > 0"),
     (config(stdio(priority=-1)), "backends[0].priority", "priority must be >= 0"),
+    (config(stdio(failover_stays_seconds=-1)), "backends[0].failover_stays_seconds", "failover_stays_seconds must be >= 0"),
+    (config(stdio(failover_after=())), "backends[0].failover_after", "after nothing at all nobody is asked"),
     (config(stdio(), separator=""), "proxy.separator", "separator must be"),
     (config(stdio(), separator=" "), "proxy.separator", "separator must be"),
     (config(stdio(), separator=".", tool_names="portable"), "proxy.separator", "'.' cannot stand in a portable name"),

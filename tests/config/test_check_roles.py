@@ -119,6 +119,8 @@ IDLE = [
     (stdio("b", canary_of="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "draws from its primary's budget"),
     (stdio("b", failover_for="a", retry=RetrySettings(budget_percent=5)), "retry.budget_percent", "a stand-in draws"),
     (stdio("b", canary_of="off"), "canary_of", "'off' is not enabled"),
+    (stdio("b", failover_after=("lost",)), "failover_after", "nobody stands in for 'b'"),
+    (stdio("b", failover_stays_seconds=5), "failover_stays_seconds", "nobody stands in for 'b'"),
 ]
 
 

@@ -19,6 +19,7 @@ from sluicegate.policies.settings import (
     RateLimitSettings,
     RetrySettings,
 )
+from sluicegate.settings.stand_ins import FAILOVER_AFTER
 
 HEAD = '[proxy]\nname = "p"\n'
 BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
@@ -199,6 +200,8 @@ canaries = st.builds(
     canary_of=st.just("a"),
     weight=st.integers(1, 100),
     canary_sticky=st.booleans(),
+    failover_after=st.lists(st.sampled_from(FAILOVER_AFTER), min_size=1, unique=True).map(tuple),
+    failover_stays_seconds=seconds,
 )
 
 

@@ -47,6 +47,8 @@ OTHERWISE: dict[str, Any] = {
     },
     "failover_for": "p",
     "priority": 1,
+    "failover_after": ("lost",),
+    "failover_stays_seconds": 5.0,
     "canary_of": "p",
     "weight": 10,
     "canary_sticky": True,

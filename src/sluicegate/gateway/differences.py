@@ -37,7 +37,8 @@ CLASSES: Mapping[str, Change] = MappingProxyType(
     | dict.fromkeys(("connect_timeout_seconds", "restart", "max_sessions", "session_idle_seconds"), Change.SUPERVISION)
     | dict.fromkeys(("timeout", "progress", "coalesce_requests", *TABLES), Change.POLICIES)
     | {"health": Change.LINK}  # which is watched there
-    | dict.fromkeys(("failover_for", "priority", "canary_of", "weight", "canary_sticky"), Change.ROLE)
+    | dict.fromkeys(("failover_for", "priority", "failover_after", "failover_stays_seconds"), Change.ROLE)
+    | dict.fromkeys(("canary_of", "weight", "canary_sticky"), Change.ROLE)
     | dict.fromkeys(("mirror_of", "mirror_percent", "mirror_hidden"), Change.ROLE)
     | dict.fromkeys(("mirror_read_only", "mirror_compare", "mirror_ignore"), Change.ROLE)
     | dict.fromkeys(("namespace", "aliases"), Change.VIEW)

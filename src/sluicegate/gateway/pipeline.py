@@ -22,7 +22,7 @@ from ..policies.quiet import Quiet
 from ..policies.result_size import ResultSize
 from ..protocol.calls import Handler, Layer
 from ..protocol.json_pointers import read_pointer
-from ..routing.failover import Candidate, Failover
+from ..routing.failover import Candidate, Failover, Preference
 from ..routing.shaping.reshaped import Reshaped
 from ..routing.shaping.shape import Shaping
 from ..routing.split import Canary, Schedule, Split
@@ -117,6 +117,8 @@ class Pipeline:
     stand_ins: tuple[str, ...] = ()
     """Who answers for it when it cannot, in the order in which they are asked."""
     validated: Validating = NOTHING_VALIDATED
+    preference: Preference | None = None
+    """Who is asked first in its place."""
     schedule: Schedule | None = None
     """Whose turn it is among its canaries."""
     handler: Handler = attrs.field(default=attrs.Factory(lambda self: self.target, takes_self=True))
@@ -214,7 +216,8 @@ def _whole(draft: Pipeline, configs: Sequence[BackendConfig], drafts: Mapping[st
     primary, members = draft.candidate, tuple(drafts[name].candidate for name in names)
     trials = [_canary(drafts[other.name]) for other in canaries(config, configs)]
     watched = attrs.evolve(primary, handler=_watched(primary.handler, [drafts[trial.candidate.name] for trial in trials]))
-    way: Handler = Failover(watched, members) if members else watched.handler
+    preference = _preference(config, old)
+    way: Handler = Failover(watched, members, config.failover_after, preference) if members else watched.handler
     schedule: Schedule | None = None
     if trials:
         ways = tuple((trial, Failover(trial.candidate, (primary, *members))) for trial in trials)
@@ -222,7 +225,15 @@ def _whole(draft: Pipeline, configs: Sequence[BackendConfig], drafts: Mapping[st
         if old is not None and old.schedule is not None and old.schedule.shares == schedule.shares:
             schedule = old.schedule  # so that a change elsewhere does not begin a new round
         way = Split(way, ways, schedule)
-    return attrs.evolve(draft, stand_ins=names, schedule=schedule, handler=_route(config, draft.made, draft.validated, way))
+    return attrs.evolve(
+        draft, stand_ins=names, preference=preference, schedule=schedule, handler=_route(config, draft.made, draft.validated, way)
+    )
+
+
+def _preference(config: BackendConfig, old: Pipeline | None) -> Preference | None:
+    seconds = config.failover_stays_seconds
+    known = None if old is None else old.preference
+    return known if known is not None and known.seconds == seconds else Preference(seconds) if seconds else None
 
 
 def _canary(draft: Pipeline) -> Canary:

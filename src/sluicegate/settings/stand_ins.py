@@ -5,13 +5,17 @@ The classes have no slots, because a backend is made of all three.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
-from .ranges import POSITIVE, WHOLE, Range, within
+from .ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 
-__all__ = ["CanaryGuardSettings", "CanarySettings", "MirrorSettings", "StandInSettings"]
+__all__ = ["FAILOVER_AFTER", "CanaryGuardSettings", "CanarySettings", "MirrorSettings", "StandInSettings", "Trigger"]
+
+Trigger: TypeAlias = Literal["unavailable", "lost", "timeout", "overload", "error", "tool_error"]
+FAILOVER_AFTER: tuple[Trigger, ...] = ("unavailable", "lost", "timeout", "overload", "error")
+"""All but a tool that reports an error, which has answered."""
 
 _PLACE = Range(0, words="must be >= 0", instead="the lowest number is asked first")
 _CANARY = Range(1, 100, words="must be 1-100", instead="write the canary's share of the calls in percent")
@@ -27,6 +31,11 @@ class StandInSettings:
     """The backend under whose names it answers when that one cannot."""
     priority: int = attrs.field(default=0, metadata=within(_PLACE))
     """Among the stand-ins of one backend the lowest is asked first."""
+    failover_after: tuple[Trigger, ...] = FAILOVER_AFTER
+    """After what the stand-ins of this one are asked: "unavailable", it is away or not to be asked; "lost" on the way; "timeout"; "overload"; "error",
+    it says so itself; "tool_error", a tool does."""
+    failover_stays_seconds: float = attrs.field(default=0.0, metadata=within(ANY_NUMBER))
+    """So long the stand-in that has answered is asked first, and this one after it; 0 is for that call alone."""
 
 
 @attrs.frozen(kw_only=True, slots=False, repr=False)

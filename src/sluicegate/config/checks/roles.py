@@ -26,7 +26,7 @@ def role_rules(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
     for index, backend in enumerate(backends):
         role = _Role(group, index, backend)
         named = role.circle() if index in group.circles else (found for key in _ROLES for found in role.reference(key))
-        yield [*role.only_one(), *named, *role.shares(), *role.places()]
+        yield [*role.only_one(), *named, *role.shares(), *role.places(), *role.triggers()]
 
 
 def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
@@ -34,7 +34,7 @@ def role_warnings(backends: Sequence[BackendConfig]) -> Iterator[list[Problem]]:
     group = _Group.of(backends)
     for index, backend in enumerate(backends):
         role = _Role(group, index, backend)
-        yield [*role.without_role(), *role.of_the_primary(), *role.not_enabled()]
+        yield [*role.without_role(), *role.of_its_stand_ins(), *role.of_the_primary(), *role.not_enabled()]
 
 
 @attrs.frozen(repr=False)
@@ -45,6 +45,8 @@ class _Group:
     given_away: Mapping[int, int]
     """By the position of a canary, the percent of its primary's calls that it and those before it take."""
 
+    stood_in_for: frozenset[str | None]
+    """Who has a stand-in."""
     circles: Mapping[int, Sequence[str]]
     """By position, all who lead back to themselves, and who leads into them; empty where it was told of another of them."""
 
@@ -56,7 +58,8 @@ class _Group:
             if backend.canary_of is not None and backend.enabled:
                 totals[backend.canary_of] = totals.get(backend.canary_of, 0) + backend.weight
                 given[index] = totals[backend.canary_of]
-        return cls({backend.name: backend for backend in backends}, given, dict(_circles(backends)))
+        stood_in_for = frozenset(backend.failover_for for backend in backends)
+        return cls({backend.name: backend for backend in backends}, given, stood_in_for, dict(_circles(backends)))
 
 
 def _circles(backends: Sequence[BackendConfig]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -134,6 +137,12 @@ class _Role:
             what = f"the canaries of '{self.backend.canary_of}' have weights of {total} % together"
             yield self._at("weight", what, "write shares that sum to at most 100; what is left is the primary's")
 
+    def triggers(self) -> Iterator[Problem]:
+        if not self.backend.failover_after:
+            yield self._at(
+                "failover_after", "after nothing at all nobody is asked", "name something, or take failover_for out of who stands in"
+            )
+
     def places(self) -> Iterator[Problem]:
         for number, text in enumerate(self.backend.mirror_ignore):
             try:
@@ -156,6 +165,13 @@ class _Role:
         if backend.canary_of is not None and backend.weight == 100:
             what = f"the canary takes all calls of '{backend.canary_of}'"
             yield self._at("weight", what, "write the share that it is to get, in percent: weight = 10")
+
+    def of_its_stand_ins(self) -> Iterator[Problem]:
+        """What a primary says of those who stand in for it."""
+        backend = self.backend
+        for key in ("failover_after", "failover_stays_seconds") if backend.name not in self.group.stood_in_for else ():
+            if getattr(backend, key) != getattr(_DEFAULTS, key):
+                yield self._at(key, f"{key} has no effect: nobody stands in for '{backend.name}'", "leave it out")
 
     def of_the_primary(self) -> Iterator[Problem]:
         backend = self.backend
