@@ -13,6 +13,8 @@ import attrs
 import pytest
 import trio
 import trustme
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded
 from tests.kit.messages import HELLO
 
 from sluicegate import open_gateway
@@ -36,26 +38,51 @@ class Door:
     world: MemoryOutside
     authority: trustme.CA
 
-    async def say(self, who: str, message: object, session: str = "") -> tuple[int, dict[str, str], Any]:
+    async def say(self, who: str, message: object, session: str = "", protocol: str = "http/1.1") -> tuple[int, dict[str, str], bytes]:
         """Send it with a certificate that is made out to him."""
         context = ssl.create_default_context()
+        context.set_alpn_protocols([protocol])
         self.authority.configure_trust(context)
-        if who:
-            self.authority.issue_cert(who).configure_cert(context)
-        stream = trio.SSLStream(
-            await self.world.outside.open_stream("127.0.0.1", 8080), context, server_hostname="localhost", https_compatible=True
-        )
-        body = json.dumps(message).encode()
-        head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        head += "Accept: application/json, text/event-stream\r\n" + (f"Mcp-Session-Id: {session}\r\n" if session else "")
-        await stream.send_all(f"{head}\r\n".encode() + body)
-        answer = b""
-        while part := await stream.receive_some():
-            answer += part
-        top, _, rest = answer.partition(b"\r\n\r\n")
-        status, *lines = top.decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        return int(status.split()[1]), headers, rest
+        self.authority.issue_cert(who).configure_cert(context)
+        raw = await self.world.outside.open_stream("127.0.0.1", 8080)
+        stream = trio.SSLStream(raw, context, server_hostname="localhost", https_compatible=True)
+        headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        headers |= {"mcp-session-id": session} if session else {}
+        told = over_http2 if protocol == "h2" else over_http1
+        return await told(stream, headers, json.dumps(message).encode())
+
+
+async def over_http1(stream: trio.SSLStream[Any], headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    lines = [f"{name}: {value}" for name, value in {"host": "localhost", "connection": "close", **headers}.items()]
+    head = "\r\n".join(["POST /mcp HTTP/1.1", *lines, f"content-length: {len(body)}"])
+    await stream.send_all(f"{head}\r\n\r\n".encode() + body)
+    answer = b""
+    while part := await stream.receive_some():
+        answer += part
+    top, _, rest = answer.partition(b"\r\n\r\n")
+    status, *lines = top.decode().split("\r\n")
+    said = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    return int(status.split()[1]), said, rest
+
+
+async def over_http2(stream: trio.SSLStream[Any], headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    talk = H2Connection()
+    talk.initiate_connection()
+    own = {":method": "POST", ":path": "/mcp", ":scheme": "https", ":authority": "localhost"}
+    talk.send_headers(1, list((own | headers).items()))
+    talk.send_data(1, body, end_stream=True)
+    said: dict[str, str] = {}
+    rest = b""
+    while True:
+        await stream.send_all(talk.data_to_send())
+        for event in talk.receive_data(bytes(await stream.receive_some())):
+            if isinstance(event, ResponseReceived):
+                said = {str(name, "ascii"): str(value, "ascii") for name, value in event.headers}
+            elif isinstance(event, DataReceived):
+                rest += event.data
+            elif isinstance(event, StreamEnded):
+                await trio.aclose_forcefully(stream)
+                return int(said[":status"]), said, rest
 
 
 @asynccontextmanager

@@ -141,6 +141,17 @@ async def test_tokens_of_a_key_that_was_withdrawn_are_good_no_more(autojump_cloc
         assert (await front.told(token))[0] == 401
 
 
+async def test_a_key_that_takes_the_name_of_another_is_the_one_from_then_on(autojump_clock: object) -> None:
+    async with fronting(issuer=an_issuer(max_age=30)) as front:
+        old = front.issuer.token()
+        assert (await front.told(old))[0] == 200
+        front.issuer.rotate("k1")
+        new = front.issuer.token()
+        assert (await front.told(new))[0] == 401
+        await trio.sleep(30 - trio.current_time() % 1)
+        assert ((await front.told(new))[0], (await front.told(old))[0]) == (200, 401)
+
+
 @pytest.mark.parametrize(("max_age", "least", "most"), [(None, 240, 300), (0, 24, 30), (100, 80, 100), (86400, 2880, 3600)])
 async def test_keys_are_fetched_again_when_their_answer_says_so_within_bounds(
     max_age: int | None, least: float, most: float, autojump_clock: object

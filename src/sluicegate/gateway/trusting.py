@@ -40,7 +40,7 @@ class Trusting:
     def tokens_of(self, issuers: Iterable[IssuerSettings]) -> SignedTokens:
         """What verifies the signed tokens of these."""
         kept = KeptVerdicts(KEPT_SECONDS, self.sources.wall)
-        trusted = (TrustedIssuer(self._rules(issuer), self._keys(issuer, kept.forget_good)) for issuer in issuers)
+        trusted = (TrustedIssuer(self._rules(issuer), self._keys(issuer, kept.forget)) for issuer in issuers)
         return SignedTokens({issuer.rules.issuer: issuer for issuer in trusted}, kept)
 
     def discovery(self, issuer: str) -> IssuerDiscovery:

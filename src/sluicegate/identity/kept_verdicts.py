@@ -43,9 +43,10 @@ class KeptVerdicts:
         """Whether a token was good when it was last looked at."""
         return digest in self._good
 
-    def forget_good(self) -> None:
-        """Look at every token again: a key by which some of them were good has been withdrawn."""
+    def forget(self) -> None:
+        """Look at every token again: a key by which some of them were judged has been withdrawn."""
         self._good.clear()
+        self._bad.clear()
 
     def keep(self, digest: bytes, verdict: Principal | Denied) -> None:
         """Remember what was found out."""

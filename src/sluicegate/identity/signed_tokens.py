@@ -55,17 +55,10 @@ class SignedTokens:
         issuer = self.issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
             return Denied("invalid token: its issuer is none that is believed here (iss)")
-        objection = issuer.rules.objection(signed) or await self._compared(issuer, signed)
-        if objection is None:
-            found = issuer.rules.principal(signed)
-            self.kept.keep(digest, found)
-            return found
-        if objection is _FORGED:
-            self.kept.keep(digest, objection)
-        return objection
+        return issuer.rules.objection(signed) or await self._compared(issuer, signed, digest)
 
-    async def _compared(self, issuer: TrustedIssuer, token: SignedToken) -> Denied | None:
-        """Whether a key of the issuer has signed it: nothing then."""
+    async def _compared(self, issuer: TrustedIssuer, token: SignedToken, digest: bytes) -> Principal | Denied:
+        """Whose it is, if a key of the issuer has signed it; and what else was shown with it meanwhile need not be looked at again."""
         keys = await issuer.keys.candidates(token)
         if isinstance(keys, Denied):
             return keys
@@ -73,6 +66,11 @@ class SignedTokens:
             async with self._turns.turn() as is_ours:
                 if not is_ours:
                     return _CROWDED
+                if (known := self.kept.find(digest)) is not None:
+                    return known
                 if key.has_signed(token):
-                    return None
+                    found = issuer.rules.principal(token)
+                    self.kept.keep(digest, found)
+                    return found
+        self.kept.keep(digest, _FORGED)
         return _FORGED
