@@ -6,14 +6,12 @@ import pytest
 
 from sluicegate.config.checks.whole import problems
 from sluicegate.config.load import ConfigError, parse
-from sluicegate.config.model import Config
 from sluicegate.config.planned import take
 
 HEAD = '[proxy]\nname = "p"\n'
 BACKEND = '[[backends]]\nname = "a"\ntransport = "stdio"\ncommand = "x"\n'
 
 PLANS = [
-    (HEAD + BACKEND + "[auth]\ntype = 'bearer'\n[[auth.scoped_tokens]]\ntoken = 't'\n", "auth.scoped_tokens", 9),
     (HEAD + BACKEND + "[observability.tracing]\nenabled = true\n", "observability.tracing", 7),
     (HEAD + BACKEND + "[cache]\nbackend = 'redis'\nurl = 'redis://x'\n", "cache", 7),
 ]
@@ -53,7 +51,6 @@ def test_a_key_that_says_off_asks_for_nothing(text: str) -> None:
             HEAD + BACKEND + "[cache]\nbackend = 'paper'\n",
             'f:8: cache.backend: this is none of the values that are known; write "memory" or "redis" or "sqlite"',
         ),
-        (HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", "f:7: auth.scoped_tokens[0]: 'token' is missing"),
     ],
 )
 def test_a_mistake_in_a_plan_is_an_error_all_the_same(text: str, error: str) -> None:
@@ -81,18 +78,21 @@ def test_levels_of_the_log_have_other_names_elsewhere(word: str, level: str) -> 
 def test_what_is_planned_is_told_with_a_mistake_in_it() -> None:
     """Else it is mended for nothing."""
     with pytest.raises(ConfigError) as caught:
-        parse(HEAD + BACKEND + "[[auth.scoped_tokens]]\nallow_tools = ['x']\n", name="f")
+        parse(HEAD + BACKEND + "[cache]\nbackend = 1\n", name="f")
 
-    assert "add token (it is planned, not built yet)" in {problem.instead for problem in caught.value.problems}
+    assert 'write "memory" or "redis" or "sqlite" (it is planned, not built yet)' in {problem.instead for problem in caught.value.problems}
 
 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (HEAD + BACKEND + "[auth]\ntype = 'bearer'\nsecret = 'x'\n", "f:9: auth.secret: unknown key 'secret'; write one of tokens, type"),
+        (
+            HEAD + BACKEND + "[auth]\ntype = 'bearer'\nsecret = 'x'\n",
+            "f:9: auth.secret: unknown key 'secret'; write one of roles, scoped_tokens, tokens, type",
+        ),
         (
             HEAD + BACKEND + "[auth]\ntype = 'bearer'\nscoped_token = []\n",
-            "f:9: auth.scoped_token: unknown key 'scoped_token'; did you mean 'scoped_tokens'? It is planned, not built yet",
+            "f:9: auth.scoped_token: unknown key 'scoped_token'; did you mean 'scoped_tokens'?",
         ),
         (
             HEAD + BACKEND + "[auth]\ntype = 'none'\n",
@@ -106,15 +106,6 @@ def test_what_is_planned_is_none_to_choose(text: str, error: str) -> None:
         parse(text, name="f")
 
     assert any(error in str(problem) for problem in caught.value.problems), caught.value
-
-
-def test_a_gateway_whose_auth_is_planned_is_not_an_open_one() -> None:
-    """A program that looks only at the configuration is told too."""
-    config = parse(HEAD + BACKEND + "[auth]\n[[auth.scoped_tokens]]\ntoken = 't'\n").config
-
-    assert config.auth is not None
-    assert [problem.path for problem in config.planned] == ["auth.scoped_tokens"]
-    assert isinstance(config, Config)
 
 
 def test_variables_in_a_plan_need_not_be_set() -> None:

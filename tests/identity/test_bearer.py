@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import attrs
 import pytest
 
-from sluicegate.identity.bearer import BearerTokens
+from sluicegate.identity.bearer import BearerTokens, KnownToken
 from sluicegate.identity.identify import Refused
 from sluicegate.protocol.principal import Principal
 from sluicegate.protocol.request_headers import RequestHeaders, read_headers
@@ -83,3 +85,53 @@ def test_principals_differ_and_tell_nothing_of_their_tokens() -> None:
     assert (one.key, one.how) == (one.subject, "bearer")
     assert "abc" not in str(one)
     assert "abc" not in repr(CHECK)
+
+
+def known(*tokens: KnownToken, now: float = 0.0) -> BearerTokens:
+    return BearerTokens(tokens, lambda: now)
+
+
+def shown(tokens: BearerTokens, token: str) -> Principal | Refused:
+    asking = tokens.identify(Sending(read_headers([(b"authorization", token.encode())])))
+    with pytest.raises(StopIteration) as told:
+        asking.send(None)
+    answer: Principal | Refused = told.value.value
+    return answer
+
+
+@pytest.mark.parametrize("form", ["Bearer {}", "ApiKey {}", "{}"])
+def test_a_token_with_rules_of_its_own_is_taken_in_every_form(form: str) -> None:
+    """AUTH-3: as all others are."""
+    found = shown(known(KnownToken.of("abc", name="ci", roles=frozenset({"r"}))), form.format("abc"))
+    assert isinstance(found, Principal)
+    assert (found.key, found.name, found.roles, found.how) == ("ci", "ci", frozenset({"r"}), "bearer")
+
+
+def test_a_token_may_be_known_by_its_digest_alone() -> None:
+    digest = hashlib.sha256(b"abc").digest()
+    assert shown(known(KnownToken.of(digest)), "Bearer abc") == shown(known(KnownToken.of("abc")), "Bearer abc")
+    assert isinstance(shown(known(KnownToken.of(digest)), f"Bearer {digest.hex()}"), Refused)
+
+
+def test_two_tokens_with_one_name_are_the_same_caller() -> None:
+    """So a token can be exchanged for the next without anybody losing his session."""
+    tokens = known(KnownToken.of("old", name="ci"), KnownToken.of("new", name="ci"), KnownToken.of("other"))
+    old, new, other = (shown(tokens, f"Bearer {token}") for token in ("old", "new", "other"))
+    assert isinstance(old, Principal)
+    assert isinstance(new, Principal)
+    assert isinstance(other, Principal)
+    assert old.key == new.key != other.key
+
+
+@pytest.mark.parametrize(("now", "holds"), [(99.0, True), (99.999, True), (100.0, False), (101.0, False)])
+def test_a_token_ends_when_it_is_to(now: float, *, holds: bool) -> None:
+    answer = shown(known(KnownToken.of("abc", expires_at=100.0), now=now), "Bearer abc")
+    assert isinstance(answer, Principal) is holds
+    if isinstance(answer, Refused):
+        assert (answer.status, answer.message) == (401, "The provided bearer token has expired")
+
+
+def test_no_token_and_no_digest_can_be_seen() -> None:
+    token = KnownToken.of("abc", name="ci")
+    assert "ci" not in f"{token!r} {known(token)!r}"
+    assert token.digest.hex() not in f"{token!r} {known(token)!r}"

@@ -11,6 +11,7 @@ import pytest
 from sluicegate.protocol import faults
 from sluicegate.protocol.fault import Cause, Fault
 from sluicegate.protocol.messages import Raw
+from sluicegate.routing.access.denied import no_role, not_permitted
 
 
 @attrs.frozen
@@ -64,6 +65,8 @@ TABLE = {
     "hidden": Judged(faults.not_available("tool", "x"), NO, NO, NO, NO),
     "without a scope": Judged(faults.insufficient_scope("x", ("a",)), NO, NO, NO, NO),
     "nameless": Judged(faults.unknown_caller(), NO, NO, NO, NO),
+    "not permitted": Judged(not_permitted("Token is", "call tool", "x"), NO, NO, NO, NO),
+    "without a role": Judged(no_role(), NO, NO, NO, NO),
     "without a header": Judged(faults.missing_header("X-Tenant"), NO, NO, NO, NO),
     # whose mistake it is
     "client's mistake": Judged(faults.client_mistake("no"), NO, NO, NO, NO),

@@ -10,6 +10,7 @@ import attrs
 from ..policies.settings import TABLES, RateLimitSettings
 from ..settings.audit_settings import AuditSettings
 from ..settings.composite_tools import CompositeConfig
+from ..settings.entitlements import RoleConfig, RoleMappingSettings, ScopedTokenSettings
 from ..settings.outward import OutwardSettings
 from .model import (
     AccessLogConfig,
@@ -39,6 +40,9 @@ _TABLES: dict[str, type[Any]] = {
     "[security]": SecurityConfig,
     "[[auth.issuers]]": IssuerSettings,
     "[[auth.tool_scopes]]": ToolScopes,
+    "[[auth.scoped_tokens]]": ScopedTokenSettings,
+    "[[auth.roles]]": RoleConfig,
+    "[auth.role_mapping]": RoleMappingSettings,
     "[proxy.listen.tls]": ListenTlsConfig,
     "[proxy.rate_limit]": RateLimitSettings,
     "[backends.tls]": BackendTlsConfig,

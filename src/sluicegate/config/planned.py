@@ -19,17 +19,12 @@ __all__ = ["PLANNED", "Finding", "keys_at", "take"]
 Kind: TypeAlias = "str | tuple[str, ...] | Mapping[str, Kind] | list[Kind]"
 """A name of `_TYPES`; or the words to choose from; or a table's keys; or a list of one kind. A trailing ``!`` means that the key is required."""
 
-_ROLES: Kind = [{"name!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
-_ROLE_MAPPING: Kind = {"claim!": "text", "mapping!": "table", "default_deny": "flag"}
-_SCOPED: Kind = [{"token!": "text", "allow_tools": ["text"], "deny_tools": ["text"]}]
-
 _BACKEND: Mapping[str, Kind] = {}
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
     (): {
         "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
     },
     ("backends",): _BACKEND,
-    ("auth",): {"scoped_tokens": _SCOPED, "roles": _ROLES, "role_mapping": _ROLE_MAPPING},
     ("security",): {"admin_token": "text"},
     ("observability",): {
         "tracing": {"enabled": "flag", "endpoint": "text", "service_name": "text"},
@@ -74,7 +69,7 @@ def take(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Finding], list[Find
     planned: list[Finding] = []
     wrong: list[Finding] = []
     tree = _without(tree, (), planned, wrong)
-    for table in ("auth", "security", "observability"):
+    for table in ("security", "observability"):
         if isinstance(tree.get(table), dict):
             tree[table] = _without(tree[table], (table,), planned, wrong)
     if isinstance(tree.get("backends"), list):

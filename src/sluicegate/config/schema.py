@@ -21,11 +21,7 @@ from .inheritance import Inherit
 from .model import (
     OTHER_WORDS,
     BackendConfig,
-    BearerAuth,
     Config,
-    JwtAuth,
-    MtlsAuth,
-    OAuthAuth,
     ObservabilityConfig,
     SecurityConfig,
 )
@@ -39,10 +35,6 @@ Json: TypeAlias = "dict[str, Any]"
 _TABLES_OF_PLANS: Mapping[type[Any], tuple[str, ...]] = {
     Config: (),
     BackendConfig: ("backends",),
-    BearerAuth: ("auth",),
-    JwtAuth: ("auth",),
-    OAuthAuth: ("auth",),
-    MtlsAuth: ("auth",),
     SecurityConfig: ("security",),
     ObservabilityConfig: ("observability",),
 }

@@ -99,8 +99,16 @@ def _auth(config: Config) -> str:
     if isinstance(config.auth, MtlsAuth):
         return f"mtls ({', '.join(config.auth.names)})"
     if isinstance(config.auth, JwtAuth):
-        return f"jwt ({', '.join(one.issuer for one in (config.auth, *config.auth.issuers))})"
+        return f"jwt ({', '.join(one.issuer for one in (config.auth, *config.auth.issuers))}){_without_a_role(config.auth)}"
     if isinstance(config.auth, OAuthAuth):
-        return f"oauth ({config.auth.issuer}, {config.auth.token_validation})"
-    count = len(config.auth.tokens)
-    return f"bearer ({count} token{'' if count == 1 else 's'})"
+        return f"oauth ({config.auth.issuer}, {config.auth.token_validation}){_without_a_role(config.auth)}"
+    count, scoped = len(config.auth.tokens), len(config.auth.scoped_tokens)
+    beside = f", {scoped} with rules of {'its' if scoped == 1 else 'their'} own" if scoped else ""
+    return f"bearer ({count} token{'' if count == 1 else 's'}{beside})"
+
+
+def _without_a_role(auth: JwtAuth | OAuthAuth) -> str:
+    """What may be done by whose token leads to no role."""
+    if auth.role_mapping is None:
+        return ""
+    return f", without a role: {'nothing' if auth.role_mapping.default_deny else 'EVERYTHING'}"

@@ -15,9 +15,9 @@ from ..protocol.principal import Principal
 from .endpoint import Endpoint
 from .event_stream import beginning, headers_for, send_answer
 from .exchange import Exchange
-from .request import Headers, HttpRequest
+from .request import Headers, HttpRequest, version_header
 from .session_table import SessionTable
-from .sessions import Session, version_header
+from .sessions import Session
 from .stream import Downlink, EventLog
 
 __all__ = ["PostAnswer"]

@@ -66,7 +66,8 @@ class App:
     def __attrs_post_init__(self) -> None:
         endpoint, tickets = self.endpoint, self.tickets
         issue = None if tickets is None else tickets.issue
-        self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue)
+        differs = endpoint.directory.differs_between
+        self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue, differs_between=differs)
         resuming = Resuming(endpoint, self.sessions, tickets)
         self._mcp = StreamableHttp(endpoint, self.sessions, Bodies(endpoint, self.turns), resuming)
         self._carried = Carried(endpoint, self.sessions, self.carriers.drain_seconds)

@@ -10,6 +10,7 @@ import trio
 from ..protocol import faults
 from ..protocol.fault import Fault
 from ..protocol.log_wishes import LogWishes
+from ..protocol.principal import Principal
 from ..protocol.question import Question
 from .exchange import Asker, Outlet
 from .subscribed import Subscribed, Subscriptions
@@ -73,6 +74,13 @@ class ClientHome:
             self._levels = LogWishes()
             self._levels.add(self.level)
         return self._levels
+
+    def judge_by(self, principal: Principal) -> None:
+        """What its client may do has changed, so it hears no more of what it may not see, and of lists that look different to it; sync."""
+        if self.changes.subscribed is not None:
+            self.changes.subscribed.judge_by(principal)
+        if self.changes:
+            self._wake()
 
     def want(self, level: str | None) -> None:
         """From now on the client wants to hear of the log from that level on, or has no wish; sync."""

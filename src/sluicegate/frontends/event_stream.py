@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..protocol.eras import PRIMED
 from ..protocol.sse import format_comment, format_event
 from ..waiting.overdue import Overdue
-from .request import Headers, HttpRequest
-from .sessions import version_header
+from .request import Headers, HttpRequest, version_header
 from .stream import Downlink, EventLog
 
 __all__ = ["BEGUN", "STREAM_HEADERS", "beginning", "headers_for", "send_answer", "wait_for_news"]

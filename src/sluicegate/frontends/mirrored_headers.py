@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from ..protocol.calls import NAMED_BY
 from ..protocol.headers import METHOD, NAME
 from ..protocol.messages import Message, Notification, Params, Raw, Request, read_text, text
+from ..protocol.offers import TOOLS
 from ..protocol.repeated_arguments import Argument, argument_at
 from ..protocol.request_headers import PARAM, RequestHeaders
 from ..protocol.task_ids import MEMBERS
@@ -47,8 +48,9 @@ def contradiction(headers: RequestHeaders, message: Message | None, catalogue: C
             if wrong := _differs("Mcp-Name", headers.all(_NAME), told, f'"{key}" of the body', required=needed):
                 return wrong
     if method == "tools/call" and (required or any(PARAM in name for name in headers.fields)):
-        mirrored = mirrored_arguments(catalogue)
-        return _params_differ(headers, params, mirrored, required=required) if mirrored else None
+        mirrored = mirrored_arguments(catalogue.whole or catalogue)
+        if mirrored and (catalogue.whole is None or read_text(params, "name") in catalogue.table.listed[TOOLS.method]):
+            return _params_differ(headers, params, mirrored, required=required)
     return None
 
 

@@ -90,16 +90,27 @@ class Paths:
         return self.nowhere if found is None else self.rows[found]
 
 
+_NOT_YOURS = b"your token or role is not for this page: a role that may read it has pages = true"
+
+
 def read_only(answer: Answer, guard: Guard = Guard.TOKEN) -> HttpRoute:
     """A row for what is only read; of an answer to HEAD the body is left out by the request itself."""
     return HttpRoute({"GET": answer, "HEAD": answer}, guard)
 
 
-def page(render: Callable[[], Awaitable[bytes]], kind: bytes, guard: Guard = Guard.TOKEN) -> HttpRoute:
-    """A row for a text that is made when it is asked for; ``kind`` is its media type."""
+def page(
+    render: Callable[[], Awaitable[bytes]],
+    kind: bytes,
+    guard: Guard = Guard.TOKEN,
+    may_read: Callable[[Principal], bool] = lambda _principal: True,
+) -> HttpRoute:
+    """A row for a text that is made when it is asked for, by somebody who ``may_read`` it; ``kind`` is its media type."""
 
-    async def show(http: HttpRequest, _principal: Principal) -> None:
-        await http.respond(200, await render(), kind=kind)
+    async def show(http: HttpRequest, principal: Principal) -> None:
+        if may_read(principal):
+            await http.respond(200, await render(), kind=kind)
+        else:
+            await http.respond(403, _NOT_YOURS, kind=b"text/plain; charset=utf-8")
 
     return read_only(show, guard)
 

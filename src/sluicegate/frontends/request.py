@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -20,7 +21,7 @@ from ..protocol.principal import NOBODY, Principal
 from ..protocol.request_headers import RequestHeaders, read_headers
 from .stream import Downlink
 
-__all__ = ["BodyTooLarge", "ClientGone", "HttpRequest"]
+__all__ = ["BodyTooLarge", "ClientGone", "HttpRequest", "version_header"]
 
 DROPPED = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
@@ -166,3 +167,9 @@ class HttpRequest:
         """Send a JSON-RPC error as a whole response."""
         error = {"code": code, "message": message} | ({"data": data} if data is not None else {})
         await self.respond(status, encode_error(id, encode(error)), headers=headers)
+
+
+@lru_cache
+def version_header(era: str) -> Headers:
+    """What each response in a session of that revision carries."""
+    return ((b"mcp-protocol-version", era.encode()),)

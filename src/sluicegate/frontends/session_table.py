@@ -54,6 +54,10 @@ class SessionTable:
     sources: Sources
     declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
     """Whether clients are told of a capability."""
+    differs_between: Callable[[Caller, Caller], frozenset[str]] = attrs.field(
+        default=lambda _one, _other: frozenset(), repr=False, kw_only=True
+    )
+    """Which lists are other ones for the one caller than for the other."""
     home: Callable[[tuple[str, str]], ClientHome] | None = attrs.field(default=None, repr=False)
     """Where what is kept for one client alone lives, by whose session it is; None where nothing can be."""
     issue: Callable[[Opening, Principal], str] | None = attrs.field(default=None, repr=False)
@@ -116,7 +120,7 @@ class SessionTable:
         session_id = id or (self.random_id() if self.issue is None else self.issue(opening, principal))
         home = None if self.home is None else self.home(owner.key)
         caller = Caller(opening.version, opening.capabilities, principal, session_id, home)
-        session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, home=home)
+        session = Session(caller, self.limits, self.orphans, owner, declares=self.declares, differs_between=self.differs_between, home=home)
         if home is not None:
             home.lead(session, news := News(session, self._chores), news.wake)
         self._sessions[session_id] = session
@@ -135,6 +139,8 @@ class SessionTable:
         if session.used_at + self.limits.session_idle_seconds <= trio.current_time() and not session.is_busy:
             self.end(session)
             return None
+        if principal is not session.caller.principal:
+            session.meet(principal)
         return session
 
     def end(self, session: Session) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -24,11 +24,11 @@ from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet, answer_at_once
 from .owners import Owner
-from .request import Headers, HttpRequest
+from .request import HttpRequest
 from .stream import Downlink, EventLog
 from .untold import Untold
 
-__all__ = ["AnswerStream", "Session", "version_header"]
+__all__ = ["AnswerStream", "Session"]
 
 _REMEMBERED = OPENS | {SET_LEVEL}
 """Requests whose end changes the session."""
@@ -42,10 +42,6 @@ class AnswerStream(Protocol):
     async def resume(self, http: HttpRequest, after: int) -> None:
         """Send the rest on another connection of the same client."""
         ...
-
-
-def _conversation(limits: Limits) -> Duplex[Question, Exchange]:
-    return Duplex(Incoming(limits.max_calls_per_session))
 
 
 @attrs.define(eq=False, repr=False)
@@ -62,6 +58,8 @@ class Session(ClientSide):
     """Its ``initialize`` was taken. False where none has come yet, and where it was answered with a fault: then there is no session for its client."""
     declares: Callable[[Caller, str], bool] = attrs.field(default=lambda _caller, _capability: True, repr=False)
     """Whether a client is told of a capability."""
+    differs_between: Callable[[Caller, Caller], frozenset[str]] = lambda _one, _other: frozenset()
+    """Which lists are other ones for the one than for the other."""
     home: ClientHome | None = None
     """Where what is kept for its client alone lives; None where nothing can be."""
     ready: bool = attrs.field(default=False, init=False)
@@ -69,7 +67,7 @@ class Session(ClientSide):
     ended: bool = attrs.field(default=False, init=False)
     used_at: float = attrs.field(factory=trio.current_time, init=False)
     duplex: Duplex[Question, Exchange] = attrs.field(
-        default=attrs.Factory(lambda self: _conversation(self.limits), takes_self=True), init=False
+        default=attrs.Factory(lambda self: Duplex(Incoming(self.limits.max_calls_per_session)), takes_self=True), init=False
     )
     """What the client has asked, and what it is asked."""
     calls: dict[int | str, Exchange] = attrs.field(
@@ -135,7 +133,7 @@ class Session(ClientSide):
     ) -> Exchange | None:
         """Start a request, as a task in ``endpoint.calls`` where it needs one; None if the outlet has its answer already.
 
-        What its ``principal`` may do can be something else than at the session's beginning; None is who began it.
+        Its ``principal`` may do something else than before; None is who was there last.
         """
         may_begin = self.opened or request.method in _BEFORE_READY
         fault = self.duplex.theirs.refusal(request.key, request.method, "calls") if may_begin else faults.not_initialized()
@@ -144,9 +142,9 @@ class Session(ClientSide):
             return None
         key, params = request.key, request.params
         target = read_text(params, NAMED_BY.get(request.method, "")) or request.method
-        who = principal or self.caller.principal
-        caller = self.caller if who is self.caller.principal else attrs.evolve(self.caller, principal=who)
-        call = Call(request.method, target, params, caller)
+        if principal is not None and principal is not self.caller.principal:
+            self.meet(principal)
+        call = Call(request.method, target, params, self.caller)
         early = not self.ready or self._until is not None
         keeps = endpoint.directory.current.table.keeps and not early
         found = answer_at_once(request.id, call, endpoint.at_once, endpoint.door.audit) if keeps else None
@@ -208,6 +206,14 @@ class Session(ClientSide):
         self.ready = True
         self.touch()
 
+    def meet(self, principal: Principal) -> None:
+        """Its client shows another token: what is told and given from here on is what that one may have (P-61)."""
+        before, self.caller = self.caller, attrs.evolve(self.caller, principal=principal)
+        if before.principal.roles != principal.roles:
+            self.tell(self.differs_between(before, self.caller))
+            if self.home is not None:
+                self.home.judge_by(principal)
+
     def go_on(self, *, above: int, settled: Callable[[], Awaitable[None]]) -> None:
         """It began elsewhere: its streams and events get higher numbers than they had there, and its calls wait as ``initialize`` would."""
         self._streams = self._above = above
@@ -242,9 +248,3 @@ class Session(ClientSide):
         if self.home is not None:
             self.home.end()
         return [*self.duplex.close(Why("its session has ended")), *(downlink.hang_up for downlink in self.listeners)]
-
-
-@lru_cache
-def version_header(era: str) -> Headers:
-    """What each response in a session of that revision carries."""
-    return ((b"mcp-protocol-version", era.encode()),)

@@ -23,10 +23,10 @@ from .modern.sessionless import Sessionless
 from .news_stream import listen
 from .owners import NoPlace
 from .paths import Answer
-from .request import Headers, HttpRequest
+from .request import Headers, HttpRequest, version_header
 from .resuming import Resuming
 from .session_table import LARGE, SessionTable
-from .sessions import Session, version_header
+from .sessions import Session
 from .stream import read_event_id
 
 __all__ = ["StreamableHttp"]

@@ -14,6 +14,7 @@ from ..protocol.calls import Call, Caller
 from ..protocol.faults import Cause, Fault
 from ..protocol.messages import Params, Raw, encode, read_text
 from ..protocol.offers import RESOURCES
+from ..protocol.principal import Principal
 from ..protocol.subscription import SUBSCRIBE, UPDATED, Subscription
 from ..routing.directory import Directory
 from ..routing.routes import Route
@@ -78,6 +79,8 @@ class Subscribed:
     """By the URI as the client wrote it."""
     _changed: dict[str, Params] = attrs.field(factory=dict, init=False)
     """What is to be told: each URI once, with what was said of it last."""
+    _principal: Principal | None = attrs.field(default=None, init=False)
+    """Who its client has shown to be since; None is who he was when he subscribed."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -104,7 +107,7 @@ class Subscribed:
             caller,
             partial(self._hear, caller, uri, route),
             partial(self._drop, uri),
-            partial(self.register.knows, caller, uri),
+            partial(self._may_know, caller, uri),
         )
         self._held[uri] = subscription
         self.register.change(self.owner, 1)
@@ -127,6 +130,16 @@ class Subscribed:
         for uri in list(self._held):
             self.stop(uri)
 
+    def judge_by(self, principal: Principal) -> None:
+        """What its client may do has changed: end what it could not ask for now."""
+        self._principal = principal
+        for subscription in list(self._held.values()):
+            subscription.reconsider()
+
+    def _may_know(self, caller: Caller, uri: str) -> bool:
+        principal = self._principal
+        return self.register.knows(caller if principal is None else attrs.evolve(caller, principal=principal), uri)
+
     def _drop(self, uri: str) -> None:
         if self._held.pop(uri, None) is not None:
             self._changed.pop(uri, None)
@@ -137,7 +150,7 @@ class Subscribed:
         name = uri
         if bytes(route.local) != encode(changed):
             name = changed if route.mapping is None else route.mapping(changed)
-            if not self.register.knows(caller, name):
+            if not self._may_know(caller, name):
                 return
         kept = said if sum(len(bytes(raw)) for raw in said.values()) <= MOST_SAID else {}
         if name not in self._changed and len(self._changed) >= MOST_EACH:

@@ -15,6 +15,7 @@ from ..identity.protected_resource import ProtectedResource
 from ..outside import Outside
 from ..sources import Sources
 from .recognition import Recognition, Task
+from .rule_making import roles_by_claims
 
 __all__ = ["by_authorization_server", "by_signatures"]
 
@@ -23,7 +24,7 @@ def by_signatures(config: Config, auth: JwtAuth, admission: Admission, sources: 
     """Who knows callers by tokens that issuers have signed."""
     from .trusting import Trusting  # 60 ms and 20 MiB, for what compares signatures
 
-    trusting, issuers = Trusting(sources, outside), (auth, *auth.issuers)
+    trusting, issuers = Trusting(sources, outside, roles_by_claims(config)), (auth, *auth.issuers)
     challenges = Challenges(_resource(config, tuple(issuer.issuer for issuer in issuers), admission))
     verifier = trusting.tokens_of(issuers)
     return Recognition(admission, IssuedTokens(verifier, challenges), tuple(trusting.tasks), challenges)
@@ -39,18 +40,18 @@ def by_authorization_server(config: Config, auth: OAuthAuth, admission: Admissio
     if auth.verifies:
         from .trusting import Trusting
 
-        trusting = Trusting(sources, outside, {auth.issuer: about})
+        trusting = Trusting(sources, outside, roles_by_claims(config), {auth.issuer: about})
         signed = trusting.tokens_of([auth])
         tasks += trusting.tasks
     if auth.asks:
-        asked = _introspection(auth, about, sources, outside)
+        asked = _introspection(config, auth, about, sources, outside)
         tasks += [asked.run, asked.fetcher.keep]
     verifier = ByTheirForm(signed, asked) if signed and asked else signed or asked
     assert verifier is not None
     return Recognition(admission, IssuedTokens(verifier, challenges), tuple(tasks), challenges)
 
 
-def _introspection(auth: OAuthAuth, about: IssuerDiscovery, sources: Sources, outside: Outside) -> Introspection:
+def _introspection(config: Config, auth: OAuthAuth, about: IssuerDiscovery, sources: Sources, outside: Outside) -> Introspection:
     assert auth.client_id is not None
     assert auth.client_secret is not None
     told = None if auth.introspection_endpoint is None else ServerMetadata(auth.issuer, None, auth.introspection_endpoint)
@@ -58,7 +59,7 @@ def _introspection(auth: OAuthAuth, about: IssuerDiscovery, sources: Sources, ou
         (lambda: about.found) if told is None else (lambda: told),
         Fetcher(outside.open_http, SECONDS, LARGEST),
         IntrospectionClient(auth.client_id, auth.client_secret.reveal()),
-        ActiveClaims(auth.issuer, auth.audience, auth.leeway_seconds, sources.wall),
+        ActiveClaims(auth.issuer, auth.audience, auth.leeway_seconds, sources.wall, roles_by_claims(config)),
         KeptVerdicts(auth.introspection_cache_seconds, sources.wall),
         about.retry_after,
     )

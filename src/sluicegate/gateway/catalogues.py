@@ -10,6 +10,7 @@ from ..routing.catalogue import Catalogue, build
 from ..routing.composites.composite import Composite
 from .composite_making import composites_of
 from .member import Member
+from .rule_making import has_rules
 from .searching import exposure_of
 
 __all__ = ["catalogues_of"]
@@ -47,4 +48,5 @@ def _catalogue(members: Collection[Member], config: Config, composites: Sequence
         instructions=proxy.instructions,
         composites=composites,
         exposure=exposure_of(config),
+        keeps_entries=has_rules(config),
     )

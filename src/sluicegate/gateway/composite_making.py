@@ -11,6 +11,7 @@ from ..protocol.messages import encode
 from ..routing.composites.composite import Composite
 from ..routing.composites.fan_out import Composites
 from ..routing.composites.templates import Template
+from ..routing.directory import Directory
 
 __all__ = ["composite_layer", "composites_of"]
 
@@ -32,7 +33,7 @@ def composites_of(config: Config) -> tuple[Composite, ...]:
     )
 
 
-def composite_layer(config: Config) -> Layer | None:
+def composite_layer(config: Config, directory: Directory) -> Layer | None:
     """What answers their calls; None where there are none."""
     tools = {composite.name: composite for composite in composites_of(config)}
-    return (lambda inner: Composites(inner, tools, Lifetime)) if tools else None
+    return (lambda inner: Composites(inner, tools, Lifetime, directory.refuses_own)) if tools else None

@@ -15,6 +15,8 @@ from ..policies.compose import stack
 from ..policies.lifetime import Lifetime
 from ..policies.tool_scopes import NeededScopes, ToolScopesHeld
 from ..protocol.calls import Call, Coming, Handler, Layer, Reply
+from ..routing.access.recognized import Recognized
+from ..routing.directory import Directory
 from ..routing.table import Router
 from .composite_making import composite_layer
 from .policy_making import limit_layer
@@ -39,16 +41,21 @@ class Edge:
     """Tools of the gateway's own; None where there are none."""
     search: Searching | None = None
     """Tools by which others are found; None where there are none."""
+    recognized: Layer | None = None
+    """Refuses who has no role; None where nobody needs one."""
     scopes: NeededScopes | None = None
     """What the callers of some tools must have been granted; None where no tool needs anything."""
 
     @classmethod
-    def of(cls, config: Config, lines: Sink | None, wall: Callable[[], float], search: Searching | None = None) -> Edge:
+    def of(
+        cls, config: Config, directory: Directory, lines: Sink | None, wall: Callable[[], float], search: Searching | None = None
+    ) -> Edge:
         """As a configuration wants it."""
         observability = config.observability
         counts = Counts() if observability.metrics.enabled else None
         lines = lines if observability.access_log.enabled else None
-        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, composite_layer(config), search, needed_scopes(config))
+        own, recognized = composite_layer(config, directory), _recognized(directory)
+        return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, own, search, recognized, needed_scopes(config))
 
     def around(self, router: Handler) -> Handler:
         """Around what finds the backend of a call."""
@@ -60,6 +67,7 @@ class Edge:
             _counted_by(self.counts),
             Lifetime,  # inside of both: they see an answer even of a call that was cut
             self.limit,
+            self.recognized,  # what else a caller may not use nobody finds for him: he sees a catalogue of his own (`Directory.seen_by`)
             held,
             search.answering if search is not None else None,
             self.composites,
@@ -98,7 +106,12 @@ class Edge:
 
     def around_own(self, answer: Handler) -> Handler:
         """Around the methods that we answer ourselves, such as ``ping`` and the lists."""
-        return stack(_counted_by(self.counts), Lifetime, self.limit, around=answer)
+        return stack(_counted_by(self.counts), Lifetime, self.limit, self.recognized, around=answer)
+
+
+def _recognized(directory: Directory) -> Layer | None:
+    rules = directory.rules
+    return (lambda inner: Recognized(inner, rules)) if rules is not None and rules.refuses_strangers else None
 
 
 def _counted_by(counts: Counts | None) -> Layer | None:

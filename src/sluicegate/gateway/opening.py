@@ -45,6 +45,7 @@ from .readings import Readings
 from .recognition import Recognition
 from .recognizing import recognition_of
 from .reconfiguring import Reconfiguring
+from .rule_making import rules_of
 from .running import Gateway
 from .searching import Searching, searching
 from .stepping_up import step_up
@@ -159,19 +160,18 @@ def _build(  # noqa: PLR0913, PLR0917  what `open_gateway` was given, with defau
     clientele: Clientele,
 ) -> tuple[Gateway, Fleet, Callable[[], None]]:
     """Put the parts together; nothing runs until what comes last is called."""
-    directory, keys, credentials = Directory(), _keys(config, sources, outside), Credentials(config, outside, sources)
+    directory, keys, credentials = Directory(rules=rules_of(config)), _keys(config, sources, outside), Credentials(config, outside, sources)
     fleet = make_fleet(config, nurseries, sources, outside, servers, layers, faults, clientele, directory, keys, credentials)
     readiness, router = fleet.readiness, Router(directory, fleet.readiness.acquaint, fleet.tasks)
     search = searching(config.proxy, directory, outside.run_blocking, readiness.settled, readiness.acquaint)
-    at_edge = Edge.of(config, lines, sources.wall, search)
+    at_edge = Edge.of(config, directory, lines, sources.wall, search)
     recognition = recognition_of(config, sources, outside)
     endpoint = _endpoint(config, fleet, at_edge, router, nurseries, sources, keys, clientele, recognition, audit)
     app = _app(config, endpoint, readiness.is_any_available, keys, recognition, faults)
     connect = partial(connecting, outside, sources, faults, credentials)
     reloads = Reconfiguring(at_edge, router, endpoint, app, connect, partial(recognition_of, sources=sources, outside=outside))
-    readings = Readings(
-        fleet, app.sessions, _connection_limit(config), endpoint.parking, lines, at_edge.counts, app.tickets, reloads, audit
-    )
+    connections = _connection_limit(config)
+    readings = Readings(fleet, app.sessions, connections, endpoint.parking, lines, at_edge.counts, app.tickets, reloads, audit)
     add_pages(app, readings, at_edge.counts, recognition, credentials)
     begin = partial(_begin, nurseries, app, fleet, search, recognition)
     return Gateway(endpoint, app, outside, readings, fleet, nurseries, reloads), fleet, begin

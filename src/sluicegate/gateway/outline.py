@@ -21,6 +21,7 @@ from .described import describe
 from .edge import Edge
 from .pipeline import blueprint
 from .policy_making import PolicyContext
+from .rule_making import rules_of
 from .searching import searching
 
 __all__ = ["outline"]
@@ -43,10 +44,10 @@ async def outline(config: Config) -> dict[str, Any]:
             Sources().chance, background, background, config.security.max_argument_size, config.performance.coalesce_requests
         )
         pipelines = blueprint(configs, backends, context)
-        directory = Directory()
+        directory = Directory(rules=rules_of(config))
         search = searching(config.proxy, directory, run_blocking, trio.lowlevel.checkpoint, _known)
         return {
-            "edge": describe(Edge.of(config, LogBuffer(nowhere), trio.current_time, search).around(Router(directory))),
+            "edge": describe(Edge.of(config, directory, LogBuffer(nowhere), trio.current_time, search).around(Router(directory))),
             "backends": {
                 name: {
                     "policies": describe(pipeline.handler),

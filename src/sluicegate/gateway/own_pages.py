@@ -19,10 +19,11 @@ __all__ = ["add_pages"]
 
 def add_pages(app: App, readings: Readings, counts: Counts | None, recognition: Recognition, credentials: Credentials) -> None:
     """Add them to the table of paths."""
+    may_read = app.endpoint.directory.may_read_pages
     app.paths.add(KEY_PATH, key_page(credentials.published))
-    app.paths.add("/mirror", page(readings.mirrors, b"application/json"))
+    app.paths.add("/mirror", page(readings.mirrors, b"application/json", may_read=may_read))
     if recognition.challenges is not None:
         for path, row in metadata_pages(recognition.challenges.resource, app.admission.allows_host, app.endpoint.refused):
             app.paths.add(path, row)
     if counts is not None:
-        app.paths.add("/metrics", page(Exposition(counts, partial(families_of, readings)).render, KIND))
+        app.paths.add("/metrics", page(Exposition(counts, partial(families_of, readings)).render, KIND, may_read=may_read))

@@ -14,6 +14,7 @@ from ..protocol.principal import NOBODY
 from ..settings.identity import NAMES
 from ..sources import Sources
 from .recognition import Recognition
+from .rule_making import known_tokens, roles_by_claims
 
 __all__ = ["admission_of", "recognition_of"]
 
@@ -26,9 +27,9 @@ def recognition_of(config: Config, sources: Sources, outside: Outside) -> Recogn
             tls = config.proxy.listen.tls
             return Recognition(admission, None if tls is None or tls.client_ca is None else CertifiedCallers(NAMES, otherwise=NOBODY))
         case MtlsAuth(names=names):
-            return Recognition(admission, CertifiedCallers(names))
-        case BearerAuth(tokens=tokens):
-            return Recognition(admission, BearerTokens(token.reveal() for token in tokens))
+            return Recognition(admission, CertifiedCallers(names, roles_of=roles_by_claims(config)))
+        case BearerAuth() as known:
+            return Recognition(admission, BearerTokens(known_tokens(known), sources.wall))
         case JwtAuth() as auth:
             from .authorizing import by_signatures
 

@@ -111,7 +111,9 @@ class Reconfiguring:
         edge = attrs.evolve(
             self.edge,
             limit=self._limit(running.proxy.rate_limit, wanted.proxy.rate_limit),
-            composites=composite_layer(wanted) if wanted.composite_tools != running.composite_tools else self.edge.composites,
+            composites=composite_layer(wanted, self.endpoint.directory)
+            if wanted.composite_tools != running.composite_tools
+            else self.edge.composites,
         )
         identity = self.app.identity if wanted.auth == running.auth else self.recognize(wanted).identity
         admission = attrs.evolve(admission_of(wanted), on_loopback=self.app.admission.on_loopback)

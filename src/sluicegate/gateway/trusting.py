@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -27,6 +27,8 @@ class Trusting:
 
     sources: Sources
     outside: Outside
+    roles_of: Callable[[Mapping[str, object]], frozenset[str]]
+    """The roles that claims stand for."""
     _known: dict[str, IssuerDiscovery] = attrs.field(factory=dict)
     """What asks issuers about themselves already, by their names."""
     tasks: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list, init=False)
@@ -54,7 +56,7 @@ class Trusting:
     def _rules(self, issuer: IssuerSettings) -> TokenRules:
         types = frozenset(kind.lower().removeprefix("application/") for kind in issuer.token_types)
         algorithms = frozenset(issuer.algorithms)
-        return TokenRules(issuer.issuer, issuer.audience, algorithms, types, issuer.leeway_seconds, self.sources.wall)
+        return TokenRules(issuer.issuer, issuer.audience, algorithms, types, issuer.leeway_seconds, self.sources.wall, self.roles_of)
 
     def _keys(self, issuer: IssuerSettings, on_withdrawn: Callable[[], None]) -> IssuerKeys:
         if issuer.key_files:

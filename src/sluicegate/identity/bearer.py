@@ -1,10 +1,11 @@
-"""Static bearer tokens: who knows one is who it belongs to (AUTH-1, AUTH-2)."""
+"""Bearer tokens that are known: who knows one is who it belongs to (AUTH-1 … AUTH-3)."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -12,26 +13,42 @@ from ..protocol.principal import Principal
 from .challenges import challenge
 from .identify import Refused, Sent
 
-__all__ = ["BearerTokens"]
+__all__ = ["BearerTokens", "KnownToken"]
 
 _SCHEMES = frozenset({b"bearer", b"apikey"})
 _MISSING = "Missing authentication credentials. Provide via Authorization header."
 _INVALID = "The provided bearer token is not valid"
+_EXPIRED = "The provided bearer token has expired"
+
+
+@attrs.frozen(repr=False)
+class KnownToken:
+    """One of them, by its digest alone, so that neither logs nor dumps can show it."""
+
+    digest: bytes
+    """Its SHA-256."""
+    principal: Principal
+    """Whose it is; it holds until `Principal.expires_at`."""
+
+    @classmethod
+    def of(cls, token: str | bytes, *, name: str = "", roles: frozenset[str] = frozenset(), expires_at: float | None = None) -> KnownToken:
+        """From the token itself, or from its digest. Without a ``name`` it is somebody of its own, with one it is whoever is called so."""
+        digest = hashlib.sha256(token.encode()).digest() if isinstance(token, str) else token
+        subject = name or f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}"
+        return cls(digest, Principal(subject, roles=roles, how="bearer", name=name, expires_at=expires_at))
 
 
 @attrs.frozen(init=False, repr=False)
 class BearerTokens:
-    """Knows the tokens by their digests only, so that neither logs nor dumps can show one."""
+    """All that are known."""
 
     _known: dict[bytes, Principal]
     """By the digest."""
+    _wall: Callable[[], float]
 
-    def __init__(self, tokens: Iterable[str]) -> None:
-        known = {}
-        for token in tokens:
-            digest = hashlib.sha256(token.encode()).digest()
-            known[digest] = Principal(f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}", how="bearer")
-        self.__attrs_init__(known)
+    def __init__(self, tokens: Iterable[str | KnownToken], wall: Callable[[], float] = time.time) -> None:
+        known = (token if isinstance(token, KnownToken) else KnownToken.of(token) for token in tokens)
+        self.__attrs_init__({token.digest: token.principal for token in known}, wall)
 
     async def identify(self, request: Sent) -> Principal | Refused:
         """The principal behind the ``Authorization`` header.
@@ -43,13 +60,20 @@ class BearerTokens:
         if not authorization:
             return Refused(_MISSING, challenge())
         token = _read_token(authorization[0]) if len(authorization) == 1 else None
-        found = None
-        if token is not None:
-            digest = hashlib.sha256(token).digest()
-            for known, principal in self._known.items():
-                if hmac.compare_digest(known, digest):
-                    found = principal
-        return found or Refused(_INVALID, challenge("invalid_token", _INVALID))
+        found = None if token is None else self.known_by(token)
+        if found is None:
+            return Refused(_INVALID, challenge("invalid_token", _INVALID))
+        if found.expires_at is not None and found.expires_at <= self._wall():
+            return Refused(_EXPIRED, challenge("invalid_token", _EXPIRED))
+        return found
+
+    def known_by(self, token: bytes) -> Principal | None:
+        """Whose a token is, whether or not it still holds."""
+        digest, found = hashlib.sha256(token).digest(), None
+        for known, principal in self._known.items():
+            if hmac.compare_digest(known, digest):
+                found = principal
+        return found
 
 
 def _read_token(value: bytes) -> bytes | None:

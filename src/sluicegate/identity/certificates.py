@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import attrs
@@ -28,6 +28,8 @@ class CertifiedCallers:
     """Which names may be somebody's, the first choice first, as Python calls them: ``URI``, ``DNS``, ``email``."""
     otherwise: Principal | None = None
     """Who everybody else is; None refuses them."""
+    roles_of: Callable[[Mapping[str, object]], frozenset[str]] = lambda _claims: frozenset()
+    """The roles that claims stand for."""
 
     async def identify(self, request: Sent) -> Principal | Refused:
         """Who it is. The handshake has shown that the certificate is his, and that it holds now."""
@@ -39,7 +41,8 @@ class CertifiedCallers:
             own = [value for of, value in names if of == kind]
             if own and 0 < len(own[0]) <= _LONGEST and own[0].isprintable():
                 claims = MappingProxyType({"san": [f"{of}:{value}" for of, value in names], "name": own[0]})
-                return Principal(f"{kind}:{own[0]}", _ISSUER, how="mtls", claims=claims, name=own[0])
+                roles = self.roles_of(claims)
+                return Principal(f"{kind}:{own[0]}", _ISSUER, roles=roles, how="mtls", claims=claims, name=own[0])
         return self.otherwise or _NAMELESS
 
 

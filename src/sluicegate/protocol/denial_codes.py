@@ -20,11 +20,24 @@ DENIALS = (
         "Have callers identify themselves with an [auth] table, or take the argument out.", "show who you are, and call again",
     ),
     Code(
+        "SG-703", "not_permitted", Cause.POLICY, INVALID_PARAMS, "The caller may not use it",
+        "The lists of the caller's token, or of its roles, leave this name out. Whether there is such a thing is not said. No backend has seen the call.",
+        "Use a name from the list, or ask for another role.",
+        "`sluicegate access explain` says which rule it was; change it if this caller is to use the name.", "use a name from the list",
+    ),
+    Code(
         "SG-704", "missing_header", Cause.POLICY, INVALID_PARAMS, "The tool is given a header of the request",
         "An argument of the tool is `${header.…}`, and the request came without that header, with it more than once, or with one that is no text of "
         "1024 bytes at most; or it did not come over HTTP. No backend has seen the call.",
         "Send the header that the message names, once.",
         "Have the proxy in front set it, or write what holds without it: `${header.NAME:-none}`.", "send the header that the message names",
+    ),
+    Code(
+        "SG-705", "no_role", Cause.POLICY, INVALID_PARAMS, "The caller has none of the roles that there are",
+        "Who it is is known, and none of what its token says leads to a role (`role_mapping`), so it may do nothing at all.",
+        "Ask whoever gives out the tokens for a role.",
+        "Add what its tokens say to `role_mapping.mapping`; `sluicegate access explain` shows what that is. `default_deny = false` lets everybody "
+        "in who has no role, without limits.", "ask for a role",
     ),
     Code(
         "SG-706", "insufficient_scope", Cause.POLICY, UNAUTHORIZED, "The token lacks a scope",

@@ -7,9 +7,13 @@ from types import MappingProxyType
 
 import attrs
 
-__all__ = ["NOBODY", "NO_CLAIMS", "Principal"]
+__all__ = ["NOBODY", "NO_CLAIMS", "NO_ROLE", "Principal"]
 
 NO_CLAIMS: Mapping[str, object] = MappingProxyType({})
+
+
+NO_ROLE = ""
+"""The role of somebody who has shown who he is, and was given none where one is needed: he may do nothing."""
 
 
 @attrs.frozen(repr=False)
@@ -23,6 +27,7 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     """What he was granted."""
     roles: frozenset[str] = frozenset()
+    """What he may do, by the names of the configuration's roles; nothing here is all that clients may."""
     how: str = ""
     """How he has shown it, e.g. ``bearer``."""
     name: str = attrs.field(default="", eq=False, kw_only=True)

@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from ..protocol.calls import Caller
-from ..protocol.offers import ListKind
+from ..protocol.calls import Call, Caller
+from ..protocol.fault import Fault
+from ..protocol.offers import TOOLS, ListKind
+from ..protocol.principal import Principal
 from ..telling.loggers import get_logger
+from .access.denied import no_role
+from .access.rule_book import RuleBook
 from .catalogue import Catalogue, build
 
 __all__ = ["Directory", "ListChange"]
 
 log = get_logger("sluicegate.routing")
+
+MOST_COMPARED = 64
+"""Sets of roles for which it is found out at each change what is new for them; all others hear of whatever has changed."""
 
 
 @attrs.frozen
@@ -24,10 +31,35 @@ class ListChange:
     """Of the ``list_changed`` notifications that are due to those who see what all see."""
     apart: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     """Of those that are due to others, by `Caller.abilities`."""
+    narrowed: Callable[[Caller], frozenset[str] | None] | None = None
+    """Of those that are due to who may not see all; None where that is as for the others, or is not found out."""
 
     def told_to(self, caller: Caller) -> frozenset[str]:
         """Of those that are due to this caller."""
-        return self.apart.get(caller.abilities, self.methods) if self.apart else self.methods
+        methods = self.apart.get(caller.abilities, self.methods) if self.apart else self.methods
+        if self.narrowed is None or not methods or not caller.principal.roles:
+            return methods
+        own = self.narrowed(caller)
+        return methods if own is None else own
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Narrowed:
+    """Which lists have changed for whom, found out once for each set of roles. Who may not see what is new hears nothing of it."""
+
+    rules: RuleBook
+    old: Callable[[Caller], Catalogue]
+    new: Callable[[Caller], Catalogue]
+    known: dict[tuple[str, frozenset[str]], frozenset[str]] = attrs.field(factory=dict)
+
+    def __call__(self, caller: Caller) -> frozenset[str] | None:
+        key = caller.abilities, caller.principal.roles
+        if key not in self.known:
+            before = self.old(caller).narrowed.get(caller.principal.roles)
+            if before is None or len(self.known) >= MOST_COMPARED:
+                return None
+            self.known[key] = _methods(self.rules.part_for(self.new(caller), caller.principal).changes_from(before))
+        return self.known[key]
 
 
 @attrs.define(eq=False, repr=False)
@@ -39,6 +71,8 @@ class Directory:
 
     current: Catalogue = attrs.field(factory=lambda: build((), separator=""))
     """For all who are offered nothing else."""
+    rules: RuleBook | None = None
+    """What who may see of it; None where all may see all."""
     _apart: Mapping[str, Catalogue] = attrs.field(factory=dict, init=False)
     """For those who are, by `Caller.abilities`."""
     _readers: set[str] = attrs.field(factory=set, init=False)
@@ -52,8 +86,34 @@ class Directory:
         return (self.current, *self._apart.values())
 
     def seen_by(self, caller: Caller) -> Catalogue:
-        """What is there for a caller."""
+        """What is there for a caller, and what of it he may use."""
+        whole = self._apart.get(caller.abilities, self.current) if self._apart else self.current  # as `_whole`, for each call comes by
+        return whole if self.rules is None or not caller.principal.roles else self.rules.part_for(whole, caller.principal)
+
+    def _whole(self, caller: Caller) -> Catalogue:
         return self._apart.get(caller.abilities, self.current) if self._apart else self.current
+
+    def refuses(self, caller: Caller) -> Fault | None:
+        """Why nothing of a caller's is to be answered; None where he may do something (RBAC-4)."""
+        return no_role() if self.rules is not None and self.rules.may_do_nothing(caller.principal) else None
+
+    def refuses_own(self, call: Call) -> Fault | None:
+        """Why its caller may not call a tool of the gateway's own; None where he may."""
+        seen = self.seen_by(call.caller)
+        return None if seen.rights is None or seen.permits_own(call.target) else seen.rights.refusal(TOOLS, call.target)
+
+    def may_read_pages(self, principal: Principal) -> bool:
+        """Whether somebody may read what the gateway tells of itself; whoever has limits may not, unless a role of his says so."""
+        rights = None if self.rules is None else self.rules.rights_of(principal.roles)
+        return rights is None or rights.reads_pages
+
+    def open_to(self, principal: Principal) -> Catalogue:
+        """What somebody may use of what is there for all."""
+        return self.current if self.rules is None else self.rules.part_for(self.current, principal)
+
+    def differs_between(self, one: Caller, other: Caller) -> frozenset[str]:
+        """The ``list_changed`` notifications that are due to somebody who was the one and is the other now."""
+        return _methods(self.seen_by(other).changes_from(self.seen_by(one)))
 
     def read_by(self, caller: Caller) -> Catalogue:
         """The same, for a caller who reads a list, and so has to hear when it changes."""
@@ -98,7 +158,8 @@ class Directory:
         for follower in list(self._followers.values()):
             follower()
         if changed or any(told.values()):
-            change = ListChange(_methods(changed), told)
+            narrowed = None if self.rules is None else _Narrowed(self.rules, lambda caller: before.get(caller.abilities, old), self._whole)
+            change = ListChange(_methods(changed), told, narrowed)
             for listener in list(self._listeners.values()):
                 listener(change)
         return changed

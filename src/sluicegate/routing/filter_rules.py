@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from .patterns import Pattern, PatternList
 from .spellings import has_no_host, normal_glob, readings, served_by
 
-__all__ = ["NameRules", "Rules", "UriRules"]
+__all__ = ["Lists", "NameRules", "Rules", "UriRules", "in_both_forms"]
 
 
 class Rules(Protocol):
@@ -29,7 +29,7 @@ class Rules(Protocol):
         ...
 
 
-class _Lists(msgspec.Struct, frozen=True):
+class Lists(msgspec.Struct, frozen=True):
     """Patterns of both kinds, each with the case that is on the safe side: a backend may take no notice of it."""
 
     expose: PatternList
@@ -39,7 +39,8 @@ class _Lists(msgspec.Struct, frozen=True):
     hide_but: tuple[PatternList, ...]
 
     @classmethod
-    def of(cls, expose: Iterable[Pattern], hide: Iterable[Pattern]) -> _Lists:
+    def of(cls, expose: Iterable[Pattern], hide: Iterable[Pattern]) -> Lists:
+        """Make them ready."""
         exposing, hiding = tuple(expose), tuple(hide)
         return cls(
             PatternList.of(pattern for pattern in exposing if not pattern.negated),
@@ -50,36 +51,43 @@ class _Lists(msgspec.Struct, frozen=True):
 
     @property
     def expose_some(self) -> bool:
+        """Whether only what is exposed passes."""
         return bool(self.expose or self.expose_but)
 
     @property
     def any(self) -> bool:
+        """Whether there is anything in them."""
         return bool(self.expose_some or self.hide or self.hide_but)
 
     def hides(self, name: str) -> bool:
+        """Whether a name is to be hidden."""
         return self.hide.fits(name) or any(not kept.fits(name) for kept in self.hide_but)
 
     def exposes(self, name: str) -> bool:
+        """Whether a name is among those that are shown."""
         return self.expose.fits(name) or any(not left.fits(name) for left in self.expose_but)
+
+    def pass_names(self, names: Collection[str]) -> bool:
+        """Whether something that goes by these names may be seen."""
+        return not any(map(self.hides, names)) and (not self.expose_some or any(map(self.exposes, names)))
 
 
 class NameRules(msgspec.Struct, frozen=True):
     """Rules for tools and prompts."""
 
-    lists: _Lists
+    lists: Lists
 
     @classmethod
     def of(cls, expose: Iterable[Pattern], hide: Iterable[Pattern]) -> NameRules:
         """Make the lists ready."""
-        return cls(_Lists.of(expose, hide))
+        return cls(Lists.of(expose, hide))
 
     def __bool__(self) -> bool:
         return self.lists.any
 
     def show(self, local: str, client: str) -> bool:
         """Exposed under one of its names, hidden under none (LIM-24)."""
-        names = {local, client}
-        return not any(map(self.lists.hides, names)) and (not self.lists.expose_some or any(map(self.lists.exposes, names)))
+        return self.lists.pass_names({local, client})
 
     admit = show
 
@@ -87,12 +95,12 @@ class NameRules(msgspec.Struct, frozen=True):
 class UriRules(msgspec.Struct, frozen=True):
     """Rules for resources and templates, which compare normal forms. What has dot segments is neither shown nor admitted."""
 
-    lists: _Lists
+    lists: Lists
 
     @classmethod
     def of(cls, expose: Iterable[Pattern], hide: Iterable[Pattern]) -> UriRules:
         """Make the lists ready, with each glob in normal form; a glob that fits also as it stands makes no difference to a normal URI."""
-        return cls(_Lists.of(_both(expose), _both(hide)))
+        return cls(Lists.of(in_both_forms(expose), in_both_forms(hide)))
 
     def __bool__(self) -> bool:
         return self.lists.any
@@ -123,7 +131,7 @@ class UriRules(msgspec.Struct, frozen=True):
         return any(not any(map(left.fits, served)) for left in self.lists.expose_but)
 
 
-def _both(patterns: Iterable[Pattern]) -> list[Pattern]:
+def in_both_forms(patterns: Iterable[Pattern]) -> list[Pattern]:
     """Each pattern as it stands, and in normal form; a negated one in normal form alone, since that is what URIs are compared in."""
     both = [(pattern, pattern.rewritten(normal_glob)) for pattern in patterns]
     return [one for given, rewritten in both for one in ([rewritten] if given.negated else [given, rewritten])]

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from ..protocol.messages import Params, Raw, encode, read_text
-from ..protocol.names import fitting, shorten
+from ..protocol.names import shorten
 from ..protocol.offers import KINDS, TOOLS, Item, ListKind, Offer
 from .announced import has_own_methods
 from .inventory import Inventory
 from .lengths import longest, too_long
+from .naming import Naming
 from .remarks import Remark
 from .results import with_mapped_links
 from .routes import Namespace, Route, Table
@@ -32,8 +33,7 @@ class Merge:
 
     namespaces: Mapping[str, Namespace]
     offers: Mapping[str, Offer]
-    max_tool_name: int
-    portable: bool
+    naming: Naming
     own_tools: Mapping[str, bytes] = attrs.field(factory=dict)
     """Tools of the gateway's own, by name, each as an entry of the list."""
     exposure: Exposure | None = None
@@ -134,11 +134,9 @@ class Merge:
         return True
 
     def _fitting(self, kind: ListKind, full: str, backend: str) -> str:
-        if kind.key != "name":
-            return full
-        limit = self.max_tool_name if self.portable or kind is TOOLS else 0
-        name = (fitting if self.portable else shorten)(full, limit)
+        name = self.naming.listed(kind, full)
         if name != full:
+            limit = self.naming.limit(kind)
             why = "is too long" if limit and len(full) > limit else "has characters that clients refuse"
             self.remarks.add(Remark(f"a name {why}; it is listed as {name}", kind.name, full, backend))
         return name

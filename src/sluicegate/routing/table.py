@@ -187,6 +187,9 @@ def _find(catalogue: Catalogue, kind: ListKind, name: str, called: str = "") -> 
     route = catalogue.table.find(kind, name)
     if isinstance(route, Route):
         return route
+    refused_name = catalogue.refusal(kind, name)
+    if refused_name is not None:
+        return refused_name
     if isinstance(route, Hidden):
         return faults.not_available(called or kind.name, name)
     if isinstance(route, Ambiguous):

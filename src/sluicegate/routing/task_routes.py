@@ -52,7 +52,7 @@ async def place_task(catalogue: Catalogue, call: Call, ids: TaskIds) -> tuple[Na
     found = ids.back(given, call.caller.principal.key)
     if found is None:
         return faults.unknown_task()
-    namespace = next((one for one in catalogue.table.namespaces if one.backend == found[0]), None)
+    namespace = next((one for one in catalogue.table.namespaces if one.backend == found[0] and one.has_tools), None)
     if namespace is None:
         return faults.unknown_task()
     return namespace, call.params | {MEMBERS: Raw(encode(found[1]))}
@@ -60,7 +60,7 @@ async def place_task(catalogue: Catalogue, call: Call, ids: TaskIds) -> tuple[Na
 
 async def all_tasks(catalogue: Catalogue, call: Call) -> Reply:
     """One page of the caller's tasks, of one backend after the other; a cursor says whose turn it is, and the backend's own cursor (P-83)."""
-    lists = [one for one in catalogue.table.namespaces if one.backend in catalogue.announced.list_tasks]
+    lists = [one for one in catalogue.table.namespaces if one.has_tools and one.backend in catalogue.announced.list_tasks]
     place = _read_cursor(call.params)
     if isinstance(place, Fault):
         return Reply.failed(place)

@@ -76,12 +76,12 @@ class Visibility:
     def client_name(self, kind: ListKind, local: str) -> str | None:
         """The name, without prefix, under which clients see an item that the backend lists; None if they do not."""
         client = local if kind.key == "uriTemplate" else self.renamed(local)
-        shown = not self.hidden and self._original(kind, client) == local and self._rules[kind.capability].show(local, client)
+        shown = not self.hidden and self.original(kind, client) == local and self._rules[kind.capability].show(local, client)
         return client if shown else None
 
     def local_name(self, kind: ListKind, client: str) -> str | None:
         """The backend's name of what a client names, without prefix, and in no list; None if the client may not use it."""
-        local = self._original(kind, client)
+        local = self.original(kind, client)
         if local is None or self.hidden or (local == client and self._has_alias(kind, local)):
             return None
         return local if self._rules[kind.capability].admit(local, client) else None
@@ -102,7 +102,8 @@ class Visibility:
         """The alias of a name, or the name itself; says nothing about whether it may be seen."""
         return self.aliases.get(local, local)
 
-    def _original(self, kind: ListKind, client: str) -> str | None:
+    def original(self, kind: ListKind, client: str) -> str | None:
+        """The backend's name of what clients would know as that, if anything; says nothing about whether it may be seen."""
         if kind.key == "uriTemplate":
             return client
         if client in self._originals:

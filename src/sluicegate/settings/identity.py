@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from .composing import own_first
+from .entitlements import RoleConfig, RoleMappingSettings, ScopedTokenSettings
 from .ranges import Range
 from .secret import Secret, secret, secrets
 
@@ -25,7 +26,11 @@ class BearerAuth:
     """Clients show one of these tokens."""
 
     tokens: tuple[Secret, ...] = attrs.field(default=(), converter=secrets)
-    """At least one; any of them will do."""
+    """Tokens without limits; any of them will do."""
+    scoped_tokens: tuple[ScopedTokenSettings, ...] = ()
+    """Tokens that may do less, have names, or end."""
+    roles: tuple[RoleConfig, ...] = ()
+    """What callers may use who were given one of them."""
     type: Literal["bearer"] = "bearer"
     """The client shows a token: ``Authorization: Bearer …``."""
 
@@ -58,6 +63,10 @@ class JwtAuth(IssuerSettings):
     """The client shows a signed token: ``Authorization: Bearer …``."""
     issuers: tuple[IssuerSettings, ...] = ()
     """Others whose tokens are believed, too; each has the keys above of its own."""
+    roles: tuple[RoleConfig, ...] = ()
+    """What callers may use who were given one of them."""
+    role_mapping: RoleMappingSettings | None = None
+    """From what tokens say to roles."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -90,6 +99,10 @@ class OAuthAuth(IssuerSettings):
     """What each caller must have been granted, all of it."""
     tool_scopes: tuple[ToolScopes, ...] = ()
     """What the callers of some tools must have been granted besides."""
+    roles: tuple[RoleConfig, ...] = ()
+    """What callers may use who were given one of them."""
+    role_mapping: RoleMappingSettings | None = None
+    """From what tokens say to roles."""
 
     @property
     def verifies(self) -> bool:
@@ -110,6 +123,10 @@ class MtlsAuth:
     """The client is who its certificate is made out to."""
     names: tuple[str, ...] = NAMES
     """Which alternative names of a certificate may be its owner's, the first choice first."""
+    roles: tuple[RoleConfig, ...] = ()
+    """What callers may use who were given one of them."""
+    role_mapping: RoleMappingSettings | None = None
+    """From what certificates say to roles: ``san`` lists their names, such as "DNS:build.example", and ``name`` is the owner's."""
 
 
 AuthConfig: TypeAlias = BearerAuth | JwtAuth | OAuthAuth | MtlsAuth

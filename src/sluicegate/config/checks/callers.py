@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from ...protocol.addresses import is_guarded
 from ...protocol.headers import is_token
 from ...settings.identity import ALGORITHMS, NAMES, BearerAuth, IssuerSettings, JwtAuth, MtlsAuth, OAuthAuth
-from ...settings.secret import Secret
 from ..model import Config
 from ..problem import Problem
 from .authorization import oauth_rules, oauth_warnings
+from .entitled import entitlement_rules, entitlement_warnings, scoped_token_rules
 from .key_files import key_file_rules
 
 __all__ = ["caller_rules", "caller_warnings"]
@@ -22,7 +23,7 @@ _SHORT = 16
 def caller_rules(config: Config) -> Iterator[Problem]:
     """What is wrong with it, whichever kind it is of."""
     if isinstance(config.auth, BearerAuth):
-        yield from _bearer(config.auth, may_be_empty=any(problem.path.startswith("auth.") for problem in config.planned))
+        yield from _bearer(config.auth)
     elif isinstance(config.auth, JwtAuth):
         yield from _jwt(config.auth)
     elif isinstance(config.auth, OAuthAuth):
@@ -30,6 +31,7 @@ def caller_rules(config: Config) -> Iterator[Problem]:
         yield from oauth_rules(config, config.auth)
     elif isinstance(config.auth, MtlsAuth):
         yield from _mtls(config, config.auth)
+    yield from entitlement_rules(config)
 
 
 def caller_warnings(config: Config) -> Iterator[Problem]:
@@ -39,18 +41,30 @@ def caller_warnings(config: Config) -> Iterator[Problem]:
             yield _at(f"auth.tokens[{index}]", f"the token has under {_SHORT} characters and can be guessed", "use a long random one")
     if isinstance(config.auth, OAuthAuth):
         yield from oauth_warnings(config, config.auth)
+    for index, scoped in enumerate(config.auth.scoped_tokens if isinstance(config.auth, BearerAuth) else ()):
+        if scoped.token is not None and len(scoped.token) < _SHORT:
+            path = f"auth.scoped_tokens[{index}].token"
+            yield _at(path, f"the token has under {_SHORT} characters and can be guessed", "make one with 'sluicegate token new'")
+    yield from entitlement_warnings(config)
 
 
-def _bearer(auth: BearerAuth, *, may_be_empty: bool) -> Iterator[Problem]:
-    if not auth.tokens and not may_be_empty:
+def _bearer(auth: BearerAuth) -> Iterator[Problem]:
+    if not auth.tokens and not auth.scoped_tokens:
         yield _at("auth.tokens", "bearer auth requires at least one token", 'write tokens = ["${GATE_TOKEN}"]')
     for index, token in enumerate(auth.tokens):
         if not is_token(token.reveal()):
             yield _at(f"auth.tokens[{index}]", "a token must be visible ASCII without spaces, and not empty", "use a long random one")
-    first: dict[Secret, int] = {}
+    first: dict[bytes, str] = {}
     for index, token in enumerate(auth.tokens):
-        if token and first.setdefault(token, index) != index:
-            yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as tokens[{first[token]}]", "keep one of the two")
+        place = first.setdefault(sha256(token.reveal().encode()).digest(), f"tokens[{index}]")
+        if token and place != f"tokens[{index}]":
+            yield _at(f"auth.tokens[{index}]", f"duplicate bearer token: the same as {place}", "keep one of the two")
+    for index, scoped in enumerate(auth.scoped_tokens):
+        found = list(scoped_token_rules(f"auth.scoped_tokens[{index}]", scoped))
+        yield from found
+        place = f"scoped_tokens[{index}]" if found else first.setdefault(scoped.digest, f"scoped_tokens[{index}]")
+        if place != f"scoped_tokens[{index}]":
+            yield _at(f"auth.scoped_tokens[{index}]", f"duplicate bearer token: the same as {place}", "keep one of the two")
 
 
 def _mtls(config: Config, auth: MtlsAuth) -> Iterator[Problem]:

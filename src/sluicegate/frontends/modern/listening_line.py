@@ -90,7 +90,7 @@ class ListeningLine:
     async def _begin(self) -> Fault | None:
         listener, endpoint = self.listener, self.endpoint
         await endpoint.settled()
-        granted = honoured(self.introduction.params, endpoint.directory.seen_by(self.caller))
+        granted = endpoint.directory.refuses(self.caller) or honoured(self.introduction.params, endpoint.directory.seen_by(self.caller))
         if isinstance(granted, Fault):
             return granted
         listener.wanted = frozenset(granted.lists.values())

@@ -57,7 +57,7 @@ class Sessionless:
             await http.respond(202)
         elif not isinstance(message, Request):
             await self._refuse(http, 400, INVALID_REQUEST, "this revision has no questions to clients, so send no answers")
-        elif isinstance(introduction := self._judged(http.headers, message), Fault):
+        elif isinstance(introduction := self._judged(http.headers, message, principal), Fault):
             await self._fail(http, message, introduction)
         elif message.method == LISTEN:
             await self._listen(http, principal, message, introduction, size, may_stream=may_stream)
@@ -73,7 +73,7 @@ class Sessionless:
             else:
                 await self._run_large(http, message, call, answer, self.table.owners.of(principal.key, http.network), size)
 
-    def _judged(self, headers: RequestHeaders, request: Request) -> Introduction | Fault:
+    def _judged(self, headers: RequestHeaders, request: Request, principal: Principal) -> Introduction | Fault:
         """What a request says of itself, if all of it is right."""
         if headers.protocol_version is None:
             return _mismatch("MCP-Protocol-Version is missing")
@@ -84,7 +84,7 @@ class Sessionless:
             return _mismatch(f'MCP-Protocol-Version is not "{VERSION}" of the body')
         if introduction.version not in MODERN:
             return unsupported(introduction.version)
-        wrong = contradiction(headers, request, self.endpoint.directory.current, required=True)
+        wrong = contradiction(headers, request, self.endpoint.directory.open_to(principal), required=True)
         return introduction if wrong is None else _mismatch(wrong)
 
     async def _run_large(
@@ -122,7 +122,8 @@ class Sessionless:
 
     async def _keep_open(self, http: HttpRequest, request: Request, introduction: Introduction, listener: Listener, owner: Owner) -> None:
         await self.endpoint.settled()
-        granted = honoured(introduction.params, self.endpoint.directory.seen_by(listener.caller))
+        directory = self.endpoint.directory
+        granted = directory.refuses(listener.caller) or honoured(introduction.params, directory.seen_by(listener.caller))
         if isinstance(granted, Fault):
             await self._fail(http, request, granted)
             return

@@ -9,6 +9,7 @@ import trio
 
 from ...protocol import faults
 from ...protocol.calls import Call, Handler, Reply
+from ...protocol.fault import Fault
 from ...protocol.messages import EMPTY, Malformed, Raw, decode_object, encode, encode_notification
 from ...protocol.tokens import wanted_token
 from .composite import Composite
@@ -27,6 +28,8 @@ class Composites:
     tools: Mapping[str, Composite]
     bounded: Callable[[Handler], Handler]
     """Has a call enter its scope, and answers for one that was cut."""
+    refuses: Callable[[Call], Fault | None] = lambda _call: None
+    """Why its caller may not call one of these; each target is judged for itself, as if its tool were called by him alone."""
 
     async def __call__(self, call: Call) -> Reply:
         """Run a call."""
@@ -34,6 +37,8 @@ class Composites:
         if composite is None:
             return await self.inner(call)
         await trio.lowlevel.checkpoint()
+        if (fault := self.refuses(call)) is not None:
+            return Reply.failed(fault)
         arguments = call.params.get("arguments", EMPTY)
         if isinstance(decode_object(arguments), Malformed):
             return Reply.failed(faults.client_mistake('"arguments" must be an object'))

@@ -41,6 +41,10 @@ class FindableTools:
         """Add one, while the catalogue is in the making."""
         self.tools[name] = Findable(name, server, name.removeprefix(self.prefixes.get(server, "")), entry)
 
+    def of(self, is_wanted: Callable[[str], bool]) -> FindableTools:
+        """Those of them whose names are wanted."""
+        return FindableTools({name: tool for name, tool in self.tools.items() if is_wanted(name)}, self.prefixes)
+
     def find(self, text: str) -> Findable | None:
         """The one with this name or id."""
         tool = self.tools.get(text)

@@ -12,6 +12,7 @@ from ...protocol import faults
 from ...protocol.calls import Call, Handler, Reply
 from ...protocol.members import is_null
 from ...protocol.messages import EMPTY, Malformed, Params, Raw, decode_object, encode, read_text
+from ...protocol.offers import TOOLS
 from ...protocol.values import read_value
 from ..catalogue import Catalogue
 from ..directory import Directory
@@ -55,6 +56,8 @@ class SearchTools:
         if answer is None:
             return await self.inner(call)
         await trio.lowlevel.checkpoint()
+        if (fault := self.directory.refuses_own(call)) is not None:
+            return Reply.failed(fault)
         arguments = _object(call.params)
         if arguments is None:
             return Reply.failed(faults.client_mistake('"arguments" must be an object'))
@@ -93,7 +96,7 @@ class SearchTools:
             return await self.inner(led_on)
         if _object(arguments) is None:
             raise _WrongArguments("'arguments' must be an object: what the tool is called with")
-        return Reply.failed(faults.unknown_name("tool", name))
+        return Reply.failed(seen.refusal(TOOLS, name) or faults.unknown_name("tool", name))
 
     def _seen_by(self, call: Call) -> Catalogue:
         return self.directory.seen_by(call.caller)
@@ -110,7 +113,8 @@ class CalledByName:
     async def __call__(self, call: Call) -> Reply:
         """Run a call."""
         if call.target == self.name and call.method == "tools/call":
-            call = led_to_its_tool(call, self.directory.seen_by(call.caller)) or call
+            seen = self.directory.seen_by(call.caller)
+            call = (led_to_its_tool(call, seen) if seen.permits_own(self.name) else None) or call
         return await self.inner(call)
 
 

@@ -1,0 +1,1 @@
+"""What callers may see and use of what is there."""
