@@ -55,7 +55,7 @@ async def running(tmp_path: Path) -> AsyncGenerator[Running, None]:
     file.write_text(TEXT, encoding="utf-8")
     (tmp_path / "token").write_text("first-token\n", encoding="utf-8")
     loaded = load(file)
-    reloading = Reloading(lambda: load(file), loaded.files, concealed.append, run_inline)
+    reloading = Reloading(lambda: load(file), loaded.files, concealed.append, in_thread=run_inline)
     outside = Outside(open_stream=MemoryNetwork().open_stream, run_blocking=run_inline)
     async with open_gateway(loaded.config, outside=outside) as gateway, trio.open_nursery() as nursery:
         nursery.start_soon(reloading.run, gateway)

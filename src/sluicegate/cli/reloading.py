@@ -16,6 +16,7 @@ from ..observe.log import show_from
 from ..outside.blocking import RunBlocking, run_blocking
 from ..telling.loggers import get_logger
 from .changed_files import watch
+from .notify_socket import NotifySocket
 
 __all__ = ["Reloading"]
 
@@ -32,6 +33,8 @@ class Reloading:
     """What it was made of when it was last read without a mistake."""
     conceal: Callable[[Config], None]
     """Told of a configuration before anything of it can come into the log."""
+    manager: NotifySocket = attrs.field(factory=NotifySocket)
+    """Told that it is read, and that this is over."""
     in_thread: RunBlocking = run_blocking
     _due: trio.Event = attrs.field(factory=trio.Event, init=False)
 
@@ -47,7 +50,10 @@ class Reloading:
             while True:
                 await self._due.wait()
                 self._due = trio.Event()
-                if (wanted := await self._read(gateway)) is not None:
+                self.manager.reloading()
+                if (wanted := await self._read(gateway)) is None:
+                    self.manager.ready()
+                else:
                     nursery.start_soon(self._apply, gateway, wanted)  # which may wait for the last calls of a backend that goes
 
     async def _read(self, gateway: Gateway) -> Config | None:
@@ -68,12 +74,15 @@ class Reloading:
         if wanted == gateway.config:
             gateway.reloads.keep()
             log.info("the configuration was read again, and is the same")
+            self.manager.ready()
             return
         try:
             waiting = await gateway.reconfigure(wanted)
         except (ConfigError, BackendFailed) as error:
             log.error("the configuration cannot be run, so nothing was changed", error=str(error))  # noqa: TRY400  so here
             return
+        finally:
+            self.manager.ready()
         show_from(wanted.observability.log_level)
         log.info("the configuration was read again, and has taken effect")
         if waiting:

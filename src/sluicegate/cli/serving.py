@@ -30,6 +30,7 @@ from .conversation import first_leaf
 from .descriptors import allow_descriptors
 from .first_signals import FirstSignals, ends, has_terminal
 from .memory import give_memory_back, settle_memory
+from .notify_socket import NotifySocket
 from .reloading import Reloading
 
 __all__ = ["Signals", "connect", "listen_to_signals", "serve"]
@@ -91,7 +92,8 @@ def serve(loaded: Loaded, read_again: Callable[[], Loaded], *, stdio: bool, stri
     config = loaded.config
     observability = config.observability
     blot = Blotting(secrets_of(config))
-    reloading = Reloading(read_again, loaded.files, lambda config: blot.add(secrets_of(config)))
+    manager = NotifySocket()
+    reloading = Reloading(read_again, loaded.files, lambda config: blot.add(secrets_of(config)), manager)
     with logging_to(sys.stderr.fileno(), observability.log_level, json=observability.json_logs, blot=blot) as buffer:
         if not stdio and not allow_descriptors(most := config.proxy.listen.max_connections):
             log.warning("too few files may be open for max_connections; see ulimit -Hn, or LimitNOFILE of systemd", max_connections=most)
@@ -112,7 +114,7 @@ def serve(loaded: Loaded, read_again: Callable[[], Loaded], *, stdio: bool, stri
                         settle_memory()
                         async with trio.open_nursery() as beside:
                             beside.start_soon(reloading.run, gateway)
-                            await (_serve_stdio if stdio else _serve_http)(gateway, signals)
+                            await (_serve_stdio if stdio else _serve_http)(gateway, signals, manager)
                             beside.cancel_scope.cancel(reason="draining")
                 except BackendFailed as error:
                     raise click.ClickException(blot(str(error))) from None
@@ -126,16 +128,19 @@ def _put_in_text(buffer: Buffer, line: bytes) -> None:
     buffer.put(f"{stamp(time.time())} [info     ] audit [sluicegate.audit] ".encode() + line)
 
 
-async def _serve_http(gateway: Gateway, signals: Signals) -> None:
+async def _serve_http(gateway: Gateway, signals: Signals, manager: NotifySocket) -> None:
     async with trio.open_nursery() as nursery:
         try:
             urls = await nursery.start(gateway.serve)
         except* OSError as group:
             raise click.ClickException(_cannot_listen(gateway.config.proxy.listen, first_leaf(group))) from None
         nursery.start_soon(give_memory_back)
-        log.info("serving", urls=[_to_be_pasted(url) for url in urls])
+        addresses = [_to_be_pasted(url) for url in urls]
+        log.info("serving", urls=addresses)
+        manager.ready(f"serving {' '.join(addresses)}")
         await signals.wait()
         log.info("draining")
+        manager.stopping()
         nursery.cancel_scope.cancel(reason="draining")
 
 
@@ -155,7 +160,7 @@ def _cannot_listen(listen: ListenConfig, error: BaseException) -> str:
     return f"cannot listen on {listen.place}: {why}{advice}"
 
 
-async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
+async def _serve_stdio(gateway: Gateway, signals: Signals, manager: NotifySocket) -> None:
     async with trio.open_nursery() as nursery:
 
         async def serve_until_end() -> None:
@@ -164,7 +169,9 @@ async def _serve_stdio(gateway: Gateway, signals: Signals) -> None:
             signals.stop.set()
 
         nursery.start_soon(serve_until_end)
+        manager.ready()
         await signals.wait()
+        manager.stopping()
         nursery.cancel_scope.cancel(reason="draining")
 
 
