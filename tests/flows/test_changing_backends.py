@@ -51,6 +51,41 @@ async def test_a_backend_whose_layer_cannot_be_put_around_it_changes_nothing(aut
         assert late.sessions == []
 
 
+async def test_a_backend_that_is_added_has_layers_of_its_own_as_long_as_it_is_there(autojump_clock: Clock) -> None:
+    seen: list[str] = []
+
+    def layer(name: str) -> Callable[[Handler], Handler]:
+        def around(inner: Handler) -> Handler:
+            async def see(call: Call) -> Reply:
+                seen.append(name)
+                return await inner(call)
+
+            return see
+
+        return around
+
+    def broken(_inner: Handler) -> Handler:
+        raise ZeroDivisionError
+
+    late, again = one("t"), one("t")
+    async with Builder("x").backend("a", one("t").connector).open() as gateway:
+        await gateway.settled()
+        await gateway.add_backend(named("late"), late.connector, [layer("inner"), layer("outer")])
+        await gateway.call_tool("late_t")
+        await gateway.call_tool("a_t")
+        await gateway.replace_backend(named("late"), again.connector)
+        await gateway.call_tool("late_t")
+        assert seen == ["outer", "inner"] * 2
+        await gateway.remove_backend("late")
+        await gateway.add_backend(named("late"), late.connector)
+        await gateway.call_tool("late_t")
+        assert len(seen) == 4
+        with pytest.raises(ZeroDivisionError):
+            await gateway.add_backend(named("broken"), one("t").connector, [broken])
+        await gateway.add_backend(named("broken"), one("t").connector)
+        assert (await gateway.call_tool("broken_t")).fault is None
+
+
 async def test_a_backend_removed_while_it_is_being_replaced_stays_removed(autojump_clock: Clock) -> None:
     new, outcomes = one("u"), list[str]()
     async with Builder("x").backend("a", one("t").connector).backend("z", one("t").connector).open() as gateway:

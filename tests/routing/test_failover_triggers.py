@@ -69,6 +69,11 @@ async def test_the_next_is_asked_after_what_is_named_and_after_nothing_else(trig
     assert (reply.fault is None, two.calls) == ((True, 1) if trigger == after else (False, 0))
 
 
+def test_what_is_usual_is_all_but_a_tools_error() -> None:
+    one, two = member("a", "a"), member("b", "b")
+    assert set(Failover(one.candidate(), (two.candidate(),)).after) == set(FAILOVER_AFTER) == set(FAULTS)
+
+
 async def test_who_is_not_to_be_asked_now_is_unavailable() -> None:
     one, two = member("a", BARRED), member("b", "b")
     assert (await Failover(one.candidate(), (two.candidate(),), ["unavailable"])(Call.tool("look"))).text == "b"

@@ -10,6 +10,7 @@ from ..backends.session import Connector
 from ..config.model import BackendConfig, Config
 from ..config.problem import ConfigError, Problem
 from ..protocol.blot import Blot
+from ..protocol.calls import Layer
 from ..protocol.credential import Credential
 
 __all__ = ["Edit", "Surroundings", "adding", "removing", "replacing", "whole"]
@@ -38,6 +39,8 @@ class Edit:
     """From the list as it is to the list as it is to be; raises `ConfigError`."""
     sources: Mapping[str, object] = attrs.field(factory=dict)
     """What the program brings for backends, by name. For one that is not named here, what it brought before stays."""
+    layers: Mapping[str, Sequence[Layer]] = attrs.field(factory=dict)
+    """Its policies for them, by name, innermost first; as with the sources."""
     insists: Callable[[BackendConfig], bool] = lambda config: config.required
     """Who has to come up, if it is connected to, or nothing changes."""
     anew: frozenset[str] = frozenset()
@@ -54,16 +57,16 @@ class Edit:
 
 def whole(backends: Backends, sources: Mapping[str, object], *, strict: bool, around: Surroundings | None = None) -> Edit:
     """These and no others; if it is strict, all that are connected to have to come up."""
-    return Edit(lambda _now: backends, sources, lambda config: strict or config.required, is_whole=True, around=around)
+    return Edit(lambda _now: backends, sources, insists=lambda config: strict or config.required, is_whole=True, around=around)
 
 
-def adding(config: BackendConfig, source: object) -> Edit:
+def adding(config: BackendConfig, source: object, layers: Sequence[Layer] = ()) -> Edit:
     """One more, which has to come up. It may have the name of one that is not enabled."""
 
     def of(now: Backends) -> Backends:
         return [*(other for other in now if other.enabled or other.name != config.name), config]
 
-    return Edit(of, {config.name: source}, lambda other: other.name == config.name)
+    return Edit(of, {config.name: source}, {config.name: layers} if layers else {}, lambda other: other.name == config.name)
 
 
 def removing(name: str) -> Edit:
@@ -79,4 +82,4 @@ def replacing(config: BackendConfig, source: object) -> Edit:
             raise ConfigError([Problem(None, None, "", f"there is no backend '{config.name}' to replace", "add it")])
         return [config if other.name == config.name else other for other in now]
 
-    return Edit(of, {config.name: source}, lambda other: other.name == config.name, frozenset({config.name}))
+    return Edit(of, {config.name: source}, insists=lambda other: other.name == config.name, anew=frozenset({config.name}))

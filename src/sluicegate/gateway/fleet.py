@@ -183,10 +183,11 @@ class Fleet:
         before, running = self._members, [one for one in config.backends if one.enabled]
         links = {one.name: begun[one.name] if self._needs_link(one, edit) else before[one.name].supervised for one in running}
         backends, old = {name: one.backend for name, one in links.items()}, {name: member.pipeline for name, member in before.items()}
-        pipelines = blueprint(running, backends, self.around, layers=self.layers, before=old)
+        pipelines = blueprint(running, backends, self.around, layers={**self.layers, **edit.layers}, before=old)
         members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
         catalogues = catalogues_of(members.values(), config)
         self._members, self.config = members, config  # from here on nothing fails or waits
+        self.layers |= edit.layers
         if (around := edit.around) is not None:
             self.connect, self.blot_for = around.connect, around.blot_for
             around.begin()

@@ -17,7 +17,7 @@ from ..frontends.endpoint import Endpoint
 from ..frontends.paths import Guard, mounted
 from ..http1.asgi import ASGIApp
 from ..outside import Outside
-from ..protocol.calls import Handler
+from ..protocol.calls import Handler, Layer
 from ..protocol.ended_requests import Auditor
 from ..routing.catalogue import Catalogue
 from ..telling.loggers import get_logger
@@ -201,14 +201,14 @@ class Gateway(Askable):
             raise
         return waiting
 
-    async def add_backend(self, config: BackendConfig, source: object = None) -> None:
-        """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process.
+    async def add_backend(self, config: BackendConfig, source: object = None, layers: Sequence[Layer] = ()) -> None:
+        """Connect one more backend and offer what it has; ``source`` as in `Builder.backend` for one in the process, ``layers`` innermost first.
 
         Raises:
             ConfigError: its settings are wrong, or its namespace exists already or is ambiguous.
             BackendFailed: it could not be reached; nothing has changed.
         """
-        await self._fleet.apply(adding(config, source))
+        await self._fleet.apply(adding(config, source, layers))
 
     async def remove_backend(self, name: str) -> bool:
         """Take a backend out of every list at once, let its calls end, and stop it; False if there is none of that name.
