@@ -45,6 +45,7 @@ from sluicegate.policies.mirror import Shadow
 from sluicegate.policies.remembering import remembering
 from sluicegate.policies.settings import TABLES, CanaryGuardSettings, RestartSettings, TimeoutSettings
 from sluicegate.settings.audit_settings import AuditSettings
+from sluicegate.settings.keeping import StoreSettings
 from sluicegate.telling.statistics import Counting, Shown, Value, shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +67,7 @@ GENERATED: Mapping[str, type[Any]] = {
     "[security]": SecurityConfig,
     "[observability]": ObservabilityConfig,
     "[performance]": PerformanceConfig,
+    "[cache]": StoreSettings,
     "# [observability.audit]": AuditSettings,  # one that is there is one that writes
     "[observability.access_log]": AccessLogConfig,
     "[observability.metrics]": MetricsConfig,
@@ -190,6 +192,9 @@ def asleep(head: str, lines: Iterator[str]) -> Iterator[str]:
 def value(field: attrs.Attribute[Any]) -> str:
     """A default or an example, as TOML has it."""
     default = field.metadata["example"] if field.default is None or field.default is attrs.NOTHING else field.default
+    default = default.factory() if hasattr(default, "factory") else default
+    if default == {}:
+        return "{}"
     if isinstance(default, Mapping):
         return "{ " + ", ".join(f"{key} = {json.dumps(number)}" for key, number in default.items()) + " }"
     return f"{default:g}" if isinstance(default, float) else json.dumps(default)

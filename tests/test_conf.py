@@ -207,6 +207,9 @@ def test_the_commented_keys_of_the_reference_are_true_too() -> None:
     keys -= {"window_seconds"}  # stands for another key, which is shown too
     woken = re.sub(r"(?m)^# (\[auth\]|(\w+) = )", lambda match: match[1] if match[2] is None or match[2] in keys else match[0], text)
 
+    woken = woken.replace('backend = "memory"', 'backend = "sqlite"')  # which has a url
+    woken = woken.replace("tool_ttl_seconds = 0", "tool_ttl_seconds = 60").replace('prefix = "mcp-proxy:"', "")
+
     loaded = parse(woken, environ={"GATE_TOKEN": "0123456789abcdef0123"})
 
     assert loaded.config.auth is not None

@@ -28,13 +28,13 @@ def test_all_errors_come_at_once_with_their_lines(sluicegate: Command, gate: Pat
 
 
 def test_what_is_not_built_yet_is_a_warning_here_and_an_error_in_run(sluicegate: Command, gate: Path) -> None:
-    gate.write_text(gate.read_text() + "[security]\nadmin_token = 'x'\n[cache]\nbackend = 'redis'\nurl = 'redis://x'\n")
+    gate.write_text(gate.read_text() + "[security]\nadmin_token = 'x'\n[observability.tracing]\nenabled = true\n")
     code, out, _ = sluicegate("check", "-c", str(gate))
     assert code == 0
     assert "planned" in out
     code, out, err = sluicegate("run", "-c", str(gate))
     assert (code, out) == (1, "")
-    assert "cache: 'cache' is planned" in err
+    assert "observability.tracing: 'tracing' is planned" in err
     assert "security.admin_token" in err
 
 

@@ -42,7 +42,7 @@ def _tree(value: Any, *, secrets: bool) -> dict[str, Any]:
             continue
         if key in _PROGRAMS and not secrets:
             item = [HIDDEN for _ in item]
-        if key in ADDRESSES and isinstance(item, str) and not secrets:
+        if key in ADDRESSES and isinstance(item, str) and not secrets and getattr(value, "backend", "") != "sqlite":
             item = public_part(item)
         tree[key] = _plain(item, secrets=secrets)
     return tree

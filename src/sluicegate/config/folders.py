@@ -37,6 +37,8 @@ def _tables(tree: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     others = _inner(auth, "issuers")
     yield from ((table, ("key_files",)) for table in (auth, *(others if isinstance(others, list) else [])))
     yield _inner(tree.get("observability"), "audit"), ("file",)
+    store = tree.get("cache")
+    yield store, ("url",) if isinstance(store, dict) and store.get("backend") == "sqlite" and "://" not in str(store.get("url")) else ()
     backends = tree.get("backends")
     for entry in backends if isinstance(backends, list) else []:
         yield entry, ("cwd",)

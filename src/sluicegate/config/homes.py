@@ -11,6 +11,7 @@ from ..policies.settings import TABLES, RateLimitSettings
 from ..settings.audit_settings import AuditSettings
 from ..settings.composite_tools import CompositeConfig
 from ..settings.entitlements import RoleConfig, RoleMappingSettings, ScopedTokenSettings
+from ..settings.keeping import StoreSettings
 from ..settings.outward import OutwardSettings
 from .model import (
     AccessLogConfig,
@@ -53,6 +54,7 @@ _TABLES: dict[str, type[Any]] = {
     "[observability.metrics]": MetricsConfig,
     "[observability]": ObservabilityConfig,
     "[performance]": PerformanceConfig,
+    "[cache]": StoreSettings,
     "[[backends]]": BackendConfig,
     "[[composite_tools]]": CompositeConfig,
     "the top of the file, before any table": Config,

@@ -19,6 +19,7 @@ from ..settings.clients import ClientLimits
 from ..settings.composing import own_first
 from ..settings.composite_tools import CompositeConfig
 from ..settings.identity import AuthConfig, BearerAuth, IssuerSettings, JwtAuth, MtlsAuth, OAuthAuth, ToolScopes
+from ..settings.keeping import StoreSettings
 from ..settings.ranges import ANY_NUMBER, POSITIVE, WHOLE, Range, within
 from ..settings.search import SearchSettings
 from .backends import AliasConfig, BackendConfig, BackendTlsConfig, RestartSettings, TimeoutSettings
@@ -158,6 +159,7 @@ class Config:
     security: SecurityConfig = attrs.field(factory=SecurityConfig)
     observability: ObservabilityConfig = attrs.field(factory=ObservabilityConfig)
     performance: PerformanceConfig = attrs.field(factory=PerformanceConfig)
+    cache: StoreSettings = attrs.field(factory=StoreSettings)
     composite_tools: tuple[CompositeConfig, ...] = ()
     """Tools of the gateway's own that call several others."""
     source: Path | None = None

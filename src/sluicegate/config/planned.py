@@ -21,9 +21,7 @@ Kind: TypeAlias = "str | tuple[str, ...] | Mapping[str, Kind] | list[Kind]"
 
 _BACKEND: Mapping[str, Kind] = {}
 PLANNED: Mapping[KeyPath, Mapping[str, Kind]] = {
-    (): {
-        "cache": {"backend": ("memory", "redis", "sqlite"), "url": "text", "prefix": "text"},
-    },
+    (): {},
     ("backends",): _BACKEND,
     ("security",): {"admin_token": "text"},
     ("observability",): {
@@ -39,11 +37,8 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "table": (dict, "a table"),
 }
-_OFF: Mapping[str, object] = {"backend": "memory"}
-"""Values of the seed that mean what the gateway does anyway."""
 _SWITCHES: Mapping[str, frozenset[str]] = {
     "tracing": frozenset({"enabled"}),
-    "cache": frozenset({"backend"}),
 }
 """By table, the keys that turn it on; the others only say how."""
 
@@ -92,7 +87,7 @@ def _without(table: dict[str, Any], path: KeyPath, planned: list[Finding], wrong
 
 def _asks(key: str, value: Any) -> bool:
     """Whether anything would have to be built for this value."""
-    if value is False or value in ([], {}) or (key in _OFF and value == _OFF[key]):
+    if value is False or value in ([], {}):
         return False
     if key in _SWITCHES:
         return any(_asks(inner, item) for inner, item in value.items() if inner in _SWITCHES[key])

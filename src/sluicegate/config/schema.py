@@ -58,6 +58,7 @@ _SIMPLE: Mapping[Any, Json] = {
     tuple[Secret, ...]: {"type": "array", "items": _TEXT},
     Mapping[str, Secret]: {"type": "object", "additionalProperties": _TEXT},
     Mapping[str, str]: {"type": "object", "additionalProperties": _TEXT},
+    Mapping[str, float]: {"type": "object", "additionalProperties": {**_VARIABLE, "type": ["number", "string"]}},
     JsonTable: {"type": "object", "additionalProperties": {"$ref": "#/$defs/Value"}},
     Inherit: {**_VARIABLE, "type": ["boolean", "array", "string"], "items": _TEXT},
     Only: {"anyOf": [{"enum": ["safe", "all"]}, {"type": "array", "items": _TEXT}, _VARIABLE]},

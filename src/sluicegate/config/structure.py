@@ -91,6 +91,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_func(
         lambda kind: kind in {Mapping[str, str], Mapping[str, Secret]}, lambda value, _: _table_of_texts(value)
     )
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, float], lambda value, _: _table_of_numbers(value))
     converter.register_structure_hook_func(lambda kind: kind == Json, lambda value, _: json_table(value))
     converter.register_structure_hook_func(is_one_of_tables, functools.partial(by_type, converter))
     converter.register_structure_hook_factory(attrs.has, functools.partial(class_hook, converter))
@@ -179,3 +180,9 @@ def _table_of_texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise Wrong(f"{called(value)} stands where a table of texts is expected", 'write a table, such as { NAME = "value" }')
     return dict(_converter().structure(value, dict[str, str]))
+
+
+def _table_of_numbers(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise Wrong(f"{called(value)} stands where a table of numbers is expected", 'write a table, such as { "get_*" = 5 }')
+    return dict(_converter().structure(value, dict[str, float]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from ..protocol.addresses import public_part
 from .inheritance import inherited
 from .model import BackendConfig, Config, JwtAuth, MtlsAuth, OAuthAuth, TimeoutSettings
 
@@ -60,6 +61,9 @@ def _lines(config: Config, warnings: tuple[str, ...], environ: Mapping[str, str]
         present = ", ".join(features(backend, 100 - taken[backend.name]))
         yield f"    - {backend.name} ({backend.transport})" + (f" [{present}]" if present else "")
     yield f"  Auth:     {_auth(config)}"
+    if config.cache.backend != "memory" and config.cache.url is not None:
+        place = config.cache.url if config.cache.backend == "sqlite" else public_part(config.cache.url)
+        yield f"  Cache:    {config.cache.backend} ({place})"
     if config.performance.coalesce_requests:
         yield "  Request coalescing: enabled"
     if config.observability.metrics.enabled:

@@ -16,6 +16,7 @@ from ..config.problem import ConfigError, Problem, dotted
 from ..outside import Outside
 from ..protocol.calls import Layer
 from ..protocol.clientele import Clientele
+from ..settings.keeping import StoreSettings
 from ..sources import Sources
 from .connectors import no_server
 from .faulting import FaultKit
@@ -45,6 +46,7 @@ class Builder:
 
     def __init__(self, name: str, version: str = _AS_USUAL.version) -> None:
         self._proxy = ProxyConfig(name=name, version=version, listen=ListenConfig(port=0))
+        self._cache = StoreSettings()
         self._backends: list[BackendConfig] = []
         self._servers: dict[str, object] = {}
         self._layers: dict[str, list[Layer]] = {}
@@ -68,6 +70,11 @@ class Builder:
     def proxy(self, **settings: Any) -> Builder:
         """Set keys of the ``[proxy]`` table; as `backend` takes them."""
         self._proxy = attrs.evolve(self._proxy, **_plain(settings, ProxyConfig, "proxy"))
+        return self
+
+    def cache(self, **settings: Any) -> Builder:
+        """Set keys of the ``[cache]`` table: where the answers are kept of backends that have a cache."""
+        self._cache = attrs.evolve(self._cache, **_plain(settings, StoreSettings, "cache"))
         return self
 
     def backend(self, name: str, source: Source, **settings: Any) -> Builder:
@@ -129,7 +136,7 @@ class Builder:
 
     def config(self) -> Config:
         """What was built so far, as a configuration."""
-        return Config(proxy=self._proxy, backends=tuple(self._backends))
+        return Config(proxy=self._proxy, backends=tuple(self._backends), cache=self._cache)
 
     def open(
         self,

@@ -20,6 +20,7 @@ from .connectors import connector_for
 from .credentials import Credentials
 from .faulting import FaultKit
 from .fleet import Fleet
+from .kept_outside import KeptOutside
 from .nurseries import Nurseries
 from .policy_making import PolicyContext
 
@@ -41,7 +42,8 @@ def make_fleet(  # noqa: PLR0913, PLR0917  what the program has brought, and wha
 ) -> Fleet:
     """A fleet that has no backends yet."""
     sizes, performance = config.security.max_argument_size, config.performance
-    around = PolicyContext(sources.chance, nurseries.background, nurseries.calls, sizes, performance.coalesce_requests)
+    kept = KeptOutside.of(config, outside, sources)
+    around = PolicyContext(sources.chance, nurseries.background, nurseries.calls, sizes, performance.coalesce_requests, kept)
     blot_for, ids = blots_of(config), TaskIds(sources.secret, keys)
     connect = connecting(outside, sources, faults, credentials, config, blot_for)
     return Fleet(config, connect, sources, nurseries.backends, around, directory, dict(layers), servers, blot_for, clientele, tasks=ids)

@@ -212,7 +212,7 @@ def _endpoint(  # noqa: PLR0913, PLR0917  the parts that it leads to
 
 def _begin(nurseries: Nurseries, app: App, fleet: Fleet, search: Searching | None, recognition: Recognition) -> None:
     app.begin(nurseries.sessions)
-    nurseries.background.start_soon(fleet.around.timer.run)
+    fleet.around.begin(lambda: [policies.cache for policies in fleet.policies.values()])
     for task in recognition.tasks:
         nurseries.background.start_soon(task)
     if search is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
@@ -25,10 +25,12 @@ from ..policies.rate import Bucket, RateLimit
 from ..policies.repeatable import repeatable
 from ..policies.request_keys import RequestKeys
 from ..policies.retry import Retry
-from ..policies.settings import RateLimitSettings, RetrySettings
+from ..policies.settings import CacheSettings, RateLimitSettings, RetrySettings
+from ..policies.store import Store
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler
 from ..routing.patterns import Pattern, PatternList
+from .kept_outside import KeptOutside
 
 __all__ = [
     "PolicyContext",
@@ -60,7 +62,15 @@ class PolicyContext:
     """Bytes of the arguments of a tool's call; None is no limit."""
     coalesce_requests: bool = False
     """Whether requests that are the same are led together where a backend says nothing else."""
+    kept: KeptOutside | None = None
+    """Where answers are kept; None is in memory."""
     timer: HedgeTimer = attrs.field(factory=HedgeTimer)
+
+    def begin(self, caches: Callable[[], Iterable[Cache | None]]) -> None:
+        """Run what belongs to no call and to no backend; ``caches`` are those that there are at the time."""
+        self.background.start_soon(self.timer.run)
+        if self.kept is not None:
+            self.kept.begin(self.background, caches)
 
     def argument_limit(self) -> ArgumentLimit | None:
         """What counts how many were larger."""
@@ -113,9 +123,19 @@ def cache_layer(config: BackendConfig, backend: Backend, around: PolicyContext, 
     settings = config.cache
     if settings is None or not settings.ttls():
         return None
-    stores = {method: MemoryStore(settings.max_entries, settings.max_bytes) for method in settings.ttls()}
-    tools = KeptTools(backend, _fits(settings.tools), _fits(settings.except_tools), settings.clear_on_writes)
-    return lambda inner: Cache(inner, settings, backend, stores, tools, keys, around.background)
+    kept = around.kept if config.sessions == "shared" else None  # a session that is one client's has answers that are nobody else's
+    if kept is None:
+        stores: dict[str, Store] = {method: MemoryStore(settings.max_entries, settings.max_bytes) for method in settings.ttls()}
+    else:
+        stores = {method: kept.store(config, backend, method, settings) for method in settings.ttls()}
+    tools = KeptTools(backend, _fits(settings.tools), _fits(settings.except_tools), settings.clear_on_writes, _seconds_of(settings))
+    return lambda inner: Cache(inner, settings, backend, stores, tools, keys, around.background, kept is not None)
+
+
+def _seconds_of(settings: CacheSettings) -> Callable[[str], float]:
+    """How long what a tool answers holds."""
+    usual, rules = settings.tool_ttl_seconds, [(_fits((name,)), seconds) for name, seconds in settings.ttl_seconds_by_tool.items()]
+    return lambda tool: next((seconds for fits, seconds in rules if fits(tool)), usual)
 
 
 def _fits(patterns: tuple[str, ...]) -> Callable[[str], bool]:

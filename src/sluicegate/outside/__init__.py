@@ -17,6 +17,7 @@ from .blocking import RunBlocking, run_blocking
 from .child import Child, OpenProcess, ProcessSpec
 from .listening import Listen, ListenInherited, ListenUnix, inherited_hosts, listen, listen_inherited, listen_unix
 from .process import open_process
+from .values.choosing import OpenValues, open_values
 from .virtual import refuse_under_virtual_time
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OpenHttp",
     "OpenProcess",
     "OpenStream",
+    "OpenValues",
     "Outside",
     "ProcessSpec",
     "RunBlocking",
@@ -37,6 +39,7 @@ __all__ = [
     "open_http",
     "open_process",
     "open_stream",
+    "open_values",
     "run_blocking",
 ]
 
@@ -69,3 +72,4 @@ class Outside:
     listen_unix: ListenUnix = listen_unix
     listen_inherited: ListenInherited = listen_inherited
     run_blocking: RunBlocking = run_blocking
+    open_values: OpenValues = open_values

@@ -7,9 +7,8 @@ whom follows from the key: a request, for whom the session makes a difference, a
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
-from hashlib import blake2b
 
 import attrs
 import trio
@@ -24,9 +23,9 @@ from .asked_again import AskedAgain
 from .cache_statistics import CacheStatistics
 from .effects import CHANGING, TOOL, may_have_changed
 from .keepable import Answers, KeptTools
-from .memory_store import MemoryStore
+from .memory_store import MemoryStore, at_once
 from .refreshing import Refreshing
-from .request_keys import RequestKeys
+from .request_keys import RequestKeys, private
 from .store import Store, Stored
 
 __all__ = ["Cache", "CacheStatistics"]
@@ -46,6 +45,8 @@ class Cache:
     tools: KeptTools
     keys: RequestKeys
     background: trio.Nursery
+    is_shared: bool = False
+    """Whether others find in the stores what is kept there, and must not when it holds no more."""
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
     stale: int = attrs.field(default=0, init=False)
@@ -87,7 +88,7 @@ class Cache:
         """What it has counted until now."""
         return snapshot(CacheStatistics, self)
 
-    async def _catch_up(self) -> None:
+    async def catch_up(self) -> None:
         """Forget what holds no more. Where that waits and is cut, the next one does it again."""
         changes = self.backend.changes
         count = changes.count
@@ -110,11 +111,11 @@ class Cache:
         if key is None:
             return await self._unkept(call, local)
         if self._seen != self.backend.changes.count:
-            await self._catch_up()
+            await self.catch_up()
         now = trio.current_time()
         found = await store.get(key, now)
         if found is None and self._has_private:
-            found = await store.get(_private(key, call), now)
+            found = await store.get(private(key, call), now)
         if found is None or not self._may_give(found, now - found.at, call):
             self.misses += 1
             return await self._ask(call, local, key, found)
@@ -152,7 +153,7 @@ class Cache:
         store = self.stores[call.method]
         is_new = reply.fault is None and isinstance(store, MemoryStore) and not store.has(key)
         if is_new and self.backend.changes.hold_since(begun, call.method, local):
-            _at_once(self._keep(call, local, key, reply, trio.current_time()))
+            at_once(self._keep(call, local, key, reply, trio.current_time(), store.begin()))
         return reply
 
     def _key(self, call: Call) -> bytes | None:
@@ -182,26 +183,29 @@ class Cache:
         reply = None
         try:
             reply = await self.inner(call)
-            return reply
         finally:
-            if may_have_changed(call, reply):
-                self.backend.changes.add()
+            self._has_run(call, reply)
+        if self.is_shared:
+            await self.catch_up()  # who is told that it is done may ask another gateway next
+        return reply
 
     async def _ask(self, call: Call, local: str, key: bytes, old: Stored | None = None) -> Reply:
         """Run a call, and keep its answer if nothing has changed meanwhile that it might be about."""
-        begun = self.backend.changes.count
+        begun, known = self.backend.changes.count, self.stores[call.method].begin()
         writes = self.tools.may_change(call.method, local)
         reply, holds = None, False
         try:
             reply = await self.inner(call)
             holds = self.backend.changes.hold_since(begun, call.method, local)
         finally:
-            if writes and may_have_changed(call, reply):
-                self.backend.changes.add()
+            if writes:
+                self._has_run(call, reply)
+        if writes and self.is_shared:
+            await self.catch_up()
         now = trio.current_time()
         if reply.fault is None:
             if holds:
-                await self._keep(call, local, key, reply, now)
+                await self._keep(call, local, key, reply, now, known)
         elif old is not None and holds and self._is_mended(reply.fault, now - old.at - old.seconds):
             self.misses -= 1  # it is a hit after all
             return self._given(old, call, now)
@@ -211,18 +215,26 @@ class Cache:
         """Whether an answer whose time has been over for so long is better than this."""
         return over < self.settings.stale_if_error_seconds and fault.cause in _MENDED_BY_STALE and not fault.is_about_call
 
-    async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float) -> None:
+    def _has_run(self, call: Call, reply: Reply | None) -> None:
+        """After a call that writes, however it has ended."""
+        if may_have_changed(call, reply):
+            self.backend.changes.add()
+            if self.is_shared and reply is None:  # it is cut, and waits for nothing any more
+                self.background.start_soon(self.catch_up, name="what is kept elsewhere holds no more")
+
+    async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float, known: object) -> None:
         if call.trail.asked or reply.outcome(call.method) != "ok":
             return
         hints, store = reply.hints, self.stores[call.method]
         if not hints.is_answer:
             return
         if self._seen != self.backend.changes.count:
-            await self._catch_up()
-        seconds = min(self._ttls[call.method], hints.seconds)
+            await self.catch_up()
+        ttl = self.tools.seconds_of(local) if call.method == TOOL else self._ttls[call.method]
+        seconds = min(ttl, hints.seconds)
         if seconds <= 0 or hints.is_private:
             await store.delete(key)  # an older one would be given as long as it is stale
-            key = _private(key, call)
+            key = private(key, call)
         if seconds <= 0:
             await store.delete(key)
             return
@@ -230,18 +242,4 @@ class Cache:
         settings = self.settings
         until = now + seconds + max(settings.stale_while_revalidate_seconds, settings.stale_if_error_seconds)
         kept = Reply(reply.result.copy())  # else it would hold all that came with it
-        await store.set(key, Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf))
-
-
-def _at_once(keeping: Coroutine[object, None, None]) -> None:
-    """Run what never waits, because all that it touches is in memory."""
-    try:
-        keeping.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("a store in memory has waited")
-
-
-def _private(key: bytes, call: Call) -> bytes:
-    """The key under which its principal alone finds it."""
-    return blake2b(key + call.caller.principal.key.encode(errors="surrogatepass"), digest_size=32).digest()
+        await store.set(key, Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf), known)

@@ -52,6 +52,8 @@ class KeptTools:
     """Whether they name it among those that are not."""
     minds_writes: bool
     """Whether a tool that may change something makes all be forgotten."""
+    seconds_of: Callable[[str], float]
+    """How long what a tool answers holds."""
 
     def keeps(self, tool: str) -> bool:
         """What is idempotent is kept only where a write in between is noticed: the same again, after another one, is no repetition."""

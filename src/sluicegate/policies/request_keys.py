@@ -13,9 +13,10 @@ from hashlib import blake2b
 import attrs
 import msgspec
 
+from ..protocol.calls import Call
 from ..protocol.messages import Malformed, Params, Raw, decode_object
 
-__all__ = ["RequestKeys", "without_call_meta"]
+__all__ = ["RequestKeys", "private", "without_call_meta"]
 
 LARGEST = 64 * 1024
 """Bytes of all parameters; more take too long to read."""
@@ -114,3 +115,8 @@ class RequestKeys:
             self._found = _digest(method, params, beside)
             self._params, self._method, self._beside = None if self._found is None else params, method, beside
         return self._found
+
+
+def private(key: bytes, call: Call) -> bytes:
+    """The key under which its principal alone finds it."""
+    return blake2b(key + call.caller.principal.key.encode(errors="surrogatepass"), digest_size=32).digest()

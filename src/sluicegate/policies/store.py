@@ -42,8 +42,12 @@ class Store(Protocol):
         """What is kept under a key, unless its time is over. A checkpoint only where it waits."""
         ...
 
-    async def set(self, key: bytes, stored: Stored) -> None:
-        """Keep it, if there is room."""
+    def begin(self) -> object:
+        """What `set` is to be told of an answer that is asked for from now on: by it a store knows what has changed elsewhere since."""
+        ...
+
+    async def set(self, key: bytes, stored: Stored, begun: object = None) -> None:
+        """Keep it, if there is room, and nothing is known to have changed since."""
         ...
 
     async def delete(self, key: bytes) -> None:

@@ -1,22 +1,34 @@
-"""What can be set of the cache."""
+"""What can be set of the cache, and of where it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import attrs
 
 from .ranges import NOT_NEGATIVE, WHOLE, Range
 
-__all__ = ["CacheSettings"]
+__all__ = ["CacheSettings", "StoreSettings"]
 
 _ENTRIES = Range(1, 100_000, words="must be 1-100000", instead="write how many answers may be kept, such as 1000")
 
 
+@attrs.frozen
+class StoreSettings:
+    """Where answers are kept, of the backends that have a cache (CACHE-4 … CACHE-6)."""
+
+    backend: Literal["memory", "sqlite", "redis"] = "memory"
+    """In "memory"; in a "sqlite" file, where they outlive a restart; in "redis", or Valkey, where several gateways share them."""
+    url: str | None = attrs.field(default=None, repr=False, metadata={"example": "answers.sqlite"})
+    """The file, relative to this one; or the server: redis://, rediss:// for TLS, with user and password in it, or unix:// for a socket."""
+    prefix: str = "mcp-proxy:"
+    """What all keys in Redis begin with."""
+
+
 @attrs.frozen(repr=False)
 class CacheSettings:
-    """Keeps answers, and gives them again for a while (CACHE-1 … CACHE-4)."""
+    """Keeps answers, and gives them again for a while (CACHE-1 … CACHE-9)."""
 
     table: ClassVar[str] = "cache"
     resource_ttl_seconds: float = attrs.field(default=0.0, validator=NOT_NEGATIVE)
@@ -39,15 +51,22 @@ class CacheSettings:
     """For so long beyond its time an answer is given where the backend cannot be reached, or does not answer."""
     clear_on_writes: bool = True
     """Whether a tool that may change something makes all forgotten that is kept of its backend."""
+    ttl_seconds_by_tool: Mapping[str, float] = attrs.field(factory=dict)
+    """Other times than tool_ttl_seconds for single tools, by patterns of the backend's own names, of which the first that fits counts:
+    { "get_*" = 5, "now" = 0 }."""
 
     def patterns(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Its lists of patterns, by key."""
-        yield from (("cache.tools", self.tools), ("cache.except_tools", self.except_tools))
+        yield from (
+            ("cache.tools", self.tools),
+            ("cache.except_tools", self.except_tools),
+            ("cache.ttl_seconds_by_tool", tuple(self.ttl_seconds_by_tool)),
+        )
 
     def ttls(self) -> Mapping[str, float]:
-        """By method, how long answers hold; without those that do not."""
+        """By method, how long answers hold at most; without those that do not."""
         given = {
-            "tools/call": self.tool_ttl_seconds,
+            "tools/call": max(self.tool_ttl_seconds, *self.ttl_seconds_by_tool.values(), 0),
             "resources/read": self.resource_ttl_seconds,
             "prompts/get": self.prompt_ttl_seconds,
         }

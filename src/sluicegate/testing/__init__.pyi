@@ -38,6 +38,7 @@ from .injections.kinds import Unavailable as Unavailable
 from .injections.kinds import WrongId as WrongId
 from .injections.streams import FaultyStream as FaultyStream
 from .leaks import no_leaks as no_leaks
+from .memory_values import MemoryValues as MemoryValues
 from .memory_wire import MemoryListener as MemoryListener
 from .memory_wire import MemoryNetwork as MemoryNetwork
 from .memory_wire import MemoryStream as MemoryStream

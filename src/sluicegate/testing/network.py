@@ -11,6 +11,8 @@ import attrs
 import trio
 
 from ..outside import Outside
+from ..protocol.key_values import KeyValues
+from .memory_values import MemoryValues
 from .memory_web import MemoryWeb
 from .memory_wire import MemoryNetwork
 from .processes import ProcessTable
@@ -31,6 +33,8 @@ class MemoryOutside:
     network: MemoryNetwork
     processes: ProcessTable
     web: MemoryWeb = attrs.field(factory=MemoryWeb)
+    values: MemoryValues = attrs.field(factory=MemoryValues)
+    """Where ``[cache]`` has answers that are not kept in memory, for all gateways in this world."""
 
     @property
     def outside(self) -> Outside:
@@ -43,11 +47,16 @@ class MemoryOutside:
             listen_unix=self._listen_unix,
             listen_inherited=_listen_inherited,
             run_blocking=run_inline,
+            open_values=self._open_values,
         )
 
     async def open_unix(self, path: str) -> trio.abc.Stream:
         """Connect to a Unix socket; raises ``OSError`` if nothing listens there."""
         return await self.network.open_stream(path, NO_PORT)
+
+    def _open_values(self, backend: str, url: str, prefix: str, run_blocking: object, wall: object) -> KeyValues:
+        del backend, url, prefix, run_blocking, wall  # there is one
+        return self.values
 
     async def _listen_unix(self, path: str, mode: int) -> list[trio.abc.Listener[trio.abc.Stream]]:
         del mode  # there is nobody to keep out

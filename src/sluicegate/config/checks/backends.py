@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from ...protocol.names import ambiguous
-from ...settings.ranges import impossible
+from ...settings.ranges import NOT_NEGATIVE, impossible
 from ..model import BackendConfig, Config
 from ..problem import Problem
 from .idle_policies import policy_warnings
@@ -24,6 +24,7 @@ from .supplied import parameter_rules
 __all__ = ["backend_rules", "backend_warnings"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]*")
+_BY_TOOL = "cache.ttl_seconds_by_tool"
 _LONGEST_NAMESPACE = 128
 """Characters; names of tools are shortened to half of that."""
 _DIMENSIONS = ("tools", "resources", "prompts")
@@ -138,7 +139,10 @@ class _Backend:
     def kept(self) -> Iterator[Problem]:
         for key, patterns in () if self.backend.cache is None else self.backend.cache.patterns():
             for index, pattern in enumerate(patterns):
-                yield from self._pattern(f"{key}[{index}]", pattern)
+                yield from self._pattern(f"{key}.{pattern}" if key == _BY_TOOL else f"{key}[{index}]", pattern)
+        for pattern, seconds in {} if self.backend.cache is None else self.backend.cache.ttl_seconds_by_tool.items():
+            if not NOT_NEGATIVE.has(seconds):
+                yield self._at(f"{_BY_TOOL}.{pattern}", f"{_BY_TOOL} {NOT_NEGATIVE.words}, got {seconds:g}", "write 0 or more seconds")
 
     def _pattern(self, key: str, pattern: str) -> Iterator[Problem]:
         return pattern_rules(f"backends[{self.index}].{key}", pattern)

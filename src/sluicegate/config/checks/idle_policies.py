@@ -133,7 +133,7 @@ def _cache(backend: BackendConfig) -> Iterator[tuple[str, str, str]]:
     if not cache.ttls():
         if cache != CacheSettings():  # who writes nothing but defaults has turned it off
             yield "cache", "nothing is kept: no time is given for anything", "add tool_ttl_seconds = 60, or leave the table out"
-    elif not cache.tool_ttl_seconds:
+    elif "tools/call" not in cache.ttls():
         for key, patterns in cache.patterns():
             if patterns:
                 yield key, f"{key.partition('.')[2]} has no effect without tool_ttl_seconds", "add tool_ttl_seconds = 60, or leave it out"

@@ -19,6 +19,7 @@ from .callers import caller_rules, caller_warnings
 from .composed import composite_rules
 from .listen import listen_rules, listen_warnings
 from .searched import search_rules, search_warnings
+from .stores import store_rules, store_warnings
 from .supplied import nameless_callers
 
 __all__ = ["file_rules", "is_host", "problems", "refuse_open_bind", "rules", "warnings"]
@@ -41,6 +42,7 @@ def rules(config: Config) -> list[Problem]:
         *_limits(config),
         *_lists(config),
         *caller_rules(config),
+        *store_rules(config),
         *backend_rules(config),
         *composite_rules(config),
         *search_rules(config),
@@ -59,7 +61,8 @@ def file_rules(config: Config) -> list[Problem]:
 
 def warnings(config: Config) -> list[Problem]:
     """What can run but is probably not meant."""
-    return [*listen_warnings(config.proxy.listen), *backend_warnings(config), *search_warnings(config), *caller_warnings(config)]
+    found = [*listen_warnings(config.proxy.listen), *store_warnings(config), *backend_warnings(config)]
+    return [*found, *search_warnings(config), *caller_warnings(config)]
 
 
 def is_host(text: str) -> bool:

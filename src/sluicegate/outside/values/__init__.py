@@ -1,0 +1,1 @@
+"""Where what is kept outlives this process, and where several gateways keep it together."""
