@@ -25,7 +25,7 @@ def auth(text: str) -> str:
         (auth('type = "header", value = "x", client_id = "g"'), 'auth.client_id: client_id has no effect with type = "header"; leave it out'),
         (auth('type = "header", header = "a b", value = "x"'), "auth.header: invalid header name"),
         (auth('type = "header", value = "a\\nb"'), "auth.value: invalid value for a header"),
-        (auth('type = "basic"'), 'write "header" or "client_credentials" or "private_key_jwt" or "authorization_code" or "identity"'),
+        (auth('type = "basic"'), 'write "header" or "client_credentials" or "private_key_jwt" or "authorization_code" or "token_exchange" or "identity"'),
         (auth(CLIENT), "auth.issuer: a secret goes only to a server that is named here"),
         (auth(CLIENT + ', issuer = "http://id.test"'), "auth.issuer: this is no https address"),
         (auth(CLIENT + ', issuer = "https://id.test", scopes = ["a b"]'), "auth.scopes[0]: this is no scope"),
@@ -38,6 +38,8 @@ def auth(text: str) -> str:
         (auth('type = "header", value = "x"').replace("//a", "//u:p@a"), "auth: auth and the user in url both set Authorization"),
         (auth('type = "authorization_code", client_id = "g", client_secret = "s3cret"'), "auth.client_secret: a secret goes only to a server"),
         (auth('type = "authorization_code", client_metadata_url = "http://g.test/c"'), "auth.client_metadata_url: this is no https address"),
+        (auth('type = "token_exchange", client_id = "g", client_secret = "s3cret"'), "auth.issuer: a caller's token goes only to a server"),
+        (auth('type = "token_exchange", client_id = "g", issuer = "https://id.test"'), "auth.client_secret: the gateway shows a secret or a signature"),
         (auth('type = "identity", client_id = "g"'), 'auth.client_id: client_id has no effect with type = "identity"'),
         (auth('type = "identity"') + "forward_auth = true\n", "auth: forward_auth and auth both say what is shown"),
         (
@@ -96,3 +98,9 @@ def test_who_is_told_of_callers_where_nobody_says_who_he_is_is_warned_of(more: s
     (warning,) = parse(HEAD + more).warnings
     assert "there is no [auth], so nobody has to say who he is" in str(warning)
     assert parse(HEAD + more + '[auth]\ntype = "bearer"\ntokens = ["0123456789abcdef0123"]\n').warnings == ()
+
+
+def test_who_exchanges_tokens_where_callers_show_none_that_could_be_is_warned_of() -> None:
+    exchange = 'auth = { type = "token_exchange", client_id = "g", client_secret = "s", issuer = "https://id.test" }\n'
+    (warning,) = parse(HEAD + exchange + '[auth]\ntype = "bearer"\ntokens = ["0123456789abcdef0123"]\n').warnings
+    assert "callers show no token here that could be exchanged" in str(warning)

@@ -13,14 +13,18 @@ import jwt
 import pytest
 import trio
 import trio.testing
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.front import HandClient
 from tests.kit.site import open_site
+from tests.kit.token_issuer import Guarded, TokenIssuer
 
 from sluicegate.config.load import parse
 from sluicegate.gateway.opening import open_gateway
 from sluicegate.outside import Outside
 from sluicegate.sources import Sources
+from sluicegate.testing.memory_web import MemoryWeb
 from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.network import run_inline
 
@@ -66,7 +70,9 @@ class Stage:
         session = answer.headers["mcp-session-id"]
         for _ in range(times):
             await client.say(post(token, "tools/call", {"name": "web_t", "arguments": {}}, session))
-            assert (await client.answer()).status == 200
+            answer = await client.answer()
+            assert answer.status == 200
+            assert b'"error"' not in answer.body
 
     async def told(self, method: str) -> list[dict[str, Any]]:
         """What the backend was told with each request of a method, by the published keys."""
@@ -86,14 +92,17 @@ async def tools(answer: Answer) -> None:
 
 
 @asynccontextmanager
-async def stage(more: str, tmp_path: Path | None = None) -> AsyncGenerator[Stage, None]:
+async def stage(
+    more: str, tmp_path: Path | None = None, *, text: str = FILE, server: TokenIssuer | None = None
+) -> AsyncGenerator[Stage, None]:
     endpoint, network = ScriptedEndpoint({"tools/list": tools}), MemoryNetwork()
-    config = parse(FILE + more).config
+    config = parse(text + more).config
+    web = MemoryWeb({} if server is None else {"id.test": server})
     if tmp_path is not None:
         (tmp_path / "gate.toml").write_text("")
         config = attrs.evolve(config, source=tmp_path / "gate.toml")
-    async with open_site(endpoint) as site, trio.open_nursery() as nursery:
-        outside = Outside(listen=network.listen, open_stream=site.open_stream, run_blocking=run_inline)
+    async with open_site(endpoint if server is None else Guarded(endpoint, server)) as site, trio.open_nursery() as nursery:
+        outside = Outside(listen=network.listen, open_stream=site.open_stream, open_http=web.open_http, run_blocking=run_inline)
         async with open_gateway(config, outside=outside, sources=Sources.virtual(1), strict=True) as gateway:
             await nursery.start(gateway.serve)
             yield Stage(network, endpoint)
@@ -141,3 +150,24 @@ async def test_who_tells_nobody_of_callers_publishes_nothing(autojump_clock: Clo
         assert (await now.get("/.well-known/jwks.json"))[0] == 404
         await now.call(TOKENS[0])
         assert not any("authorization" in seen.headers for seen in now.endpoint.seen)
+
+
+async def test_a_callers_token_is_exchanged_for_one_that_is_for_the_backend(autojump_clock: Clock, tmp_path: Path) -> None:
+    """RFC 8693, LIM-1: the backend gets what the server has made for it, and the call of each is run with his own."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), int(Sources.virtual(1).wall())
+    (tmp_path / "issuer.pem").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    signed = [
+        jwt.encode({"iss": "https://id.test", "aud": "gate", "sub": who, "exp": now + 900, "iat": now}, key, "ES256")
+        for who in ("anna", "bert")
+    ]
+    auth = f'type = "jwt"\nissuer = "https://id.test"\naudience = "gate"\nkey_files = [{json.dumps(str(tmp_path / "issuer.pem"))}]\n'
+    text = FILE.replace(f'type = "bearer"\ntokens = {json.dumps(TOKENS)}\n', auth)
+    more = 'auth = { type = "token_exchange", client_id = "gate", client_secret = "s3cret", issuer = "https://id.test" }\n'
+    server = TokenIssuer()
+    async with stage(more, text=text, server=server) as now_:
+        for token in signed:
+            await now_.call(token, 2)
+        shown = [seen.headers["authorization"] for seen in now_.endpoint.seen if seen.method == "tools/call"]
+        assert [form.get("subject_token") for form in server.asked] == [None, *signed]
+        assert shown == ["Bearer token-2", "Bearer token-2", "Bearer token-3", "Bearer token-3"]
+        assert not any(token in str(seen.headers) for seen in now_.endpoint.seen for token in signed)

@@ -63,6 +63,7 @@ PROMISED = {
     "SG-116": "undeclared",
     "SG-201": "backend_unavailable",
     "SG-202": "redirected",
+    "SG-203": "no_credential",
     "SG-301": "connection_lost",
     "SG-302": "bad_answer",
     "SG-303": "http_status",

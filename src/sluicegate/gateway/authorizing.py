@@ -8,10 +8,11 @@ from ..identity.active_claims import ActiveClaims
 from ..identity.challenges import Challenges
 from ..identity.fetching import Fetcher
 from ..identity.introspection import LARGEST, SECONDS, Introspection, IntrospectionClient
-from ..identity.issued_tokens import ByTheirForm, IssuedTokens
+from ..identity.issued_tokens import ByTheirForm, IssuedTokens, WithTheirTokens
 from ..identity.issuer_discovery import IssuerDiscovery, ServerMetadata
 from ..identity.kept_verdicts import KeptVerdicts
 from ..identity.protected_resource import ProtectedResource
+from ..identity.verifying import TokenVerifier
 from ..outside import Outside
 from ..sources import Sources
 from .recognition import Recognition, Task
@@ -27,7 +28,7 @@ def by_signatures(config: Config, auth: JwtAuth, admission: Admission, sources: 
     trusting, issuers = Trusting(sources, outside, roles_by_claims(config)), (auth, *auth.issuers)
     challenges = Challenges(_resource(config, tuple(issuer.issuer for issuer in issuers), admission))
     verifier = trusting.tokens_of(issuers)
-    return Recognition(admission, IssuedTokens(verifier, challenges), tuple(trusting.tasks), challenges)
+    return Recognition(admission, IssuedTokens(_as_needed(config, verifier), challenges), tuple(trusting.tasks), challenges)
 
 
 def by_authorization_server(config: Config, auth: OAuthAuth, admission: Admission, sources: Sources, outside: Outside) -> Recognition:
@@ -48,7 +49,13 @@ def by_authorization_server(config: Config, auth: OAuthAuth, admission: Admissio
         tasks += [asked.run, asked.fetcher.keep]
     verifier = ByTheirForm(signed, asked) if signed and asked else signed or asked
     assert verifier is not None
-    return Recognition(admission, IssuedTokens(verifier, challenges), tuple(tasks), challenges)
+    return Recognition(admission, IssuedTokens(_as_needed(config, verifier), challenges), tuple(tasks), challenges)
+
+
+def _as_needed(config: Config, verifier: TokenVerifier) -> TokenVerifier:
+    """Callers keep their tokens only where a backend gets another one for them."""
+    exchanges = any(backend.auth is not None and backend.auth.type == "token_exchange" for backend in config.backends)
+    return WithTheirTokens(verifier) if exchanges else verifier
 
 
 def _introspection(config: Config, auth: OAuthAuth, about: IssuerDiscovery, sources: Sources, outside: Outside) -> Introspection:

@@ -52,7 +52,13 @@ class Credentials:
         if auth.type == "authorization_code":
             login = self._stored_login(backend, fetcher)
             return TokenKeeper(backend.name, login, fetcher, chance, f"run '{login.command}'")
-        return TokenKeeper(backend.name, self._client_grant(backend.url or "", auth, fetcher), fetcher, chance, HINT)
+        grant = self._client_grant(backend.url or "", auth, fetcher)
+        own = TokenKeeper(backend.name, grant, fetcher, chance, HINT)
+        if auth.type != "token_exchange":
+            return own
+        from ..identity.outward.exchanged_tokens import ExchangedTokens
+
+        return ExchangedTokens(backend.name, own, grant.search, fetcher, grant.proof, auth.scopes)
 
     def published(self) -> bytes:
         """The keys by which backends know what we say of callers, as a document; empty where we say nothing."""
@@ -73,7 +79,7 @@ class Credentials:
         from ..identity.outward.signing import KeyFile
 
         client = auth.client_id or ""
-        if auth.type == "client_credentials":
+        if auth.key is None:
             proof: SecretProof | KeyProof = SecretProof(client, auth.client_secret.reveal() if auth.client_secret else "")
         else:
             proof = KeyProof(client, KeyFile(auth.key or "", self._read, self.sources.wall, self.sources.secret))

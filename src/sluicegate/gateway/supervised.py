@@ -176,7 +176,7 @@ class Supervised:
 
 def knows_callers(config: BackendConfig) -> bool:
     """Whether it hears with each request who calls."""
-    return config.shows is not None and config.shows.type == "identity"
+    return config.shows is not None and config.shows.type in {"identity", "token_exchange"}
 
 
 def _supervisor(config: BackendConfig, link: Link, chance: random.Random, proxy: ProxyConfig) -> Supervisor:

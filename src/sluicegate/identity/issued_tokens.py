@@ -13,7 +13,7 @@ from .challenges import Challenges, unavailable
 from .identify import Refused, Sent
 from .verifying import Denied, TokenVerifier, read_bearer
 
-__all__ = ["ByTheirForm", "IssuedTokens", "is_jwt"]
+__all__ = ["ByTheirForm", "IssuedTokens", "WithTheirTokens", "is_jwt"]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -47,6 +47,18 @@ class ByTheirForm:
     async def verify(self, token: bytes) -> Principal | Denied:
         """Whose it is."""
         return await (self.signed if is_jwt(token) else self.opaque).verify(token)
+
+
+@attrs.frozen(eq=False, repr=False)
+class WithTheirTokens:
+    """The same verdicts; whoever is known has his token with him for as long as his request, or his session, lasts."""
+
+    verifier: TokenVerifier
+
+    async def verify(self, token: bytes) -> Principal | Denied:
+        """Whose it is."""
+        found = await self.verifier.verify(token)
+        return found if isinstance(found, Denied) else attrs.evolve(found, token=token)
 
 
 def is_jwt(token: bytes) -> bool:

@@ -38,6 +38,8 @@ class Challenge(msgspec.Struct, frozen=True):
 class Credential(Protocol):
     """Has what requests to one backend show now. Its task is `run`, and without that nothing is ever had."""
 
+    is_of_callers: bool
+    """Whether each caller has one of his own."""
     hint: str
     """What the operator can do where it is refused, or where there is none."""
 

@@ -130,6 +130,13 @@ CODES = (
         "whoever runs the gateway must correct the backend's url",
     ),
     Code(
+        "SG-203", "no_credential", Cause.UNAVAILABLE, INTERNAL_ERROR, "There is nothing to show the backend for this caller",
+        "It is told who calls, and no token could be had for this caller: the authorization server did not exchange his. Others are not concerned.",
+        "Log in again; if that does not help, tell whoever runs the gateway.",
+        "The gateway's log says what the authorization server answered; `sluicegate help backends` tells of `token_exchange`.",
+        "log in again",
+    ),
+    Code(
         "SG-301", "connection_lost", Cause.TRANSPORT, INTERNAL_ERROR, "The backend went away before it answered",
         "Its process ended or its connection broke while the call was on it. With `outcome: unknown` nobody knows if it has done the work.",
         "Look whether it was done before you send it again.", _LOG + " `retry` repeats what does no harm.",

@@ -15,7 +15,7 @@ from ...protocol.credential import Challenge, Credential, challenge_of
 from ...protocol.faults import Fault
 from ...protocol.principal import NOBODY, Principal
 from ...protocol.why import Why
-from .wire import Wire
+from .wire import UNSHOWN, Wire
 
 __all__ = ["AuthorizedWire", "what_is_asked", "wire_with"]
 
@@ -60,7 +60,7 @@ class AuthorizedWire(Wire):
         if shown is None:
             had = await credential.have(principal)
             if isinstance(had, Why):
-                return self._without(had)
+                return self._without(had, principal)
             shown = had
         answer = await Wire.open(self, method, shown + headers, body, purpose=purpose, leaves=leaves)
         if isinstance(answer, Fault) or (challenge := what_is_asked(answer.status, answer.headers)) is None:
@@ -87,8 +87,9 @@ class AuthorizedWire(Wire):
         fault = Wire.status_fault(self, answer, body)
         return attrs.evolve(fault, hint=self.credential.hint) if answer.status in {401, 403} and self.credential.hint else fault
 
-    def _without(self, why: Why) -> Fault:
-        return faults.unavailable(self.backend, why, self.credential.hint)
+    def _without(self, why: Why, principal: Principal) -> Fault:
+        fault = faults.unavailable(self.backend, why, self.credential.hint)
+        return attrs.evolve(fault, reason=UNSHOWN) if self.credential.is_of_callers and principal.key else fault
 
 
 def what_is_asked(status: int, headers: list[tuple[bytes, bytes]]) -> Challenge | None:

@@ -32,6 +32,8 @@ __all__ = ["CODING", "Wire", "own_headers", "own_host"]
 MOST_REDIRECTS = 3
 ASTRAY = "redirected"
 """The reason of a fault for a redirect that was not followed: the backend is there, but sends us elsewhere."""
+UNSHOWN = "no_credential"
+"""The reason of a fault for one caller, for whom there is nothing to show the backend."""
 SHOWN = 200
 """Characters of an error page that are shown."""
 
@@ -172,7 +174,7 @@ class Wire:
     @staticmethod
     def is_refusal(fault: Fault) -> bool:
         """Whether no connection came about at all."""
-        return not fault.started and fault.reason != ASTRAY
+        return not fault.started and fault.reason not in {ASTRAY, UNSHOWN}
 
     def too_large(self) -> Fault:
         """What came back is over the limit."""

@@ -10,6 +10,7 @@ import attrs
 
 from ...protocol.addresses import is_address, is_loopback
 from ...protocol.headers import is_header_name, is_header_value
+from ...settings.identity import IssuerSettings, OAuthAuth
 from ...settings.outward import OutwardSettings
 from ..model import BackendConfig, Config
 from ..problem import Problem
@@ -23,6 +24,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "client_credentials": _CLIENT | {"client_secret"},
     "private_key_jwt": _CLIENT | {"key"},
     "authorization_code": frozenset({"client_id", "client_secret", "client_metadata_url", "scopes", "issuer"}),
+    "token_exchange": _CLIENT | {"client_secret", "key"},
     "identity": frozenset({"key", "resource"}),
 }
 """By the type, the keys that have an effect."""
@@ -31,6 +33,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "client_credentials": ("client_id", "client_secret"),
     "private_key_jwt": ("client_id", "key"),
     "authorization_code": (),
+    "token_exchange": ("client_id",),
     "identity": (),
 }
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
@@ -53,6 +56,10 @@ def shown_rules(index: int, backend: BackendConfig) -> Iterator[Problem]:
 
 def shown_warnings(config: Config) -> Iterator[Problem]:
     """What can run but says less than was probably meant."""
+    for index, backend in enumerate(config.backends):
+        if backend.auth is not None and backend.auth.type == "token_exchange" and not isinstance(config.auth, IssuerSettings | OAuthAuth):
+            what = "callers show no token here that could be exchanged: [auth] is neither of type jwt nor of type oauth"
+            yield Problem(None, None, f"backends[{index}].auth", what, 'write [auth] of type "jwt" or "oauth", or another type here')
     for index, backend in enumerate(config.backends if config.auth is None else ()):
         if backend.shows is not None and backend.shows.type == "identity":
             what = "there is no [auth], so nobody has to say who he is, and the backend is told of the gateway alone"
@@ -69,7 +76,11 @@ class _Rules:
 
     def callers(self) -> Iterator[Problem]:
         """A connection that all share cannot tell them apart."""
-        if self.auth.type == "identity" and self.backend.transport in {"websocket", "sse"} and self.backend.sessions == "shared":
+        if (
+            self.auth.type in {"identity", "token_exchange"}
+            and self.backend.transport in {"websocket", "sse"}
+            and self.backend.sessions == "shared"
+        ):
             what = f"over {self.backend.transport} a backend is told who calls when the connection is made, which all clients share"
             yield self._at("", what, 'add sessions = "per_client"')
         if self.backend.forward_auth and self.backend.auth is not None:
@@ -112,8 +123,11 @@ class _Rules:
             url = getattr(auth, key)
             if url is not None and not _is_trusted(url):
                 yield self._at(key, "this is no https address", 'write "https://host/path" (http for this machine only)')
-        if auth.type == "client_credentials" and auth.issuer is None and auth.token_endpoint is None:
-            what = "a secret goes only to a server that is named here, not to whichever the backend names"
+        if auth.type == "token_exchange" and (auth.client_secret is None) == (auth.key is None):
+            yield self._at("client_secret", "the gateway shows a secret or a signature", "write client_secret or key, one of the two")
+        if auth.type in {"client_credentials", "token_exchange"} and auth.issuer is None and auth.token_endpoint is None:
+            secret = "a secret" if auth.type == "client_credentials" else "a caller's token"
+            what = f"{secret} goes only to a server that is named here, not to whichever the backend names"
             yield self._at("issuer", what, 'add issuer = "https://…", or token_endpoint')
         if auth.type == "authorization_code" and auth.client_secret and not (auth.client_id and auth.issuer):
             what = "a secret goes only to a server that is named here, and with the client_id that it belongs to"

@@ -56,6 +56,7 @@ class OwnTokens:
     """The file of the key; ours unless given."""
     wall: Callable[[], float]
     secret: Callable[[int], bytes]
+    is_of_callers: bool = True
     hint: str = "the backend reads the keys of the gateway at /.well-known/jwks.json"
     _key: IdentityKey | None = attrs.field(default=None, init=False)
     _failure: Why = attrs.field(default=_NO_KEY, init=False)

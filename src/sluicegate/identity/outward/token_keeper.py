@@ -64,6 +64,7 @@ class TokenKeeper:
     """What the source asks with; its connections end with this."""
     chance: random.Random
     hint: str = ""
+    is_of_callers: bool = False
     _lines: bytes | None = attrs.field(default=None, init=False)
     """Ready to be sent, as long as the token lasts."""
     _failure: Why = attrs.field(default=_NONE_YET, init=False)

@@ -1,0 +1,179 @@
+"""A token for each caller, for which his own is exchanged at a server that the operator has named (RFC 8693, LIM-1).
+
+The backend gets what that server has made for it, and never what the client has shown (P-143).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import attrs
+import trio
+
+from ...protocol.credential import Challenge
+from ...protocol.headers import is_token
+from ...protocol.principal import Principal
+from ...protocol.why import Why
+from ...telling.loggers import get_logger
+from ..fetching import Fetcher
+from .grants import ClientProof, ask_for_token
+from .server_search import ServerSearch
+from .token_keeper import ASK_SECONDS, Token, TokenKeeper
+
+__all__ = ["ExchangedTokens"]
+
+log = get_logger("sluicegate.backend.token")
+
+USUAL_SECONDS = 300.0
+"""How long a token is taken to last that does not say so."""
+AHEAD_SECONDS, AHEAD_SHARE = 30.0, 0.2
+"""So long before its end a token is shown no more."""
+FAILED_SECONDS = 5.0
+"""So long a failure is told to whoever else comes for the same caller."""
+YOUNG_SECONDS = 10.0
+MOST_KEPT = 4096
+"""Callers whose tokens are kept; for who comes beyond them the oldest goes."""
+MOST_ASKED, MOST_AT_ONCE = 512, 16
+"""Exchanges that are begun, and those of them that the server works on."""
+
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS = "urn:ietf:params:oauth:token-type:access_token"
+_NO_TOKEN = Why("there is no token of the caller's to exchange")
+_FULL = Why("too many callers wait for tokens of theirs")
+_OVER = Why("its tokens are no longer looked after")
+_OWN = Why("its token could not be had", "the server gave back the caller's own token, which no backend gets")
+_SAME = Why("its token was refused", "its token was refused, and so would be the next one")
+
+
+class _Had(NamedTuple):
+    lines: bytes | None
+    why: Why
+    at: float
+    until: float
+    scopes: frozenset[str]
+    """The caller's, when it was exchanged."""
+
+
+@attrs.define(eq=False, repr=False)
+class ExchangedTokens:
+    """Those for one backend (implements `Credential`). What is about no caller is asked for with a token of the gateway's own."""
+
+    backend: str
+    own: TokenKeeper
+    search: ServerSearch
+    fetcher: Fetcher
+    proof: ClientProof
+    scopes: tuple[str, ...] = ()
+    is_of_callers: bool = True
+    hint: str = "look whether the authorization server lets this client exchange tokens for this backend"
+    _had: dict[str, _Had] = attrs.field(factory=dict, init=False)
+    """By the caller, oldest first."""
+    _asking: dict[str, trio.Event] = attrs.field(factory=dict, init=False)
+    """For whom a token is asked for now; who else comes for the same caller waits, too."""
+    _limit: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(MOST_AT_ONCE), init=False)
+    _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
+    _began: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def at_hand(self, principal: Principal) -> bytes | None:
+        """The caller's, while it lasts."""
+        if not principal.key:
+            return self.own.at_hand(principal)
+        had = self._had.get(principal.key)
+        return had.lines if had is not None and trio.current_time() < had.until and had.scopes == principal.scopes else None
+
+    async def have(self, principal: Principal) -> bytes | Why:
+        """The same, exchanged where there is none."""
+        if not principal.key:
+            return await self.own.have(principal)
+        await self._began.wait()
+        had = self._had.get(principal.key)
+        if had is None or trio.current_time() >= had.until or had.scopes != principal.scopes:
+            if not principal.token:
+                return _NO_TOKEN
+            if (why := self._ask(principal)) is not None:
+                return why
+            if (asking := self._asking.get(principal.key)) is not None:
+                await asking.wait()
+            had = self._had.get(principal.key)
+        return _OVER if had is None else had.lines or had.why
+
+    async def renewed(self, principal: Principal, shown: bytes, challenge: Challenge) -> bytes | Why:
+        """Another one, unless what was refused is new."""
+        if not principal.key:
+            return await self.own.renewed(principal, shown, challenge)
+        had = self._had.get(principal.key)
+        if had is not None and had.lines == shown:
+            if trio.current_time() - had.at < YOUNG_SECONDS:
+                await trio.lowlevel.checkpoint()
+                return _SAME
+            del self._had[principal.key]
+        return await self.have(principal)
+
+    def _ask(self, principal: Principal) -> Why | None:
+        """Begin to, unless somebody has; why not, where there is no room."""
+        if principal.key in self._asking:
+            return None
+        if self._nursery is None:
+            return _OVER
+        if len(self._asking) >= MOST_ASKED:
+            return _FULL
+        self._asking[principal.key] = trio.Event()
+        self._nursery.start_soon(self._exchange, principal)
+        return None
+
+    async def run(self) -> None:
+        """Be there for those who come, until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._began.set()
+                await self.own.run()
+        finally:
+            self._nursery = None
+            self._began.set()
+
+    async def _exchange(self, principal: Principal) -> None:
+        got: Token | Why = _OVER
+        try:
+            with trio.move_on_after(ASK_SECONDS) as scope:
+                async with self._limit:
+                    got = await self._fetch(principal)
+            if scope.cancelled_caught:
+                got = Why("its token could not be had", f"no token within {ASK_SECONDS:g} seconds")
+            self._keep(principal, got)
+        except Exception:  # a bug there costs this token, and no other caller's
+            log.exception("bug while a token was exchanged", backend=self.backend)
+            self._keep(
+                principal, Why("its token could not be had", "internal error while a token was exchanged; the log has the traceback")
+            )
+        finally:
+            self._asking.pop(principal.key).set()
+
+    async def _fetch(self, principal: Principal) -> Token | Why:
+        server = await self.search.find(Challenge())
+        if isinstance(server, Why):
+            return server
+        scope = {"scope": " ".join(self.scopes)} if self.scopes else {}
+        subject = {
+            "subject_token": principal.token.decode("ascii", "replace"),
+            "subject_token_type": _ACCESS,
+            "requested_token_type": _ACCESS,
+        }
+        got = await ask_for_token(self.fetcher, server, self.proof, {"grant_type": _EXCHANGE, **subject, **scope})
+        if isinstance(got, Why):
+            log.warning("a caller's token cannot be exchanged", backend=self.backend, caller=principal.name, reason=got.operator)
+            return got
+        return _OWN if got.value.encode() == principal.token or not is_token(got.value) else got
+
+    def _keep(self, principal: Principal, got: Token | Why) -> None:
+        now = trio.current_time()
+        self._had.pop(principal.key, None)
+        if len(self._had) >= MOST_KEPT:
+            del self._had[next(iter(self._had))]
+        if isinstance(got, Why):
+            self._had[principal.key] = _Had(None, got, now, now + FAILED_SECONDS, principal.scopes)
+            return
+        lasts = USUAL_SECONDS if got.seconds is None else got.seconds
+        until = now + lasts - min(AHEAD_SECONDS, AHEAD_SHARE * lasts)
+        lines = f"authorization: Bearer {got.value}\r\n".encode("ascii")
+        self._had[principal.key] = _Had(lines, Why(""), now, until, principal.scopes)
