@@ -28,6 +28,8 @@ COMMANDS = {
     "show": "show",
     "login": "login",
     "connect": "connect",
+    "token": "token_command",
+    "access": "access_command",
     "audit": "audit",
     "example": "example",
     "schema": "schema",

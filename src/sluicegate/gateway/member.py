@@ -18,7 +18,7 @@ from .pipeline import Pipeline
 from .shaping_making import shaping_of
 from .supervised import Supervised
 
-__all__ = ["Member"]
+__all__ = ["Member", "visibility_of"]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -34,7 +34,7 @@ class Member:
     def of(cls, supervised: Supervised, pipeline: Pipeline, before: Member | None) -> Member:
         """A new one; of the one ``before`` it takes what follows from the same settings."""
         same = before is not None and before.config == pipeline.config
-        return cls(supervised, pipeline, before.visibility if before is not None and same else _visibility(pipeline.config))
+        return cls(supervised, pipeline, before.visibility if before is not None and same else visibility_of(pipeline.config))
 
     @property
     def config(self) -> BackendConfig:
@@ -78,7 +78,7 @@ class Member:
         self.supervised.serve(self.config, self.policies)
 
 
-def _visibility(config: BackendConfig) -> Visibility:
+def visibility_of(config: BackendConfig) -> Visibility:
     """Stand-ins and canaries are never seen (FLT-5)."""
     return Visibility(
         tools=Filter.parse(config.expose_tools, config.hide_tools),
