@@ -16,6 +16,7 @@ from ..policies.lifetime import Lifetime
 from ..policies.tool_scopes import NeededScopes, ToolScopesHeld
 from ..protocol.calls import Call, Coming, Handler, Layer, Reply
 from ..routing.access.recognized import Recognized
+from ..routing.access.rule_book import RuleBook
 from ..routing.directory import Directory
 from ..routing.table import Router
 from .composite_making import composite_layer
@@ -23,7 +24,7 @@ from .policy_making import limit_layer
 from .searching import Searching
 from .stepping_up import needed_scopes
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "recognized_by"]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -54,7 +55,7 @@ class Edge:
         observability = config.observability
         counts = Counts() if observability.metrics.enabled else None
         lines = lines if observability.access_log.enabled else None
-        own, recognized = composite_layer(config, directory), _recognized(directory)
+        own, recognized = composite_layer(config, directory), recognized_by(directory.rules)
         return cls(lines, counts, limit_layer(config.proxy.rate_limit), wall, own, search, recognized, needed_scopes(config))
 
     def around(self, router: Handler) -> Handler:
@@ -109,8 +110,8 @@ class Edge:
         return stack(_counted_by(self.counts), Lifetime, self.limit, self.recognized, around=answer)
 
 
-def _recognized(directory: Directory) -> Layer | None:
-    rules = directory.rules
+def recognized_by(rules: RuleBook | None) -> Layer | None:
+    """What refuses who has no role; None where nobody needs one."""
     return (lambda inner: Recognized(inner, rules)) if rules is not None and rules.refuses_strangers else None
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 
 from ..backends.session import Connector
-from ..config.model import BackendConfig, Config
+from ..config.model import BackendConfig, BearerAuth, Config
 from ..config.secrets import blots_of
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
@@ -19,11 +19,12 @@ from ..protocol.credential import Credential
 from ..routing.table import Router
 from ..telling.statistics import counter, gauge
 from .composite_making import composite_layer
-from .edge import Edge
+from .edge import Edge, recognized_by
 from .edits import Surroundings
 from .policy_making import limit_layer
 from .recognition import Recognition
 from .recognizing import admission_of
+from .rule_making import rules_of
 
 __all__ = ["LIVE", "Reconfiguring", "ReloadStatistics", "merged"]
 
@@ -32,7 +33,7 @@ LIVE = frozenset(
         *("backends", "composite_tools"),
         *("proxy.instructions", "proxy.page_size", "proxy.rate_limit", "proxy.import_backends"),
         *("security.allowed_hosts", "security.allowed_origins"),
-        *("auth.tokens", "observability.log_level"),
+        *("auth.tokens", "auth.scoped_tokens", "auth.roles", "observability.log_level"),
     }
 )
 """What takes effect at once; all else does when the gateway is started again. The level of the log is for whoever has one."""
@@ -108,14 +109,15 @@ class Reconfiguring:
     def surroundings(self, running: Config, wanted: Config) -> Surroundings:
         """What backends are to live in. All that may fail has been done by then."""
         blot_for = blots_of(wanted)
-        edge = attrs.evolve(
-            self.edge,
-            limit=self._limit(running.proxy.rate_limit, wanted.proxy.rate_limit),
-            composites=composite_layer(wanted, self.endpoint.directory)
-            if wanted.composite_tools != running.composite_tools
-            else self.edge.composites,
-        )
-        identity = self.app.identity if wanted.auth == running.auth else self.recognize(wanted).identity
+        directory, is_same = self.endpoint.directory, wanted.auth == running.auth
+        rules = directory.rules if is_same else rules_of(wanted)
+        composed = composite_layer(wanted, directory) if wanted.composite_tools != running.composite_tools else self.edge.composites
+        limit = self._limit(running.proxy.rate_limit, wanted.proxy.rate_limit)
+        edge = attrs.evolve(self.edge, limit=limit, composites=composed, recognized=recognized_by(rules))
+        stays = is_same or not isinstance(
+            wanted.auth, BearerAuth
+        )  # who is believed otherwise has a life of its own, and only roles are others
+        identity = self.app.identity if stays else self.recognize(wanted).identity
         admission = attrs.evolve(admission_of(wanted), on_loopback=self.app.admission.on_loopback)
 
         def begin() -> None:
@@ -123,6 +125,8 @@ class Reconfiguring:
             self.applied += 1
             self.endpoint.lead(edge.around(self.router), edge.around_own, edge.at_once(self.router))
             self.app.identity = identity
+            if not is_same:
+                directory.adopt(rules)
             self.app.admission = admission
 
         return Surroundings(wanted, self.connecting(wanted, blot_for), blot_for, begin)

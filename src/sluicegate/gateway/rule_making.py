@@ -37,16 +37,15 @@ def roles_in(config: Config) -> Iterator[Role]:
     """All roles in the order of the file, and behind them those that are one token's alone."""
     auth = config.auth
     yield from map(_role, auth.roles if auth is not None else ())
-    for index, token in enumerate(auth.scoped_tokens if isinstance(auth, BearerAuth) else ()):
-        yield _of_token(index, token)
+    yield from map(_of_token, auth.scoped_tokens if isinstance(auth, BearerAuth) else ())
 
 
 def known_tokens(auth: BearerAuth) -> Iterator[KnownToken]:
     """The tokens of a file, and whose they are."""
     for token in auth.tokens:
         yield KnownToken.of(token.reveal())
-    for index, scoped in enumerate(auth.scoped_tokens):
-        roles = frozenset({role_of_token(index), *scoped.roles})
+    for scoped in auth.scoped_tokens:
+        roles = frozenset({role_of_token(scoped), *scoped.roles})
         yield KnownToken.of(scoped.digest, name=scoped.name or "", roles=roles, expires_at=scoped.expires_at)
 
 
@@ -64,6 +63,6 @@ def _role(config: RoleConfig) -> Role:
     return attrs.evolve(Role.parse(config.name, config.allowed(), config.denied()), reads_pages=config.pages)
 
 
-def _of_token(index: int, token: ScopedTokenSettings) -> Role:
-    own = Role.parse(role_of_token(index), token.allowed(), token.denied(), is_token=True)
+def _of_token(token: ScopedTokenSettings) -> Role:
+    own = Role.parse(role_of_token(token), token.allowed(), token.denied(), is_token=True)
     return attrs.evolve(own, only_denies=bool(token.roles) and not own.names_what_it_allows, reads_pages=token.pages)

@@ -8,7 +8,7 @@ import attrs
 
 from ..protocol.calls import Call, Caller
 from ..protocol.fault import Fault
-from ..protocol.offers import TOOLS, ListKind
+from ..protocol.offers import KINDS, TOOLS, ListKind
 from ..protocol.principal import Principal
 from ..telling.loggers import get_logger
 from .access.denied import no_role
@@ -33,14 +33,16 @@ class ListChange:
     """Of those that are due to others, by `Caller.abilities`."""
     narrowed: Callable[[Caller], frozenset[str] | None] | None = None
     """Of those that are due to who may not see all; None where that is as for the others, or is not found out."""
+    has_other_rules: bool = False
+    """Whether somebody may see another part, although the lists are as they were."""
 
     def told_to(self, caller: Caller) -> frozenset[str]:
         """Of those that are due to this caller."""
         methods = self.apart.get(caller.abilities, self.methods) if self.apart else self.methods
-        if self.narrowed is None or not methods or not caller.principal.roles:
+        if not caller.principal.roles or not (methods or self.has_other_rules):
             return methods
-        own = self.narrowed(caller)
-        return methods if own is None else own
+        own = None if self.narrowed is None else self.narrowed(caller)
+        return own if own is not None else _methods(KINDS) if self.has_other_rules else methods
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -73,6 +75,8 @@ class Directory:
     """For all who are offered nothing else."""
     rules: RuleBook | None = None
     """What who may see of it; None where all may see all."""
+    _has_other_rules: bool = attrs.field(default=False, init=False)
+    """Since the catalogue took its place."""
     _apart: Mapping[str, Catalogue] = attrs.field(factory=dict, init=False)
     """For those who are, by `Caller.abilities`."""
     _readers: set[str] = attrs.field(factory=set, init=False)
@@ -114,6 +118,10 @@ class Directory:
     def differs_between(self, one: Caller, other: Caller) -> frozenset[str]:
         """The ``list_changed`` notifications that are due to somebody who was the one and is the other now."""
         return _methods(self.seen_by(other).changes_from(self.seen_by(one)))
+
+    def adopt(self, rules: RuleBook | None) -> None:
+        """Go by other rules from now on; the catalogue that comes next tells who sees another part of it."""
+        self.rules, self._has_other_rules = rules, True
 
     def read_by(self, caller: Caller) -> Catalogue:
         """The same, for a caller who reads a list, and so has to hear when it changes."""
@@ -157,9 +165,10 @@ class Directory:
         }
         for follower in list(self._followers.values()):
             follower()
-        if changed or any(told.values()):
+        has_other_rules, self._has_other_rules = self._has_other_rules, False
+        if changed or any(told.values()) or has_other_rules:
             narrowed = None if self.rules is None else _Narrowed(self.rules, lambda caller: before.get(caller.abilities, old), self._whole)
-            change = ListChange(_methods(changed), told, narrowed)
+            change = ListChange(_methods(changed), told, narrowed, has_other_rules)
             for listener in list(self._listeners.values()):
                 listener(change)
         return changed

@@ -115,6 +115,6 @@ def expiry_of(text: str) -> float:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def role_of_token(index: int) -> str:
-    """The role that is one token's alone; no other can be called so."""
-    return f"token {index}"
+def role_of_token(token: ScopedTokenSettings) -> str:
+    """The role that is one token's alone, wherever it stands in the file; no other can be called so."""
+    return f"token {token.digest.hex()[:32]}"
