@@ -313,6 +313,7 @@ def test_a_plain_gateway_loads_nothing_that_it_does_not_need(gate: Path, monkeyp
     loaded = {line.rpartition("|")[2].strip() for line in daemon.lines if line.startswith("import time:")}
     assert {"trio", "structlog.dev"} <= loaded
     assert loaded & {"h11", "h2", "hypercorn", "httpx2", "mcp", "prometheus_client", "pydantic", "rich.text", "starlette", "yaml"} == set()
+    assert [name for name in loaded if name.startswith(("sluicegate.frontends.stdio", "sluicegate.frontends.carried.carried"))] == []
 
 
 def test_a_port_on_the_command_line_takes_the_place_of_a_socket(gate: Path, tmp_path: Path) -> None:

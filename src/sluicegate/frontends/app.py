@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import trio
@@ -17,9 +17,7 @@ from ..protocol.principal import NOBODY, Principal
 from ..telling.loggers import Seldom, get_logger
 from .admission import Admission, cors_headers, preflight_headers
 from .bodies import Bodies
-from .carried.carried_front import Carried, Carriers
-from .carried.old_events import OldEvents
-from .carried.websocket_front import WebSockets, as_request
+from .carried.carriers import Carriers
 from .endpoint import Endpoint
 from .exchange import GOING_DOWN
 from .named_headers import with_headers
@@ -61,7 +59,8 @@ class App:
     """What is served."""
     _seldom: Seldom = attrs.field(factory=Seldom, init=False)
     _mcp: StreamableHttp = attrs.field(init=False)
-    _carried: Carried = attrs.field(init=False)
+    _end_carried: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    """Ends clients with a connection each."""
 
     def __attrs_post_init__(self) -> None:
         endpoint, tickets = self.endpoint, self.tickets
@@ -70,19 +69,22 @@ class App:
         self.sessions = SessionTable(endpoint.limits, endpoint.sources, endpoint.declares, endpoint.home, issue, differs_between=differs)
         resuming = Resuming(endpoint, self.sessions, tickets)
         self._mcp = StreamableHttp(endpoint, self.sessions, Bodies(endpoint, self.turns), resuming)
-        self._carried = Carried(endpoint, self.sessions, self.carriers.drain_seconds)
         self.endpoint.directory.subscribe(self.sessions.announce)
         self.paths = Paths(HttpRoute({}, otherwise=self._lead_nowhere))
         answers = dict(self._mcp.answers)
-        old = OldEvents(self._carried, lambda: self.draining, self._mcp.refuse_new, self._mcp.bodies.read)
-        if self.carriers.websocket:
-            answers[SOCKET] = WebSockets(self._carried, lambda: self.draining, self._mcp.refuse_new).answer
+        rows: Mapping[str, HttpRoute] = {}
+        if self.carriers.websocket or self.carriers.sse:
+            from .carried.carrying import carry
+
+            carried, sockets, rows = carry(self.carriers, self._mcp, lambda: self.draining)
+            answers |= sockets
+            self._end_carried = carried.hang_up
         mcp = HttpRoute({method: self._wishing(answer) for method, answer in answers.items()}, speaks_rpc=True)
         for path, route in {
             "/": mcp,
             "/mcp": mcp,
             "/mcp/": mcp,
-            **(old.rows if self.carriers.sse else {}),
+            **rows,
             "/health": read_only(self._say_alive, Guard.OPEN),
             "/livez": read_only(self._say_alive, Guard.OPEN),
             "/readyz": read_only(self._say_ready, Guard.OPEN),
@@ -112,7 +114,7 @@ class App:
         self._mcp.draining = True
         self.sessions.hang_up()
         self.endpoint.parking.close(GOING_DOWN)
-        self._carried.hang_up()
+        self._end_carried()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901  each call comes by, and a function more costs it
         """Answer one connection of an ASGI server."""
@@ -155,6 +157,8 @@ class App:
     async def _take_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is no request. The offer of a WebSocket, where one is served, passes the guards of its path as any request does."""
         if scope["type"] == "websocket" and self.carriers.websocket:
+            from .carried.carrying import as_request
+
             request, answer = as_request(scope, send, SOCKET)
             if SOCKET in self.paths.rows.get(HttpRequest(request, receive, answer).path, self.paths.nowhere).answers:
                 await self(request, receive, answer)

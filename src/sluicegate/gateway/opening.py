@@ -13,7 +13,7 @@ from ..config.checks.whole import problems
 from ..config.model import Config
 from ..config.problem import ConfigError
 from ..frontends.app import App
-from ..frontends.carried.carried_front import Carriers
+from ..frontends.carried.carriers import Carriers
 from ..frontends.door import Door
 from ..frontends.endpoint import Endpoint, Limits
 from ..frontends.modern.states import RequestStates

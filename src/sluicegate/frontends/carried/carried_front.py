@@ -8,7 +8,6 @@ from functools import partial
 from typing import Protocol
 
 import attrs
-import msgspec
 import trio
 
 from ...protocol.principal import Principal
@@ -17,7 +16,7 @@ from ..session_table import SessionTable
 from ..stdio import serve_stdio
 from .session_places import TablePlaces
 
-__all__ = ["Carried", "Carriers", "ClientLines"]
+__all__ = ["Carried", "ClientLines"]
 
 _DRAINS = "the gateway drains"
 
@@ -36,16 +35,6 @@ class ClientLines(Protocol):
     def carry(self, on_gone: Callable[[], None]) -> trio.abc.ReceiveStream:
         """As lines; ``on_gone`` is to be called when the client has gone, since nobody takes the answers to its calls any more."""
         ...
-
-
-class Carriers(msgspec.Struct, frozen=True):
-    """What clients are served over beside Streamable HTTP and stdio."""
-
-    websocket: bool = False
-    sse: bool = False
-    """HTTP+SSE, the transport of 2024."""
-    drain_seconds: float = 5.0
-    """How long the calls of a client whose connection is to end may go on."""
 
 
 @attrs.define(eq=False, repr=False)
