@@ -91,6 +91,28 @@ async def test_a_person_allows_it_and_the_grant_is_kept(autojump_clock: Clock, p
     assert login.access_token in server.live
 
 
+@pytest.mark.parametrize(("status", "session"), [(200, "s1"), (200, None), (400, None)])
+async def test_a_server_that_greets_anybody_is_asked_for_something_that_it_guards(
+    autojump_clock: Clock, status: int, session: str | None
+) -> None:
+    """In the session that came of the greeting, or in the revision that knows none."""
+    server, sent = TokenIssuer(), list[httpx2.Request]()
+    web = web_of(server)
+    guarded = web.sites["backend.test"]
+
+    async def greeting(request: httpx2.Request) -> httpx2.Response:
+        if b'"initialize"' in request.content:
+            return httpx2.Response(status, json={}, headers={} if session is None else {"mcp-session-id": session})
+        sent.append(request)
+        return await guarded(request)
+
+    web.sites["backend.test"] = greeting
+    login, _ = await log(server, web=web)
+    assert login.access_token in server.live
+    assert sent[0].headers.get("mcp-session-id") == session
+    assert sent[0].headers["mcp-protocol-version"] == ("2025-11-25" if status == 200 else "2026-07-28")
+
+
 async def test_a_client_that_is_known_does_not_register(autojump_clock: Clock) -> None:
     server = TokenIssuer()
     auth = attrs.evolve(AUTH, client_id="gate", client_secret="s3cret", issuer="https://id.test")

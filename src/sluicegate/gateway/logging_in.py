@@ -37,6 +37,13 @@ _HELLO = {
     "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "sluicegate", "version": "0"}},
 }
 _HEADERS = {"accept": "application/json, text/event-stream"}
+_NO_REFUSAL = (200, 400)
+"""There are servers that let anybody greet them, and some of 2026-07-28 that know no greeting."""
+_INTRODUCTION = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "sluicegate", "version": "0"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 ANSWER_SECONDS = 30.0
 """For each answer of a server."""
 
@@ -120,11 +127,25 @@ async def _ask(
         provider = OAuthClientProvider(canonical(url), metadata, kept, redirect, callback, auth.client_metadata_url)
         async with httpx2.AsyncClient(transport=outside.open_http(), timeout=ANSWER_SECONDS) as client:
             response = await client.post(canonical(url), json=_HELLO, headers=_HEADERS, auth=provider)
+            if kept.tokens is None and response.status_code in _NO_REFUSAL:
+                response = await _ask_on(client, canonical(url), response, provider)
     except (OAuthFlowError, httpx2.HTTPError, ValidationError, ValueError) as error:
         return str(error)
     if kept.tokens is None:
         return f"the backend asks for no login: it answered HTTP {response.status_code} to a request without one"
     return _login(url, provider, kept.tokens, auth.scopes)
+
+
+async def _ask_on(client: httpx2.AsyncClient, url: str, greeted: httpx2.Response, provider: OAuthClientProvider) -> httpx2.Response:
+    """Ask for something that is nobody's business but a caller's, in the session that came of the greeting, or in the revision that has none."""
+    session = greeted.headers.get("mcp-session-id")
+    version = "2025-11-25" if greeted.is_success else "2026-07-28"
+    headers = _HEADERS | {"mcp-protocol-version": version} | ({} if session is None else {"mcp-session-id": session})
+    meta = {} if greeted.is_success else {"_meta": _INTRODUCTION}
+    message = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": meta}
+    return await client.post(
+        url, json=message, headers=headers | ({} if greeted.is_success else {"mcp-method": "tools/list"}), auth=provider
+    )
 
 
 def _asking_for(address: str, scopes: tuple[str, ...]) -> str:
