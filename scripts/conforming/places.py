@@ -16,7 +16,7 @@ from scripts.benchmark.processes import free_port, running
 
 from .install import everything_server
 
-__all__ = ["OTHER_ERA", "PLACES", "fixture", "gateway_before", "over_http", "settings"]
+__all__ = ["OTHER_ERA", "PLACES", "configuration", "fixture", "gateway_before", "over_http", "settings"]
 
 SERVING = r"(http://[0-9.]+:\d+)"
 OTHER_ERA = "other era"
@@ -57,11 +57,17 @@ def _over_stdio(name: str = "everything", namespace: str = "", more: str = "") -
     )
 
 
+def configuration(folder: Path, *backends: str) -> Path:
+    """The file of a gateway with these tables."""
+    file = folder / "gateway.toml"
+    file.write_text(f'[proxy]\nname = "conformance"\n[proxy.listen]\nport = 0\n{"".join(backends)}', encoding="utf-8")
+    return file
+
+
 @contextmanager
 def gateway_before(folder: Path, *backends: str) -> Iterator[str]:
     """A gateway with these tables of a configuration; its URL."""
-    file = folder / "gateway.toml"
-    file.write_text(f'[proxy]\nname = "conformance"\n[proxy.listen]\nport = 0\n{"".join(backends)}', encoding="utf-8")
+    file = configuration(folder, *backends)
     with running("gateway", [sys.executable, "-m", "sluicegate", "run", "-c", file], folder, says=SERVING) as program:
         yield f"{program.url.replace('127.0.0.1', 'localhost')}/mcp"
 

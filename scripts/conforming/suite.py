@@ -33,8 +33,35 @@ AS_CLIENT = (
     "json-schema-2020-12-preservation",
 )
 """What the suite looks at in a client, but for authorization."""
-AUTHORIZED = ("auth/client-credentials-basic", "auth/client-credentials-jwt")
-"""What it looks at in a client that nobody sits in front of; the other scenarios of authorization are about a person with a browser."""
+AUTHORIZED = (
+    "auth/client-credentials-basic",
+    "auth/client-credentials-jwt",
+    "auth/metadata-default",
+    "auth/metadata-var1",
+    "auth/metadata-var2",
+    "auth/metadata-var3",
+    "auth/basic-cimd",
+    "auth/scope-from-www-authenticate",
+    "auth/scope-from-scopes-supported",
+    "auth/scope-omitted-when-undefined",
+    "auth/token-endpoint-auth-basic",
+    "auth/token-endpoint-auth-post",
+    "auth/token-endpoint-auth-none",
+    "auth/pre-registration",
+    "auth/resource-mismatch",
+    "auth/offline-access-scope",
+    "auth/offline-access-not-supported",
+    "auth/authorization-server-migration",
+    "auth/iss-supported",
+    "auth/iss-not-advertised",
+    "auth/iss-supported-missing",
+    "auth/iss-wrong-issuer",
+    "auth/iss-unexpected",
+    "auth/iss-normalized",
+    "auth/metadata-issuer-mismatch",
+)
+"""The same for authorization, but for extensions that the gateway does not have, and for a person who is asked for more in the middle of a call
+(``auth/scope-step-up``, ``auth/scope-retry-limit``): to log in is a command of its own here, and until somebody gives it the call is refused."""
 
 
 @attrs.frozen
