@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.kit.endpoint import ScriptedEndpoint
+from tests.kit.endpoint import Answer, ScriptedEndpoint
 from tests.kit.site import Site, open_site
 from tests.kit.token_issuer import PAGE, Guarded, TokenIssuer
 
@@ -159,6 +159,20 @@ async def test_an_authorization_server_that_is_away_costs_nothing_while_the_toke
         now.server.refusal = None
         await trio.sleep(60)
         assert (await now.call()).fault is None
+
+
+async def test_a_page_that_shows_what_was_sent_shows_no_token(autojump_clock: Clock) -> None:
+    async with world() as now:
+        await now.gateway.settled()
+
+        async def debugger(answer: Answer) -> None:
+            await answer.send(500, b"Traceback: {'authorization': '" + answer.headers["authorization"].encode() + b"'}")
+
+        now.endpoint.on["tools/call"] = debugger
+        reply = await now.call()
+        assert reply.fault is not None
+        assert "Bearer ***" in reply.fault.told
+        assert "token-1" not in reply.fault.told
 
 
 async def test_a_header_of_its_own_is_sent(autojump_clock: Clock) -> None:

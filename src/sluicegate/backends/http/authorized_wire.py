@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import attrs
@@ -16,6 +17,8 @@ from ...protocol.faults import Fault
 from ...protocol.principal import NOBODY, Principal
 from ...protocol.why import Why
 from .wire import UNSHOWN, Wire
+
+_BEARER = re.compile(rb"bearer[\s\"':=]{1,8}[\w.~+/-]{4,}=*", re.IGNORECASE)
 
 __all__ = ["AuthorizedWire", "what_is_asked", "wire_with"]
 
@@ -84,7 +87,7 @@ class AuthorizedWire(Wire):
 
     def status_fault(self, answer: ClientResponse, body: bytes) -> Fault:
         """What is to be done about a refusal is the credential's to say."""
-        fault = Wire.status_fault(self, answer, body)
+        fault = Wire.status_fault(self, answer, _BEARER.sub(b"Bearer ***", body))  # pages of debuggers show what was sent
         return attrs.evolve(fault, hint=self.credential.hint) if answer.status in {401, 403} and self.credential.hint else fault
 
     def _without(self, why: Why, principal: Principal) -> Fault:
