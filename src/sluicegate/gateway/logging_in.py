@@ -26,6 +26,7 @@ from ..outside import Outside
 from ..outside.login_file import LoginFile
 from ..outside.loopback import Loopback, open_loopback
 from ..protocol.addresses import is_address
+from ..protocol.eras import HANDSHAKE
 from ..settings.outward import OutwardSettings
 
 __all__ = ["LoginFailed", "keep_login", "log_in"]
@@ -33,7 +34,7 @@ __all__ = ["LoginFailed", "keep_login", "log_in"]
 _HELLO = {
     "jsonrpc": "2.0",
     "id": 1,
-    "method": "initialize",
+    "method": HANDSHAKE,
     "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "sluicegate", "version": "0"}},
 }
 _HEADERS = {"accept": "application/json, text/event-stream"}
