@@ -183,7 +183,7 @@ class Gateway(Askable):
     async def reconfigure(self, config: Config, *, sources: Mapping[str, object] | None = None) -> tuple[str, ...]:
         """Run another configuration, whole or not at all, from one moment to the next, as far as that needs no restart.
 
-        Its backends become others as `apply` says. What holds at once beside these is told in ``sluicegate help reload``.
+        Its backends become others as `apply` says. What holds at once beside these is told in ``sluicegate help running``.
 
         Returns:
             The keys that differ and take effect only when a gateway is opened with them, such as ``proxy.listen.port``.
