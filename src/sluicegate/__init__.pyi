@@ -39,6 +39,7 @@ from .policies.concurrency import Concurrency as Concurrency
 from .policies.deadline import AttemptDeadline as AttemptDeadline
 from .policies.deadline import Deadline as Deadline
 from .policies.gate import Gate as Gate
+from .policies.guardrails import Guardrails as Guardrails
 from .policies.hedge import Hedge as Hedge
 from .policies.hedge import HedgeTimer as HedgeTimer
 from .policies.lifetime import CallDeadline as CallDeadline
@@ -80,5 +81,6 @@ from .routing.failover import Candidate as Candidate
 from .routing.failover import Failover as Failover
 from .routing.split import Canary as Canary
 from .routing.split import Split as Split
+from .settings.guarding import GuardrailSettings as GuardrailSettings
 from .settings.keeping import CacheSettings as CacheSettings
 from .sources import Sources as Sources

@@ -96,6 +96,9 @@ SINCE = {
     "config_reloads": "counter outcome",
     "connections_accepted": "counter",
     "connections_made_room": "counter",
+    "guardrails_redacted": "counter backend",
+    "guardrails_refused": "counter backend",
+    "guardrails_warned": "counter backend",
     "mirror_compared": "counter backend result",
     "mirror_different": "counter backend name",
     "parked_calls": "gauge",
@@ -127,6 +130,7 @@ async def whole() -> AsyncGenerator[Gateway, None]:
         concurrency={"max_concurrent": 3},
         health={},
         result_size={"max_bytes": 1000},
+        guardrails={},
         cache={"tool_ttl_seconds": 60},
         coalesce_requests=True,
         sessions="per_client",
@@ -192,6 +196,7 @@ async def test_the_library_has_what_each_part_counts_by_what_it_is_and_whose(aut
         told = gateway.statistics()
         await gateway.call_tool("a_echo")
     policies = ["arguments", "breaker", "outlier", "retry", "budget", "hedge", "rate", "cache", "coalesce", "concurrency", "result_size"]
+    policies.append("guardrails")
     assert {part: list(rows) for part, rows in told.items()} == (
         {
             "requests": [""],
@@ -260,6 +265,7 @@ async def test_one_field_more_of_a_part_is_everywhere_at_once(autojump_clock: ob
         "coalesce",
         "concurrency",
         "result_size",
+        "guardrails",
     ]
 
 

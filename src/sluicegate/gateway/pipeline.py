@@ -16,6 +16,7 @@ from ..policies.canary_guard import CanaryGuard
 from ..policies.compose import stack
 from ..policies.concurrency import Concurrency
 from ..policies.deadline import AttemptDeadline
+from ..policies.guardrails import Guardrails
 from ..policies.lifetime import CallDeadline
 from ..policies.mirror import Mirror, Shadow
 from ..policies.quiet import Quiet
@@ -44,6 +45,7 @@ def _route(config: BackendConfig, made: Handles, validated: Validating, way: Han
         (lambda inner: ArgumentSize(inner, arguments)) if arguments is not None else None,  # what is refused is no call of the budget
         validated.arguments,  # what clients write, by the schemas that they see, whoever answers
         made.layer(ResultSize, config.result_size),  # whoever else is asked, and how often, has as much to say
+        made.layer(Guardrails, config.guardrails),  # and none of them may tell it, what was kept before included
         (lambda inner: Budgeted(inner, budget)) if budget is not None else None,  # and one budget for them
         around=way,
     )
@@ -65,10 +67,7 @@ def _target(own: Handler, shaping: Shaping, validated: Validating, copied: _Copi
 
 def _own(layers: Sequence[Layer], around: Handler) -> Handler:
     """The program's own: they see each call, may refuse it or make another one of it, and whatever answers it comes after them."""
-    return stack(
-        *reversed(layers),  # the one added last is outermost
-        around=around,
-    )
+    return stack(*reversed(layers), around=around)  # the one added last is outermost
 
 
 def _once(config: BackendConfig, handler: Handler, copied: _Copied, made: Handles, background: trio.Nursery, backend: Backend) -> Handler:

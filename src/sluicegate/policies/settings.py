@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 
 import attrs
 
+from ..settings.guarding import GuardrailSettings
 from ..settings.keeping import CacheSettings
 from ..settings.ranges import NEEDED, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Range, within
 from ..settings.stand_ins import CanaryGuardSettings
@@ -21,6 +22,7 @@ __all__ = [
     "CacheSettings",
     "CanaryGuardSettings",
     "ConcurrencySettings",
+    "GuardrailSettings",
     "HealthSettings",
     "HedgeSettings",
     "Only",
@@ -218,6 +220,7 @@ class PolicySettings:
     rate_limit: RateLimitSettings | None = None
     concurrency: ConcurrencySettings | None = None
     result_size: ResultSizeSettings | None = None
+    guardrails: GuardrailSettings | None = None
     cache: CacheSettings | None = None
     health: HealthSettings | None = None
     canary_guard: CanaryGuardSettings | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from ...protocol.names import ambiguous
+from ...routing.automata import NotLinear, automaton
 from ...settings.ranges import NOT_NEGATIVE, impossible
 from ..model import BackendConfig, Config
 from ..problem import Problem
@@ -44,6 +45,7 @@ def backend_rules(config: Config) -> Iterator[Problem]:
         yield from check.numbers()
         yield from check.visibility()
         yield from check.kept()
+        yield from check.guarded()
         yield from of_its_role
         yield from policy_rules(index, backend)
         yield from parameter_rules(index, backend)
@@ -143,6 +145,20 @@ class _Backend:
         for pattern, seconds in {} if self.backend.cache is None else self.backend.cache.ttl_seconds_by_tool.items():
             if not NOT_NEGATIVE.has(seconds):
                 yield self._at(f"{_BY_TOOL}.{pattern}", f"{_BY_TOOL} {NOT_NEGATIVE.words}, got {seconds:g}", "write 0 or more seconds")
+
+    def guarded(self) -> Iterator[Problem]:
+        guardrails = self.backend.guardrails
+        if guardrails is None:
+            return
+        for index, expression in enumerate(guardrails.patterns):
+            try:
+                automaton(expression, folds=False)
+            except NotLinear as why:
+                yield self._at(f"guardrails.patterns[{index}]", f"this is no regular expression: {why}", "write one that RE2 takes")
+        if guardrails.results == guardrails.arguments == "pass":
+            yield self._at("guardrails", "guardrails have no effect: all passes", 'write results = "redact", or leave them out')
+        elif not guardrails.secrets and not guardrails.patterns:
+            yield self._at("guardrails", "guardrails have no effect: they look for nothing", 'add patterns, such as ["[0-9]{16}"]')
 
     def _pattern(self, key: str, pattern: str) -> Iterator[Problem]:
         return pattern_rules(f"backends[{self.index}].{key}", pattern)
