@@ -59,7 +59,7 @@ def test_a_sqlite_store_is_a_file_beside_the_configuration(tmp_path: Path) -> No
     ],
 )
 def test_what_cannot_be_is_told_with_what_to_write(table: str, error: str) -> None:
-    """CFG-113, LIM-49: an error of the configuration, and no panic."""
+    """CFG-113, CFG-V2, CFG-V4, LIM-49: an error of the configuration, and no panic."""
     with pytest.raises(ConfigError) as caught:
         parse(HEAD + f"[cache]\n{table}\n" + BACKEND)
     assert any(error in str(problem) for problem in caught.value.problems), caught.value

@@ -236,3 +236,22 @@ async def test_times_differ_by_tool(autojump_clock: Clock) -> None:
         await trio.sleep(5)
         assert await ask("act") == "#4"
     assert backend.calls == 4
+
+
+async def test_a_crowd_that_finds_the_store_empty_marks_it_once(autojump_clock: Clock) -> None:
+    """Each command of a crowd may need a connection of its own, for which its callers would wait."""
+    steps: list[float] = []
+
+    def taking() -> float:
+        steps.append(trio.current_time())
+        return 0.01
+
+    async with open_outside() as world, opened(world, scripted()) as gateway:
+        world.values.latency = taking
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(said, gateway)
+        asked = len(steps) // 2  # there and back
+        assert asked == 8 + 1 + 1  # all have looked; one has made the mark, and kept its answer under it
+        await said(gateway)
+        assert counted(gateway).hits == 1

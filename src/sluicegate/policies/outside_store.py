@@ -49,6 +49,7 @@ class OutsideStore:
     """Whether something holds no more that could not be said there."""
     _is_local: bool = attrs.field(default=False, init=False)
     """Whether something may be in memory."""
+    _is_learning: bool = attrs.field(default=False, init=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,7 +76,13 @@ class OutsideStore:
         raw, value = found
         state = self._state
         if state is None or state.raw != raw or state.space != space:
-            state = await self._learn(space, raw)
+            if self._is_learning:  # by another call; a crowd that does it together would wait for as many connections
+                return None
+            self._is_learning = True
+            try:
+                state = await self._learn(space, raw)
+            finally:
+                self._is_learning = False
         if value is None or state is None:
             return None
         return read_record(value, state.mark, trio.current_time(), self.wall())
