@@ -5,6 +5,7 @@ Gateways are driven at the same time, as for the access log: those where they he
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import httpx2
 from .goals import Goal
 from .logged import CONNECTIONS, NOISE, WARM_UP, cost
 from .price import say
+from .processes import free_port, running
 from .ratios import Ratio, ratio
 from .targets import Target, gateway, http_stub
 
@@ -41,7 +43,9 @@ LINES = {
     "forwarded, again": "",
 }
 """By name, further lines of the ``[[backends]]`` table."""
-SAME = frozenset({"hit", "shared", "all, same"})
+STORED = "hit in Redis"
+"""Measured where a server is installed."""
+SAME = frozenset({"hit", "shared", "all, same", STORED})
 """Driven with one call again and again."""
 JOINED = "mcp_proxy_requests_coalesced_total"
 """The metric that counts those who wait for the call of another one."""
@@ -67,6 +71,12 @@ def kept(folder: Path, times: int) -> Kept:
             name: stack.enter_context(gateway(name, folder, stub, access_log=name in LOGGED, lines={"backend": lines}))
             for name, lines in LINES.items()
         }
+        if (program := shutil.which("valkey-server") or shutil.which("redis-server")) is not None:
+            port = free_port()
+            command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+            stack.enter_context(running("redis", command, folder, port=port))
+            table = f'[cache]\nbackend = "redis"\nurl = "redis://127.0.0.1:{port}"\n'
+            targets[STORED] = stack.enter_context(gateway(STORED, folder, stub, lines={"backend": CACHE, "auth": table}))
         for name, target in targets.items():
             target.drive(CONNECTIONS, WARM_UP, same=name in SAME)
         drivers = stack.enter_context(ThreadPoolExecutor(len(targets)))
@@ -74,17 +84,17 @@ def kept(folder: Path, times: int) -> Kept:
         for number in range(times):
             say(f"{number + 1}/{times}: kept answers …")
             before = share_of(targets["shared"])
-            running = {name: drivers.submit(partial(cost, target, same=name in SAME)) for name, target in targets.items()}
-            rows.append({name: round(one.result(), 2) for name, one in running.items()})
+            driven = {name: drivers.submit(partial(cost, target, same=name in SAME)) for name, target in targets.items()}
+            rows.append({name: round(one.result(), 2) for name, one in driven.items()})
             waited, calls = (now - then for now, then in zip(share_of(targets["shared"]), before, strict=True))
             joined.append(round(waited / calls, 4))
         say("")
     forwarded = [(row["forwarded"] + row["forwarded, again"]) / 2 for row in rows]
-    helped = [name for name in LINES if not name.startswith("forwarded")]
+    helped = [name for name in targets if not name.startswith("forwarded")]
     ratios = {name: ratio((row[name], base) for row, base in zip(rows, forwarded, strict=True)) for name in helped}
     ratios["waiting"] = ratio((follower(row, share), base) for row, share, base in zip(rows, joined, forwarded, strict=True))
     ratios["check"] = ratio((row["forwarded, again"], row["forwarded"]) for row in rows)
-    return Kept({name: [row[name] for row in rows] for name in LINES}, joined, ratios)
+    return Kept({name: [row[name] for row in rows] for name in targets}, joined, ratios)
 
 
 def share_of(target: Target) -> tuple[float, float]:
@@ -114,7 +124,13 @@ def kept_goals(found: Kept) -> list[Goal]:
     def more(name: str) -> float:
         return (found.ratios[name].median - 1) * 100
 
+    stored = found.ratios.get(STORED)
     return [
+        *(
+            []
+            if stored is None
+            else [Goal("a call that is answered with what is in Redis: per cent of a forwarded one", 130, stored.median * 100)]
+        ),
         Goal("a call that is answered with what was kept: per cent of a forwarded one", 50, found.ratios["hit"].median * 100),
         Goal("a call that is one of several that are the same: per cent of a forwarded one", 50, found.ratios["shared"].median * 100),
         Goal("a call that waits for another one's answer: per cent of a forwarded one", 50, found.ratios["waiting"].median * 100),
@@ -126,4 +142,8 @@ def kept_goals(found: Kept) -> list[Goal]:
 def kept_notes(found: Kept) -> list[str]:
     """What to know when reading it."""
     apart = abs(found.ratios["check"].median - 1)
-    return [f"two gateways that forward are {apart:.0%} apart: so rough is what is said about the others"] if apart > NOISE else []
+    rough = [f"two gateways that forward are {apart:.0%} apart: so rough is what is said about the others"] if apart > NOISE else []
+    return [
+        *rough,
+        *([] if STORED in found.ratios else ["neither valkey-server nor redis-server is installed: hits in Redis are left out"]),
+    ]
