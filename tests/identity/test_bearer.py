@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import attrs
 import pytest
@@ -84,7 +85,7 @@ def test_principals_differ_and_tell_nothing_of_their_tokens() -> None:
     assert one.key != other.key
     assert (one.key, one.how) == (one.subject, "bearer")
     assert "abc" not in str(one)
-    assert "abc" not in repr(CHECK)
+    assert "abc" not in re.sub("0x[0-9a-f]+", "", repr(CHECK)), "but for its address"
 
 
 def known(*tokens: KnownToken, now: float = 0.0) -> BearerTokens:
