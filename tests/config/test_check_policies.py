@@ -177,8 +177,10 @@ def test_all_impossible_numbers_of_a_file_are_told_of_at_once_and_nothing_that_f
     ]
 
 
-_NO_NUMBERS = {"only", "reconnect", "by_calls", "count_tool_errors", "tools", "except_tools", "clear_on_writes", "ttl_seconds_by_tool"}
-"""Of the last, ``check`` looks at each by itself (``test_stores_read.py``)."""
+_NO_NUMBERS = {"only", "reconnect", "by_calls", "count_tool_errors", "tools", "except_tools", "clear_on_writes", "ttl_seconds_by_tool"} | {
+    *("secrets", "patterns", "results", "arguments"),
+}
+"""Of ``ttl_seconds_by_tool``, ``check`` looks at each by itself (``test_stores_read.py``)."""
 
 
 def test_every_number_of_every_table_has_a_range() -> None:
