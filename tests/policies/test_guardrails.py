@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -69,10 +70,39 @@ async def test_all_else_keeps_its_bytes() -> None:
 
 
 async def test_what_has_nothing_to_hide_is_the_same_object() -> None:
-    reply = Reply(Raw(b'{"AKIAIOSFODNN7EXAMPLE":1,"data":"AKIAIOSFODNN7EXAMPLE","blob" : "AKIAIOSFODNN7EXAMPLE","a":"AKIA"}'))
+    image = b"A/AKIAIOSFODNN7EXAMPLE/" * 100
+    reply = Reply(Raw(b'{"AKIAIOSFODNN7EXAMPLE":1,"data":"%b","blob" : "%b","a":"AKIA"}' % (image, image)))
     guard = policy(reply)
     assert await guard(Call.tool("t")) is reply
     assert guard.statistics().redacted == 0
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"structuredContent": {"data": "KEY"}},
+        {"data": {"data": "KEY"}},
+        {"blob": ["a", "KEY"]},
+        {"items": [{"data": 1}, "KEY"]},
+        {"data": "A" * 2000 + " KEY"},
+        {"data": "A" * 2000, "text": "KEY"},
+    ],
+)
+async def test_only_an_image_or_the_like_is_not_looked_at(document: Any) -> None:
+    text = json.dumps(document)
+    reply = await policy(Reply(Raw(text.replace("KEY", KEYS["AWS"]).encode())))(Call.tool("t"))
+    assert bytes(reply.result).decode() == text.replace("KEY", REDACTED)
+
+
+async def test_a_text_of_many_escapes_takes_no_more_than_its_own_size() -> None:
+    """It was tried in all its parts, with 60 bytes of memory for each of its own."""
+    document = b'{"a":"' + b"\\n" * 1_000_000 + b'"}'
+    tracemalloc.start()
+    try:
+        await TextGuard(("4711",)).look_through(document)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(document)
+    finally:
+        tracemalloc.stop()
 
 
 async def test_patterns_are_found_beside_half_a_character() -> None:
