@@ -93,9 +93,25 @@ def test_a_document_of_another_issuer_is_nobodys(named: object) -> None:
         ("file:///etc/passwd", ISSUER, False),
         ("https://", ISSUER, False),
         ("", ISSUER, False),
+        ("https://127.1/", ISSUER, False),
+        ("https://2130706433/", ISSUER, False),
+        ("https://0.0.0.0/", ISSUER, False),
+        ("https://[::ffff:127.0.0.1]/", ISSUER, False),
+        ("https://foo.localhost/", ISSUER, False),
+        ("https://127\u30020\u30020\u30021/", ISSUER, False),
+        ("https://10.0.0.5/", ISSUER, False),
+        ("https://169.254.169.254/", ISSUER, False),
+        ("https://10.0.0.5/", "https://10.0.0.9", True),
+        ("https://192.168.0.1/", "https://10.0.0.9", True),
+        ("https://169.254.169.254/", "https://10.0.0.9", False),
+        ("https://keys.example/", "https://10.0.0.9", True),
+        ("https://127.1/", "https://10.0.0.9", False),
+        ("http://127.1/", "http://127.0.0.1:9", False),
+        ("https://10.0.0.5/", "http://127.0.0.1:9", True),
+        ("https://8.8.8.8/", ISSUER, True),
     ],
 )
-def test_an_issuer_leads_nobody_to_addresses_that_only_this_machine_reaches(url: str, issuer: str, may: bool) -> None:
+def test_an_issuer_leads_nobody_to_addresses_nearer_than_its_own(url: str, issuer: str, may: bool) -> None:
     """P-145."""
     assert may_be_asked(url, issuer) is may
     found = read(issuer, {"issuer": issuer, "jwks_uri": url})

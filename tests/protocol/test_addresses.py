@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate.protocol.addresses import is_address, is_loopback, public_part
+from sluicegate.protocol.addresses import Reach, is_address, is_loopback, public_part, reach_of
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,20 @@ def test_a_host_that_is_this_machine_alone(name: str) -> None:
 )
 def test_a_host_that_others_may_reach(name: str) -> None:
     assert not is_loopback(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "reach"),
+    [
+        (
+            "127.0.0.1 127.1 0x7f.1 0177.0.0.1 2130706433 127.0.0.1. localhost LocalHost. a.localhost 0.0.0.0 0 ::1 [::1] :: ::127.0.0.1",
+            Reach.MACHINE,
+        ),
+        ("::ffff:127.0.0.1 [::ffff:7f00:1] 64:ff9b::7f00:1 2002:7f00:1::", Reach.MACHINE),
+        ("169.254.169.254 0xa9fea9fe fe80::1 fe80::1%eth0 ::ffff:169.254.169.254", Reach.LINK),
+        ("10.0.0.5 10.5 192.168.1.1 172.16.0.1 100.64.0.1 fd00::1 ::ffff:10.0.0.5 198.18.0.1", Reach.INSIDE),
+        ("id.example localhost.example 8.8.8.8 2606:4700::1111 64:ff9b::808:808 172.32.0.1 1.example x", Reach.WORLD),
+    ],
+)
+def test_how_near_a_host_is_shows_however_it_is_written(names: str, reach: Reach) -> None:
+    assert {name: reach_of(name) for name in names.split()} == dict.fromkeys(names.split(), reach)

@@ -14,16 +14,18 @@ import attrs
 import msgspec
 import trio
 
-from ..protocol.addresses import is_address, is_loopback
+from ..protocol.addresses import is_address, is_loopback, reach_of
 from ..telling.loggers import get_logger
 from .fetching import Fetcher, Unfetched
 
-__all__ = ["IssuerDiscovery", "ServerMetadata", "may_be_asked"]
+__all__ = ["TRUSTED", "IssuerDiscovery", "ServerMetadata", "may_be_asked"]
 
 log = get_logger("sluicegate.identity")
 
 FRESH_SECONDS = 3600.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+TRUSTED = "it must be https (http only where both are on this machine), and no address of a nearer network than the one that names it"
+"""What `may_be_asked` wants, for the operator."""
 _OAUTH, _OPENID = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 
 
@@ -128,7 +130,7 @@ def read(issuer: str, members: Mapping[str, object], needs: frozenset[str] = fro
         if url is None:
             continue
         if not isinstance(url, str) or not may_be_asked(url, issuer):
-            return f"{name} is no address that can be trusted: it must be https (http only where issuer and address are on this machine)"
+            return f"{name} is no address that can be trusted: {TRUSTED}; else the configuration has to name it"
         found[name] = url
     methods = members.get("introspection_endpoint_auth_methods_supported", members.get("token_endpoint_auth_methods_supported"))
     known = frozenset(method for method in methods if isinstance(method, str)) if isinstance(methods, list) else frozenset()
@@ -136,11 +138,17 @@ def read(issuer: str, members: Mapping[str, object], needs: frozenset[str] = fro
 
 
 def may_be_asked(url: str, issuer: str) -> bool:
-    """Whether a document of this issuer may lead there (P-145): by https, and to this machine only from an issuer on it."""
-    if not is_address(url):
+    """Whether a document of this issuer may lead there (P-145): by https, and to no host that fewer can reach than the issuer's own.
+
+    Who wrote the issuer into the configuration has said by that how near to go. A name that the DNS leads inside is not looked at: there
+    must be somebody who has a certificate for it.
+    """
+    if not is_address(url) or not url.isascii():  # letters that look like digits become digits where a name is looked up
         return False
     at, home = urlsplit(url), urlsplit(issuer)
     if at.username is not None or at.fragment:
         return False
-    is_at_home = is_loopback(home.hostname or "")
-    return is_at_home if is_loopback(at.hostname or "") else at.scheme == "https"
+    at_host, home_host = at.hostname or "", home.hostname or ""
+    if is_loopback(at_host):
+        return is_loopback(home_host)
+    return at.scheme == "https" and reach_of(at_host) >= reach_of(home_host)

@@ -12,7 +12,7 @@ from ...protocol.addresses import public_part
 from ...protocol.credential import Challenge, challenge_of
 from ...protocol.why import Why
 from ..fetching import Fetcher, Unfetched
-from ..issuer_discovery import addresses, may_be_asked
+from ..issuer_discovery import TRUSTED, addresses, may_be_asked
 
 __all__ = ["ServerSearch", "TokenServer", "canonical", "pages_of"]
 
@@ -37,7 +37,7 @@ class TokenServer(msgspec.Struct, frozen=True):
 
 @attrs.define(eq=False, repr=False)
 class ServerSearch:
-    """Finds it, once. Whatever the backend names is its own word, and may lead to this machine only from a backend that is on it (P-145)."""
+    """Finds it, once. Whatever the backend names is its own word, and may lead no nearer than the backend is (P-145)."""
 
     url: str
     """The backend's, as it is configured."""
@@ -125,7 +125,7 @@ def _read_page(url: str, members: Mapping[str, object]) -> tuple[str, str, tuple
         return "it is the document of another resource"
     issuer = servers[0] if isinstance(servers, list) and servers else None
     if not isinstance(issuer, str) or not may_be_asked(issuer, url):
-        return "it names no authorization server that can be trusted: it must be https (http only where both are on this machine)"
+        return f"it names no authorization server that can be trusted: {TRUSTED}"
     known = tuple(scope for scope in scopes if isinstance(scope, str)) if isinstance(scopes, list) else ()
     return issuer, resource, known
 
@@ -147,7 +147,7 @@ def _read_server(issuer: str, members: Mapping[str, object]) -> tuple[str, froze
         return f"the document is that of {str(members.get('issuer'))[:200]!r}"
     endpoint = members.get("token_endpoint")
     if not isinstance(endpoint, str) or not may_be_asked(endpoint, issuer):
-        return "it names no token_endpoint that can be trusted: it must be https (http only where both are on this machine)"
+        return f"it names no token_endpoint that can be trusted: {TRUSTED}"
     methods = members.get("token_endpoint_auth_methods_supported")
     known = frozenset(method for method in methods if isinstance(method, str)) if isinstance(methods, list) else _USUAL
     return endpoint, known
