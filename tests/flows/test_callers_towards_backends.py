@@ -30,6 +30,7 @@ from sluicegate.testing.network import run_inline
 
 Clock = trio.testing.MockClock
 TOKENS = ("anna-anna-anna-anna", "bert-bert-bert-bert")
+RIGHTS = ('allow_tools = ["*"]', 'allow_tools = ["web_t"]')
 FILE = f"""
 [proxy]
 name = "gate"
@@ -63,12 +64,13 @@ class Stage:
         answer = await client.answer()
         return answer.status, answer.body
 
-    async def call(self, token: str, times: int = 1) -> None:
+    async def call(self, *tokens: str, times: int = 1) -> None:
+        """So many calls with each, in the session of the first."""
         client = HandClient(await self.network.open_stream("127.0.0.1", 8080))
-        await client.say(post(token, "initialize", HELLO))
+        await client.say(post(tokens[0], "initialize", HELLO))
         answer = await client.answer()
         session = answer.headers["mcp-session-id"]
-        for _ in range(times):
+        for token in [token for token in tokens for _ in range(times)]:
             await client.say(post(token, "tools/call", {"name": "web_t", "arguments": {}}, session))
             answer = await client.answer()
             assert answer.status == 200
@@ -113,7 +115,7 @@ async def stage(
 async def test_each_call_tells_its_caller_and_nothing_that_he_has_shown(autojump_clock: Clock, more: str) -> None:
     async with stage(more) as now:
         for token in TOKENS:
-            await now.call(token, 2)
+            await now.call(token, times=2)
         told = await now.told("tools/call")
         assert [one["caller"]["subject"] for one in told][::2] == [one["caller"]["subject"] for one in told][1::2]
         assert len({one["sub"] for one in told}) == 2
@@ -132,8 +134,21 @@ async def test_what_one_was_answered_is_not_kept_for_another(autojump_clock: Clo
     """Its answers may differ by the caller, whether it says so or not."""
     async with stage("forward_auth = true\n[backends.cache]\ntool_ttl_seconds = 60\n") as now:
         for token in TOKENS:
-            await now.call(token, 3)
+            await now.call(token, times=3)
         assert len({one["sub"] for one in await now.told("tools/call")}) == len(await now.told("tools/call")) == 2
+
+
+@pytest.mark.parametrize("sessions", ["shared", "per_client"])
+async def test_what_one_was_answered_is_not_kept_for_him_with_other_rights(autojump_clock: Clock, sessions: str) -> None:
+    """It may answer more to whoever may do more, and is told of that with each call, also of one session."""
+    tokens = [f'[[auth.scoped_tokens]]\ntoken = "{token}"\nname = "ada"\n{rights}\n' for token, rights in zip(TOKENS, RIGHTS, strict=True)]
+    text = FILE.replace(f"tokens = {json.dumps(TOKENS)}\n", "".join(tokens))
+    async with stage(f'forward_auth = true\nsessions = "{sessions}"\n[backends.cache]\ntool_ttl_seconds = 60\n', text=text) as now:
+        await now.call(*TOKENS, times=3)
+        told = await now.told("tools/call")
+        assert {one["sub"] for one in told} == {"ada"}
+        assert len({tuple(one["roles"]) for one in told}) == 2
+        assert len(told) == 2 + (sessions == "per_client")  # where the first call opens his session nothing can be kept yet
 
 
 async def test_the_key_outlives_the_process(autojump_clock: Clock, tmp_path: Path) -> None:
@@ -166,7 +181,7 @@ async def test_a_callers_token_is_exchanged_for_one_that_is_for_the_backend(auto
     server = TokenIssuer()
     async with stage(more, text=text, server=server) as now_:
         for token in signed:
-            await now_.call(token, 2)
+            await now_.call(token, times=2)
         shown = [seen.headers["authorization"] for seen in now_.endpoint.seen if seen.method == "tools/call"]
         assert [form.get("subject_token") for form in server.asked] == [None, *signed]
         assert shown == ["Bearer token-2", "Bearer token-2", "Bearer token-3", "Bearer token-3"]

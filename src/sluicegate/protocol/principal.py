@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from types import MappingProxyType
 
 import attrs
@@ -47,6 +48,15 @@ class Principal:
         object.__setattr__(self, "key", f"{self.issuer} {self.subject}" if self.issuer else self.subject)
         if not self.name:
             object.__setattr__(self, "name", self.subject)
+
+    @property
+    def standing(self) -> str:
+        """Who he is, and what he may do: whoever has the same is the same to a backend that is told who calls.
+
+        What his token is exchanged for can depend on all that it says, so another token of his is another standing.
+        """
+        shown = blake2b(self.token, digest_size=16).hexdigest() if self.token else ""
+        return f"{self.key!r} {sorted(self.scopes)} {sorted(self.roles)} {shown}"
 
 
 NOBODY = Principal()
