@@ -74,6 +74,7 @@ class TokenIssuer:
     async def _token(self, request: httpx2.Request) -> httpx2.Response:
         form = {name: values[0] for name, values in parse_qs((await request.aread()).decode()).items()}
         self.asked.append(form | ({"authorization": request.headers["authorization"]} if "authorization" in request.headers else {}))
+        number = len(self.asked)
         self.under_way += 1
         self.most_under_way = max(self.under_way, self.most_under_way)
         try:
@@ -84,11 +85,11 @@ class TokenIssuer:
             return httpx2.Response(self.refusal[0], content=json.dumps(self.refusal[1]).encode())
         if not self._allows(form):
             return httpx2.Response(400, json={"error": "invalid_grant"})
-        token = f"token-{len(self.asked)}"
+        token = f"token-{number}"
         self.live[token] = frozenset(form.get("scope", "").split())
         lasts: dict[str, object] = {} if self.seconds is None else {"expires_in": self.seconds}
         if self.refreshes:
-            self.refresh = f"refresh-{len(self.asked)}"
+            self.refresh = f"refresh-{number}"
             lasts["refresh_token"] = self.refresh
         return httpx2.Response(200, content=json.dumps({"access_token": token, "token_type": "Bearer", **lasts}).encode())
 

@@ -16,7 +16,7 @@ from tests.kit.token_issuer import TokenIssuer
 
 from sluicegate.identity.fetching import Fetcher
 from sluicegate.identity.outward import exchanged_tokens
-from sluicegate.identity.outward.exchanged_tokens import FAILED_SECONDS, ExchangedTokens
+from sluicegate.identity.outward.exchanged_tokens import FAILED_SECONDS, MOST_OF_ONE, ExchangedTokens
 from sluicegate.identity.outward.grants import ClientGrant, SecretProof
 from sluicegate.identity.outward.server_search import ServerSearch
 from sluicegate.identity.outward.token_keeper import TokenKeeper
@@ -86,6 +86,51 @@ async def test_it_is_exchanged_anew_before_it_ends_and_with_other_rights(autojum
         assert second != first
         assert server.asked[-1]["subject_token"] == "newer"
         assert await tokens.have(attrs.evolve(ANNA, scopes=frozenset({"x"}))) != second
+
+
+@pytest.mark.parametrize("later", [0.0, 0.5, 5.0])
+async def test_what_was_had_for_one_token_of_a_caller_is_not_shown_for_another(autojump_clock: Clock, later: float) -> None:
+    """Not even where it is under way when the other comes, and whatever else is the same of both."""
+    server = TokenIssuer(pause=1)
+    wide = attrs.evolve(ANNA, scopes=frozenset({"read", "write"}), token=b"wide")
+    others = [attrs.evolve(wide, token=b"same scopes"), attrs.evolve(wide, scopes=frozenset({"read"}), token=b"narrow")]
+    others.append(attrs.evolve(wide, roles=frozenset({"limited"})))
+    had: dict[Principal, bytes | Why] = {}
+    async with exchanging(server) as tokens, trio.open_nursery() as nursery:
+
+        async def one(who: Principal) -> None:
+            had[who] = await tokens.have(who)
+
+        nursery.start_soon(one, wide)
+        await trio.sleep(later)
+        assert [tokens.at_hand(who) for who in others] == [None] * 3
+        for who in others:
+            assert await tokens.have(who) != had.get(wide)
+        assert len({await tokens.have(who) for who in (wide, *others)}) == 4
+        assert [form.get("subject_token") for form in server.asked][1:] == ["wide", "same scopes", "narrow", "wide"]
+
+
+async def test_tokens_of_one_caller_take_no_others_place(autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P-147."""
+    monkeypatch.setattr(exchanged_tokens, "MOST_ASKED", 9)
+    async with exchanging(TokenIssuer(pause=1)) as tokens:
+        kept = await tokens.have(BERT)
+        found: list[bytes | Why] = []
+
+        async def one(number: int) -> None:
+            found.append(await tokens.have(attrs.evolve(ANNA, token=b"t%d" % number)))
+
+        for begin in range(0, 40, 20):
+            async with trio.open_nursery() as nursery:
+                for number in range(begin, begin + 20):
+                    nursery.start_soon(one, number)
+                await trio.sleep(0.5)
+                nursery.start_soon(tokens.have, Principal(f"p{begin}", token=b"p"))
+        assert sum(isinstance(one, bytes) for one in found) == 2 * MOST_OF_ONE
+        assert len(tokens._had[ANNA.key]) == MOST_OF_ONE
+        assert tokens.at_hand(BERT) == kept
+        assert isinstance(tokens.at_hand(Principal("p0", token=b"p")), bytes)
+        assert tokens._asking == {}
 
 
 async def test_a_failure_is_that_callers_alone_and_is_told_to_all_of_his_calls_for_a_moment(autojump_clock: Clock) -> None:

@@ -31,10 +31,10 @@ AHEAD_SECONDS, AHEAD_SHARE = 30.0, 0.2
 FAILED_SECONDS = 5.0
 """So long a failure is told to whoever else comes for the same caller."""
 YOUNG_SECONDS = 10.0
-MOST_KEPT = 4096
-"""Callers whose tokens are kept; for who comes beyond them the oldest goes."""
+MOST_KEPT, MOST_OF_ONE = 4096, 8
+"""Callers whose tokens are kept, and tokens of each of them; for who comes beyond them the oldest goes."""
 MOST_ASKED, MOST_AT_ONCE = 512, 16
-"""Exchanges that are begun, and those of them that the server works on."""
+"""Exchanges that are begun, and those of them that the server works on. Of one caller no more are begun than are kept."""
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS = "urn:ietf:params:oauth:token-type:access_token"
@@ -50,8 +50,6 @@ class _Had(NamedTuple):
     why: Why
     at: float
     until: float
-    scopes: frozenset[str]
-    """The caller's, when it was exchanged."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -66,10 +64,10 @@ class ExchangedTokens:
     scopes: tuple[str, ...] = ()
     is_of_callers: bool = True
     hint: str = "look whether the authorization server lets this client exchange tokens for this backend"
-    _had: dict[str, _Had] = attrs.field(factory=dict, init=False)
-    """By the caller, oldest first."""
-    _asking: dict[str, trio.Event] = attrs.field(factory=dict, init=False)
-    """For whom a token is asked for now; who else comes for the same caller waits, too."""
+    _had: dict[str, dict[str, _Had]] = attrs.field(factory=dict, init=False)
+    """By the caller, and by his standing: what was had for one token of his can do what another may not. Oldest first."""
+    _asking: dict[str, dict[str, trio.Event]] = attrs.field(factory=dict, init=False)
+    """For what a token is asked for now, by the same; who else comes with the same waits, too."""
     _limit: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(MOST_AT_ONCE), init=False)
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
     _began: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -78,47 +76,52 @@ class ExchangedTokens:
         """The caller's, while it lasts."""
         if not principal.key:
             return self.own.at_hand(principal)
-        had = self._had.get(principal.key)
-        return had.lines if had is not None and trio.current_time() < had.until and had.scopes == principal.scopes else None
+        had = self._kept(principal.key, principal.standing)
+        return None if had is None else had.lines
 
     async def have(self, principal: Principal) -> bytes | Why:
         """The same, exchanged where there is none."""
         if not principal.key:
             return await self.own.have(principal)
         await self._began.wait()
-        had = self._had.get(principal.key)
-        if had is None or trio.current_time() >= had.until or had.scopes != principal.scopes:
+        key, standing = principal.key, principal.standing
+        had = self._kept(key, standing)
+        if had is None:
             if not principal.token:
                 return _NO_TOKEN
-            if (why := self._ask(principal)) is not None:
+            if (why := self._ask(principal, standing)) is not None:
                 return why
-            if (asking := self._asking.get(principal.key)) is not None:
-                await asking.wait()
-            had = self._had.get(principal.key)
+            await self._asking[key][standing].wait()
+            had = self._had.get(key, {}).get(standing)
         return _OVER if had is None else had.lines or had.why
 
     async def renewed(self, principal: Principal, shown: bytes, challenge: Challenge) -> bytes | Why:
         """Another one, unless what was refused is new."""
         if not principal.key:
             return await self.own.renewed(principal, shown, challenge)
-        had = self._had.get(principal.key)
+        had = self._had.get(principal.key, {}).get(standing := principal.standing)
         if had is not None and had.lines == shown:
             if trio.current_time() - had.at < YOUNG_SECONDS:
                 await trio.lowlevel.checkpoint()
                 return _SAME
-            del self._had[principal.key]
+            del self._had[principal.key][standing]
         return await self.have(principal)
 
-    def _ask(self, principal: Principal) -> Why | None:
+    def _kept(self, key: str, standing: str) -> _Had | None:
+        had = self._had.get(key, {}).get(standing)
+        return None if had is None or trio.current_time() >= had.until else had
+
+    def _ask(self, principal: Principal, standing: str) -> Why | None:
         """Begin to, unless somebody has; why not, where there is no room."""
-        if principal.key in self._asking:
+        his = self._asking.get(principal.key, {})
+        if standing in his:
             return None
         if self._nursery is None:
             return _OVER
-        if len(self._asking) >= MOST_ASKED:
+        if len(his) >= MOST_OF_ONE or sum(map(len, self._asking.values())) >= MOST_ASKED:
             return _FULL
-        self._asking[principal.key] = trio.Event()
-        self._nursery.start_soon(self._exchange, principal)
+        self._asking.setdefault(principal.key, his)[standing] = trio.Event()
+        self._nursery.start_soon(self._exchange, principal, standing)
         return None
 
     async def run(self) -> None:
@@ -132,7 +135,7 @@ class ExchangedTokens:
             self._nursery = None
             self._began.set()
 
-    async def _exchange(self, principal: Principal) -> None:
+    async def _exchange(self, principal: Principal, standing: str) -> None:
         got: Token | Why = _OVER
         try:
             with trio.move_on_after(ASK_SECONDS) as scope:
@@ -140,14 +143,15 @@ class ExchangedTokens:
                     got = await self._fetch(principal)
             if scope.cancelled_caught:
                 got = Why("its token could not be had", f"no token within {ASK_SECONDS:g} seconds")
-            self._keep(principal, got)
         except Exception:  # a bug there costs this token, and no other caller's
             log.exception("bug while a token was exchanged", backend=self.backend)
-            self._keep(
-                principal, Why("its token could not be had", "internal error while a token was exchanged; the log has the traceback")
-            )
+            got = Why("its token could not be had", "internal error while a token was exchanged; the log has the traceback")
         finally:
-            self._asking.pop(principal.key).set()
+            self._keep(principal.key, standing, got)
+            his = self._asking[principal.key]
+            his.pop(standing).set()
+            if not his:
+                del self._asking[principal.key]
 
     async def _fetch(self, principal: Principal) -> Token | Why:
         server = await self.search.find(Challenge())
@@ -165,15 +169,18 @@ class ExchangedTokens:
             return got
         return _OWN if got.value.encode() == principal.token or not is_token(got.value) else got
 
-    def _keep(self, principal: Principal, got: Token | Why) -> None:
+    def _keep(self, key: str, standing: str, got: Token | Why) -> None:
         now = trio.current_time()
-        self._had.pop(principal.key, None)
+        his = self._had.pop(key, {})
+        his.pop(standing, None)
+        if len(his) >= MOST_OF_ONE:
+            del his[next(iter(his))]
         if len(self._had) >= MOST_KEPT:
             del self._had[next(iter(self._had))]
+        self._had[key] = his
         if isinstance(got, Why):
-            self._had[principal.key] = _Had(None, got, now, now + FAILED_SECONDS, principal.scopes)
+            his[standing] = _Had(None, got, now, now + FAILED_SECONDS)
             return
         lasts = USUAL_SECONDS if got.seconds is None else got.seconds
         until = now + lasts - min(AHEAD_SECONDS, AHEAD_SHARE * lasts)
-        lines = f"authorization: Bearer {got.value}\r\n".encode("ascii")
-        self._had[principal.key] = _Had(lines, Why(""), now, until, principal.scopes)
+        his[standing] = _Had(f"authorization: Bearer {got.value}\r\n".encode("ascii"), Why(""), now, until)
