@@ -132,6 +132,18 @@ async def test_a_key_that_came_later_is_found_though_it_was_looked_for_before(au
         assert (await front.told(front.issuer.token()))[0] == 200
 
 
+async def test_a_key_that_was_looked_for_too_early_is_looked_for_again(autojump_clock: object) -> None:
+    """AUTH-6: its set may be fresh for an hour; and who guesses names of keys keeps nobody out."""
+    async with fronting(issuer=an_issuer(max_age=3600)) as front:
+        await trio.sleep(10)
+        assert (await front.told(front.issuer.token(head={"kid": "k2"})))[0] == 401
+        front.issuer.rotate("k2", keep=True)
+        await trio.sleep(1)
+        assert (await front.told(front.issuer.token()))[0] == 401
+        await trio.sleep(9)
+        assert (await front.told(front.issuer.token()))[0] == 200
+
+
 async def test_tokens_of_a_key_that_was_withdrawn_are_good_no_more(autojump_clock: object) -> None:
     async with fronting(issuer=an_issuer(max_age=30)) as front:
         token = front.issuer.token()

@@ -73,8 +73,8 @@ class FetchedKeys:
     _wished: trio.Event = attrs.field(factory=trio.Event, init=False)
     _ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Of the fetch that is going on, or the next one."""
-    _missed: dict[str | None, bool] = attrs.field(factory=dict, init=False)
-    """Names of keys that tokens had and the set had not; whether it was fetched since."""
+    _missed: dict[str | None, float] = attrs.field(factory=dict, init=False)
+    """Names of keys that tokens had and the set had not; until when that is known, which is past where it was not fetched since."""
     _waiting: int = attrs.field(default=0, init=False)
 
     async def run(self) -> None:
@@ -94,7 +94,7 @@ class FetchedKeys:
         if self.keys is None:
             return Denied(_AWAY, self._retry_after(self._next_at))
         found = self.keys.candidates(token)
-        if found or self._missed.get(token.key_id):
+        if found or self._is_missing(token.key_id):
             return found or _UNKNOWN
         if not self._wish(token.key_id) or self._waiting >= MOST_WAITING:
             return Denied(_AWAY, self._retry_after(self._began_at + WISH_SECONDS))
@@ -106,7 +106,7 @@ class FetchedKeys:
         finally:
             self._waiting -= 1
         found = self.keys.candidates(token)
-        return found or (_UNKNOWN if self._missed.get(token.key_id) else Denied(_AWAY, self._retry_after(self._next_at)))
+        return found or (_UNKNOWN if self._is_missing(token.key_id) else Denied(_AWAY, self._retry_after(self._next_at)))
 
     def _wish(self, name: str | None) -> bool:
         """Have the set fetched for a key that is not there; whether that is going to be now."""
@@ -114,9 +114,14 @@ class FetchedKeys:
         self._wished.set()
         return self._is_fetching or trio.current_time() >= self._began_at + WISH_SECONDS
 
+    def _is_missing(self, name: str | None) -> bool:
+        """Whether it was looked for just now. That lapses: who publishes a key after its first token has it found all the same."""
+        return trio.current_time() < self._missed.get(name, -math.inf)
+
     def _miss(self, names: Iterable[str | None], *, was_looked_for: bool) -> None:
+        until = trio.current_time() + WISH_SECONDS if was_looked_for else -math.inf
         for name in names:
-            self._missed[name] = was_looked_for
+            self._missed[name] = until
         while len(self._missed) > _MOST_MISSED:
             self._missed.pop(next(iter(self._missed)))
 
