@@ -25,6 +25,8 @@ class KeptVerdicts:
     seconds: float
     """How long a good one is believed, if its token does not end before."""
     wall: Callable[[], float]
+    generation: int = attrs.field(default=0, init=False)
+    """How often all were forgotten: what was found out by the keys of an earlier one is not to be kept."""
     _good: OrderedDict[bytes, tuple[Principal, float]] = attrs.field(factory=OrderedDict, init=False)
     """With the time until when."""
     _bad: OrderedDict[bytes, tuple[Denied, float]] = attrs.field(factory=OrderedDict, init=False)
@@ -45,6 +47,7 @@ class KeptVerdicts:
 
     def forget(self) -> None:
         """Look at every token again: a key by which some of them were judged has been withdrawn."""
+        self.generation += 1
         self._good.clear()
         self._bad.clear()
 

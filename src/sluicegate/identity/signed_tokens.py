@@ -62,6 +62,7 @@ class SignedTokens:
         keys = await issuer.keys.candidates(token)
         if isinstance(keys, Denied):
             return keys
+        generation = self.kept.generation
         for key in keys:
             async with self._turns.turn() as is_ours:
                 if not is_ours:
@@ -69,8 +70,11 @@ class SignedTokens:
                 if (known := self.kept.find(digest)) is not None:
                     return known
                 if key.has_signed(token):
-                    found = issuer.rules.principal(token)
-                    self.kept.keep(digest, found)
-                    return found
-        self.kept.keep(digest, _FORGED)
-        return _FORGED
+                    return self._kept(digest, issuer.rules.principal(token), generation)
+        return self._kept(digest, _FORGED, generation)
+
+    def _kept(self, digest: bytes, found: Principal | Denied, generation: int) -> Principal | Denied:
+        """Holds for later ones, too, unless a key was withdrawn while this one waited for its turns: it may be the one."""
+        if generation == self.kept.generation:
+            self.kept.keep(digest, found)
+        return found
