@@ -70,6 +70,22 @@ def test_files_of_keys_are_tried(content: bytes | None, why: str, tmp_path: Path
     assert why in str(caught.value)
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_of_keys_without_names_there_are_no_more_than_a_token_is_compared_with(count: int, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{number}.pem") for number in range(count)]
+    for name in names:
+        Path(name).write_bytes(ECKey.generate_key("P-256").as_pem(private=False))
+    text = f"{HEAD}{JWT}key_files = {names}\n"
+    if count == 4:
+        assert parse(text, name="f").config.auth is not None
+        return
+
+    with pytest.raises(ConfigError) as caught:
+        parse(text, name="f")
+
+    assert "f:11: auth.key_files: 5 keys without a name are for ES256, and a token is compared with 4 at most" in str(caught.value)
+
+
 def test_a_certificate_has_a_key_too(tmp_path: Path) -> None:
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     authority.cert_pem.write_to_path(tmp_path / "k")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from hashlib import sha256
 from typing import Any
 
+import attrs
 import pytest
 import trio
-from joserfc.jwk import OKPKey
-from tests.kit.issuer import AUDIENCE, ISSUER, Issuer
+from joserfc.jwk import ECKey, OKPKey
+from tests.kit.issuer import AUDIENCE, ISSUER, Issuer, Key
 
 from sluicegate.identity.issuer_keys import GivenKeys
 from sluicegate.identity.kept_verdicts import KeptVerdicts
 from sluicegate.identity.signed_token import SignedToken
 from sluicegate.identity.signed_tokens import KEPT_SECONDS, SignedTokens, TrustedIssuer
-from sluicegate.identity.signing_keys import SigningKey, read_key_set
+from sluicegate.identity.signing_keys import KeySet, SigningKey, read_key_file, read_key_set
 from sluicegate.identity.token_rules import TokenRules
+from sluicegate.identity.verifying import Denied
 from sluicegate.protocol.principal import Principal
 from sluicegate.sources import Sources
 
@@ -97,3 +100,54 @@ async def test_a_token_that_many_show_at_a_time_is_looked_at_once(autojump_clock
             nursery.start_soon(show, forged)
     assert len(looked) == 2
     assert len(set(map(id, found))) == 2
+
+
+NAMELESS = [ECKey.generate_key("P-256") for _ in range(4)]
+
+
+def in_files(keys: list[Key]) -> KeySet:
+    """As if each were in a file of its own, in PEM, where no key has a name."""
+    return KeySet(tuple(key for one in keys for key in read_key_file(one.as_pem(private=False)).keys))
+
+
+def by(keys: GivenKeys) -> SignedTokens:
+    rules = TokenRules(ISSUER, AUDIENCE, frozenset({"ES256"}), frozenset({"at+jwt"}), 60, WALL)
+    return SignedTokens({ISSUER: TrustedIssuer(rules, keys)}, KeptVerdicts(KEPT_SECONDS, WALL))
+
+
+@pytest.mark.parametrize("kid", [None, "k"])
+@pytest.mark.parametrize("signer", range(len(NAMELESS)))
+async def test_keys_without_names_can_be_exchanged_whether_tokens_name_one_or_not(
+    autojump_clock: object, kid: str | None, signer: int
+) -> None:
+    """The old one and the new one, each in its file, serve side by side."""
+    issuer, tokens = Issuer(WALL, keys={"k": NAMELESS[signer]}), by(GivenKeys(in_files([*NAMELESS])))
+    assert isinstance(await tokens.verify(issuer.token(head={"kid": kid}).encode()), Principal)
+    stranger = Issuer(WALL, keys={"k": ECKey.generate_key("P-256")})
+    assert isinstance(await tokens.verify(stranger.token(head={"kid": kid}).encode()), Denied)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Withdrawn(GivenKeys):
+    """Keys of which one is withdrawn as soon as somebody has been told of them."""
+
+    kept: KeptVerdicts
+    nursery: trio.Nursery
+
+    async def candidates(self, token: SignedToken) -> tuple[SigningKey, ...] | Denied:
+        async def withdraw() -> None:
+            self.kept.forget()
+
+        self.nursery.start_soon(withdraw)
+        return await super().candidates(token)
+
+
+@pytest.mark.parametrize("signer", [NAMELESS[2], ECKey.generate_key("P-256")], ids=["good", "forged"])
+async def test_what_was_found_by_keys_of_which_one_was_withdrawn_meanwhile_is_not_kept(autojump_clock: object, signer: ECKey) -> None:
+    """A look takes a turn of the loop for each key, and others may be in front."""
+    token = Issuer(WALL, keys={"k": signer}).token().encode()
+    async with trio.open_nursery() as nursery:
+        kept = KeptVerdicts(KEPT_SECONDS, WALL)
+        rules = by(GivenKeys(in_files([]))).issuers[ISSUER].rules
+        await SignedTokens({ISSUER: TrustedIssuer(rules, Withdrawn(in_files([*NAMELESS]), kept, nursery))}, kept).verify(token)
+        assert kept.find(sha256(token).digest()) is None

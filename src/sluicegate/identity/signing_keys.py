@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, cast
 
 import attrs
@@ -20,12 +21,12 @@ from joserfc.jws import JWSRegistry
 
 from .signed_token import SignedToken
 
-__all__ = ["MOST_KEYS", "KeySet", "SigningKey", "UnreadableKeys", "read_key_file", "read_key_set"]
+__all__ = ["MOST_KEYS", "MOST_TRIED", "KeySet", "SigningKey", "UnreadableKeys", "read_key_file", "read_key_set"]
 
 MOST_KEYS = 128
 """Of one issuer."""
-_MOST_TRIED = 4
-"""Keys that one token may be compared with, where several have its name."""
+MOST_TRIED = 4
+"""Keys that one token may be compared with, where several have its name, or none is named."""
 _SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
 """Bits; a smaller one can be forged (RFC 7518, 3.3), and a larger one takes milliseconds."""
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
@@ -64,11 +65,10 @@ class KeySet:
     """What was left out, and why."""
 
     def candidates(self, token: SignedToken) -> tuple[SigningKey, ...]:
-        """Keys that may have signed it: those of its name, or without one; of a token that names none, the only one that fits."""
-        fitting = [key for key in self.keys if token.algorithm in key.algorithms]
-        if token.key_id is None:
-            return tuple(fitting) if len(fitting) == 1 else ()
-        return tuple(key for key in fitting if key.id is None or key.id == token.key_id)[:_MOST_TRIED]
+        """Keys that may have signed it: those of its name, or without one; of a token that names none, all that fit."""
+        named = token.key_id
+        fitting = (key for key in self.keys if token.algorithm in key.algorithms and (named is None or key.id is None or key.id == named))
+        return tuple(islice(fitting, MOST_TRIED))
 
     def replaces(self, other: KeySet) -> bool:
         """Whether a key of the other is not in this one any more."""
