@@ -17,7 +17,16 @@ import trio
 from sluicegate.identity import kept_verdicts
 from sluicegate.identity.active_claims import ActiveClaims
 from sluicegate.identity.fetching import Fetcher
-from sluicegate.identity.introspection import AT_ONCE, FAILURES, FOR_KNOWN, MOST_ASKED, SECONDS, Introspection, IntrospectionClient
+from sluicegate.identity.introspection import (
+    AT_ONCE,
+    FAILURES,
+    FOR_KNOWN,
+    LARGEST,
+    MOST_ASKED,
+    SECONDS,
+    Introspection,
+    IntrospectionClient,
+)
 from sluicegate.identity.issuer_discovery import ServerMetadata
 from sluicegate.identity.kept_verdicts import KeptVerdicts
 from sluicegate.identity.verifying import Denied
@@ -37,6 +46,8 @@ class Provider:
     """Answers questions about tokens, each by what the test says."""
 
     answer: dict[str, object] = attrs.field(factory=lambda: dict(GOOD))
+    body: bytes | None = None
+    """Instead of the answer."""
     status: int = 200
     seconds: float = 0.0
     asked: list[httpx2.Request] = attrs.field(factory=list)
@@ -53,7 +64,8 @@ class Provider:
             self.now -= 1
         if self.status == 0:
             raise httpx2.ConnectError("connection refused", request=request)
-        return httpx2.Response(self.status, stream=httpx2.ByteStream(json.dumps(self.answer).encode()))
+        body = json.dumps(self.answer).encode() if self.body is None else self.body
+        return httpx2.Response(self.status, stream=httpx2.ByteStream(body))
 
 
 METADATA = ServerMetadata(ISSUER, None, "https://id.example/introspect")
@@ -63,7 +75,7 @@ METADATA = ServerMetadata(ISSUER, None, "https://id.example/introspect")
 async def asking(provider: Provider, *, seconds: float = 30.0, known: bool = True) -> AsyncGenerator[Introspection, None]:
     introspection = Introspection(
         lambda: METADATA if known else None,
-        Fetcher(lambda: httpx2.MockTransport(provider), SECONDS),
+        Fetcher(lambda: httpx2.MockTransport(provider), SECONDS, LARGEST),
         IntrospectionClient("gate way", "s:crét"),
         ActiveClaims(ISSUER, OURS, 60.0, wall),
         KeptVerdicts(seconds, wall),
@@ -220,7 +232,7 @@ async def test_so_many_are_asked_at_a_time_and_who_makes_tokens_up_keeps_no_owne
     assert provider.most == AT_ONCE
 
 
-@pytest.mark.parametrize("status", [0, 401, 404, 429, 503])
+@pytest.mark.parametrize("status", [0, 302, 401, 404, 429, 503])
 async def test_an_issuer_that_is_away_is_left_alone_and_found_again(autojump_clock: object, status: int) -> None:
     """503 with a time, and what was kept goes on."""
     provider = Provider()
@@ -258,6 +270,50 @@ async def test_no_token_keeps_others_from_their_answer(autojump_clock: object, s
     async with asking(provider) as introspection:
         assert set(await many(introspection, [b"odd-%d" % number for number in range(3 * FAILURES)])) == {denied}
         provider.status = 200
+        assert isinstance(await introspection.verify(b"plain"), Principal)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>down for maintenance</html>"),
+        (200, b""),
+        (200, b"[]"),
+        (204, b""),
+        (302, b""),
+        (418, b"{}"),
+        (400, b'{"error": "invalid_client"}'),
+        (400, b'{"error": "unauthorized_client"}'),
+    ],
+)
+async def test_an_answer_that_says_nothing_of_the_token_takes_it_from_nobody(autojump_clock: object, status: int, body: bytes) -> None:
+    """A client that is told 401 throws its token away; and who asks in vain is to stop asking."""
+    provider = Provider(status=status, body=body)
+    async with asking(provider) as introspection:
+        told = [await introspection.verify(b"t%d" % number) for number in range(FAILURES)]
+        assert told == [*[Denied(AWAY, 1)] * (FAILURES - 1), Denied(AWAY, 2)]
+        provider.status, provider.body = 200, None
+        await trio.sleep(2.1)
+        assert isinstance(await introspection.verify(b"t0"), Principal)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b'{"active": true, "x": "' + b"x" * LARGEST + b'"}'),
+        (400, b""),
+        (400, b'{"error": "invalid_request"}'),
+        (413, b""),
+        (422, b'{"detail": "too long"}'),
+        (431, b""),
+    ],
+)
+async def test_an_answer_that_refuses_the_token_counts_for_it_alone(autojump_clock: object, status: int, body: bytes) -> None:
+    provider = Provider(status=status, body=body)
+    async with asking(provider) as introspection:
+        refused = Denied("invalid token: its issuer refuses to look at it")
+        assert set(await many(introspection, [b"odd-%d" % number for number in range(2 * FAILURES)])) == {refused}
+        provider.status, provider.body = 200, None
         assert isinstance(await introspection.verify(b"plain"), Principal)
 
 

@@ -46,6 +46,8 @@ class Unfetched(msgspec.Struct, frozen=True):
     """The error's name, where a form was refused with one (RFC 6749, 5.2)."""
     challenges: tuple[bytes, ...] = ()
     """The values of ``WWW-Authenticate``."""
+    is_too_large: bool = False
+    """Whether there was a good answer, of more bytes than are taken."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -105,7 +107,7 @@ async def _read(response: httpx2.Response, largest: int) -> Fetched | Unfetched:
         async for piece in pieces:
             parts += piece
             if len(parts) > largest:
-                return Unfetched(f"the answer has more than {largest} bytes", response.status_code)
+                return Unfetched(f"the answer has more than {largest} bytes", response.status_code, is_too_large=True)
     try:
         found = msgspec.json.decode(bytes(parts))
     except (msgspec.DecodeError, RecursionError):

@@ -39,9 +39,14 @@ FOR_KNOWN = 64
 FAILURES = 5
 """So many in a row, and the issuer is left alone for a while."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 30.0
-_NO_TOKENS_FAULT = frozenset({401, 403, 404, 405, 429, 502, 503, 504})
-"""Statuses that say something of the issuer, or of us, and nothing of the token."""
+_TOKENS_FAULT = frozenset({400, 413, 414, 422, 431})
+"""Statuses that refuse what the form holds. All others, and answers that are none, say something of the issuer, or of us."""
+_OUR_FAULT = frozenset({"access_denied", "invalid_client", "server_error", "slow_down", "temporarily_unavailable", "unauthorized_client"})
+"""Names of errors that do so in spite of such a status (RFC 6749, section 5.2)."""
+_IN_FRONT = frozenset({502, 503, 504})
+"""Statuses of whoever stands before an issuer that is not there; one that stumbles over a token has others."""
 _AWAY = "the identity provider cannot be reached; try again later"
+_REFUSED = Denied("invalid token: its issuer refuses to look at it")
 
 
 @attrs.frozen(eq=False)
@@ -140,11 +145,7 @@ class Introspection:
         form |= {"token": token.decode("ascii"), "token_type_hint": "access_token"}
         answer = await self.fetcher.post(issuer.introspection_endpoint, form, headers)
         if isinstance(answer, Unfetched):
-            return (
-                self._failed(answer.why)
-                if answer.status is None or answer.status in _NO_TOKENS_FAULT
-                else self._unanswered(digest, answer.status)
-            )
+            return self._unanswered(digest, answer)
         if not isinstance(answer.members.get("active"), bool):
             return self._failed("the answer does not say whether the token is active")
         if self._failures >= FAILURES:
@@ -154,13 +155,13 @@ class Introspection:
         self.kept.keep(digest, verdict)
         return verdict
 
-    def _unanswered(self, digest: bytes, status: int) -> Denied:
-        """This token got no answer. No token must keep others from theirs, so that counts for it alone."""
-        if status >= 500:
-            return Denied(_AWAY, 1)
-        verdict = Denied("invalid token: its issuer refuses to look at it")
-        self.kept.keep(digest, verdict)
-        return verdict
+    def _unanswered(self, digest: bytes, answer: Unfetched) -> Denied:
+        """This token got no answer. No token must keep others from theirs, so what may be its own doing counts for it alone."""
+        status = answer.status or 0
+        if answer.is_too_large or (status in _TOKENS_FAULT and answer.code not in _OUR_FAULT):
+            self.kept.keep(digest, _REFUSED)
+            return _REFUSED
+        return Denied(_AWAY, 1) if status >= 500 and status not in _IN_FRONT else self._failed(answer.why)
 
     def _failed(self, why: str) -> Denied:
         self._failures += 1
