@@ -17,6 +17,7 @@ from tests.kit.old_client import OldClient, open_old_client
 
 from sluicegate.config.model import BackendConfig, BearerAuth, Config, ListenConfig, ProxyConfig, SecurityConfig
 from sluicegate.gateway.opening import Gateway, open_gateway
+from sluicegate.settings.entitlements import ScopedTokenSettings
 from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.network import open_outside
@@ -82,6 +83,32 @@ async def test_messages_are_taken_for_a_session_that_is_there_and_ones_own(autoj
         assert (await client.post(PING, authorization=own)).status_code == 404
         client.endpoint = "/messages"
         assert (await client.post(PING, authorization=own)).status_code == 404
+
+
+@pytest.mark.parametrize("meta", [{}, {"_meta": META}], ids=["in its session", "alone"])
+async def test_each_message_may_do_what_the_token_may_that_came_with_it(meta: dict[str, Any], autojump_clock: Clock) -> None:
+    """Not what the stream's may, nor that of the message before; and what was opened with a narrow one is not narrow for ever."""
+    wide = ScopedTokenSettings(token=TOKEN, name="ada", allow_tools=("*",))
+    narrow = ScopedTokenSettings(token=OTHER, name="ada", allow_prompts=("*",))
+    async with (
+        gate(*[Echo()] * 4, auth=BearerAuth(scoped_tokens=(wide, narrow))) as (gateway, nursery),
+        open_old_client(gateway.asgi_app, nursery, authorization=f"Bearer {TOKEN}") as client,
+    ):
+        await gateway.ready()
+
+        async def ask(token: str, number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params | meta}
+            assert (await client.post(msgspec.json.encode(message), authorization=f"Bearer {token}")).status_code == 202
+            return await client.hear()
+
+        if not meta:
+            assert "result" in await ask(OTHER, 1, "initialize", HELLO)
+        call = {"name": "b_echo", "arguments": {}}
+        for number, (token, may) in enumerate([(TOKEN, True), (OTHER, False), (TOKEN, True)], 10):
+            answer = await ask(token, number, "tools/call", call)
+            assert ("result" in answer) == may, answer
+            listed = await ask(token, number + 10, "tools/list", {})
+            assert [tool["name"] for tool in listed.get("result", {}).get("tools", [])] == ["b_echo"] * may
 
 
 @pytest.mark.parametrize(("more", "status"), [(15, 202), (16, 404)])

@@ -33,11 +33,9 @@ __all__ = ["serve_stdio"]
 
 DRAIN_SECONDS = 5.0
 """How long open calls may go on when the input has ended."""
-FAREWELL_SECONDS = 1.0
-DEBOUNCE_SECONDS = 0.1
+FAREWELL_SECONDS, DEBOUNCE_SECONDS = 1.0, 0.1
 SAYS_NO_MORE = "the client says no more"
-MOST_NOTES = 256
-MOST_WAITING_BYTES = 4 * 1024 * 1024
+MOST_NOTES, MOST_WAITING_BYTES = 256, 4 * 1024 * 1024
 """While more than that waits for the client to read, we read nothing more from it."""
 
 
@@ -95,7 +93,7 @@ class _Front:
 
     def _unopened(self) -> Session:
         """What is said outside of any session is said in this one."""
-        return Session(Caller(ASSUMED), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
+        return Session(Caller(ASSUMED, {}, self.places.principal), self.endpoint.limits, opened=False, declares=self.endpoint.declares)
 
     def note(self, message: bytes) -> None:
         """Pass on progress or a log line; dropped if the client does not keep up."""
@@ -169,6 +167,8 @@ class _Front:
         await self._wait_until(lambda: self._outbox.size <= MOST_WAITING_BYTES)
 
     def _take(self, line: bytes | Oversized) -> None:
+        if self.places.principal is not self.session.caller.principal:
+            self.session.meet(self.places.principal)
         if isinstance(line, Oversized):
             self.endpoint.door.tell_of_garbled(None, self.session.caller)
             self._put(refuse_oversized(line, self.endpoint.limits.max_body_size))

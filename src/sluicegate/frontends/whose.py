@@ -14,7 +14,7 @@ class Whose(Protocol):
 
     @property
     def principal(self) -> Principal:
-        """Who he has shown to be."""
+        """Who he has shown to be; what he may do can differ from one message to the next."""
         ...
 
     @property

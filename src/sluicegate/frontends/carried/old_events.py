@@ -66,7 +66,7 @@ class OldEvents:
 
     async def _serve(self, http: HttpRequest, places: TablePlaces) -> None:
         key = base64.urlsafe_b64encode(self.carried.table.sources.secret(24)).decode()
-        posted, outgoing = _Posted(places.principal.key), _Events(http)
+        posted, outgoing = _Posted(places), _Events(http)
         self._posted[key] = posted
         try:
             await http.start(200, STREAM_HEADERS)
@@ -86,13 +86,13 @@ class OldEvents:
             await self.refuse_new(http)
             return
         posted = self._posted.get(_key_in(http.scope["query_string"].decode("latin-1")))
-        if posted is None or posted.principal != principal.key:
+        if posted is None or posted.places.principal.key != principal.key:
             await self._refuse(http, 404, SESSION_NOT_FOUND, "Session not found: open a stream with GET /sse first")
             return
         body = await self.read_body(http)
         if body is None:
             return
-        if posted.take(body):
+        if posted.take(body, principal):
             await http.respond(202, b"Accepted", kind=b"text/plain; charset=utf-8")
         else:
             await self._refuse(http, 503, OVERLOADED, "too many messages wait to be read", retry_after=b"1")
@@ -115,26 +115,27 @@ def _key_in(query: str) -> str:
 class _Posted(trio.abc.ReceiveStream):
     """Bodies as lines (implements `ClientLines`)."""
 
-    principal: str
+    places: TablePlaces
     heard: bool = attrs.field(default=False, init=False)
-    _send: trio.MemorySendChannel[bytes] = attrs.field(init=False)
-    _receive: trio.MemoryReceiveChannel[bytes] = attrs.field(init=False)
+    _send: trio.MemorySendChannel[tuple[Principal, bytes]] = attrs.field(init=False)
+    """Each with whom its request has shown."""
+    _receive: trio.MemoryReceiveChannel[tuple[Principal, bytes]] = attrs.field(init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _on_gone: Callable[[], None] = attrs.field(default=lambda: None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[bytes](MOST_WAITING)
+        self._send, self._receive = trio.open_memory_channel[tuple[Principal, bytes]](MOST_WAITING)
 
     def carry(self, on_gone: Callable[[], None]) -> trio.abc.ReceiveStream:
         self._on_gone = on_gone
         return self
 
-    def take(self, body: bytes) -> bool:
+    def take(self, body: bytes, principal: Principal) -> bool:
         """One more message, if there is room for it. A line feed in JSON stands between tokens, where a carriage return says as little."""
         if self._bytes and self._bytes + len(body) > MOST_WAITING_BYTES:
             return False
         with suppress(trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
-            self._send.send_nowait(body.replace(b"\n", b"\r") + b"\n")
+            self._send.send_nowait((principal, body.replace(b"\n", b"\r") + b"\n"))
             self._bytes += len(body) + 1
             self.heard = True
             return True
@@ -146,10 +147,10 @@ class _Posted(trio.abc.ReceiveStream):
         self._send.close()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """One message."""
+        """One message, which is dealt with before the next is asked for: until then its sender is who the client is."""
         del max_bytes
         try:
-            line = await self._receive.receive()
+            self.places.principal, line = await self._receive.receive()
         except trio.EndOfChannel:
             return b""
         self._bytes -= len(line)

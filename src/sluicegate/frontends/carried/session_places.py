@@ -98,6 +98,7 @@ class TablePlaces:
 
     table: SessionTable
     principal: Principal
+    """Who the message has shown that is read now, where each shows something; else who the connection has."""
     network: str
     owner: Owner
     """Who has the connection, and all that comes on it."""
