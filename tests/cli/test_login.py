@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -12,11 +14,13 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from click.testing import CliRunner
 from tests.kit.endpoint import ScriptedEndpoint
 from tests.kit.front import HandClient
 from tests.kit.site import open_site
 from tests.kit.token_issuer import PAGE, Guarded, TokenIssuer
 
+from sluicegate.cli.login import command
 from sluicegate.config.load import parse
 from sluicegate.gateway.logging_in import LoginFailed, log_in
 from sluicegate.gateway.opening import open_gateway
@@ -54,11 +58,16 @@ class Person:
         if self.pastes:
             found = answer_in(f" http://127.0.0.1:{loopback.port}{target}\n")
             assert found is not None
-            loopback.take(found)
+            assert loopback.take(found) is self.is_ours
             return
         client = HandClient(await self.network.open_stream("127.0.0.1", 4711))
         await client.say(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:4711\r\n\r\n".encode())
-        assert (await client.answer()).status == 200
+        assert (await client.answer()).status == (200 if self.is_ours else 404)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the answer is one to the question."""
+        return "state" not in self.changes
 
 
 def web_of(server: TokenIssuer, **documents: object) -> MemoryWeb:
@@ -141,8 +150,6 @@ async def test_a_document_that_says_who_the_gateway_is_takes_the_place_of_a_regi
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"state": "wrong"}, "State parameter mismatch"),
-        ({"state": ""}, "State parameter mismatch"),
         ({"iss": "https://evil.test"}, "iss"),
         ({"code": "", "error": "access_denied", "error_description": "no"}, "it was not allowed: access_denied: no"),
     ],
@@ -152,6 +159,51 @@ async def test_an_answer_that_is_none_to_our_question_is_refused(autojump_clock:
     with pytest.raises(LoginFailed, match=words):
         await log(server, changes=changes)
     assert server.live == {}
+
+
+@pytest.mark.parametrize("pastes", [False, True])
+@pytest.mark.parametrize("more", [{}, {"code": "", "error": "access_denied"}])
+@pytest.mark.parametrize("state", ["wrong", "", "ü"])
+async def test_an_answer_to_somebody_elses_question_does_not_end_it(
+    autojump_clock: Clock, state: str, more: dict[str, str], pastes: bool
+) -> None:
+    with trio.move_on_after(60) as waited:
+        await log(TokenIssuer(), changes={"state": state, **more}, pastes=pastes)
+    assert waited.cancelled_caught
+
+
+@pytest.mark.parametrize("name", ["token_endpoint", "authorization_endpoint", "registration_endpoint"])
+@pytest.mark.parametrize("place", ["http://id.test/x", "https://127.1/x", "http://127.0.0.1:9/x", "https://10.0.0.5/x"])
+async def test_codes_and_secrets_go_nowhere_in_clear_and_no_nearer_than_the_backend_is(
+    autojump_clock: Clock, name: str, place: str
+) -> None:
+    """P-145."""
+    server = TokenIssuer()
+    server.documents["/.well-known/oauth-authorization-server"] = server.metadata | {name: place}
+    web = web_of(server)
+    with pytest.raises(LoginFailed, match="it must be https"):
+        await log(server, web=web)
+    assert server.asked == []
+    assert not any(place in asked for asked in web.asked)
+
+
+@pytest.mark.parametrize("issuer", ["http://id.test", "https://127.1", "http://localhost:9"])
+async def test_a_backend_leads_nobody_to_a_server_that_cannot_be_trusted(autojump_clock: Clock, issuer: str) -> None:
+    """P-145."""
+    server = TokenIssuer(issuer)
+    web = web_of(server, **{f"{PAGE}/mcp": DOCUMENT | {"authorization_servers": [issuer]}})
+    with pytest.raises(LoginFailed, match="it must be https"):
+        await log(server, web=web)
+    assert {urlsplit(asked.partition(" ")[2]).netloc for asked in web.asked} == {"backend.test"}
+
+
+async def test_without_tls_nothing_secret_goes_even_to_the_backend(autojump_clock: Clock) -> None:
+    server = TokenIssuer()
+    web = web_of(server, **{f"{PAGE}/mcp": None})
+    outside = Outside(listen=MemoryNetwork().listen, open_http=web.open_http)
+    web.sites["plain.test"] = web.sites["backend.test"]
+    with pytest.raises(LoginFailed, match=r"http://plain\.test/register is not asked"):
+        await log_in("http://plain.test/mcp", AUTH, outside, Person(server, MemoryNetwork()).show)
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "javascript:alert(1)"])
@@ -181,10 +233,13 @@ def test_what_is_no_answer_is_taken_for_none(line: str) -> None:
 async def test_a_stranger_at_the_loopback_does_not_end_it(autojump_clock: Clock) -> None:
     network = MemoryNetwork()
     async with open_loopback(network.listen, 4711) as loopback:
+        loopback.expect("2")
         for said, status in (
             (b"GET /favicon.ico HTTP/1.1\r\n\r\n", 404),
             (b"POST /callback?code=1 HTTP/1.1\r\n\r\n", 404),
             (b"x\r\n\r\n", 404),
+            (b"GET /callback?code=1 HTTP/1.1\r\n\r\n", 404),
+            (b"GET /callback?error=access_denied&state=3 HTTP/1.1\r\n\r\n", 404),
         ):
             client = HandClient(await network.open_stream("127.0.0.1", 4711))
             await client.say(said)
@@ -219,3 +274,33 @@ async def test_a_gateway_says_who_has_to_log_in_and_takes_the_login_by_itself(au
             await trio.sleep(1000)
             assert backend.state.value == "ready"
             assert [form["grant_type"] for form in server.asked].count("refresh_token") >= 5
+
+
+def test_what_others_say_moves_no_cursor(tmp_path: Path) -> None:
+    class Hostile(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer(404, b"")
+
+        def do_POST(self) -> None:
+            self.answer(*((400, b"\x1b[2J\x1b]0;evil\x07") if self.path == "/register" else (401, b"")))
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None: ...
+
+    file = tmp_path / "gate.toml"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        backend = f'name = "web"\ntransport = "http"\nurl = "http://127.0.0.1:{server.server_port}/mcp"'
+        file.write_text(f'[proxy]\nname = "g"\n[[backends]]\n{backend}\nauth = {{ type = "authorization_code" }}\n')
+        result = CliRunner().invoke(command, ["web", "-c", str(file), "--no-browser"])
+        server.shutdown()
+    assert result.exit_code == 1
+    assert "no login at 'web': Registration failed: 400" in result.output
+    assert "evil" in result.output
+    assert result.output.replace("\n", "").isprintable()

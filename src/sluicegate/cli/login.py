@@ -12,6 +12,7 @@ import attrs
 import click
 
 from .configuration import Choice, choose_configuration
+from .tables import printable
 
 if TYPE_CHECKING:
     from ..config.model import BackendConfig, Config
@@ -77,7 +78,7 @@ async def _log_in(config: Config, backend: BackendConfig, *, scopes: tuple[str, 
                 wrong = str(error)
             nursery.cancel_scope.cancel()
     if wrong:
-        raise click.ClickException(f"no login at '{backend.name}': {wrong}")
+        raise click.ClickException(f"no login at '{backend.name}': {printable(wrong)}")
 
 
 async def _show(nursery: object, opens_browser: bool, address: str, loopback: Loopback) -> None:
@@ -103,7 +104,6 @@ async def _take_pasted(loopback: Loopback) -> None:
         os.read, sys.stdin.fileno(), LONGEST_LINE
     )  # a thread that is left in `sys.stdin` would hold its lock when the process ends
     while line := await trio.to_thread.run_sync(read, abandon_on_cancel=True):
-        if (answer := answer_in(line.decode(errors="replace"))) is not None:
-            loopback.take(answer)
+        if (answer := answer_in(line.decode(errors="replace"))) is not None and loopback.take(answer):
             return
-        click.echo("That is not it: the address begins with the one above and holds code=…")
+        click.echo("That is not it: the address begins with the one above, holds code=… and is of this login")

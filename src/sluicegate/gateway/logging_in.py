@@ -1,7 +1,7 @@
 """Having a person allow the gateway to use a backend: authorization code with PKCE, by the SDK's OAuth client (P-146).
 
-That finds the authorization server, registers the gateway or names its metadata document, and checks state, issuer and resource. What it
-gets is kept as a `Login`, which a gateway renews by itself.
+That finds the authorization server, registers the gateway or names its metadata document, and checks state, issuer and resource; it goes
+wherever it is led, so whom it may ask is looked at here. What it gets is kept as a `Login`, which a gateway renews by itself.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from pydantic import AnyUrl, ValidationError
 
 from ..config.model import BackendConfig, Config
+from ..identity.issuer_discovery import TRUSTED, may_be_asked
 from ..identity.outward.server_search import canonical
 from ..identity.outward.stored_login import Login
 from ..outside import Outside
 from ..outside.login_file import LoginFile
 from ..outside.loopback import Loopback, open_loopback
-from ..protocol.addresses import is_address
 from ..protocol.eras import HANDSHAKE
 from ..settings.outward import OutwardSettings
 
@@ -73,6 +73,24 @@ class _Kept:
         self.client = client_info
 
 
+@attrs.frozen(eq=False, repr=False)
+class _Trusted(httpx2.AsyncBaseTransport):
+    """Lets requests through to the backend, for pages beside it, and to where it may lead (P-145)."""
+
+    backend: httpx2.URL
+    under: httpx2.AsyncBaseTransport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        at, home = request.url, self.backend
+        is_beside = request.method == "GET" and (at.scheme, at.netloc) == (home.scheme, home.netloc)
+        if at != home and not is_beside and not may_be_asked(str(at), str(home)):
+            raise OAuthFlowError(f"{at.copy_with(query=None)} is not asked: {TRUSTED}")
+        return await self.under.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self.under.aclose()
+
+
 async def log_in(
     url: str, auth: OutwardSettings, outside: Outside, show: Callable[[str, Loopback], Awaitable[None]], *, port: int = 0
 ) -> Login:
@@ -110,8 +128,12 @@ async def _ask(
     """A login, or why there is none."""
 
     async def redirect(address: str) -> None:
-        if not is_address(address):
-            raise OAuthFlowError("the authorization server names no address that a browser may open")
+        issuer, endpoint = _server(provider)
+        if not may_be_asked(address, issuer) or not address.isprintable():
+            raise OAuthFlowError(f"the authorization server names no address that a browser may open: {TRUSTED}")
+        if not may_be_asked(endpoint, issuer):  # before anybody has taken the trouble
+            raise OAuthFlowError(f"the authorization server names no token_endpoint that can be trusted: {TRUSTED}")
+        loopback.expect(dict(parse_qsl(urlsplit(address).query)).get("state", ""))
         await show(_asking_for(address, auth.scopes), loopback)
 
     async def callback() -> AuthorizationCodeResult:
@@ -126,7 +148,8 @@ async def _ask(
     )
     try:
         provider = OAuthClientProvider(canonical(url), metadata, kept, redirect, callback, auth.client_metadata_url)
-        async with httpx2.AsyncClient(transport=outside.open_http(), timeout=ANSWER_SECONDS) as client:
+        transport = _Trusted(httpx2.URL(canonical(url)), outside.open_http())
+        async with httpx2.AsyncClient(transport=transport, timeout=ANSWER_SECONDS) as client:
             response = await client.post(canonical(url), json=_HELLO, headers=_HEADERS, auth=provider)
             if kept.tokens is None and response.status_code in _NO_REFUSAL:
                 response = await _ask_on(client, canonical(url), response, provider)
@@ -181,13 +204,19 @@ def _code_in(answer: Mapping[str, str]) -> AuthorizationCodeResult:
     return AuthorizationCodeResult(code=answer["code"], state=answer.get("state"), iss=answer.get("iss"))
 
 
+def _server(provider: OAuthClientProvider) -> tuple[str, str]:
+    """Who it is that gives tokens, and where."""
+    context: Any = provider.context
+    base, server = context.get_authorization_base_url(context.server_url), context.oauth_metadata
+    return (base, f"{base}/token") if server is None else (str(server.issuer), str(server.token_endpoint))
+
+
 def _login(url: str, provider: OAuthClientProvider, tokens: OAuthToken, asked: tuple[str, ...]) -> Login:
     context: Any = provider.context
-    client, server = context.client_info, context.oauth_metadata
-    base = context.get_authorization_base_url(context.server_url)
+    client = context.client_info
     return Login(
         canonical(url),
-        f"{base}/token" if server is None else str(server.token_endpoint),
+        _server(provider)[1],
         client.client_id,
         tokens.access_token,
         context.get_resource_url(),

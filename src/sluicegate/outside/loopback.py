@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from hmac import compare_digest
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -20,6 +21,7 @@ SECONDS = 10.0
 MOST_AT_ONCE = 8
 
 _DONE = b"<!doctype html><title>Sluicegate</title><p>You are logged in, or were refused; the terminal says which. You can close this page."
+_OTHER = b"<!doctype html><title>Sluicegate</title><p>This answers no question that the login in the terminal has asked. You can close this page."
 
 
 @attrs.define(eq=False, repr=False)
@@ -29,17 +31,25 @@ class Loopback:
     port: int
     _came: trio.Event = attrs.field(factory=trio.Event, init=False)
     _answer: Mapping[str, str] = attrs.field(factory=dict, init=False)
+    _state: str = attrs.field(default="", init=False)
 
     @property
     def url(self) -> str:
         """Where the browser is sent to."""
         return f"http://{HOST}:{self.port}{PATH}"
 
-    def take(self, answer: Mapping[str, str]) -> None:
-        """It has come, on whichever way; the first one counts."""
+    def expect(self, state: str) -> None:
+        """What our question says of itself has to come back with the answer (RFC 6749, 10.12): any page may send a browser here."""
+        self._state = state
+
+    def take(self, answer: Mapping[str, str]) -> bool:
+        """It has come, on whichever way; the first one counts. Whether it answers our question."""
+        if not self._state or not compare_digest(answer.get("state", "").encode(), self._state.encode()):
+            return False
         if not self._came.is_set():
             self._answer = answer
             self._came.set()
+        return True
 
     async def wait(self) -> Mapping[str, str]:
         """The answer's parameters."""
@@ -58,13 +68,12 @@ class Loopback:
                     head += piece
                 target = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
                 answer = answer_in(target[1]) if len(target) == 3 and target[0] == "GET" else None
-                status, body = (b"404 Not Found", b"") if answer is None else (b"200 OK", _DONE)
+                is_ours = answer is not None and self.take(answer)
+                status, body = (b"200 OK", _DONE) if is_ours else (b"404 Not Found", b"" if answer is None else _OTHER)
                 kind = b"Content-Type: text/html; charset=utf-8\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
                 await stream.send_all(
                     b"HTTP/1.1 %b\r\n%bConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (status, kind, len(body), body)
                 )
-                if answer is not None:
-                    self.take(answer)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
