@@ -155,3 +155,25 @@ async def test_one_that_waits_for_the_last_calls_of_a_backend_does_not_hold_up_t
         await trio.sleep(LOOKS)
         assert list(running.gateway.backends) == [name]
     assert backend.sessions[0].is_open
+
+
+async def test_a_file_that_was_missing_is_waited_for(running: Running, autojump_clock: Clock) -> None:
+    running.write(TEXT.replace("file:token", "file:later"))
+    await trio.sleep(LOOKS)
+    assert not running.gateway.reloads.statistics().is_current
+    running.file.with_name("later").write_text("later-token\n", encoding="utf-8")
+    await trio.sleep(LOOKS)
+    token = running.gateway.config.backends[0].bearer_token
+    assert token is not None
+    assert token.reveal() == "later-token"
+
+
+async def test_what_is_taken_back_while_it_waits_does_not_take_effect(running: Running, autojump_clock: Clock) -> None:
+    more = '[[backends]]\nname = "b"\ntransport = "http"\nurl = "http://b.example/mcp"\n'
+    running.write(TEXT.replace("hot_reload", "page_size = 3\nhot_reload").replace("a.example", "elsewhere.example") + more)
+    running.reloading.ask()
+    await trio.sleep(0.1)
+    running.write(TEXT)
+    running.reloading.ask()
+    await trio.sleep(60)
+    assert (list(running.gateway.backends), running.gateway.config.proxy.page_size) == (["a"], 0)

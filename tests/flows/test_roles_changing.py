@@ -14,6 +14,7 @@ import trio.testing
 from tests.kit.desk import ERAS, Client, Desk, Json, desk, role, token
 
 from sluicegate.config.model import BearerAuth
+from sluicegate.protocol.offers import TOOLS
 from sluicegate.testing.backend import ScriptedBackend
 
 Clock = trio.testing.MockClock
@@ -102,6 +103,16 @@ async def test_a_token_that_is_not_in_the_file_any_more_opens_nothing(era: str, 
         answer = await ada.post(ada.body("tools/list"))
         assert answer.status_code == 401
         assert await (await here.client("root", era)).tools() == ["a_look", "a_drop"]
+
+
+async def test_whose_role_is_gone_may_do_nothing_and_not_all(autojump_clock: Clock) -> None:
+    """Its own requests are refused; what began with it goes by the role that it had."""
+    async with desk({"a": backend()}, may("a_look")) as here:
+        await here.client("ada", ERAS[0])
+        (known,) = [session.caller for session in here.gateway._app.sessions._sessions.values()]
+        assert set(here.gateway._endpoint.directory.seen_by(known).names(TOOLS)) == {"a_look"}
+        await change(here, BearerAuth((ROOT,)))
+        assert list(here.gateway._endpoint.directory.seen_by(known).names(TOOLS)) == []
 
 
 async def test_that_nobody_has_to_show_who_he_is_needs_a_restart(autojump_clock: Clock) -> None:

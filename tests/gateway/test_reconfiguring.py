@@ -19,6 +19,7 @@ from sluicegate.gateway.opening import open_gateway
 from sluicegate.gateway.reconfiguring import LIVE, merged
 from sluicegate.outside import Outside
 from sluicegate.settings.composite_tools import CompositeConfig
+from sluicegate.settings.entitlements import RoleConfig, ScopedTokenSettings
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.memory_wire import MemoryNetwork
 from sluicegate.testing.script import Delay
@@ -180,3 +181,34 @@ async def test_a_token_that_is_taken_away_is_none_from_then_on(autojump_clock: C
             assert (await status("a1") != 401, await status("b2")) == (True, 401)
             assert await gateway.reconfigure(second) == ()
             assert (await status("a1"), await status("b2") != 401) == (401, True)
+
+
+async def test_of_two_at_once_the_later_one_is_what_runs_whatever_the_first_had_to_wait_for(
+    autojump_clock: Clock, nursery: trio.Nursery
+) -> None:
+    async with running(Builder("x").backend("a", one("t").connector)) as gateway:
+        before = gateway.config
+        slow = Builder("x").backend("a", one("t").connector).backend("b", Slow(one("u"), 5), required=True).proxy(instructions="First.")
+        first = attrs.evolve(slow.config(), composite_tools=(CompositeConfig("alone", "One.", ("a_t",)),))
+        nursery.start_soon(lambda: gateway.reconfigure(first, sources={"b": Slow(one("u"), 5)}))
+        await trio.testing.wait_all_tasks_blocked()
+        assert gateway.config is before
+        await gateway.reconfigure(before)
+        assert gateway.config == before
+        assert tools_of(gateway) == ["a_t"]
+        assert gateway.catalogue.instructions != "First."
+        assert (await gateway.call_tool("alone")).fault is not None
+
+
+async def test_roles_that_make_no_sense_are_an_error_of_the_configuration(autojump_clock: Clock) -> None:
+    async with running(Builder("x").backend("a", one("t").connector)) as gateway:
+        auth = BearerAuth(("0123456789abcdef",))
+        with_auth = attrs.evolve(gateway.config, auth=auth)
+    async with open_gateway(with_auth, servers={"a": one("t").connector}) as gateway:
+        for wrong in (
+            {"roles": (RoleConfig(name="r", allow_tools=("re:(",)),)},
+            {"scoped_tokens": (ScopedTokenSettings(token="0123456789abcdefg", expires="tomorrow"),)},
+        ):
+            with pytest.raises(ConfigError):
+                await gateway.reconfigure(attrs.evolve(with_auth, auth=attrs.evolve(auth, **wrong)))
+        assert gateway.reloads.statistics().reloads["refused"] == 2

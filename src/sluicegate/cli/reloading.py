@@ -36,6 +36,8 @@ class Reloading:
     manager: NotifySocket = attrs.field(factory=NotifySocket)
     """Told that it is read, and that this is over."""
     in_thread: RunBlocking = run_blocking
+    _applying: int = attrs.field(default=0, init=False)
+    """Configurations that have not taken effect yet, or wait for what ends because of them."""
     _due: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def ask(self) -> None:
@@ -61,6 +63,7 @@ class Reloading:
             loaded = await self.in_thread(self.read, abandon=True)
         except ConfigError as error:
             gateway.reloads.refuse()
+            self.files |= error.files
             problems = [str(problem) for problem in error.problems]
             log.error("the configuration has mistakes, so nothing was changed", problems=problems)  # noqa: TRY400  the operator's, and no bug
             return None
@@ -71,17 +74,19 @@ class Reloading:
         return loaded.config
 
     async def _apply(self, gateway: Gateway, wanted: Config) -> None:
-        if wanted == gateway.config:
+        if wanted == gateway.config and not self._applying:  # else what runs is about to be another
             gateway.reloads.keep()
             log.info("the configuration was read again, and is the same")
             self.manager.ready()
             return
+        self._applying += 1
         try:
             waiting = await gateway.reconfigure(wanted)
         except (ConfigError, BackendFailed) as error:
             log.error("the configuration cannot be run, so nothing was changed", error=str(error))  # noqa: TRY400  so here
             return
         finally:
+            self._applying -= 1
             self.manager.ready()
         show_from(wanted.observability.log_level)
         log.info("the configuration was read again, and has taken effect")

@@ -175,6 +175,7 @@ class _Draft:
 
     def finish(self, source: Path | None, planned: Sequence[Problem]) -> Loaded:
         """Convert and check; raises `ConfigError` with everything found since the beginning."""
+        files = frozenset({*self.named.files, *(Path(one.document.name) for one in self.left_out), *([] if source is None else [source])})
         config = self._structured()
         if config is not None:
             config = attrs.evolve(config, source=source, planned=tuple(planned))
@@ -183,10 +184,9 @@ class _Draft:
             found = self.placed([*check.file_rules(config), *_only_in_python(config)])
             self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]
         if config is None or self.problems:
-            raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order))
+            raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order), files)
         warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
-        read = {*self.named.files, *(Path(imported.document.name) for imported in self.left_out), *([] if source is None else [source])}
-        return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins, frozenset(read))
+        return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins, files)
 
     def _explains(self, problem: Problem) -> bool:
         """Whether backends are missing only because a client's file could not be read."""

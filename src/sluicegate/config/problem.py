@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 import attrs
@@ -93,6 +94,8 @@ def origin_of(problem: Problem, origins: Mapping[int, Provenance]) -> Provenance
 class ConfigError(Exception):
     """A configuration cannot be used; ``problems`` holds everything that was found, in the order of the file."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], files: frozenset[Path] = frozenset()) -> None:
         self.problems = tuple(problems)
+        self.files = files
+        """Those that were looked for: if one of them is another, it may be mended."""
         super().__init__("\n".join(map(str, self.problems)))

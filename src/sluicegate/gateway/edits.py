@@ -27,8 +27,9 @@ class Surroundings:
     connect: Callable[[BackendConfig, object], tuple[Connector, Credential | None]]
     """As in `Fleet`; so with the next."""
     blot_for: Callable[[BackendConfig], Blot]
-    begin: Callable[[], None]
-    """Called in the moment in which all of it takes effect; does not fail."""
+    made: Callable[[], Callable[[], None]]
+    """Called once all was checked: makes what follows from it, and gives what puts that in its place, in the moment in which all of it takes
+    effect, and does not fail."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -48,16 +49,28 @@ class Edit:
     is_whole: bool = False
     """It is a list, and does not follow from the one that there is."""
     around: Surroundings | None = None
-    """None where these stay."""
+    """None where these stay, or its turn has not come."""
+    surroundings: Callable[[Config], Surroundings] | None = None
+    """From what runs when its turn has come to these; None where they stay."""
+
+    def at(self, now: Config) -> Edit:
+        """The same, now that its turn has come; raises `ConfigError`."""
+        return self if self.surroundings is None else attrs.evolve(self, around=self.surroundings(now))
 
     def config(self, now: Config) -> Config:
         """All that is to be, from all that is; raises `ConfigError`."""
         return attrs.evolve(now if self.around is None else self.around.config, backends=tuple(self.of(now.backends)))
 
 
-def whole(backends: Backends, sources: Mapping[str, object], *, strict: bool, around: Surroundings | None = None) -> Edit:
+def whole(
+    backends: Backends, sources: Mapping[str, object], *, strict: bool, surroundings: Callable[[Config], Surroundings] | None = None
+) -> Edit:
     """These and no others; if it is strict, all that are connected to have to come up."""
-    return Edit(lambda _now: backends, sources, insists=lambda config: strict or config.required, is_whole=True, around=around)
+
+    def insists(config: BackendConfig) -> bool:
+        return strict or config.required
+
+    return Edit(lambda _now: backends, sources, insists=insists, is_whole=True, surroundings=surroundings)
 
 
 def adding(config: BackendConfig, source: object, layers: Sequence[Layer] = ()) -> Edit:

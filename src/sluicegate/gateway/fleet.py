@@ -116,6 +116,7 @@ class Fleet:
             if not edit.is_whole:  # whoever changes one backend does not hold up others while it is connected to
                 await self._prepare(edit, begun)
             async with self._turn:
+                edit = edit.at(self.config)
                 leaving = self._commit(await self._prepare(edit, begun), edit, begun)
         finally:
             for supervised in begun.values():
@@ -186,11 +187,12 @@ class Fleet:
         pipelines = blueprint(running, backends, self.around, layers={**self.layers, **edit.layers}, before=old)
         members = {name: Member.of(links[name], pipeline, before.get(name)) for name, pipeline in pipelines.items()}
         catalogues = catalogues_of(members.values(), config)
+        begin = None if (around := edit.around) is None else around.made()
         self._members, self.config = members, config  # from here on nothing fails or waits
         self.layers |= edit.layers
-        if (around := edit.around) is not None:
+        if around is not None and begin is not None:
             self.connect, self.blot_for = around.connect, around.blot_for
-            around.begin()
+            begin()
         taken = [begun.pop(name) for name, supervised in links.items() if begun.get(name) is supervised]
         for member in members.values():
             member.begin()

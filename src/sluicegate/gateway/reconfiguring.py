@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import attrs
@@ -16,6 +17,7 @@ from ..policies.settings import RateLimitSettings
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
 from ..protocol.credential import Credential
+from ..routing.access.rule_book import RuleBook
 from ..routing.table import Router
 from ..telling.statistics import counter, gauge
 from .composite_making import composite_layer
@@ -107,16 +109,20 @@ class Reconfiguring:
         self._is_current = False
 
     def surroundings(self, running: Config, wanted: Config) -> Surroundings:
-        """What backends are to live in. All that may fail has been done by then."""
+        """What backends are to live in."""
         blot_for = blots_of(wanted)
+        return Surroundings(wanted, self.connecting(wanted, blot_for), blot_for, partial(self._made, running, wanted))
+
+    def _made(self, running: Config, wanted: Config) -> Callable[[], None]:
         directory, is_same = self.endpoint.directory, wanted.auth == running.auth
         rules = directory.rules if is_same else rules_of(wanted)
+        if rules is None and directory.rules is not None:
+            rules = RuleBook.of(())  # who is here with a role that there is no more may do nothing, and not all
         composed = composite_layer(wanted, directory) if wanted.composite_tools != running.composite_tools else self.edge.composites
         limit = self._limit(running.proxy.rate_limit, wanted.proxy.rate_limit)
         edge = attrs.evolve(self.edge, limit=limit, composites=composed, recognized=recognized_by(rules))
-        stays = is_same or not isinstance(
-            wanted.auth, BearerAuth
-        )  # who is believed otherwise has a life of its own, and only roles are others
+        # who is believed otherwise has a life of its own, and only roles are others
+        stays = is_same or not isinstance(wanted.auth, BearerAuth)
         identity = self.app.identity if stays else self.recognize(wanted).identity
         admission = attrs.evolve(admission_of(wanted), on_loopback=self.app.admission.on_loopback)
 
@@ -129,7 +135,7 @@ class Reconfiguring:
                 directory.adopt(rules)
             self.app.admission = admission
 
-        return Surroundings(wanted, self.connecting(wanted, blot_for), blot_for, begin)
+        return begin
 
     def _limit(self, running: RateLimitSettings | None, wanted: RateLimitSettings | None) -> Layer | None:
         """One whose settings are the same goes on counting."""

@@ -22,7 +22,7 @@ from ..protocol.ended_requests import Auditor
 from ..routing.catalogue import Catalogue
 from ..telling.loggers import get_logger
 from .askable import Askable
-from .edits import adding, removing, replacing, whole
+from .edits import Surroundings, adding, removing, replacing, whole
 from .engine import is_local, open_listeners, server_for, settings_of
 from .fleet import BackendFailed, Fleet, SkippedBackend
 from .handles import Policies
@@ -192,8 +192,14 @@ class Gateway(Askable):
             ConfigError: what can be run now of it makes no sense, by itself or beside what stays; nothing has changed.
             BackendFailed: a new backend with ``required`` could not be reached; nothing has changed.
         """
-        runs, waiting = merged(self.config, config)
-        edit = whole(runs.backends, dict(sources or {}), strict=False, around=self.reloads.surroundings(self.config, runs))
+        waiting: tuple[str, ...] = ()
+
+        def surroundings(running: Config) -> Surroundings:
+            nonlocal waiting
+            runs, waiting = merged(running, config)
+            return self.reloads.surroundings(running, runs)
+
+        edit = whole(config.backends, dict(sources or {}), strict=False, surroundings=surroundings)
         try:
             await self._fleet.apply(edit)
         except (ConfigError, BackendFailed):
