@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -154,3 +154,18 @@ async def test_the_first_choice_among_the_names_is_who_it_is(certificate: dict[s
     else:
         assert isinstance(found, Principal)
         assert (found.key, found.name, found.how) == (f"mtls {subject}", subject.partition(":")[2], "mtls")
+
+
+async def test_who_comes_with_the_same_names_is_the_same_over_each_connection() -> None:
+    """Whatever is asked only of somebody new is asked once."""
+    asked = list[object]()
+
+    def roles_of(claims: Mapping[str, object]) -> frozenset[str]:
+        asked.append(claims["name"])
+        return frozenset({"r"})
+
+    callers = CertifiedCallers(("DNS",), roles_of=roles_of)
+    found = [await callers.identify(Sending({"subjectAltName": (("DNS", name), ("URI", "u:x"))})) for name in ("a", "b", "a")]
+    assert found[0] is found[2]
+    assert [one.name for one in found if isinstance(one, Principal)] == ["a", "b", "a"]
+    assert asked == ["a", "b"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gc
+import weakref
 
 import attrs
 import pytest
 
 from sluicegate.identity.challenges import Challenges
 from sluicegate.identity.identify import Refused
-from sluicegate.identity.issued_tokens import ByTheirForm, IssuedTokens, is_jwt
+from sluicegate.identity.issued_tokens import ByTheirForm, IssuedTokens, WithTheirTokens, is_jwt
 from sluicegate.identity.protected_resource import ProtectedResource
 from sluicegate.identity.verifying import LONGEST_TOKEN, Denied, is_token, read_bearer, scopes_of
 from sluicegate.protocol.principal import Principal
@@ -141,3 +143,29 @@ async def test_only_what_is_no_jwt_is_asked_about(token: str, is_one: bool) -> N
     found = await ByTheirForm(signed, opaque).verify(token.encode())
     assert (isinstance(found, Denied), len(signed.asked), len(opaque.asked)) == (is_one, int(is_one), int(not is_one))
     assert is_jwt(token.encode()) is is_one
+
+
+async def test_who_has_his_token_with_him_is_the_same_with_each_request(autojump_clock: object) -> None:
+    """Whatever is asked only of somebody new is asked once, as it is of those who have none with them."""
+    said = Says(attrs.evolve(ANN, claims={"sub": "ann"}))
+    verifier = WithTheirTokens(said)
+    ann, other = await verifier.verify(b"one"), await verifier.verify(b"two")
+    assert isinstance(ann, Principal)
+    assert isinstance(other, Principal)
+    assert (ann.token, other.token) == (b"one", b"two")
+    assert await verifier.verify(bytes(bytearray(b"one"))) is ann
+    assert await verifier.verify(b"two") is other
+
+    said.answer = attrs.evolve(ANN, roles=frozenset({"r"}), claims={"sub": "ann"})
+    again = await verifier.verify(b"one")
+    assert isinstance(again, Principal)
+    assert (again.roles, again.token) == (frozenset({"r"}), b"one")
+
+
+async def test_a_token_is_forgotten_when_nobody_has_it_with_him(autojump_clock: object) -> None:
+    verifier = WithTheirTokens(Says(attrs.evolve(ANN, claims={"sub": "ann"})))
+    ann = await verifier.verify(b"one")
+    gone = weakref.ref(ann)
+    del ann
+    gc.collect()
+    assert gone() is None
