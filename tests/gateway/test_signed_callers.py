@@ -28,6 +28,7 @@ GOOD_CLAIMS: list[dict[str, Any]] = [
     {"iat": None},
     {"nbf": 0.5},
     {"sub": None, "client_id": "robot"},
+    {"sub": None, "client_id": "r" * 256},
     {"sub": "s" * 256},
     {f"claim{number}": number for number in range(128 - 5)},
 ]
@@ -70,6 +71,8 @@ BAD_CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"sub": 7}, "it names nobody"),
     ({"sub": "s" * 257}, "it names nobody"),
     ({"sub": "an\nn"}, "it names nobody"),
+    ({"sub": None, "client_id": "rob\not"}, "it names nobody"),
+    ({"sub": "client_id:robot"}, "it names nobody"),
     ({"aud": [AUDIENCE, *("x" * 100 for _ in range(50))]}, "token audience does not match"),
     ({"cnf": {"jkt": "x"}}, "it is bound to a key"),
     ({f"claim{number}": number for number in range(128 - 4)}, "more than 128 claims"),

@@ -135,6 +135,8 @@ JUDGE = ActiveClaims(ISSUER, OURS, 60.0, lambda: NOW)
         ({"sub": ""}, "invalid token: it names nobody"),
         ({"sub": "x" * 256}, ""),
         ({"sub": "x" * 257}, "invalid token: it names nobody"),
+        ({"sub": "a\n2025 forged"}, "invalid token: it names nobody"),
+        ({"sub": "client_id:robot"}, "invalid token: it names nobody"),
     ],
 )
 def test_an_active_token_has_to_be_for_us_and_of_now(claims: dict[str, object], why: str) -> None:
@@ -143,10 +145,12 @@ def test_an_active_token_has_to_be_for_us_and_of_now(claims: dict[str, object], 
     assert (found.why if isinstance(found, Denied) else "") == why
 
 
-def test_who_has_no_subject_is_his_client() -> None:
-    found = JUDGE({"client_id": "robot", "aud": OURS})
+def test_who_has_no_subject_is_his_client_and_nobody_who_is_called_like_it() -> None:
+    found, person = (JUDGE({member: "robot", "aud": OURS}) for member in ("client_id", "sub"))
     assert isinstance(found, Principal)
-    assert found.subject == "robot"
+    assert isinstance(person, Principal)
+    assert (found.subject, found.name) == ("client_id:robot", "robot")
+    assert found.key != person.key
 
 
 async def test_the_answer_is_kept_for_a_while_and_not_beyond_the_end_of_the_token(autojump_clock: object) -> None:

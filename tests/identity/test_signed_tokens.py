@@ -151,3 +151,13 @@ async def test_what_was_found_by_keys_of_which_one_was_withdrawn_meanwhile_is_no
         rules = by(GivenKeys(in_files([]))).issuers[ISSUER].rules
         await SignedTokens({ISSUER: TrustedIssuer(rules, Withdrawn(in_files([*NAMELESS]), kept, nursery))}, kept).verify(token)
         assert kept.find(sha256(token).digest()) is None
+
+
+async def test_a_client_that_acts_for_itself_is_nobody_who_is_called_like_it(autojump_clock: object) -> None:
+    issuer, tokens = verifying()
+    client = await tokens.verify(issuer.token(sub=None, client_id="robot").encode())
+    person = await tokens.verify(issuer.token(sub="robot").encode())
+    assert isinstance(client, Principal)
+    assert isinstance(person, Principal)
+    assert (client.subject, client.name) == ("client_id:robot", "robot")
+    assert client.key != person.key

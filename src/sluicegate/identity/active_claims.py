@@ -9,14 +9,10 @@ from typing import TypeGuard
 import attrs
 
 from ..protocol.principal import Principal
+from .common_claims import is_meant_for, is_time, subject_of
 from .verifying import Denied, scopes_of
 
 __all__ = ["ActiveClaims"]
-
-_END_OF_TIME = 1e12
-"""Seconds; a number may have thousands of digits."""
-_LONGEST_SUBJECT = 256
-"""Characters; it becomes a key, and stands in logs."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -36,10 +32,9 @@ class ActiveClaims:
         expires_at, begins_at = claims.get("exp"), claims.get("nbf")
         if claims.get("iss", self.issuer) != self.issuer:
             return Denied("invalid token: another issuer gave it")
-        audience = claims.get("aud")
-        if self.audience not in (audience if isinstance(audience, list) else [audience]):
+        if not is_meant_for(self.audience, claims):
             return Denied("token audience does not match")
-        if not _is_time(expires_at) or not _is_time(begins_at):
+        if not (_may_be_time(expires_at) and _may_be_time(begins_at)):
             return Denied("invalid token: its times are no numbers")
         if expires_at is not None and expires_at + self.leeway_seconds <= now:
             return Denied("token has expired")
@@ -47,19 +42,20 @@ class ActiveClaims:
             return Denied("invalid token: it does not hold yet")
         if "cnf" in claims or str(claims.get("token_type", "bearer")).lower() not in ("bearer", "access_token"):
             return Denied("invalid token: it is bound to a key, which is not looked at here")
-        subject = claims.get("sub", claims.get("client_id"))
-        if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT:
+        subject = subject_of(claims)
+        if subject is None:
             return Denied("invalid token: it names nobody")
         return Principal(
-            subject,
+            subject.id,
             self.issuer,
             scopes_of(claims),
             self.roles_of(claims),
             "introspection",
+            name=subject.name,
             claims=MappingProxyType(dict(claims)),
             expires_at=expires_at,
         )
 
 
-def _is_time(value: object) -> TypeGuard[float | None]:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME)
+def _may_be_time(value: object) -> TypeGuard[float | None]:
+    return value is None or is_time(value)

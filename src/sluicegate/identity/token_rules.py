@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TypeGuard
 
 import attrs
 import msgspec
 
 from ..protocol.principal import Principal
+from .common_claims import is_meant_for, is_time, subject_of
 from .signed_token import SignedToken
 from .verifying import Denied, scopes_of
 
 __all__ = ["Claims", "TokenRules"]
-
-_END_OF_TIME = 1e12
-"""Seconds; a number may have thousands of digits."""
-_LONGEST_SUBJECT = 256
-"""Characters; it becomes a key, and stands in logs."""
 
 
 class Claims(Mapping[str, object]):
@@ -64,10 +59,9 @@ class TokenRules:
         if token.type not in self.types and (token.type or "jwt" not in self.types):
             return Denied("invalid token: it is of a type that is not taken here (typ)")
         claims = token.claims
-        if not self._is_for_us(claims.get("aud")):
+        if not is_meant_for(self.audience, claims):
             return Denied("token audience does not match")
-        subject = _subject(claims)
-        if subject is None:
+        if subject_of(claims) is None:
             return Denied("invalid token: it names nobody (sub)")
         if "cnf" in claims:
             return Denied("invalid token: it is bound to a key, which is not looked at here (cnf)")
@@ -78,27 +72,25 @@ class TokenRules:
         claims = token.whole()
         if isinstance(claims, Denied):
             return claims
-        subject = _subject(claims)
+        subject = subject_of(claims)
         assert subject is not None
         return Principal(
-            subject,
+            subject.id,
             self.issuer,
             scopes_of(claims),
             self.roles_of(MappingProxyType(claims)),
             "jwt",
+            name=subject.name,
             claims=Claims(token.json),
             expires_at=claims["exp"],
         )
-
-    def _is_for_us(self, audience: object) -> bool:
-        return self.audience in audience if isinstance(audience, list) else audience == self.audience
 
     def _of_time(self, claims: Mapping[str, object]) -> Denied | None:
         now, leeway = self.wall(), self.leeway_seconds
         expires_at, begins_at, issued_at = claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)
         if expires_at is None:
             return Denied("invalid token: it says no end (exp)")
-        if not (_is_time(expires_at) and _is_time(begins_at) and _is_time(issued_at)):
+        if not (is_time(expires_at) and is_time(begins_at) and is_time(issued_at)):
             return Denied("invalid token: its times are no numbers (exp, nbf, iat)")
         if expires_at + leeway <= now:
             return Denied("token has expired")
@@ -107,13 +99,3 @@ class TokenRules:
         if issued_at - leeway > now:
             return Denied("invalid token: it was issued in the future (iat)")
         return None
-
-
-def _subject(claims: Mapping[str, object]) -> str | None:
-    """Who it is; a client that acts for nobody but itself is named by some issuers in ``client_id`` alone."""
-    subject = claims.get("sub", claims.get("client_id"))
-    return subject if isinstance(subject, str) and 0 < len(subject) <= _LONGEST_SUBJECT and subject.isprintable() else None
-
-
-def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME
