@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import trio
@@ -388,6 +389,25 @@ async def test_a_result_stays_where_it_is_from_64_kibibytes_on(size: int, is_lar
     way: Any = Way()
     await Exchange(b"1", Call("tools/call", "x", {}), opened(table_of()), way, lambda: None, True).run(answer)
     assert [isinstance(message, Parts) for message in said] == [is_large]
+
+
+async def test_a_bug_in_an_answer_that_comes_without_a_task_is_told_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
+    said: list[Any] = []
+
+    class Way:
+        def reply(self, message: Any) -> None:
+            said.append(message)
+
+    class Now:
+        def then(self, step: Callable[[Reply], Reply]) -> None:
+            step(Reply(cast("Raw", None)))  # which cannot be told
+
+    way: Any = Way()
+    coming: Any = Now()
+    Exchange(b"1", Call("tools/call", "x", {}), opened(table_of()), way, lambda: None, True).expect(coming)
+    (message,) = said
+    assert json.loads(bytes(message))["error"]["code"] == -32603
+    assert "a bug cost one call" in caplog.text
 
 
 # -- what is read

@@ -129,7 +129,8 @@ async def test_who_has_answered_in_the_place_of_another_is_asked_first_for_a_whi
 async def test_who_is_asked_first_and_cannot_either_leads_back_to_the_order(autojump_clock: Clock) -> None:
     one, two = member("a", FAULTS["lost"], "a"), member("b", "b", FAULTS["timeout"], "b")
     failover = Failover(one.candidate(), (two.candidate(),), preference=Preference(10))
-    assert texts([await failover(Call.tool("look")) for _ in range(3)]) == ["b", "a", "b"]
+    assert texts([await failover(Call.tool("look")) for _ in range(4)]) == ["b", "a", "a", "a"]
+    assert two.calls == 2, "it is asked no more while the primary answers"
     two.up = False
     assert texts([await failover(Call.tool("look"))]) == ["a"], "and one that is away meanwhile is passed over"
 

@@ -132,11 +132,8 @@ class Exchange:
         try:
             reply = await handler(self.call)
             message = self._encode(reply)
-        except* Exception as bugs:
-            self.failed = True
-            log.exception("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bugs)
-            reply = Reply.failed(faults.bug(self.call.target))
-            message = encode_error(self.id, faults.bug(self.call.target).encode())
+        except* Exception as bugs:  # noqa: BLE001  it is told
+            reply, message = self._of_a_bug(bugs)
         finally:
             self._end(message, reply)
 
@@ -150,9 +147,17 @@ class Exchange:
         self._coming, message = None, None
         try:
             message = self._encode(reply)
+        except Exception as bug:  # noqa: BLE001  as in `run`
+            reply, message = self._of_a_bug(bug)
         finally:
             self._end(message, reply)
         return reply
+
+    def _of_a_bug(self, bug: Exception) -> tuple[Reply, bytes]:
+        self.failed = True
+        log.error("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bug)
+        fault = faults.bug(self.call.target)
+        return Reply.failed(fault), encode_error(self.id, fault.encode())
 
     def _begin(self) -> None:
         if self.audit is not None or "_meta" in self.call.params:

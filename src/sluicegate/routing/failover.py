@@ -77,6 +77,10 @@ class Preference:
         """Ask it first from now on."""
         self.name, self.until = name, trio.current_time() + self.seconds
 
+    def forget(self) -> None:
+        """Ask the primary first again: whoever took its place fails, too."""
+        self.name = ""
+
     @property
     def first(self) -> str:
         """Who is to be asked first; empty where that is the primary."""
@@ -119,6 +123,8 @@ class Failover:
         reply = await first.handler(call.copy())
         if self._is_the_answer(reply, first, call):
             return reply
+        if first is not primary and self.preference is not None:
+            self.preference.forget()
         return await self._go_on(call, first, reply, f"{first.name}: {_told(reply)}")
 
     def _first(self, call: Call) -> Candidate:
