@@ -68,11 +68,11 @@ class AuthorizedWire(Wire):
         answer = await Wire.open(self, method, shown + headers, body, purpose=purpose, leaves=leaves)
         if isinstance(answer, Fault) or (challenge := what_is_asked(answer.status, answer.headers)) is None:
             return answer
-        renewed: bytes | Why = Why("")
+        renewed: bytes | Why | None = None
         try:
             renewed = await credential.renewed(principal, shown, challenge)
         finally:
-            if not isinstance(renewed, Why):
+            if not isinstance(renewed, Why):  # cut or broken, too: then nobody else closes it
                 answer.close()
         if isinstance(renewed, Why):
             return answer
