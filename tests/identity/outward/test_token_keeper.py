@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from sluicegate.identity.fetching import Fetcher
-from sluicegate.identity.outward.token_keeper import ASK_SECONDS, YOUNG_SECONDS, Token, TokenKeeper
+from sluicegate.identity.outward.token_keeper import ASK_SECONDS, DENIED_SECONDS, YOUNG_SECONDS, Token, TokenKeeper
 from sluicegate.protocol.credential import MOST_SCOPES, Challenge
 from sluicegate.protocol.principal import NOBODY
 from sluicegate.protocol.why import Why
@@ -29,11 +29,14 @@ class Source:
     seconds: float | None = 100.0
     pause: float = 0.0
     give: Callable[[int], Token | Why] | None = None
+    denies: frozenset[str] = frozenset()
+    """With any of these scopes it gives none."""
+    trap: str = ""
+    """So it is with a challenge that names this document."""
     asked: list[tuple[float, tuple[str, ...]]] = attrs.field(factory=list)
     running: int = 0
 
     async def fetch(self, scopes: tuple[str, ...], challenge: Challenge) -> Token | Why:
-        del challenge
         self.asked.append((trio.current_time(), scopes))
         number = len(self.asked)
         self.running += 1
@@ -42,6 +45,8 @@ class Source:
             await trio.sleep(self.pause)
         finally:
             self.running -= 1
+        if not self.denies.isdisjoint(scopes) or (self.trap and challenge.metadata == self.trap):
+            return DENIED
         return Token(f"t{number}", self.seconds) if self.give is None else self.give(number)
 
 
@@ -128,6 +133,58 @@ async def test_more_scopes_are_asked_for_at_once_and_kept(autojump_clock: Clock)
             await keeper.renewed(NOBODY, lines(3), Challenge("insufficient_scope", many))
         assert len(source.asked[-1][1]) == MOST_SCOPES
         assert len(source.asked) == 4
+
+
+@pytest.mark.parametrize("challenge", [Challenge("insufficient_scope", ("admin",)), Challenge("insufficient_scope", metadata="https://x")])
+async def test_what_led_to_no_token_costs_nobody_the_next_ones(autojump_clock: Clock, challenge: Challenge) -> None:
+    """One call for which a backend wants more than the gateway may have must not take its token from all others."""
+    source = Source(denies=frozenset({"admin"}), trap="https://x")
+    async with keeping(source) as keeper:
+        assert await keeper.have(NOBODY) == lines(1)
+        await trio.sleep(YOUNG_SECONDS)
+        assert isinstance(await keeper.renewed(NOBODY, lines(1), challenge), Why)
+        assert keeper.at_hand(NOBODY) == lines(1)
+        for _ in range(500):
+            await trio.sleep(1)
+            assert isinstance(keeper.at_hand(NOBODY), bytes)
+        assert len(source.asked) <= 2 + 1 + 500 // 76
+
+
+async def test_what_was_denied_is_not_asked_for_with_each_call_and_may_be_allowed_later(autojump_clock: Clock) -> None:
+    source = Source(seconds=None, denies=frozenset({"admin"}))
+    wants_admin = Challenge("insufficient_scope", ("a", "admin"))
+    async with keeping(source) as keeper:
+        shown = await keeper.have(NOBODY)
+        for _ in range(1000):
+            assert isinstance(shown, bytes)
+            assert isinstance(await keeper.renewed(NOBODY, shown, wants_admin), Why)
+            await trio.sleep(0.05)
+            shown = await keeper.have(NOBODY)
+        assert [scopes for _, scopes in source.asked] == [(), ("a", "admin"), ()]
+        assert isinstance(await keeper.renewed(NOBODY, lines(3), Challenge("insufficient_scope", ("b",))), bytes)
+        source.denies = frozenset()
+        await trio.sleep(DENIED_SECONDS)
+        assert await keeper.renewed(NOBODY, lines(4), wants_admin) == lines(5)
+        assert source.asked[-1][1] == ("b", "a", "admin")
+
+
+async def test_whoever_wants_more_while_a_token_is_asked_for_gets_one_with_it(autojump_clock: Clock) -> None:
+    source = Source(pause=1)
+    async with keeping(source) as keeper:
+        await keeper.have(NOBODY)
+        await trio.sleep(YOUNG_SECONDS)
+        got: dict[str, bytes | Why] = {}
+
+        async def one(*scopes: str) -> None:
+            got[" ".join(scopes)] = await keeper.renewed(NOBODY, lines(1), Challenge("insufficient_scope", scopes))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one)
+            for scopes in (("a",), ("b",), ("a", "b")):
+                await trio.sleep(0.25)
+                nursery.start_soon(one, *scopes)
+        assert got == {"": lines(2), "a": lines(3), "b": lines(3), "a b": lines(3)}
+        assert [scopes for _, scopes in source.asked] == [(), (), ("a", "b")]
 
 
 async def test_a_failure_is_told_at_once_and_tried_again_by_itself(autojump_clock: Clock) -> None:

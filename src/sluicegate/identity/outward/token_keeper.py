@@ -27,8 +27,11 @@ AHEAD_SECONDS, AHEAD_SHARE = 60.0, 0.2
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 YOUNG_SECONDS = 10.0
 """A token that is refused and younger than that is not the reason: the next one would be refused, too, and calls come faster than tokens."""
+DENIED_SECONDS = 60.0
+"""So long nothing more is asked for with scopes that no token was had with."""
 
 _NONE_YET = Why("it has no token yet")
+_UNSAYABLE = Why("its token could not be had", "what the authorization server gave as a token cannot be sent in a header")
 _OVER = Why("its token is no longer looked after")
 _SAME = Why("its token was refused", "its token was refused, and so would be the next one")
 
@@ -48,7 +51,7 @@ class TokenSource(Protocol):
         """Get one, or say why there is none; the caller bounds it in time, and no two are asked for at once.
 
         Args:
-            scopes: those that the backend has asked for since it is there, beside those that are configured.
+            scopes: those that the backend has asked for since it is there, but for what was denied, beside those that are configured.
             challenge: what the backend has said last.
         """
         ...
@@ -75,6 +78,11 @@ class TokenKeeper:
     _failures: int = attrs.field(default=0, init=False)
     _challenge: Challenge = attrs.field(factory=Challenge, init=False)
     _scopes: tuple[str, ...] = attrs.field(default=(), init=False)
+    """Those of what the backend has asked for that tokens were had with."""
+    _wished: tuple[str, ...] = attrs.field(default=(), init=False)
+    """Those that are to be had with the next one; if there is none with them, the one after that is asked for without."""
+    _denied: dict[str, float] = attrs.field(factory=dict, init=False)
+    """Those that none was had with, and until when that is believed."""
     _asking: bool = attrs.field(default=True, init=False)
     """Somebody is about to be answered: who comes now waits for that answer."""
     _over: bool = attrs.field(default=False, init=False)
@@ -97,18 +105,31 @@ class TokenKeeper:
     async def renewed(self, principal: Principal, shown: bytes, challenge: Challenge) -> bytes | Why:
         """A newer token than that one, or one for more, if the backend says what it wants."""
         del principal
-        more = tuple(scope for scope in challenge.scopes if scope not in self._scopes)[: MOST_SCOPES - len(self._scopes)]
+        more = self._wish(challenge.scopes)
         if self._lines not in {None, shown} and not more:
             await trio.lowlevel.checkpoint()
             return self._lines or self._failure
-        if not self._asking and not more and trio.current_time() - self._had_at < YOUNG_SECONDS:
+        if not self._asking and not more and (more is None or trio.current_time() - self._had_at < YOUNG_SECONDS):
             await trio.lowlevel.checkpoint()
             return _SAME
-        self._challenge, self._scopes = challenge, self._scopes + more
+        self._challenge = challenge
         if not self._asking:
             self._ask()
         await self._wait()
+        if more and not set(self._wished).isdisjoint(more):  # the one that was under way was asked for without
+            await self._wait()
         return self._failure if self._lines is None else _SAME if self._lines == shown else self._lines
+
+    def _wish(self, scopes: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Which of them the next token is to have, and this one has not; None where one was denied a moment ago, as all would be again."""
+        now = trio.current_time()
+        self._denied = {scope: until for scope, until in self._denied.items() if now < until}
+        if not self._denied.keys().isdisjoint(scopes):
+            return None
+        room = max(MOST_SCOPES - len(self._scopes) - len(self._wished) - len(self._denied), 0)
+        known = {*self._scopes, *self._wished}
+        self._wished += tuple(scope for scope in dict.fromkeys(scopes) if scope not in known)[:room]
+        return tuple(scope for scope in scopes if scope in self._wished)
 
     def _ask(self) -> None:
         self._asking = not self._over
@@ -127,7 +148,12 @@ class TokenKeeper:
                 nursery.start_soon(self.fetcher.keep)
                 while True:
                     self._asking = True
-                    self._take(await self._fetch())
+                    wished, challenge = self._wished, self._challenge
+                    got = await self._fetch()
+                    self._settle(got, wished, challenge)
+                    self._take(got)
+                    if self._wished:
+                        self._ask()
                     await self._rest()
         finally:
             self._over, self._lines, self._failure = True, None, _OVER
@@ -143,16 +169,25 @@ class TokenKeeper:
     async def _fetch(self) -> Token | Why:
         with trio.move_on_after(ASK_SECONDS):
             try:
-                return await self.source.fetch(self._scopes, self._challenge)
+                got = await self.source.fetch(self._scopes + self._wished, self._challenge)
+                return got if isinstance(got, Why) or is_token(got.value) else _UNSAYABLE
             except Exception:  # a bug there costs this token, and no other backend's
                 log.exception("bug while a token was asked for", backend=self.backend)
                 return Why("its token could not be had", "internal error while its token was asked for; the log has the traceback")
         return Why("its token could not be had", f"no token within {ASK_SECONDS:g} seconds")
 
+    def _settle(self, got: Token | Why, wished: tuple[str, ...], challenge: Challenge) -> None:
+        """What a backend has said stays where it led to a token; else it would cost all the next ones, too."""
+        self._wished = self._wished[len(wished) :]
+        if isinstance(got, Token):
+            self._scopes += wished
+            return
+        self._denied |= dict.fromkeys(wished, trio.current_time() + DENIED_SECONDS)
+        if self._challenge is challenge:
+            self._challenge = Challenge()
+
     def _take(self, got: Token | Why) -> None:
         now = self._had_at = trio.current_time()
-        if isinstance(got, Token) and not is_token(got.value):
-            got = Why("its token could not be had", "what the authorization server gave as a token cannot be sent in a header")
         if isinstance(got, Why):
             if self._failures == 0:
                 log.warning("a token for a backend cannot be had", backend=self.backend, reason=got.operator)
