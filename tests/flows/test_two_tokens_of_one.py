@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 import pytest
+import trio
 import trio.testing
 from tests.kit.desk import desk, token
 
-from sluicegate.config.model import BearerAuth
+from sluicegate.config.model import BearerAuth, SecurityConfig
 from sluicegate.settings.entitlements import ScopedTokenSettings
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Echo
+from sluicegate.testing.script import Ask, Delay, Echo, Note
 
 Clock = trio.testing.MockClock
 LESS = "another-token-of-ada"
@@ -32,3 +33,34 @@ async def test_headers_are_compared_by_what_their_own_sender_may_see(opens: str,
             assert "error" in answer.json()
             statuses[shown] = answer.status_code
         assert statuses == {"the-token-of-ada": 400, LESS: 200}
+
+
+async def test_who_may_less_does_not_go_on_with_a_call_that_waits_for_answers(autojump_clock: Clock) -> None:
+    """It stays what it was for who has made it, and for whatever token he has next that may as much."""
+    backend = ScriptedBackend(Ask(), name="a", tools=["drop"])
+    security = SecurityConfig(max_parked_calls=4, parked_seconds=60)
+    async with desk({"a": backend}, AUTH, config={"security": security}, sessions="per_client", max_sessions=9) as here:
+        client = await here.client("ada", "2026-07-28", {"elicitation": {}})
+        asked = (await client.call("a_drop"))["result"]
+        back = {"inputResponses": {"1": {"action": "accept"}}, "requestState": asked["requestState"]}
+        for shown, goes_on in ((LESS, False), ("the-token-of-ada", True)):
+            client.token = shown
+            answer = await client.ask("tools/call", name="a_drop", arguments={}, **back)
+            assert ("result" in answer) == goes_on, answer
+        assert answer["result"]["content"][0]["text"] == '{"action": "accept"}'
+
+
+async def test_who_may_less_does_not_read_on_in_the_answer_to_a_call_that_he_may_not_make(autojump_clock: Clock) -> None:
+    backend = ScriptedBackend(Note(0.5, Delay(10, Echo())), name="a", tools=["drop"])
+    async with desk({"a": backend}, AUTH) as here:
+        client = await here.client("ada", "2025-11-25")
+        body = client.body("tools/call", name="a_drop", arguments={}, _meta={"progressToken": 1})
+        with trio.move_on_after(1):
+            await client.post(body)
+        await trio.sleep(20)
+        read: list[tuple[int, bool]] = []
+        for shown in (LESS, "the-token-of-ada"):
+            client.token = shown
+            answer = await client.http.get("/mcp", headers=client.headers | {"accept": "text/event-stream", "last-event-id": "1-0"})
+            read.append((answer.status_code, b"drop {} #1" in answer.content))
+        assert read == [(400, False), (200, True)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
 
 import attrs
 import trio
@@ -19,29 +18,21 @@ from ..protocol.parts import Parts
 from ..protocol.principal import Principal
 from ..protocol.question import Question
 from ..protocol.why import Why
+from .answer_stream import AnswerStream
 from .client_home import ClientHome
 from .client_side import ClientSide
 from .endpoint import Endpoint, Limits
 from .exchange import Exchange, Outlet, answer_at_once
 from .owners import Owner
-from .request import HttpRequest
 from .stream import Downlink, EventLog
 from .untold import Untold
 
-__all__ = ["AnswerStream", "Session"]
+__all__ = ["Session"]
 
 _REMEMBERED = OPENS | {SET_LEVEL}
 """Requests whose end changes the session."""
 _BEFORE_READY = OPENS | {"ping"}
 """What says nothing about whether its client has read the answer to ``initialize``."""
-
-
-class AnswerStream(Protocol):
-    """The answer to one POST that became a stream."""
-
-    async def resume(self, http: HttpRequest, after: int) -> None:
-        """Send the rest on another connection of the same client."""
-        ...
 
 
 @attrs.define(eq=False, repr=False)

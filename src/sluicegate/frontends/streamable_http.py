@@ -178,8 +178,8 @@ class StreamableHttp:
         place = read_event_id(resumed)
         if place is not None and place[0] == 0:
             await listen(http, session, self.table, self.endpoint.waits.listeners, place[1])
-        elif place is not None and place[0] in session.answers:
-            await session.answers[place[0]].resume(http, place[1])
+        elif place is not None and (answer := session.answers.get(place[0])) and principal.may_go_on_for(answer.principal):
+            await answer.resume(http, place[1])
         else:
             await self._refuse(http, 400, INVALID_REQUEST, f"nothing is kept after event {resumed!r}")
 

@@ -58,6 +58,13 @@ class Principal:
         shown = blake2b(self.token, digest_size=16).hexdigest() if self.token else ""
         return f"{self.key!r} {sorted(self.scopes)} {sorted(self.roles)} {shown}"
 
+    def may_go_on_for(self, other: Principal) -> bool:
+        """Whether somebody may go on with what he has begun as that one: his roles are the same, and no scope is missing.
+
+        A token that was renewed meanwhile is as good as the one before; another one of his that may do less, or has lost something, is not.
+        """
+        return self is other or (self.roles == other.roles and self.scopes >= other.scopes)
+
 
 NOBODY = Principal()
 """Whoever calls where nobody has to say who he is."""

@@ -148,6 +148,8 @@ class ParkedCall:
         answers = answers_in(comeback.params)
         if exchange is None or self.is_over or self.answer is not None or comeback.number != self._round:
             return faults.stale_state()
+        if not comeback.caller.principal.may_go_on_for(self.call.caller.principal):
+            return faults.stale_state()
         if isinstance(answers, Fault):
             return answers
         exchange.is_asked_again(id)
