@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 import attrs
 
-__all__ = ["WritingThread", "write_some"]
+__all__ = ["TROUBLE_SECONDS", "WritingThread", "write_some"]
 
 PAUSE_SECONDS = 0.05
 """Between two batches: waking a thread costs as much for one line as for hundreds."""
@@ -27,9 +27,9 @@ class WritingThread:
     """It never keeps the process from ending."""
 
     write: Callable[[], bool]
-    """Writes what is there; whether it could."""
+    """Writes what is there; whether it could. What it raises counts as no."""
     due: Callable[[], float | None]
-    """Does what has become due; seconds until it wants to be asked again, None if only news matter."""
+    """Does what has become due; seconds until it wants to be asked again, None if only news matter. What it raises is told by nobody but itself."""
     name: str
     is_stubborn: bool = False
     """Whether what could not be written is tried again at the end, too."""
@@ -65,10 +65,10 @@ class WritingThread:
     def _run(self) -> None:
         while True:
             with suppress(Empty):
-                self._news.get(timeout=self.due())
+                self._news.get(timeout=self._pause())
             self._is_awake = False
             ending = self._end.is_set()
-            written = self.write()
+            written = self._has_written()
             if ending and (written or time.monotonic() >= self._until):
                 return
             if ending:
@@ -78,6 +78,18 @@ class WritingThread:
                 self._end.wait(PAUSE_SECONDS if written else TROUBLE_SECONDS)
                 if not written and self.is_stubborn:
                     self._news.put(None)
+
+    def _pause(self) -> float | None:
+        try:
+            return self.due()
+        except Exception:  # noqa: BLE001  whatever it is, what comes next must still be written
+            return TROUBLE_SECONDS
+
+    def _has_written(self) -> bool:
+        try:
+            return self.write()
+        except Exception:  # noqa: BLE001  as above
+            return False
 
 
 def write_some(descriptor: int, data: memoryview) -> memoryview:

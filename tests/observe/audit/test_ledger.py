@@ -22,6 +22,8 @@ class Disk:
     """One that can be full (implements `RecordTarget`)."""
 
     is_full: bool = False
+    trouble: Exception | None = None
+    """What it raises when it is tidied."""
     lines: list[bytes] = attrs.field(factory=list)
     _kept: list[bytes] = attrs.field(factory=list)
     tried: threading.Event = attrs.field(factory=threading.Event)
@@ -43,6 +45,9 @@ class Disk:
         self._kept.clear()
 
     def tidy(self) -> float | None:
+        if self.trouble is not None:
+            self.tried.set()
+            raise self.trouble
         return None
 
     def close(self) -> None:
@@ -139,3 +144,23 @@ async def test_hundreds_of_records_are_one_chain_in_a_file(tmp_path: Path) -> No
     found, files = verify(paths), len(paths)
     assert (found.wrong, found.records) == (None, 2_000 + files)
     assert files > 1
+
+
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), ValueError("a bug")])
+async def test_what_cannot_be_synced_is_told_of_and_ends_nothing(trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    disk = Disk(trouble=trouble)
+    ledger = opened(disk)
+    await trio.to_thread.run_sync(disk.tried.wait)
+    with trio.fail_after(30):
+        while not ledger.is_failing:  # the thread is about to say so
+            await trio.lowlevel.checkpoint()
+    assert caplog.text.count("the audit cannot be written; it is tried again") == 1
+    for number in range(5):
+        ledger.put(record(number))
+    assert ledger.is_full
+    disk.trouble = None
+    with trio.fail_after(30):
+        await ledger.room()
+    await trio.to_thread.run_sync(ledger.close)
+    assert [json.loads(line)["n"] for line in disk.lines] == list(range(5))
+    assert not ledger.is_failing

@@ -48,6 +48,17 @@ def disk_of(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """No file can be opened inside."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_chain_goes_on_over_restarts_and_rotations(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     for life in range(5):
@@ -168,3 +179,31 @@ def test_with_each_batch_nothing_is_left_to_be_done(tmp_path: Path) -> None:
     never = Writer(tmp_path / "other", sync="never")
     never.write(record(1))
     assert never.file.tidy() is None
+
+
+@pytest.mark.parametrize("sync", ["second", "batch", "never"])
+def test_a_rotation_that_ends_in_its_middle_is_gone_on_with(tmp_path: Path, sync: str) -> None:
+    path = tmp_path / "audit"
+    writer = Writer(path, rotate=250, sync=sync)
+    writer.write(record(1))
+    for _ in range(3):
+        with no_descriptor_left(), pytest.raises(OSError, match="Too many open files"):
+            writer.write(record(2))
+        writer.now += 2.0
+        writer.file.tidy()
+        writer.file.write(())
+    writer.write(record(2))
+    writer.file.close()
+    writer.file.close()
+    assert len(all_of(path)) == 2
+    assert [verify([file]).wrong for file in all_of(path)] == [None, None]
+    assert (verify(all_of(path)).wrong, verify(all_of(path)).records) == (None, 4)
+
+
+def test_an_old_file_that_cannot_be_removed_costs_the_new_one_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    writer = Writer(path, rotate=100, keep=1)
+    (tmp_path / "audit.000000000000").mkdir()
+    for number in range(5):
+        writer.write(record(number))
+    assert [verify([file]).wrong for file in all_of(path) if file.is_file()] == [None] * (len(all_of(path)) - 1)

@@ -13,7 +13,7 @@ from ...telling.loggers import get_logger
 from ...telling.statistics import counter, gauge, snapshot
 from ..buffer import Buffer
 from ..stamps import stamp
-from ..writing_thread import WritingThread
+from ..writing_thread import TROUBLE_SECONDS, WritingThread
 from .chain import Chain
 from .record_target import RecordTarget
 
@@ -99,7 +99,7 @@ class ThreadLedger:
     """For who waits for room."""
 
     def __attrs_post_init__(self) -> None:
-        self._thread = WritingThread(self._write, self.target.tidy, "sluicegate audit", is_stubborn=True)
+        self._thread = WritingThread(self._write, self._tidy, "sluicegate audit", is_stubborn=True)
         self.buffer = Buffer(self._thread.wake, self._lost, self.most, slack=SLACK if self.blocks else 1)
 
     @property
@@ -156,7 +156,7 @@ class ThreadLedger:
         if ended:
             try:
                 self.target.close()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, the end of the gateway goes on
                 log.error("the audit could not be closed", error=repr(error))  # noqa: TRY400  what failed is plain
         log.info("the audit ends", seq=self.chain.seq, chain=self.chain.last)
 
@@ -170,15 +170,26 @@ class ThreadLedger:
                 self.buffer.wrote(batch)  # whatever comes now, the target has its lines
                 self._let_in()
                 self.target.write([self.chain.seal(record) for record in (*first, *batch.data.split(b"\n")[:-1])])
-        except OSError as error:
-            if not self.is_failing:
-                log.error("the audit cannot be written; it is tried again", error=repr(error), blocks=self.blocks)  # noqa: TRY400
-            self.is_failing = True
+        except Exception as error:  # noqa: BLE001  a thread that ended would keep everybody outside for good
+            self._failed(error)
             return False
         if self.is_failing:
             log.info("the audit can be written again", waiting=len(self.buffer), dropped=self.dropped)
         self.is_failing = False
         return True
+
+    def _tidy(self) -> float | None:
+        """Do what has become due; in the thread. Whether that can be done again, the next attempt to write tells."""
+        try:
+            return self.target.tidy()
+        except Exception as error:  # noqa: BLE001  as above
+            self._failed(error)
+            return TROUBLE_SECONDS
+
+    def _failed(self, error: Exception) -> None:
+        if not self.is_failing:
+            log.error("the audit cannot be written; it is tried again", error=repr(error), blocks=self.blocks)
+        self.is_failing = True
 
     def _let_in(self) -> None:
         if self._opens is not None and self._token is not None:

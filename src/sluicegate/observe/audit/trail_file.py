@@ -75,17 +75,23 @@ class TrailFile:
             return [self._heading(chain)]
         if not self.rotate_bytes or self._size < self.rotate_bytes:
             return []
-        if self.sync != "never":
+        if self.sync != "never":  # before it gets its name: what cannot be synced is tried again
             os.fsync(self._descriptor)
         old = self.path.with_name(f"{self.path.name}.{chain.seq:012d}")
         self.path.rename(old)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self.close()
         self._open()
         log.info("the audit has begun another file", full=str(old), seq=chain.seq, chain=chain.last)
-        for path in self.full[: -self.keep_files] if self.keep_files else []:
-            path.unlink(missing_ok=True)
+        self._drop_old()
         return [self._heading(chain)]
+
+    def _drop_old(self) -> None:
+        """A file that cannot be removed must not cost the new one its heading."""
+        try:
+            for path in self.full[: -self.keep_files] if self.keep_files else []:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("an old file of the audit cannot be removed", error=repr(error))
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append them."""
@@ -115,11 +121,14 @@ class TrailFile:
 
     def close(self) -> None:
         """Let it go."""
+        if self._descriptor < 0:
+            return
         try:
             if self.sync != "never":
                 os.fsync(self._descriptor)
         finally:
-            os.close(self._descriptor)
+            descriptor, self._descriptor, self._unsynced_since = self._descriptor, -1, None
+            os.close(descriptor)
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
