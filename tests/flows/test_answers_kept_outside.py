@@ -7,18 +7,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import attrs
 import pytest
 import trio
 import trio.testing
 
 from sluicegate import Builder, Gateway
-from sluicegate.config.model import BackendConfig, TimeoutSettings
-from sluicegate.gateway.kept_outside import identity_of
 from sluicegate.protocol.calls import Call, Caller
 from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.principal import Principal
-from sluicegate.settings.keeping import CacheSettings
 from sluicegate.testing import MemoryOutside, MemoryValues, open_outside
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.script import Result
@@ -91,14 +87,6 @@ async def test_nobody_finds_the_answers_of_another_version_or_of_a_session_that_
         async with opened(world, other := scripted(**backend), **settings) as two:
             await said(two)
         assert other.calls == 1
-
-
-@pytest.mark.parametrize("settings", [{"bearer_token": "b"}, {"headers": {"X-Key": "1"}}, {"url": "http://elsewhere"}, {"name": "c"}])
-def test_who_is_asked_as_somebody_else_or_elsewhere_is_another(settings: dict[str, Any]) -> None:
-    """CACHE-3."""
-    config = BackendConfig("b", "http", url="http://here", bearer_token="a")
-    assert identity_of(config) == identity_of(attrs.evolve(config, timeout=TimeoutSettings(1), cache=CacheSettings(1)))
-    assert identity_of(config) != identity_of(attrs.evolve(config, **settings))
 
 
 async def test_a_private_answer_is_its_principals_in_every_gateway(autojump_clock: Clock) -> None:

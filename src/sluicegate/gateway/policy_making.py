@@ -30,7 +30,7 @@ from ..policies.store import Store
 from ..protocol.blot import Blot
 from ..protocol.calls import WORK, Handler
 from ..routing.patterns import Pattern, PatternList
-from .kept_outside import KeptOutside
+from .kept_outside import KeptOutside, is_known
 
 __all__ = [
     "PolicyContext",
@@ -123,7 +123,8 @@ def cache_layer(config: BackendConfig, backend: Backend, around: PolicyContext, 
     settings = config.cache
     if settings is None or not settings.ttls():
         return None
-    kept = around.kept if config.sessions == "shared" else None  # a session that is one client's has answers that are nobody else's
+    is_common = config.sessions == "shared" and is_known(config)  # a session that is one client's has answers that are nobody else's
+    kept = around.kept if is_common else None
     if kept is None:
         stores: dict[str, Store] = {method: MemoryStore(settings.max_entries, settings.max_bytes) for method in settings.ttls()}
     else:
