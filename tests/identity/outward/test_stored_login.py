@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
@@ -13,7 +13,7 @@ import trio.testing
 from tests.kit.token_issuer import TokenIssuer
 
 from sluicegate.identity.fetching import Fetcher
-from sluicegate.identity.outward.stored_login import LEAST_SECONDS, Login, StoredLogin
+from sluicegate.identity.outward.stored_login import LEAST_SECONDS, SAVE_AGAIN_SECONDS, Login, StoredLogin
 from sluicegate.identity.outward.token_keeper import Token
 from sluicegate.outside.login_file import LoginFile
 from sluicegate.protocol.credential import Challenge
@@ -32,6 +32,7 @@ class Kept:
     content: bytes | None = None
     on_load: Callable[[], None] = lambda: None
     saves: int = 0
+    on_save: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
 
     @property
     def login(self) -> Login:
@@ -45,9 +46,18 @@ class Kept:
         return self.content
 
     async def save(self, content: bytes) -> None:
-        await trio.lowlevel.checkpoint()
+        await self.on_save()
         self.content = content
         self.saves += 1
+
+
+async def full() -> None:
+    await trio.lowlevel.checkpoint()
+    raise OSError("disk full")
+
+
+def away() -> None:
+    raise OSError("stale file handle")
 
 
 def stored(login: Login | None = LOGIN, server: TokenIssuer | None = None) -> tuple[StoredLogin, Kept, TokenIssuer]:
@@ -159,6 +169,50 @@ async def test_wherever_a_renewal_is_cut_the_next_one_works(autojump_clock: Cloc
 
     assert await cancel_at_every_checkpoint(scenario, check) > 3
     assert kept.saves >= 2
+
+
+@pytest.mark.parametrize("hindrance", [full, trio.sleep_forever])
+async def test_what_cannot_be_kept_is_used_all_the_same_and_kept_as_soon_as_it_can_be(
+    autojump_clock: Clock, hindrance: Callable[[], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refresh token that is kept is good no more."""
+    source, kept, server = stored()
+    assert await fetch(source) == Token("t0", 100.0)
+    kept.on_save = hindrance
+    if hindrance is full:
+        assert await fetch(source) == Token("token-1", SAVE_AGAIN_SECONDS)
+        assert await fetch(source) == Token("token-2", SAVE_AGAIN_SECONDS)
+        assert sum("cannot be kept" in record.message for record in caplog.records) == 1
+    else:
+        assert isinstance(await fetch(source), Why)
+    kept.on_save, kept.on_load = trio.lowlevel.checkpoint, away
+    assert isinstance(await fetch(source), Token)
+    kept.on_load = lambda: None
+    assert await fetch(source) == Token("token-4" if hindrance is full else "token-2", 300.0)
+    assert kept.login.refresh_token == server.refresh
+
+
+async def test_what_could_not_be_kept_is_kept_even_while_nothing_is_renewed(autojump_clock: Clock) -> None:
+    source, kept, server = stored()
+    await fetch(source)
+    kept.on_save = full
+    await fetch(source)
+    kept.on_save, server.refusal = trio.lowlevel.checkpoint, (503, {})
+    assert isinstance(await fetch(source), Why)
+    assert kept.login.refresh_token == server.refresh
+
+
+@pytest.mark.parametrize("theirs", [msgspec.structs.replace(LOGIN, access_token="t9"), None])
+async def test_what_could_not_be_kept_gives_way_to_what_a_person_has_done_since(autojump_clock: Clock, theirs: Login | None) -> None:
+    source, kept, _ = stored()
+    await fetch(source)
+    kept.on_save = full
+    await fetch(source)
+    kept.on_save = trio.lowlevel.checkpoint
+    kept.content = None if theirs is None else msgspec.json.encode(theirs)
+    found = await fetch(source)
+    assert found == Token("t9", 100.0) if theirs else "nobody has logged in" in told(found)
+    assert kept.saves == 0
 
 
 async def test_more_than_was_allowed_changes_nothing(autojump_clock: Clock) -> None:

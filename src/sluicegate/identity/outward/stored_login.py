@@ -25,6 +25,8 @@ LEAST_SECONDS = 60.0
 """An access token that ends sooner is renewed before it is shown to anybody."""
 EXCHANGE_SECONDS = 15.0
 """For asking and keeping: what was asked for is taken to its end, since the old one may be no good any more."""
+SAVE_AGAIN_SECONDS = 60.0
+"""After which what could not be kept is asked for again, whatever it lasts."""
 _NAME = "needs login"
 
 
@@ -86,6 +88,10 @@ class StoredLogin:
     wall: Callable[[], float]
     _given: str = attrs.field(default="", init=False)
     """The access token that was given last; who asks again wants another."""
+    _content: bytes | None = attrs.field(default=None, init=False)
+    """What was read last."""
+    _unkept: Login | None = attrs.field(default=None, init=False)
+    """What came of that and is not in its place yet: the refresh token that is there may be good no more."""
 
     async def fetch(self, scopes: tuple[str, ...], challenge: Challenge) -> Token | Why:
         """The access token that is kept, or a newer one."""
@@ -104,7 +110,17 @@ class StoredLogin:
             return Why("its login cannot be read or kept", f"its login cannot be read or kept: {error}")
 
     async def _load(self, store: LoginStore) -> Login | Why:
-        content = await store.load()
+        try:
+            content = await store.load()
+        except OSError:
+            if self._unkept is None:
+                raise
+            return self._unkept
+        if self._unkept is not None and content == self._content:
+            unkept = self._unkept
+            await self._save(store, unkept)
+            return unkept
+        self._content, self._unkept = content, None  # a person or another process has put something newer there
         login = None if content is None else Login.read(content)
         if login is None or login.url != canonical(self.url):
             return self._needed("nobody has logged in" if content is None else "what is kept is no login for this address")
@@ -159,6 +175,20 @@ class StoredLogin:
             scopes=tuple(granted.split()) if isinstance(granted, str) else login.scopes,
             expires_at=None if token.seconds is None else self.wall() + token.seconds,
         )
-        await store.save(msgspec.json.encode(renewed))
+        is_kept = await self._save(store, renewed)
         self._given = token.value
-        return token
+        if is_kept or renewed.refresh_token == login.refresh_token:
+            return token
+        return Token(token.value, min(SAVE_AGAIN_SECONDS, token.seconds or SAVE_AGAIN_SECONDS))
+
+    async def _save(self, store: LoginStore, login: Login) -> bool:
+        """Whether it is in its place; what is not, or is cut on the way, is put there the next time."""
+        was_told, self._unkept = self._unkept is not None, login
+        try:
+            await store.save(msgspec.json.encode(login))
+        except OSError as error:
+            if not was_told:
+                log.warning("a login that was renewed cannot be kept, and ends with the gateway", url=canonical(self.url), error=str(error))
+            return False
+        self._unkept = None
+        return True
