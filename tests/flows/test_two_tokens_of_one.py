@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 import trio
 import trio.testing
-from tests.kit.desk import desk, token
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.flows.asked_clients import NEAR, at, reached
+from tests.kit.desk import Desk, desk, token
 
-from sluicegate.config.model import BearerAuth, SecurityConfig
+from sluicegate import open_gateway
+from sluicegate.config.model import BearerAuth, Config, ProxyConfig, SecurityConfig
 from sluicegate.settings.entitlements import ScopedTokenSettings
+from sluicegate.settings.outward import OutwardSettings
+from sluicegate.sources import Sources
 from sluicegate.testing.backend import ScriptedBackend
+from sluicegate.testing.network import open_outside
 from sluicegate.testing.script import Ask, Delay, Echo, Note
+from sluicegate.testing.transports import Transport
 
 Clock = trio.testing.MockClock
 LESS = "another-token-of-ada"
@@ -64,3 +74,28 @@ async def test_who_may_less_does_not_read_on_in_the_answer_to_a_call_that_he_may
             answer = await client.http.get("/mcp", headers=client.headers | {"accept": "text/event-stream", "last-event-id": "1-0"})
             read.append((answer.status_code, b"drop {} #1" in answer.content))
         assert read == [(400, False), (200, True)]
+
+
+@pytest.mark.parametrize(("back", "links"), [(Transport.SOCKET, 2), (Transport.EVENTS, 2), (Transport.HTTP, 1)])
+async def test_a_connection_that_has_said_what_one_may_carries_no_calls_of_the_other(
+    back: Transport, links: int, tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Over HTTP each request says it anew."""
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "gate.key").write_bytes(key)
+    told = OutwardSettings("identity", key=str(tmp_path / "gate.key"))
+    settings = {"sessions": "per_client", "max_sessions": 9, "auth": told}
+    backend = ScriptedBackend(*[Echo()] * 4, name="b", tools=["look"])
+    async with open_outside() as world, trio.open_nursery() as nursery:
+        config = Config(ProxyConfig("near", listen=at(NEAR)), (await reached(back, backend, world, nursery, settings),), auth=AUTH)
+        async with open_gateway(config, outside=world.outside, sources=Sources.virtual(1)) as gateway:
+            await gateway.ready("b")
+            here = Desk(gateway, {"b": backend}, nursery)
+            client = await here.client("ada", "2025-11-25", {"elicitation": {}})
+            own = gateway.backends["b"].clients
+            assert own is not None
+            for shown in ("the-token-of-ada", LESS, "the-token-of-ada", LESS):
+                client.token = shown
+                assert "result" in await client.call("b_look")
+            assert len(own) == links
+        nursery.cancel_scope.cancel()

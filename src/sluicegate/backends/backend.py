@@ -161,8 +161,7 @@ class Backend:
         """Whoever has the same would be answered the same, as far as it depends on the session and the client; None where nobody has."""
         known = caller.principal.standing if self.knows_callers else ""  # with the rights that it is told of
         if self.clients is not None and self.clients.serves(caller):
-            assert caller.home is not None
-            return (life := self.clients.life_of(caller.home)) and f"{life} {known}"
+            return (life := self.clients.life_of(caller)) and f"{life} {known}"
         return f"{caller.era in MODERN} {caller.abilities} {known}" if self._is_modern else known  # what it hears with each request
 
     def may_share(self, caller: Caller) -> bool:

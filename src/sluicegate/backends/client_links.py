@@ -61,13 +61,15 @@ class ClientLinks:
     """Those that the backend runs for clients."""
     on_offer: Callable[[], None] = _nobody
     """Called when something else is offered to some clients than before."""
+    is_told_once: bool = False
+    """The backend is told who calls, and with which rights, when the connection is made; so whoever has others gets another link."""
     opened: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
     """Times that there was no room for one more."""
     crowded_out: int = attrs.field(default=0, init=False)
     """Those that were unused, and made room for another."""
-    _of: dict[Household, ClientLink] = attrs.field(factory=dict, init=False)
-    """By the session: who calls in it can have other rights with each request."""
+    _of: dict[tuple[object, ...], ClientLink] = attrs.field(factory=dict, init=False)
+    """By the session, where who calls can have other rights with each request; and by these where that makes a difference."""
     _all: dict[ClientLink, None] = attrs.field(factory=dict, init=False)
     _offers: dict[str, tuple[Offer, Offer | None]] = attrs.field(factory=dict, init=False)
     """By what clients can be asked: what they are offered, and what was offered on the shared link then."""
@@ -123,19 +125,23 @@ class ClientLinks:
 
     def hold(self, caller: Caller, seconds: float) -> None:
         """Keep the link of a caller for so long, as if it were used: something is going on there."""
-        link = self._of.get(caller.home) if caller.home is not None else None
+        link = self._of.get(self._place(caller))
         if link is not None:
             link.used_at = max(link.used_at, trio.current_time() + seconds)
 
     def link_of(self, caller: Caller) -> Link | None:
         """His own, where there is one now."""
-        link = self._of.get(caller.home) if caller.home is not None else None
+        link = self._of.get(self._place(caller))
         return None if link is None else link.link
+
+    def _place(self, caller: Caller) -> tuple[object, ...]:
+        who = caller.principal
+        return (caller.home, who.scopes, who.roles) if self.is_told_once else (caller.home,)
 
     def _link_of(self, call: Call) -> ClientLink | Fault:
         home = call.caller.home
         assert home is not None
-        link = self._of.get(home)
+        link = self._of.get(self._place(call.caller))
         return self._open(call, home) if link is None else link
 
     def _open(self, call: Call, home: Household) -> ClientLink | Fault:
@@ -159,19 +165,20 @@ class ClientLinks:
         self.opened += 1
         link.number = self.opened
         self._all[link] = None
-        self._of[home] = link
+        self._of[self._place(call.caller)] = link
         return link
 
     def _left(self, link: ClientLink) -> None:
-        if self._of.get(link.home) is link:
-            del self._of[link.home]
+        place = self._place(link.caller)
+        if self._of.get(place) is link:
+            del self._of[place]
 
     def _ended(self, link: ClientLink) -> None:
         self._all.pop(link, None)
 
-    def life_of(self, home: Household) -> str | None:
+    def life_of(self, caller: Caller) -> str | None:
         """Which life of which link a client's calls are part of now; None where he has none that takes calls."""
-        link = self._of.get(home)
+        link = self._of.get(self._place(caller))
         return None if link is None or not link.link.serves else f"{link.number}.{link.link.opened}"
 
     # -- how many there are

@@ -93,7 +93,8 @@ class Supervised:
             return _supervisor(made._goes_by, own, draws, proxy)
 
         if config.sessions == "per_client":
-            made.backend.clients = ClientLinks(link, for_client, config.max_sessions, config.session_idle_seconds, made.backend.tasks)
+            most, idle, once = config.max_sessions, config.session_idle_seconds, knows_callers(config) and config.transport != "http"
+            made.backend.clients = ClientLinks(link, for_client, most, idle, made.backend.tasks, is_told_once=once)
         return made
 
     @property
