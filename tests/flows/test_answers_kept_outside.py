@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from tests.kit.changing import evolved
 
 from sluicegate import Builder, Gateway
 from sluicegate.protocol.calls import Call, Caller
@@ -243,3 +244,44 @@ async def test_a_crowd_that_finds_the_store_empty_marks_it_once(autojump_clock: 
         assert asked == 8 + 1 + 1  # all have looked; one has made the mark, and kept its answer under it
         await said(gateway)
         assert counted(gateway).hits == 1
+
+
+async def test_what_the_store_did_not_take_when_something_changed_it_is_told_while_nobody_calls(autojump_clock: Clock) -> None:
+    async with open_outside() as world, opened(world, backend := scripted()) as one, opened(world, scripted()) as two:
+        await said(one)
+        for away in ({"refuses_writes": True}, {"is_there": False}):
+            assert await said(two) == await said(two)
+            before = counted(two).misses
+            for name, value in away.items():
+                setattr(world.values, name, value)
+            backend.notify("notifications/tools/list_changed")
+            await trio.sleep(3)
+            world.values.refuses_writes, world.values.is_there = False, True
+            await trio.sleep(2)
+            await said(two)
+            assert counted(two).misses == before + 1
+
+
+async def test_nobody_finds_what_holds_no_more_while_another_call_tells_the_store_so(autojump_clock: Clock) -> None:
+    async with open_outside() as world, opened(world, backend := scripted()) as one:
+        await said(one)
+        world.values.refuses_writes = True
+        backend.notify("notifications/tools/list_changed")
+        await trio.sleep(0.5)
+        await said(one)
+        world.values.refuses_writes, world.values.latency = False, lambda: 0.05
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(said, one)
+        assert counted(one).hits == 0
+
+
+async def test_settings_that_change_before_the_store_was_told_forget_nothing(autojump_clock: Clock) -> None:
+    async with open_outside() as world, opened(world, backend := scripted()) as one, opened(world, scripted()) as two:
+        await said(one)
+        assert await said(two) == "#1"
+        backend.notify("notifications/tools/list_changed")
+        await one.apply(evolved(one, "b", cache=KEEP | {"max_entries": 9}))
+        await trio.sleep(2)
+        await said(two)
+        assert counted(two).hits == 1

@@ -119,4 +119,4 @@ async def _keep_in_step(caches: Callable[[], Iterable[Cache | None]]) -> None:
         await trio.sleep(STEP_SECONDS)
         for cache in caches():
             if cache is not None and cache.is_shared:
-                await cache.catch_up()
+                await cache.keep_in_step()

@@ -50,15 +50,12 @@ class Cache:
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
     stale: int = attrs.field(default=0, init=False)
-    _ttls: Mapping[str, float] = attrs.field(init=False)
-    _seen: int = attrs.field(init=False)
-    """How many changes the stores have heard of."""
+    _ttls: Mapping[str, float] = attrs.field(default=attrs.Factory(lambda self: self.settings.ttls(), takes_self=True), init=False)
+    _seen: int = attrs.field(default=0, init=False)
+    """How many changes the stores have heard of. What another one had not told them yet, in whose place this one is, it tells them once more."""
     _has_private: bool = attrs.field(default=False, init=False)
     _refreshing: Refreshing = attrs.field(default=attrs.Factory(lambda self: Refreshing(self.background), takes_self=True), init=False)
     _again: AskedAgain = attrs.field(factory=AskedAgain, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._ttls, self._seen = self.settings.ttls(), self.backend.changes.count
 
     # -- what is kept
 
@@ -97,6 +94,12 @@ class Cache:
                 if method.startswith(change.kind):
                     await store.clear(change.name)
         self._seen = max(self._seen, count)
+
+    async def keep_in_step(self) -> None:
+        """Tell of what holds no more, and of what the stores did not take when they were told."""
+        await self.catch_up()
+        for store in self.stores.values():
+            await store.settle()
 
     # -- calls
 

@@ -120,6 +120,10 @@ class MemoryStore:
             for key in [key for key, stored in segment.entries.items() if is_about(stored.name, changed)]:
                 segment.take(key)
 
+    async def settle(self) -> bool:
+        """Nothing is ever left."""
+        return True
+
     def empty(self) -> None:
         """Let go of all."""
         self._probation.empty()

@@ -1,6 +1,7 @@
 """Answers that are kept outside of this process, where they outlive it, or other gateways find them, too.
 
-While that place is away they are kept in memory, as without it; what is heard meanwhile to hold no more is told to it before it is asked again.
+While that place is away they are kept in memory, as without it; what is heard meanwhile to hold no more is told to it when it is back,
+and before it is asked again.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class OutsideStore:
     secret: Callable[[int], bytes]
     _state: _State | None = attrs.field(default=None, init=False)
     """As it was seen last."""
-    _owes: bool = attrs.field(default=False, init=False)
-    """Whether something holds no more that could not be said there."""
+    _owes: int = attrs.field(default=0, init=False)
+    """How often something was to hold no more that could not be said there."""
+    _paying: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     _is_local: bool = attrs.field(default=False, init=False)
     """Whether something may be in memory."""
     _is_learning: bool = attrs.field(default=False, init=False)
@@ -66,7 +68,7 @@ class OutsideStore:
     async def get(self, key: bytes, now: float) -> Stored | None:
         """What is kept under a key, unless its time is over."""
         space = self.space()
-        if space is None or not self.values.is_there or (self._owes and not await self._pay(space)):
+        if space is None or not self.values.is_there or (self._owes and not await self.settle()):
             return await self._from_memory(key, now)
         found = await self.values.read(space, (MARK, key))
         if found is None:
@@ -99,18 +101,32 @@ class OutsideStore:
         await self.values.write(begun.space, key, written(stored, begun.mark, now, self.wall()), stored.until - now)
 
     async def delete(self, key: bytes) -> None:
-        """Keep it no longer."""
+        """Keep it no longer. Where that is cut it is owed."""
         await self.local.delete(key)
-        space = self.space()
-        if space is None or not self.values.is_there or not await self.values.delete(space, key):
-            self._owes = True
+        space, is_gone = self.space(), False
+        try:
+            is_gone = space is not None and self.values.is_there and await self.values.delete(space, key)
+        finally:
+            self._owes += not is_gone
 
     async def clear(self, changed: str = "") -> None:
-        """Forget all, or what is about one name."""
+        """Forget all, or what is about one name. Where that is cut it is owed."""
         await self.local.clear(changed)
-        space = self.space()
-        if space is None or not self.values.is_there or not await self._outdate(space, changed):
-            self._owes = True
+        space, is_said = self.space(), False
+        try:
+            is_said = space is not None and self.values.is_there and await self._outdate(space, changed)
+        finally:
+            self._owes += not is_said
+
+    async def settle(self) -> bool:
+        """Say there what could not be said before. Whether nothing is owed any more; whoever comes meanwhile waits for that."""
+        if not self._owes:
+            return True
+        async with self._paying:
+            owed, space = self._owes, self.space()
+            if owed and space is not None and self.values.is_there and await self._renew(space) and self._owes == owed:
+                self._owes = 0
+        return not self._owes
 
     def empty(self) -> None:
         """Let go of what is in memory."""
@@ -122,16 +138,6 @@ class OutsideStore:
 
     async def _from_memory(self, key: bytes, now: float) -> Stored | None:
         return await self.local.get(key, now) if self._is_local else None
-
-    async def _pay(self, space: bytes) -> bool:
-        """Say what could not be said before."""
-        self._owes = False
-        done = False
-        try:
-            done = await self._renew(space)
-        finally:
-            self._owes = self._owes or not done
-        return done
 
     async def _learn(self, space: bytes, raw: bytes | None) -> _State | None:
         """Take over a mark that is another one than before, or make the first."""

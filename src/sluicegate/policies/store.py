@@ -58,6 +58,10 @@ class Store(Protocol):
         """Forget all, or what is about one name."""
         ...
 
+    async def settle(self) -> bool:
+        """Have done what `delete` and `clear` could not do, wherever else it is kept. Whether nothing of that is left."""
+        ...
+
     def empty(self) -> None:
         """Let go at once of all that is held in this process; whoever asks next has it cleared, wherever else it may be."""
         ...
