@@ -27,6 +27,7 @@ __all__ = ["Credentials"]
 
 log = get_logger("sluicegate.gateway")
 
+_OTHERS = 0o007
 HINT = "check the backend's auth, and whether the authorization server knows this client"
 
 
@@ -38,6 +39,7 @@ class Credentials:
     outside: Outside
     sources: Sources
     _keys: IdentityKeys | None = attrs.field(default=None, init=False)
+    _read_before: set[Path] = attrs.field(factory=set, init=False)
 
     def of(self, backend: BackendConfig) -> Credential | None:
         """None where requests carry what stands in the configuration, and nothing else."""
@@ -98,7 +100,13 @@ class Credentials:
         return OwnTokens(backend.name, issuer, audience, self._keys, auth.key, self.sources.wall, self.sources.secret)
 
     async def _read(self, path: Path) -> bytes:
-        return await self.outside.run_blocking(path.read_bytes, abandon=True)
+        """A key that the operator has put there; that his group can read it may be what he wants. It is read often, and told of once."""
+        from ..outside.secret_file import read_secret
+
+        mask = 0 if path in self._read_before else _OTHERS
+        content = await self.outside.run_blocking(partial(read_secret, path, mask=mask), abandon=True)
+        self._read_before.add(path)
+        return content
 
     async def _own_key(self) -> bytes:
         """The one that is kept beside the configuration; one of this process where there is no such place, or nothing can be kept there."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ import trio
 from ..protocol.sealing_key import SealingKey
 from ..telling.loggers import get_logger
 from .blocking import RunBlocking, run_blocking
+from .secret_file import read_secret
 
 __all__ = ["KeyFolder"]
 
@@ -128,7 +128,7 @@ class KeyFolder(msgspec.Struct, frozen=True):
 
 def _read(path: Path) -> SealingKey | None:
     try:
-        line, mode = _beginning(path)
+        line = read_secret(path, _LONGEST)
     except FileNotFoundError:  # another process has dropped it meanwhile
         return None
     except OSError as error:
@@ -138,16 +138,4 @@ def _read(path: Path) -> SealingKey | None:
     if found is None:
         log.warning("a file holds no key and is left alone", file=str(path))
         return None
-    if mode & 0o077:
-        log.warning("a key can be read by others", file=str(path), advice="chmod 600")
     return SealingKey(int(found[1]), base64.urlsafe_b64decode(found[2]))
-
-
-def _beginning(path: Path) -> tuple[bytes, int]:
-    """Of a regular file, and its mode: a pipe would be waited for."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        mode = os.fstat(descriptor).st_mode
-        return os.read(descriptor, _LONGEST) if stat.S_ISREG(mode) else b"", mode
-    finally:
-        os.close(descriptor)

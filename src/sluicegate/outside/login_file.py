@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from .blocking import RunBlocking, run_blocking
-from .secret_file import write_whole
+from .secret_file import read_secret, write_whole
 
 __all__ = ["LoginFile"]
 
@@ -41,7 +41,6 @@ class LoginFile(msgspec.Struct, frozen=True):
 
     def _load(self) -> bytes | None:
         try:
-            with self.path.open("rb") as file:
-                return file.read(LARGEST)
+            return read_secret(self.path, LARGEST)
         except FileNotFoundError:
             return None

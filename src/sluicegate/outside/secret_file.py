@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["first_of", "write_whole"]
+from ..telling.loggers import get_logger
+
+__all__ = ["first_of", "read_secret", "write_whole"]
+
+log = get_logger("sluicegate.keys")
+
+LARGEST = 64 * 1024
+"""Bytes of a key."""
+
+
+def read_secret(path: Path, most: int = LARGEST, mask: int = 0o077) -> bytes:
+    """What a regular file holds: a pipe would be waited for. Raises `OSError`.
+
+    Args:
+        path: where it is.
+        most: the first so many bytes are read.
+        mask: rights that others should not have; where they do, the log tells so. 0 is for who has been told.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(f"'{path}' is no regular file")
+        content = file.read(most)
+    if mode & mask:
+        log.warning("a secret can be read by others", file=str(path), advice=f"chmod {stat.S_IMODE(mode) & ~mask:o}")
+    return content
 
 
 def first_of(path: Path, make: Callable[[], bytes]) -> bytes:
     """What is in the file; where there is none it is made, and of several who make one at the same time the first has it. Raises `OSError`."""
     try:
-        return path.read_bytes()
+        return read_secret(path)
     except FileNotFoundError:
         pass
     folder(path.parent)
@@ -23,7 +49,7 @@ def first_of(path: Path, make: Callable[[], bytes]) -> bytes:
         pass
     finally:
         fresh.unlink()
-    return path.read_bytes()
+    return read_secret(path)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -47,6 +73,11 @@ def folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (ignored := path / ".gitignore").exists():
         ignored.write_text("*\n", encoding="ascii")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opening a pipe would wait, too."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _written(path: Path, content: bytes) -> Path:

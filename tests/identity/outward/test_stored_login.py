@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -219,6 +220,18 @@ async def test_more_than_was_allowed_changes_nothing(autojump_clock: Clock) -> N
     source, _, server = stored()
     assert await fetch(source, "a", "admin") == Token("t0", 100.0)
     assert server.asked == []
+
+
+async def test_a_login_that_others_can_read_is_told_of_and_a_pipe_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = LoginFile.of(tmp_path, "b", run_inline)
+    await file.save(b"x")
+    file.path.chmod(0o644)
+    assert await file.load() == b"x"
+    assert "can be read by others" in caplog.text
+    file.path.unlink()
+    os.mkfifo(file.path)
+    with pytest.raises(OSError, match="no regular file"):
+        await file.load()
 
 
 async def test_a_login_is_kept_in_a_file_that_only_its_owner_can_read(tmp_path: Path) -> None:
