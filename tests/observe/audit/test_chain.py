@@ -101,3 +101,26 @@ def test_a_line_cut_by_a_crash_is_one_only_if_the_next_record_says_so(tmp_path: 
 
 def test_an_empty_audit_has_no_records(tmp_path: Path) -> None:
     assert verdict(tmp_path, []) == Verdict()
+
+
+@pytest.mark.parametrize("event", ["stop", "lost", "file", "resumed"])
+@pytest.mark.parametrize("more", ["", ',"records":1000', ',"a":1e400', ',"a":' + "[" * 990 + "]" * 990])
+def test_what_a_caller_wrote_tells_nothing_of_the_audit(tmp_path: Path, event: str, more: str) -> None:
+    chain = Chain()
+    lines = [chain.seal(b'{"event":"request","arguments":{"event":"%b"%b}}' % (event.encode(), more.encode())) for _ in range(3)]
+    assert verdict(tmp_path, lines) == Verdict(3, 1, 3, chain.last)
+    found = verdict(tmp_path, lines[1:]).wrong
+    assert found is not None
+    assert (found.line, "the beginning is missing" in found.what) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "body", [b'"event":"file","before":', b'"event":"lost","a":1e400', b'"event":"resumed","x":' + b"[" * 5_000, b"}}{"]
+)
+@pytest.mark.parametrize("seq", [1, 2])
+def test_a_forged_line_is_named_whatever_it_holds(tmp_path: Path, body: bytes, seq: int) -> None:
+    forged = b'{"seq":%d,%b,"chain":"%b"}' % (seq, body, b"a" * 64)
+    for lines in ([forged], [b"torn", forged]):
+        found = verdict(tmp_path, lines).wrong
+        assert found is not None
+        assert found.line == 1

@@ -17,12 +17,16 @@ from sluicegate.observe.audit.trail_file import TrailFile
 class Writer:
     """What the thread does, without one."""
 
-    def __init__(self, path: Path, *, rotate: int = 0, keep: int = 0, sync: str = "second") -> None:
+    def __init__(self, path: Path, *, rotate: int = 0, keep: int = 0, sync: str = "second", key: bytes = b"") -> None:
         self.now = 0.0
-        self.chain = Chain()
+        self.chain = Chain(key)
         self.file = TrailFile(path, rotate, keep, sync, lambda: 0.0, lambda: self.now)
         first = self.file.resume(self.chain)
-        self.file.write([self.chain.seal(record) for record in first])
+        try:
+            self.file.write([self.chain.seal(record) for record in first])
+        except OSError:
+            self.file.close()
+            raise
 
     def write(self, *records: bytes) -> None:
         first = self.file.turn(self.chain)
@@ -130,6 +134,76 @@ def test_a_torn_line_stays_and_is_told_of(tmp_path: Path) -> None:
     assert changed.line == 3
 
 
+@pytest.mark.parametrize("key", [b"", b"0123456789abcdef"])
+@pytest.mark.parametrize("rotate", [0, 300])
+def test_wherever_a_crash_cuts_a_file_off_the_next_start_goes_on_and_nothing_is_wrong(tmp_path: Path, rotate: int, key: bytes) -> None:
+    path = tmp_path / "audit"
+    writer = Writer(path, rotate=rotate, key=key, sync="never")
+    for number in range(4):
+        writer.write(record(number))
+    writer.file.close()
+    text, full = path.read_bytes(), [file.read_bytes() for file in all_of(path)[1:]]
+    assert bool(full) is bool(rotate)
+    for cut in range(1, len(text) + 1):
+        path.write_bytes(text[:cut])
+        again = Writer(path, key=key, sync="never")
+        again.write(record(9))
+        again.file.close()
+        found = verify(all_of(path), key)
+        whole = text[: cut + 1].count(b"\n") + sum(one.count(b"\n") for one in full)
+        is_cut = b"\n" not in text[cut - 1 : cut + 1]
+        assert (found.wrong, found.records, found.torn) == (None, whole + 1 + is_cut, int(is_cut)), cut
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("head", [0, 1, 15])
+def test_starts_on_a_full_disk_cut_off_one_line_after_the_other(tmp_path: Path, head: int, is_first: bool) -> None:
+    path = tmp_path / "audit"
+    path.touch()
+    if not is_first:
+        writer = Writer(path)
+        writer.write(record(1))
+        writer.file.close()
+        path.write_bytes(path.read_bytes()[:-30])
+    size = path.stat().st_size
+    for step in range(1, 9):
+        with disk_of(size + head + 40 * step), pytest.raises(OSError, match="File too large"):
+            Writer(path)
+    Writer(path).write(record(3))
+    found = verify([path])
+    assert (found.wrong, found.torn) == (None, 8 if is_first else 9)
+
+
+def test_a_file_that_was_moved_away_is_followed_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    writer = Writer(path, rotate=2_000)
+    writer.write(record(1))
+    path.rename(tmp_path / "audit.1")
+    writer.write(record(2))
+    path.rename(tmp_path / "audit.2")
+    path.touch()
+    writer.write(record(3))
+    writer.file.close()
+    found = verify(all_of(path))
+    assert (found.wrong, found.records, len(all_of(path))) == (None, 6, 3)
+
+
+def test_what_others_put_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    writer = Writer(path)
+    path.write_bytes(path.read_bytes())
+    path.rename(tmp_path / "audit.1")
+    path.write_text("my notes\n")
+    for _ in range(2):
+        with pytest.raises(FileExistsError, match="something else was put"):
+            writer.write(record(1))
+    assert path.read_text() == "my notes\n"
+    path.unlink()
+    writer.write(record(1))
+    found = verify(all_of(path))
+    assert (found.wrong, found.records) == (None, 3)
+
+
 def test_it_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     Writer(tmp_path / "audit")
     with pytest.raises(BlockingIOError, match="another process writes"):
@@ -137,10 +211,11 @@ def test_it_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("my notes\n")
-    with pytest.raises(FileExistsError, match="is no record of an audit"):
-        Writer(tmp_path / "notes")
-    assert (tmp_path / "notes").read_text() == "my notes\n"
+    for text in ("my notes\n", "my notes", '{"my":1}\n', '{"seq":2,"event":"file"}\n'):
+        (tmp_path / "notes").write_text(text)
+        with pytest.raises(FileExistsError, match="is no record of an audit"):
+            Writer(tmp_path / "notes")
+        assert (tmp_path / "notes").read_text() == text
 
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:

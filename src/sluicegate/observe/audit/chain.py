@@ -14,10 +14,13 @@ import re
 import attrs
 import msgspec
 
-__all__ = ["BEGINNING", "Chain", "ChainLink", "digest_of", "read_link"]
+__all__ = ["BEGINNING", "MOST_TORN", "Chain", "ChainLink", "digest_of", "read_link"]
 
 BEGINNING = "0" * 64
 """In the place of the chain before the first record."""
+MOST_TORN = 64
+"""Lines in a row that crashes have cut off: each start on a full disk may leave one more."""
+_EVENT = re.compile(rb'\{"seq":[0-9]+,"event":"([a-z_]+)"')
 _LINE = re.compile(rb'(\{"seq":([0-9]{1,18})[,}].*),"chain":"([0-9a-f]{64})"\}', re.DOTALL)
 
 
@@ -63,8 +66,14 @@ class ChainLink(msgspec.Struct, frozen=True):
         return hmac.compare_digest(digest_of(key, before, self.body), self.chain)
 
     @property
+    def event(self) -> str:
+        """What it tells of, which each record says first: what a caller wrote comes behind it, and may say anything."""
+        found = _EVENT.match(self.body)
+        return "" if found is None else found[1].decode()
+
+    @property
     def members(self) -> dict[str, object]:
-        """What it says."""
+        """What it says; raises `msgspec.DecodeError` or `RecursionError` where it is no JSON, or one that holds what a caller wrote."""
         return msgspec.json.decode(self.body + b"}", type=dict[str, object])
 
 

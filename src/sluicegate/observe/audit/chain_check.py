@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
+import msgspec
 
-from .chain import BEGINNING, ChainLink, read_link
+from .chain import BEGINNING, MOST_TORN, ChainLink, read_link
 
 __all__ = ["Verdict", "WrongLine", "verify"]
 
 LONGEST_LINE = 1024 * 1024
+_OF_ITSELF = frozenset({"file", "resumed", "lost"})
 
 
 @attrs.frozen
@@ -60,34 +62,35 @@ def verify(files: Iterable[Path], key: bytes = b"") -> Verdict:
     Raises:
         OSError: one of them cannot be read.
     """
-    verdict, torn = Verdict(), None
+    verdict = Verdict()
+    torn: list[_Line] = []
     for line in _lines(sorted(files, key=_first_number)):
         link = read_link(line.data)
         if link is None:
-            if torn is not None:
+            torn.append(line)
+            if len(torn) > MOST_TORN:
                 break
-            torn = line
             continue
         verdict.wrong = _wrong(verdict, link, line, torn, key)
         if verdict.wrong is not None:
             return verdict
-        if torn is not None:
-            verdict.torn, torn = verdict.torn + 1, None
+        verdict.torn += len(torn)
+        torn.clear()
         _count(verdict, link)
-    if torn is not None:
-        verdict.wrong = WrongLine(torn.file, torn.number, "this is no record, or only the beginning of one")
+    if torn:
+        verdict.wrong = WrongLine(torn[0].file, torn[0].number, "this is no record, or only the beginning of one")
     return verdict
 
 
-def _wrong(verdict: Verdict, link: ChainLink, line: _Line, torn: _Line | None, key: bytes) -> WrongLine | None:
+def _wrong(verdict: Verdict, link: ChainLink, line: _Line, torn: Sequence[_Line], key: bytes) -> WrongLine | None:
     def because(what: str) -> WrongLine:
         return WrongLine(line.file, line.number, what)
 
-    if torn is not None and not _tells_of(link, torn):
-        return WrongLine(torn.file, torn.number, "this is no record, and the one behind it does not tell of a crash")
+    if torn and not _tells_of(link, torn):
+        return WrongLine(torn[0].file, torn[0].number, "this is no record, and the one behind it does not tell of a crash")
     before = verdict.chain
     if not verdict.records:
-        before = str(link.members.get("before", "")) if link.seq > 1 else BEGINNING
+        before = str(_own(link).get("before", "")) if link.seq > 1 else BEGINNING
         if not before:
             return because(f"the beginning is missing: this is record {link.seq}, and each file begins with one that names the one before")
     elif link.seq > verdict.last + 1:
@@ -100,17 +103,27 @@ def _wrong(verdict: Verdict, link: ChainLink, line: _Line, torn: _Line | None, k
     return None
 
 
-def _tells_of(link: ChainLink, torn: _Line) -> bool:
-    members = link.members
-    return members.get("event") == "resumed" and members.get("torn_sha256") == hashlib.sha256(torn.data).hexdigest()
+def _own(link: ChainLink) -> dict[str, object]:
+    """What the audit says of itself in it; nothing where it tells of something else, or is forged."""
+    if link.event not in _OF_ITSELF:
+        return {}
+    try:
+        return link.members
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+def _tells_of(link: ChainLink, torn: Sequence[_Line]) -> bool:
+    data = b"\n".join(line.data for line in torn)
+    return link.event == "resumed" and _own(link).get("torn_sha256") == hashlib.sha256(data).hexdigest()
 
 
 def _count(verdict: Verdict, link: ChainLink) -> None:
     verdict.first = verdict.first or link.seq
     verdict.records, verdict.last, verdict.chain = verdict.records + 1, link.seq, link.chain
-    verdict.is_ended = b'"event":"stop"' in link.body
-    if b'"event":"lost"' in link.body:
-        lost = link.members.get("records")
+    verdict.is_ended = link.event == "stop"
+    if link.event == "lost":
+        lost = _own(link).get("records")
         verdict.lost += lost if isinstance(lost, int) else 0
 
 
@@ -124,7 +137,7 @@ def _lines(files: Iterable[Path]) -> Iterator[_Line]:
 def _first_number(path: Path) -> int:
     """Of the first record in a file that can be read."""
     with path.open("rb") as file:
-        for _ in range(2):
+        for _ in range(MOST_TORN + 1):
             link = read_link(file.readline(LONGEST_LINE).removesuffix(b"\n"))
             if link is not None:
                 return link.seq

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -141,7 +142,12 @@ class ThreadLedger:
     def open(self) -> None:
         """Begin; raises `OSError` if records cannot be written there. It may block for a moment."""
         records = self.target.resume(self.chain)
-        self.target.write([self.chain.seal(record) for record in records])
+        try:
+            self.target.write([self.chain.seal(record) for record in records])
+        except OSError:
+            with suppress(OSError):
+                self.target.close()
+            raise
 
     def start(self) -> None:
         """From here on records are written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 from ...telling.loggers import get_logger
 from ..stamps import stamp
 from ..writing_thread import write_some
-from .chain import Chain, ChainLink, read_link
+from .chain import MOST_TORN, Chain, ChainLink, read_link
 
 __all__ = ["TrailFile"]
 
@@ -23,6 +24,9 @@ log = get_logger("sluicegate.audit")
 
 TAIL_BYTES = 1024 * 1024
 """In which the last record of a file is looked for; one is much smaller."""
+_NO_AUDIT = "the end of {} is no record of an audit; name another file, or move that one away"
+_FULL = re.compile(r"\.[0-9]{12,}")
+"""What is behind the name of a full one. Others number files, too, and mean something else."""
 SYNC_SECONDS = 1.0
 """With ``second``: so long a record may be written and not yet be on the disk."""
 
@@ -49,30 +53,54 @@ class TrailFile:
     def resume(self, chain: Chain) -> Sequence[bytes]:
         """Open it, alone, and find out where its chain has got to."""
         self._open()
-        tail = _tail(self._descriptor, self._size)
+        try:
+            return self._find_end(chain)
+        except OSError:
+            self.close()
+            raise
+
+    def _find_end(self, chain: Chain) -> Sequence[bytes]:
+        *lines, end = _tail(self._descriptor, self._size).split(b"\n")
+        at = next((at for at in reversed(range(len(lines))) if read_link(lines[at]) is not None), None)
+        full = self.full
+        if at is not None:
+            _go_on(chain, lines[at], self.path)
+        elif full:
+            _go_on(chain, full[-1].read_bytes()[-TAIL_BYTES:].rpartition(b"\n")[0].rpartition(b"\n")[2], full[-1])
         if not self._size:
-            full = self.full
-            if full:
-                _go_on(chain, full[-1].read_bytes()[-TAIL_BYTES:].rpartition(b"\n")[0], full[-1])
             return [self._heading(chain)]
-        whole, _, torn = tail.rpartition(b"\n")
-        _go_on(chain, whole, self.path)
-        if not torn:
+        self._rest = b"\n" if end else b""
+        link = read_link(end)
+        if link is not None and link.follows(chain.last, chain.key):  # only its line break was cut off
+            _go_on(chain, end, self.path)
             return []
-        self._rest = b"\n"
-        return [self._record("resumed", torn_bytes=len(torn), torn_sha256=hashlib.sha256(torn).hexdigest())]
+        torn = lines if at is None else lines[at + 1 :]
+        if end or torn:
+            return [self._resumption(chain, torn, end, is_first=at is None)]
+        return []
+
+    def _resumption(self, chain: Chain, torn: Sequence[bytes], end: bytes, *, is_first: bool) -> bytes:
+        """With what it goes on behind what crashes have cut off: lines, and the end of the file; where nothing is before them, by their heading."""
+        begins = b'{"seq":%d,"event":"' % (chain.seq + 1)
+        ours = [*torn, end] if is_first else torn
+        if len(torn) >= MOST_TORN or not all(line.startswith(begins) or begins.startswith(line) for line in ours):
+            raise FileExistsError(_NO_AUDIT.format(self.path))
+        data = b"\n".join([*torn, end] if end else torn)
+        return self._record("resumed", before=chain.last, torn_bytes=len(data), torn_sha256=hashlib.sha256(data).hexdigest())
 
     @property
     def full(self) -> list[Path]:
         """The files before this one, oldest first: their names end with the number of the last record in them."""
-        beside = (path for path in self.path.parent.glob(f"{self.path.name}.*") if path.suffix[1:].isdecimal())
+        beside = (path for path in self.path.parent.glob(f"{self.path.name}.*") if _FULL.fullmatch(path.suffix))
         return sorted(beside, key=lambda path: int(path.suffix[1:]))
 
     def turn(self, chain: Chain) -> Sequence[bytes]:
         """Begin another file where this one is full."""
-        if self._descriptor < 0:  # it could not be opened the last time
-            self._open()
-            return [self._heading(chain)]
+        if self._descriptor >= 0 and not self._is_in_place():
+            log.warning("the file of the audit was moved away; another is begun", seq=chain.seq, chain=chain.last)
+            self.close()
+        if self._descriptor < 0:  # or it could not be opened the last time
+            return self._begin(chain)
         if not self.rotate_bytes or self._size < self.rotate_bytes:
             return []
         if self.sync != "never":  # before it gets its name: what cannot be synced is tried again
@@ -80,9 +108,22 @@ class TrailFile:
         old = self.path.with_name(f"{self.path.name}.{chain.seq:012d}")
         self.path.rename(old)
         self.close()
-        self._open()
+        first = self._begin(chain)
         log.info("the audit has begun another file", full=str(old), seq=chain.seq, chain=chain.last)
         self._drop_old()
+        return first
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _begin(self, chain: Chain) -> Sequence[bytes]:
+        self._open()
+        if self._size:
+            self.close()
+            raise FileExistsError(f"something else was put in the place of {self.path}; move it away")
         return [self._heading(chain)]
 
     def _drop_old(self) -> None:
@@ -152,9 +193,9 @@ def _tail(descriptor: int, size: int) -> bytes:
     return os.pread(descriptor, TAIL_BYTES, max(size - TAIL_BYTES, 0))
 
 
-def _go_on(chain: Chain, whole: bytes, path: Path) -> None:
+def _go_on(chain: Chain, line: bytes, path: Path) -> None:
     """From the last record of what is there."""
-    last: ChainLink | None = read_link(whole.rpartition(b"\n")[2])
+    last: ChainLink | None = read_link(line)
     if last is None:
-        raise FileExistsError(f"the end of {path} is no record of an audit; name another file, or move that one away")
+        raise FileExistsError(_NO_AUDIT.format(path))
     chain.seq, chain.last = last.seq, last.chain
