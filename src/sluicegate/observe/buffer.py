@@ -42,7 +42,12 @@ class Buffer:
     """How many of those the log itself has told of."""
     _waiting: deque[bytes] = attrs.field(factory=deque, init=False)
     _size: int = attrs.field(default=0, init=False)
+    _limit: int = attrs.field(init=False)
+    _limit_bytes: int = attrs.field(init=False)
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._limit, self._limit_bytes = self.most_lines * self.slack, self.most_bytes * self.slack
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -65,10 +70,11 @@ class Buffer:
     def put(self, line: bytes) -> None:
         """Add one line without its line break; never blocks."""
         with self._lock:
-            self._waiting.append(line)
+            waiting = self._waiting
+            waiting.append(line)
             self._size += len(line)
-            while len(self._waiting) > self.most_lines * self.slack or self._size > self.most_bytes * self.slack:
-                self._size -= len(self._waiting.popleft())
+            while len(waiting) > self._limit or self._size > self._limit_bytes:
+                self._size -= len(waiting.popleft())
                 self.dropped += 1
         self.on_news()
 
@@ -82,7 +88,7 @@ class Buffer:
         if not lines:
             return None
         first = (self.lost(told - self._told),) if told > self._told else ()
-        return Batch(b"\n".join((*first, *lines)) + b"\n", len(lines), told)
+        return Batch((*first, *lines), len(lines), told)
 
     def wrote(self, batch: Batch) -> None:
         """A batch was written."""
@@ -97,8 +103,14 @@ class Buffer:
 class Batch(msgspec.Struct, frozen=True):
     """What is written at once."""
 
-    data: bytes
+    lines: tuple[bytes, ...]
+    """Without their line breaks; the first may be about what was lost."""
     count: int
-    """Lines of it that were put in."""
+    """Those that were put in."""
     told: int
     """Lost lines that are known once it is written."""
+
+    @property
+    def data(self) -> bytes:
+        """All of it as text."""
+        return b"\n".join(self.lines) + b"\n"

@@ -31,4 +31,4 @@ class Stamps:
         second = int(seconds)
         if second != self._second:
             self._second, self._begin = second, self.before + stamp(second).partition(".")[0]
-        return f"{self._begin}.{int((seconds - second) * 1e6):06d}Z"
+        return "%s.%06dZ" % (self._begin, (seconds - second) * 1e6)  # noqa: UP031  in half the time

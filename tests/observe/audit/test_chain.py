@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +34,16 @@ def test_what_was_written_is_what_is_there(tmp_path: Path, key: bytes) -> None:
 
     assert (found.records, found.first, found.last, found.wrong, found.is_ended) == (20, 1, 20, None, False)
     assert found.chain == lines[-1][-66:-2].decode()
+
+
+@pytest.mark.parametrize("key", [b"", KEY, b"k" * 100])
+def test_each_chain_is_a_plain_hash_that_other_programs_work_out_too(key: bytes) -> None:
+    before = BEGINNING
+    for line in written(3, key):
+        body, _, chain = line[:-2].rpartition(b',"chain":"')
+        data = before.encode() + body
+        assert chain.decode() == (hmac.digest(key, data, "sha256").hex() if key else hashlib.sha256(data).hexdigest())
+        before = chain.decode()
 
 
 def test_a_line_is_json_with_its_number_and_its_chain() -> None:

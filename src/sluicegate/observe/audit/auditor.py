@@ -18,7 +18,7 @@ from ...protocol.reply import Reply
 from ...telling.loggers import get_logger
 from ..stamps import Stamps, stamp
 from .ledger import AuditStatistics, Ledger
-from .record import LONGEST, record_of, record_of_refusal
+from .record import LONGEST, AuditRecord, record_of, record_of_refusal
 
 __all__ = ["Audit", "Redact"]
 
@@ -27,6 +27,7 @@ log = get_logger("sluicegate.audit")
 MOST_ARGUMENTS = 16 * 1024
 """Bytes of arguments that are written down; of larger ones a record has the size, and the hash where that is wanted."""
 
+_encode = msgspec.json.Encoder().encode
 Redact = Callable[[bytes], bytes]
 """Arguments without what is not to be written down."""
 
@@ -59,12 +60,12 @@ class Audit:
     def ended(self, what: Ended) -> None:
         """A call has its answer."""
         try:
-            self._ended(what)
+            self.ledger.put(_encode(self._record(what)))
         except Exception:  # a bug in here must cost nobody his answer, and the request is still told of
             log.exception("bug in the audit", method=what.call.method)
             self.tell("request", method=what.call.method[:LONGEST], status="bug")
 
-    def _ended(self, what: Ended) -> None:
+    def _record(self, what: Ended) -> AuditRecord:
         record = record_of(what, trio.current_time(), self._stamps, self.wall())
         arguments = what.call.params.get("arguments")
         if arguments is not None:
@@ -76,7 +77,7 @@ class Audit:
                 record.arguments = msgspec.Raw(self.redact(bytes(data)))
         if self.hash_results and what.reply.fault is None:
             record.result_sha256 = sha256(memoryview(what.reply.result)).hexdigest()
-        self.ledger.put(msgspec.json.encode(record))
+        return record
 
     def turned_away(self, caller: Caller, message: Request | Malformed | None, fault: Fault) -> None:
         """A message was answered without becoming a call."""
@@ -88,8 +89,8 @@ class Audit:
 
     def refused(self, what: RefusedRequest) -> None:
         """An HTTP request was refused."""
-        self.ledger.put(msgspec.json.encode(record_of_refusal(what, self._stamps, self.wall())))
+        self.ledger.put(_encode(record_of_refusal(what, self._stamps, self.wall())))
 
     def tell(self, event: str, **members: object) -> None:
         """Something that is no request: a beginning, an end, an act of the operator's."""
-        self.ledger.put(msgspec.json.encode({"event": event, "time": stamp(self.wall()), **members}))
+        self.ledger.put(_encode({"event": event, "time": stamp(self.wall()), **members}))

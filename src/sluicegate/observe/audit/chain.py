@@ -32,8 +32,18 @@ def digest_of(key: bytes, before: str, body: bytes) -> str:
         before: the chain of the record before.
         body: the line up to its own chain.
     """
-    data = before.encode() + body
-    return hmac.digest(key, data, "sha256").hex() if key else hashlib.sha256(data).hexdigest()
+    return _digest(_begun(key), before, body)
+
+
+def _begun(key: bytes) -> hashlib._Hash | hmac.HMAC:
+    """What is copied for each record: to begin anew costs more than to hash one, with a key three times as much."""
+    return hmac.new(key, digestmod="sha256") if key else hashlib.sha256()
+
+
+def _digest(begun: hashlib._Hash | hmac.HMAC, before: str, body: bytes) -> str:
+    ours = begun.copy()
+    ours.update(before.encode() + body)
+    return ours.hexdigest()
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,13 +55,17 @@ class Chain:
     """The chain of the last record."""
     seq: int = 0
     """Its number; records count from 1."""
+    _begun: hashlib._Hash | hmac.HMAC = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._begun = _begun(self.key)
 
     def seal(self, record: bytes) -> bytes:
         """The line of a record, which is a JSON object with at least one member, without its line break."""
         self.seq += 1
         body = b'{"seq":%d,%b' % (self.seq, record[1:-1])
-        self.last = digest_of(self.key, self.last, body)
-        return b'%b,"chain":"%b"}' % (body, self.last.encode())
+        self.last = last = _digest(self._begun, self.last, body)
+        return b'%b,"chain":"%b"}' % (body, last.encode())
 
 
 class ChainLink(msgspec.Struct, frozen=True):

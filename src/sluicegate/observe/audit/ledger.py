@@ -175,7 +175,7 @@ class ThreadLedger:
             if batch is not None:
                 self.buffer.wrote(batch)  # whatever comes now, the target has its lines
                 self._let_in()
-                self.target.write([self.chain.seal(record) for record in (*first, *batch.data.split(b"\n")[:-1])])
+                self.target.write([self.chain.seal(record) for record in (*first, *batch.lines)])
         except Exception as error:  # noqa: BLE001  a thread that ended would keep everybody outside for good
             self._failed(error)
             return False
