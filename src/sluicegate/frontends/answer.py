@@ -120,7 +120,9 @@ class PostAnswer:
         assert self.log is not None
         if self.log.reader is not None:
             self.log.reader.hang_up()
+        self.log.reader = http.downlink  # before the connection that it takes over from is done with: that would leave an orphan
         self.table.begin_stream(self.session, http.downlink)
+        self.endpoint.waits.standing.begin(http.downlink, self.session.caller.principal)
         self._left = False
         for exchange in self._exchanges:
             self.session.orphans.pop(exchange, None)
@@ -163,6 +165,7 @@ class PostAnswer:
         self.session.downlinks.discard(downlink)
         if downlink in self.session.streams:
             self.table.end_stream(self.session, downlink)
+            self.endpoint.waits.standing.end(downlink)
         self.session.touch()
         if self.log is not None:
             if self.log.reader not in (downlink, None):
@@ -173,7 +176,7 @@ class PostAnswer:
         if self._waiting:
             self._orphan()
         elif self.log is not None:
-            self._put_away(self.log, may_be_missed=downlink.lost)
+            self._put_away(self.log, may_be_missed=not downlink.is_open)
 
     def _put_away(self, log: EventLog, *, may_be_missed: bool) -> None:
         """The stream has ended: keep it only if its client cannot have read it all."""

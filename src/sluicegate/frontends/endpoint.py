@@ -93,7 +93,7 @@ class Endpoint:
     """Puts policies around the methods that we answer ourselves."""
     clientele: Clientele = MANY
     """Who the clients are, as backends are told."""
-    waits: Waits = attrs.field(factory=Waits, init=False)
+    waits: Waits = attrs.field(default=attrs.Factory(lambda self: Waits(self.sources.wall), takes_self=True), init=False)
     """What clients wait for, over all frontends."""
     states: RequestStates = attrs.field(
         default=attrs.Factory(lambda self: RequestStates.alone(self.sources), takes_self=True), kw_only=True

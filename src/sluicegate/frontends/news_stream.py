@@ -5,12 +5,12 @@ from __future__ import annotations
 import trio
 
 from ..protocol.sse import format_event
-from ..waiting.overdue import Overdue
 from .event_stream import beginning, headers_for, wait_for_news
 from .request import HttpRequest
 from .session_table import SessionTable
 from .sessions import Session
-from .stream import Downlink, EventLog
+from .stream import EventLog
+from .waits import Waits
 
 __all__ = ["DEBOUNCE_SECONDS", "listen"]
 
@@ -18,10 +18,11 @@ DEBOUNCE_SECONDS = 0.1
 """Several backends that come up together make one ``list_changed`` of each kind."""
 
 
-async def listen(http: HttpRequest, session: Session, table: SessionTable, quiet: Overdue[Downlink], after: int | None) -> None:
-    """The GET stream: what belongs to no request, until the client goes or the session ends. The newest of several gets the news."""
+async def listen(http: HttpRequest, session: Session, table: SessionTable, waits: Waits, after: int | None) -> None:
+    """The GET stream: what belongs to no request, until the client goes, or the session ends, or what he has shown for it. The newest of several gets the news."""
     log, downlink = session.news, http.downlink
     table.begin_stream(session, downlink)
+    waits.standing.begin(downlink, session.caller.principal)
     session.listeners.append(downlink)
     log.reader = downlink
     try:
@@ -31,11 +32,12 @@ async def listen(http: HttpRequest, session: Session, table: SessionTable, quiet
         while downlink.is_open:
             if session.listeners[-1] is downlink:
                 told = await _tell_news(http, session, told)
-            await wait_for_news(http, quiet)
+            await wait_for_news(http, waits.listeners)
             told = max(told, session.told)  # what another connection was told meanwhile is not told again
         await http.send_part(b"", more=False)
     finally:
         table.end_stream(session, downlink)
+        waits.standing.end(downlink)
         session.listeners.remove(downlink)
         session.touch()
         log.reader = session.listeners[-1] if session.listeners else None

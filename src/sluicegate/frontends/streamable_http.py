@@ -173,11 +173,11 @@ class StreamableHttp:
             return
         resumed = http.headers.last_event_id
         if not resumed:
-            await listen(http, session, self.table, self.endpoint.waits.listeners, None)
+            await listen(http, session, self.table, self.endpoint.waits, None)
             return
         place = read_event_id(resumed)
         if place is not None and place[0] == 0:
-            await listen(http, session, self.table, self.endpoint.waits.listeners, place[1])
+            await listen(http, session, self.table, self.endpoint.waits, place[1])
         elif place is not None and (answer := session.answers.get(place[0])) and principal.may_go_on_for(answer.principal):
             await answer.resume(http, place[1])
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 import trio
 
 from ..waiting.overdue import Overdue
+from .standing import Standing
 from .stream import Downlink
 
 __all__ = ["Unanswered", "Waits"]
@@ -36,6 +38,8 @@ def _begin(answer: Unanswered) -> None:
 class Waits:
     """Those of one gateway."""
 
+    wall: Callable[[], float]
+    """The time of day in seconds."""
     answers: Overdue[Unanswered] = attrs.field(factory=lambda: Overdue(PATIENCE_SECONDS, _begin), init=False)
     """Answers that are not there yet: one that takes long begins, so that its client hears something and can come back for the rest."""
     quiet: Overdue[Downlink] = attrs.field(factory=lambda: Overdue(KEEP_ALIVE_SECONDS, Downlink.nudge), init=False)
@@ -43,9 +47,12 @@ class Waits:
 
     listeners: Overdue[Downlink] = attrs.field(factory=lambda: Overdue(LISTENERS_SECONDS, Downlink.nudge), init=False)
     """Streams on which is told what belongs to no answer, and on which there is nothing to tell."""
+    standing: Standing = attrs.field(default=attrs.Factory(lambda self: Standing(self.wall), takes_self=True), init=False)
+    """What ends with the token that was shown for it."""
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the timers."""
         nursery.start_soon(self.answers.run)
         nursery.start_soon(self.quiet.run)
         nursery.start_soon(self.listeners.run)
+        nursery.start_soon(self.standing.run)

@@ -13,6 +13,7 @@ from ..config.model import BackendConfig, BearerAuth, Config
 from ..config.secrets import blots_of
 from ..frontends.app import App
 from ..frontends.endpoint import Endpoint
+from ..identity.bearer import BearerTokens
 from ..policies.settings import RateLimitSettings
 from ..protocol.blot import Blot
 from ..protocol.calls import Layer
@@ -131,6 +132,8 @@ class Reconfiguring:
             self.applied += 1
             self.endpoint.lead(edge.around(self.router), edge.around_own, edge.at_once(self.router))
             self.app.identity = identity
+            if not stays and isinstance(identity, BearerTokens):
+                self.endpoint.waits.standing.reconsider(identity.holds)
             if not is_same:
                 directory.adopt(rules)
             self.app.admission = admission

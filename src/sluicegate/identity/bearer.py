@@ -35,7 +35,7 @@ class KnownToken:
         """From the token itself, or from its digest. Without a ``name`` it is somebody of its own, with one it is whoever is called so."""
         digest = hashlib.sha256(token.encode()).digest() if isinstance(token, str) else token
         subject = name or f"bearer-{hashlib.sha256(b'principal:' + digest).hexdigest()[:16]}"
-        return cls(digest, Principal(subject, roles=roles, how="bearer", name=name, expires_at=expires_at))
+        return cls(digest, Principal(subject, roles=roles, how="bearer", name=name, expires_at=expires_at, shown=digest))
 
 
 @attrs.frozen(init=False, repr=False)
@@ -66,6 +66,11 @@ class BearerTokens:
         if found.expires_at is not None and found.expires_at <= self._wall():
             return Refused(_EXPIRED, challenge("invalid_token", _EXPIRED))
         return found
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether what somebody has shown before, maybe to others than these, is known here, and means the same."""
+        known = self._known.get(principal.shown)
+        return known is not None and (known.key, known.roles, known.expires_at) == (principal.key, principal.roles, principal.expires_at)
 
     def known_by(self, token: bytes) -> Principal | None:
         """Whose a token is, whether or not it still holds."""

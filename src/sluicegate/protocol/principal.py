@@ -39,6 +39,8 @@ class Principal:
     """When that ends, as the time of day in seconds; None where it does not."""
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True)
     """What this request says in the headers that the configuration asks for, each under its name in lower case."""
+    shown: bytes = attrs.field(default=b"", eq=False, kw_only=True)
+    """The SHA-256 of what he has shown, where the configuration can take that away from him; else nothing."""
     token: bytes = attrs.field(default=b"", eq=False, kw_only=True)
     """What he has shown, where a backend gets another token for it; else it is forgotten as soon as it has been looked at."""
     key: str = attrs.field(init=False, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -10,7 +9,6 @@ from typing import Protocol
 import attrs
 import trio
 
-from ...protocol.principal import Principal
 from ..endpoint import Endpoint
 from ..session_table import SessionTable
 from ..stdio import serve_stdio
@@ -20,8 +18,6 @@ __all__ = ["Carried", "ClientLines"]
 
 _DRAINS = "the gateway drains"
 
-SHORTEST_SECONDS = 30.0
-"""How long a connection lasts at least whose caller's token ends; that is taken for a while longer, since clocks differ, and none may come back at once."""
 FIRST_SECONDS = 30.0
 """How long the first message may take. Who has said something may be silent for as long as he likes: his connection counts as a stream."""
 
@@ -50,17 +46,15 @@ class Carried:
     def __len__(self) -> int:
         return len(self._open)
 
-    def last_moment(self, principal: Principal) -> float:
-        """Until when he has shown who he is, on Trio's clock, if he says it only once."""
-        if principal.expires_at is None:
-            return math.inf
-        return trio.current_time() + max(principal.expires_at - self.endpoint.sources.wall(), SHORTEST_SECONDS)
+    async def serve(self, places: TablePlaces, incoming: ClientLines, outgoing: trio.abc.SendStream) -> None:
+        """Serve one client until it goes, its session or its token ends, or the gateway drains; calls that are open then get their time.
 
-    async def serve(self, places: TablePlaces, incoming: ClientLines, outgoing: trio.abc.SendStream, last_moment: float = math.inf) -> None:
-        """Serve one client until it goes, its session ends, its last moment comes, or the gateway drains; calls that are open then get their time."""
-        scope = trio.CancelScope(deadline=last_moment)
+        What is said later shows no token, or another one, so the one that opened the connection counts.
+        """
+        scope, standing = trio.CancelScope(), self.endpoint.waits.standing
         places.on_end = scope.cancel
         self._open[scope] = None
+        standing.begin(places, places.principal)
         if self._hung_up:  # while it was being opened
             scope.cancel(reason=_DRAINS)
         try:
@@ -72,6 +66,7 @@ class Carried:
                     nursery.cancel_scope.cancel(reason="the client is served")
         finally:
             del self._open[scope]
+            standing.end(places)
 
     def hang_up(self) -> None:
         """The gateway drains: nothing more is read from them."""

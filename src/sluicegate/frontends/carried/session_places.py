@@ -106,6 +106,8 @@ class TablePlaces:
     """The session has to end, or the gateway drains."""
     is_lost: bool = attrs.field(default=False, init=False)
     """The client has gone, and takes no answers any more."""
+    is_outlived: bool = attrs.field(default=False, init=False)
+    """What the client has shown has ended, or was taken away."""
     _tethers: dict[Session, _Tether] = attrs.field(factory=dict, init=False)
 
     def subscribe(self, hear: Callable[[ListChange], None], wake: Callable[[], None]) -> Callable[[], None]:
@@ -139,6 +141,11 @@ class TablePlaces:
     def let_go(self, size: int) -> None:
         """It has its answer."""
         self.table.let_go(self.owner, size)
+
+    def hang_up(self) -> None:
+        """What was shown when the connection began is good no more."""
+        self.is_outlived = True
+        self.on_end()
 
     def lose(self) -> None:
         """The client has gone: nobody takes the answers to what it has asked."""

@@ -69,10 +69,9 @@ class WebSockets:
         await http.receive()  # what asks to be let in
         await http.send({"type": "websocket.accept", "subprotocol": subprotocol})
         incoming = _Incoming(http.receive)
-        last_moment = self.carried.last_moment(places.principal)  # what is said on it later shows no token
         with suppress(OSError):  # the client has gone
-            await self.carried.serve(places, incoming, _Outgoing(http.send), last_moment)
-            code = GOING_AWAY if self.is_draining() else POLICY if trio.current_time() >= last_moment else NORMAL
+            await self.carried.serve(places, incoming, _Outgoing(http.send))
+            code = GOING_AWAY if self.is_draining() else POLICY if places.is_outlived else NORMAL
             await http.send({"type": "websocket.close", "code": code})
 
 

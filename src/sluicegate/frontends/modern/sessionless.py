@@ -117,8 +117,12 @@ class Sessionless:
             home = self.calls.home_for(introduction, principal, http.network)
             caller = Caller(introduction.version, introduction.capabilities, principal, home=home)
             listener = Listener(request.id, frozenset(), http.downlink, caller)
-            with counted(self.table, owner, listener, held):
-                await self._keep_open(http, request, introduction, listener, owner)
+            self.endpoint.waits.standing.begin(http.downlink, principal)
+            try:
+                with counted(self.table, owner, listener, held):
+                    await self._keep_open(http, request, introduction, listener, owner)
+            finally:
+                self.endpoint.waits.standing.end(http.downlink)
 
     async def _keep_open(self, http: HttpRequest, request: Request, introduction: Introduction, listener: Listener, owner: Owner) -> None:
         await self.endpoint.settled()
