@@ -150,7 +150,7 @@ async def test_an_answer_that_is_read_on_ends_with_the_token_too_and_is_all_ther
             assert await again.end() == pytest.approx(100, abs=0.01)
         async with reading(with_lasting(client), last_event_id=stream.last_id) as last:
             await last.end()
-        assert "echo" in last.events[-1].data.decode()
+        assert json.loads(last.events[-1].data)["result"]["content"][0]["text"].startswith("echo")
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -163,7 +163,7 @@ async def test_a_token_that_is_taken_away_ends_what_it_opened_and_nothing_else(e
         async with reading(client) as stream, reading(other) as others, reading(root) as roots:
             await trio.sleep_until(50)
             await take_away(here, LASTING)
-            assert await stream.end() == pytest.approx(50, abs=0.01)
+            assert 50 <= await stream.end() <= 50.2  # the lists may be others, too, and such news is gathered for a moment
             await trio.sleep(3600)
             change(here)
             await others.until(CHANGED)

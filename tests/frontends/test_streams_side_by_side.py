@@ -155,3 +155,29 @@ async def test_who_goes_before_a_note_makes_a_stream_is_told_nothing_and_not_ask
     await trio.sleep(10)
     assert [reply.fault is None for reply in replies] == [is_asked]
     assert bool(gate.app.sessions.find(session, NOBODY).answers) is is_asked
+
+
+async def test_who_takes_over_from_his_own_connection_leaves_no_orphan_though_his_answer_begins_slowly(
+    gate: Any, talk: Any, tools: Any, autojump_clock: object
+) -> None:
+    """The connection before is done with while the new one begins; a call that nobody reads would be cut after a minute."""
+
+    async def begins_slowly(scope: Any, receive: Any, send: Any) -> None:
+        async def slowly(event: Any) -> None:
+            if scope["method"] == "GET" and event["type"] == "http.response.start":
+                await trio.sleep(1)
+            await send(event)
+
+        await gate.app(scope, receive, slowly)
+
+    async def long(_call: object) -> object:
+        await trio.sleep(150)
+        return talk.result("done")
+
+    tools["long"] = long
+    session = await gate.open()
+    gate.transport.app = begins_slowly
+    async with gate.stream("POST", session, talk.calling("long"), accept="text/event-stream") as stream:
+        await anext(stream.chunks)
+        async with gate.stream("GET", session, last_event_id="1-0") as again:
+            assert b'"text":"done"' in (await again.next()).data
