@@ -18,7 +18,7 @@ from sluicegate.protocol.messages import Raw
 from sluicegate.protocol.principal import Principal
 from sluicegate.testing import MemoryOutside, MemoryValues, open_outside
 from sluicegate.testing.backend import ScriptedBackend
-from sluicegate.testing.script import Result
+from sluicegate.testing.script import Answer, Delay, Result
 
 Clock = trio.testing.MockClock
 _SCHEMA: dict[str, object] = {"inputSchema": {"type": "object"}}
@@ -285,3 +285,37 @@ async def test_settings_that_change_before_the_store_was_told_forget_nothing(aut
         await trio.sleep(2)
         await said(two)
         assert counted(two).hits == 1
+
+
+@pytest.mark.parametrize("tool", ["look", "act"])
+async def test_an_answer_that_is_there_is_not_lost_to_a_slow_store(tool: str, autojump_clock: Clock) -> None:
+    """CACHE-5: a write that is said to have timed out would be done again."""
+    backend = ScriptedBackend(Delay(0.7, Answer("done")), tools=[LOOK, "act"])
+    async with open_outside() as world, opened(world, backend, timeout={"seconds": 1}) as gateway:
+        world.values.latency = lambda: 0.24
+        assert await said(gateway, tool) == "done"
+    assert backend.calls == 1
+
+
+@pytest.mark.parametrize(("tool", "most"), [("look", 0.5), ("act", 0.25)])
+async def test_a_call_has_one_patience_for_all_that_it_asks_a_store(tool: str, most: float, autojump_clock: Clock) -> None:
+    """CACHE-5: one before it is led, and one when it is answered."""
+    async with open_outside() as world, opened(world, backend := scripted()) as gateway:
+        for latency in (0.1, 0.2, 0.24, 10):
+            world.values.latency = partial(float, latency)
+            backend.notify("notifications/tools/list_changed")
+            backend.notify("notifications/resources/updated", {"uri": Raw(b'"file:///a"')})
+            began = trio.current_time()
+            await said(gateway, tool)
+            assert trio.current_time() - began <= most + 0.001
+
+
+async def test_what_a_hurried_write_had_no_time_to_tell_is_told_behind(autojump_clock: Clock) -> None:
+    async with open_outside() as world, opened(world, scripted()) as one, opened(world, scripted()) as two:
+        await said(one)
+        world.values.latency = lambda: 0.6
+        await said(one, "act")
+        world.values.latency = lambda: 0.0
+        await trio.sleep(2)
+        await said(two)
+        assert counted(two).hits == 0

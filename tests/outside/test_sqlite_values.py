@@ -178,6 +178,11 @@ async def test_a_disk_that_hangs_holds_up_nobody_for_long(tmp_path: Path, caplog
         hangs = False
         await trio.sleep(60)
         assert await values.read(b"s", (b"k",)) == [b"1"]
+        hangs = True
+        for seconds, is_there in ((0.1, True), (0.22, False)):
+            with trio.move_on_after(seconds):  # whoever asks has a deadline of his own, or not much patience left
+                await values.read(b"s", (b"k",))
+            assert values.is_there is is_there
         nursery.cancel_scope.cancel()
 
 

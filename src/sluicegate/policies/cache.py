@@ -14,8 +14,8 @@ import attrs
 import trio
 
 from ..protocol.calls import NAMED_BY, Call, Coming, Handler, Kept, Reply, at_hand
-from ..protocol.fault import Cause, Fault
 from ..protocol.hints import with_less_time
+from ..protocol.key_values import PATIENCE_SECONDS
 from ..protocol.messages import Params, read_text
 from ..settings.keeping import CacheSettings
 from ..telling.statistics import snapshot
@@ -26,11 +26,10 @@ from .keepable import Answers, KeptTools
 from .memory_store import MemoryStore, at_once
 from .refreshing import Refreshing
 from .request_keys import RequestKeys, private
+from .staleness import is_mended, longest
 from .store import Store, Stored
 
 __all__ = ["Cache", "CacheStatistics"]
-
-_MENDED_BY_STALE = frozenset({Cause.UNAVAILABLE, Cause.TRANSPORT, Cause.TIMEOUT, Cause.OVERLOAD, Cause.BARRED})
 
 
 @attrs.define(eq=False, repr=False)
@@ -113,12 +112,8 @@ class Cache:
         key = self._key(call) if method != TOOL or self.tools.keeps(local) else None
         if key is None:
             return await self._unkept(call, local)
-        if self._seen != self.backend.changes.count:
-            await self.catch_up()
+        found = await (self._look_elsewhere if self.is_shared else self._look)(store, key, call)
         now = trio.current_time()
-        found = await store.get(key, now)
-        if found is None and self._has_private:
-            found = await store.get(private(key, call), now)
         if found is None or not self._may_give(found, now - found.at, call):
             self.misses += 1
             return await self._ask(call, local, key, found)
@@ -127,6 +122,21 @@ class Cache:
         await trio.lowlevel.checkpoint()
         self._again.learn(self.backend.audience(call.caller) or "", method, call.params, local, key)
         return self._given(found, call, now)
+
+    async def _look(self, store: Store, key: bytes, call: Call) -> Stored | None:
+        if self._seen != self.backend.changes.count:
+            await self.catch_up()
+        now = trio.current_time()
+        found = await store.get(key, now)
+        if found is None and self._has_private:
+            found = await store.get(private(key, call), now)
+        return found
+
+    async def _look_elsewhere(self, store: Store, key: bytes, call: Call) -> Stored | None:
+        """Nothing, where that takes too long."""
+        with trio.move_on_after(PATIENCE_SECONDS):
+            return await self._look(store, key, call)
+        return None
 
     def at_hand(self, call: Call, params: Params) -> Reply | Coming | None:
         """What is kept, where it is fresh and in this process; else what may come without a task, which is kept when it is there."""
@@ -165,11 +175,8 @@ class Cache:
 
     def _may_give(self, stored: Stored, age: float, call: Call) -> bool:
         """Whether it is fresh, or stale for so short a time that it is given while it is asked for anew, which only a shared session can be."""
-        if age < stored.seconds:
-            return True
-        if age >= stored.seconds + self.settings.stale_while_revalidate_seconds:
-            return False
-        return self.backend.may_share(call.caller)
+        until = stored.seconds + self.settings.stale_while_revalidate_seconds
+        return age < stored.seconds or (age < until and self.backend.may_share(call.caller))
 
     def _given(self, stored: Stored, call: Call, now: float) -> Reply:
         age = now - stored.at
@@ -189,7 +196,8 @@ class Cache:
         finally:
             self._has_run(call, reply)
         if self.is_shared:
-            await self.catch_up()  # who is told that it is done may ask another gateway next
+            with trio.move_on_after(PATIENCE_SECONDS, shield=True):  # the answer is there, and not lost to a deadline
+                await self.catch_up()  # who is told that it is done may ask another gateway next
         return reply
 
     async def _ask(self, call: Call, local: str, key: bytes, old: Stored | None = None) -> Reply:
@@ -203,20 +211,19 @@ class Cache:
         finally:
             if writes:
                 self._has_run(call, reply)
-        if writes and self.is_shared:
-            await self.catch_up()
-        now = trio.current_time()
-        if reply.fault is None:
-            if holds:
-                await self._keep(call, local, key, reply, now, known)
-        elif old is not None and holds and self._is_mended(reply.fault, now - old.at - old.seconds):
+        now, keeps = trio.current_time(), holds and reply.fault is None
+        if self.is_shared:
+            with trio.move_on_after(PATIENCE_SECONDS, shield=True):  # the answer is there, and not lost to a deadline
+                if writes:
+                    await self.catch_up()
+                if keeps:
+                    await self._keep(call, local, key, reply, now, known)
+        elif keeps:
+            await self._keep(call, local, key, reply, now, known)
+        if reply.fault is not None and old is not None and holds and is_mended(self.settings, reply.fault, now - old.at - old.seconds):
             self.misses -= 1  # it is a hit after all
             return self._given(old, call, now)
         return reply
-
-    def _is_mended(self, fault: Fault, over: float) -> bool:
-        """Whether an answer whose time has been over for so long is better than this."""
-        return over < self.settings.stale_if_error_seconds and fault.cause in _MENDED_BY_STALE and not fault.is_about_call
 
     def _has_run(self, call: Call, reply: Reply | None) -> None:
         """After a call that writes, however it has ended."""
@@ -226,15 +233,12 @@ class Cache:
                 self.background.start_soon(self.catch_up, name="what is kept elsewhere holds no more")
 
     async def _keep(self, call: Call, local: str, key: bytes, reply: Reply, now: float, known: object) -> None:
-        if call.trail.asked or reply.outcome(call.method) != "ok":
-            return
         hints, store = reply.hints, self.stores[call.method]
-        if not hints.is_answer:
+        if call.trail.asked or not hints.is_answer or reply.outcome(call.method) != "ok":
             return
         if self._seen != self.backend.changes.count:
             await self.catch_up()
-        ttl = self.tools.seconds_of(local) if call.method == TOOL else self._ttls[call.method]
-        seconds = min(ttl, hints.seconds)
+        seconds = min(self.tools.seconds_of(local) if call.method == TOOL else self._ttls[call.method], hints.seconds)
         if seconds <= 0 or hints.is_private:
             await store.delete(key)  # an older one would be given as long as it is stale
             key = private(key, call)
@@ -242,7 +246,5 @@ class Cache:
             await store.delete(key)
             return
         self._has_private |= hints.is_private
-        settings = self.settings
-        until = now + seconds + max(settings.stale_while_revalidate_seconds, settings.stale_if_error_seconds)
-        kept = Reply(reply.result.copy())  # else it would hold all that came with it
+        until, kept = now + seconds + longest(self.settings), Reply(reply.result.copy())  # else it would hold all that came with it
         await store.set(key, Stored(kept, local, now, seconds, until, counts_down=hints.seconds < math.inf), known)

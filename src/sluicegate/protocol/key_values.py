@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["KeyValues"]
+__all__ = ["PATIENCE_SECONDS", "KeyValues"]
+
+PATIENCE_SECONDS = 0.25
+"""Nothing waits longer for any of it; a call not for all that is looked up before it is led, nor for all that is kept when it is answered."""
 
 
 class KeyValues(Protocol):

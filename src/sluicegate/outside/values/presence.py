@@ -5,14 +5,15 @@ from __future__ import annotations
 import attrs
 import trio
 
+from ...protocol.key_values import PATIENCE_SECONDS
 from ...telling.loggers import get_logger
 
-__all__ = ["PATIENCE_SECONDS", "Presence"]
+__all__ = ["Presence"]
 
 log = get_logger("sluicegate.stores")
 
-PATIENCE_SECONDS = 0.25
-"""No call waits longer for any of it."""
+NEARLY = 0.8
+"""Of the patience: whoever was cut after that has waited for all that he may."""
 SHORTEST_PAUSE = 0.5
 
 
@@ -37,6 +38,12 @@ class Presence:
             log.warning("a store is away; until it is back answers are kept in memory", store=self.place, error=why)
         self._told, self.is_there = True, False
         self.news.set()
+
+    def left(self, began: float) -> None:
+        """Somebody who waited for one answer since then has been cut, which says nothing of it unless that was long."""
+        waited = trio.current_time() - began
+        if waited >= NEARLY * PATIENCE_SECONDS:
+            self.lost(f"no answer for {waited:.2f} s")
 
     def back(self) -> None:
         """It answers."""

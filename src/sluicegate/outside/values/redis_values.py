@@ -16,10 +16,11 @@ import attrs
 import trio
 
 from ...protocol.addresses import public_part
+from ...protocol.key_values import PATIENCE_SECONDS
 from ...telling.loggers import Seldom, get_logger
 from ..blocking import RunBlocking
 from ..virtual import refuse_under_virtual_time
-from .presence import PATIENCE_SECONDS, Presence
+from .presence import Presence
 
 if TYPE_CHECKING:
     import coredis
@@ -119,10 +120,14 @@ class RedisValues:
     async def _bounded(self, client: coredis.Redis[bytes], command: Callable[[coredis.Redis[bytes]], Awaitable[T]]) -> T | None:
         from coredis.exceptions import BusyLoadingError, RedisError, ResponseError
 
+        began = trio.current_time()
         try:
             with trio.move_on_after(PATIENCE_SECONDS):
                 return await command(client)
             self._presence.lost(f"no answer for {PATIENCE_SECONDS:g} s")
+        except trio.Cancelled:
+            self._presence.left(began)
+            raise
         except ResponseError as error:
             if isinstance(error, BusyLoadingError):
                 self._presence.lost(str(error))

@@ -16,8 +16,9 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
+from ...protocol.key_values import PATIENCE_SECONDS
 from ..blocking import RunBlocking
-from .presence import PATIENCE_SECONDS, Presence
+from .presence import Presence
 from .sqlite_file import SqliteFile
 
 __all__ = ["SqliteValues"]
@@ -104,8 +105,13 @@ class SqliteValues:
         job = _Job(work)
         self._jobs.append(job)
         self._presence.news.set()
-        with trio.move_on_after(PATIENCE_SECONDS):
-            await job.done.wait()
+        began = trio.current_time()
+        try:
+            with trio.move_on_after(PATIENCE_SECONDS):
+                await job.done.wait()
+        except trio.Cancelled:
+            self._presence.left(began)
+            raise
         if job.done.is_set():
             return job.result
         self._presence.lost(_SLOW)
