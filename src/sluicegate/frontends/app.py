@@ -116,7 +116,7 @@ class App:
         self.endpoint.parking.close(GOING_DOWN)
         self._end_carried()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901  each call comes by, and a function more costs it
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of an ASGI server."""
         if scope["type"] != "http":
             await self._take_other(scope, receive, send)
@@ -125,8 +125,6 @@ class App:
         route = self.paths.rows.get(http.path) or self.paths.below(http.path)
         principal = NOBODY
         if route.looks_at_host:  # in here and not in functions of their own, since each call comes by
-            if self.endpoint.door.is_shut:
-                await self.endpoint.door.opens()
             origin = http.headers.origin
             if not self.admission.allows_host(http.headers.host):
                 await self._refuse_host(http)
@@ -176,11 +174,13 @@ class App:
         await self._refuse(http, 403, "Cross-origin requests not allowed")
 
     async def _refuse_stranger(self, http: HttpRequest, why: Refused) -> None:
+        await self.endpoint.door.opens()
         self.endpoint.door.refuse(why.status, why.message, http)
         await http.refuse(why.status, why.code, why.message, headers=why.headers)
 
     async def _refuse_method(self, http: HttpRequest, route: HttpRoute) -> None:
         if route.speaks_rpc:
+            await self.endpoint.door.opens()
             self.endpoint.door.refuse(405, route.purpose, http)
             await http.refuse(405, INVALID_REQUEST, route.purpose, headers=[route.allow])
         else:
@@ -190,6 +190,7 @@ class App:
         await self._refuse(http, 404, "Not Found: the MCP endpoint is /mcp")
 
     async def _refuse(self, http: HttpRequest, status: int, message: str, headers: Headers = ()) -> None:
+        await self.endpoint.door.opens()
         self.endpoint.door.refuse(status, message, http)
         await http.respond(status, message.encode(), kind=b"text/plain; charset=utf-8", headers=headers)
 
@@ -221,6 +222,7 @@ class App:
                 wished = wishes.wished(text)
             except ValueError as error:
                 message = f"X-Sluicegate-Fault: {error}"
+                await self.endpoint.door.opens()
                 self.endpoint.door.refuse(400, message, http)
                 await http.refuse(400, INVALID_REQUEST, message)
                 return

@@ -49,5 +49,6 @@ class Bodies:
         return None
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", headers: Headers = ()) -> None:
+        await self.endpoint.door.opens()
         self.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, id=id, headers=headers)

@@ -56,9 +56,11 @@ class StreamableHttp:
         if body is None:
             return
         may_be_json, may_stream = accepted(http.headers.accept)
-        if self.draining and not isinstance(decode(body), Notification | Response):
-            await self.refuse_new(http)
-            return
+        if (self.draining or self.endpoint.door.is_shut) and not isinstance(decode(body), Notification | Response):
+            await self.endpoint.door.opens()
+            if self.draining:
+                await self.refuse_new(http)
+                return
         if body[:1] != b"{" and is_batch(body):
             await self._post_batch(http, principal, body, may_be_json=may_be_json, may_stream=may_stream)
             return
@@ -240,5 +242,6 @@ class StreamableHttp:
     async def _refuse(
         self, http: HttpRequest, status: int, code: int, message: str, *, id: bytes = b"null", data: object = None, headers: Headers = ()
     ) -> None:
+        await self.endpoint.door.opens()
         self.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, id=id, data=data, headers=headers)

@@ -58,6 +58,7 @@ class OldEvents:
         if self.is_draining():
             await self.refuse_new(http)
             return
+        await self.carried.endpoint.door.opens()
         with connected(self.carried.table, principal, http.network) as places:
             if isinstance(places, NoPlace):
                 await self._refuse(http, places.status, INVALID_REQUEST, places.message)
@@ -98,6 +99,7 @@ class OldEvents:
             await self._refuse(http, 503, OVERLOADED, "too many messages wait to be read", retry_after=b"1")
 
     async def _refuse(self, http: HttpRequest, status: int, code: int, message: str, retry_after: bytes = b"") -> None:
+        await self.carried.endpoint.door.opens()
         self.carried.endpoint.door.refuse(status, message, http)
         await http.refuse(status, code, message, headers=[(b"retry-after", retry_after)] if retry_after else [])
 

@@ -55,6 +55,7 @@ class WebSockets:
         if offered and SUBPROTOCOL not in offered:
             await self._refuse(http, NoPlace(400, f"this endpoint speaks the subprotocol '{SUBPROTOCOL}'"))
             return
+        await self.carried.endpoint.door.opens()
         with connected(self.carried.table, principal, http.network) as places:
             if isinstance(places, NoPlace):
                 await self._refuse(http, places)
@@ -62,6 +63,7 @@ class WebSockets:
                 await self._serve(http, places, SUBPROTOCOL if offered else None)
 
     async def _refuse(self, http: HttpRequest, why: NoPlace) -> None:
+        await self.carried.endpoint.door.opens()
         self.carried.endpoint.door.refuse(why.status, why.message, http)
         await http.refuse(why.status, INVALID_REQUEST, why.message)
 
