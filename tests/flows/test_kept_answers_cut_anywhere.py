@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import trio.testing
 
 from sluicegate import Builder, Gateway
 from sluicegate.protocol.calls import Call
+from sluicegate.protocol.messages import read_text
+from sluicegate.testing import MemoryOutside, open_outside
 from sluicegate.testing.backend import ScriptedBackend
 from sluicegate.testing.checkpoints import Trial, cancel_at_every_checkpoint
 from sluicegate.testing.script import Answer, Delay, Step
@@ -102,3 +106,30 @@ async def test_who_leaves_the_gateway_while_others_wait_cuts_their_call(autojump
             for _ in range(3):
                 nursery.start_soon(gateway.call_tool, "b_look")
     assert backend.calls == 1
+
+
+async def test_a_write_cut_anywhere_leaves_nothing_of_before_in_a_store_that_others_share(autojump_clock: Clock) -> None:
+    """TST-G11, LIM-96: the answers are numbered, and after a write nobody gets one with a lower number than it has."""
+    backend = scripted()
+
+    def around(world: MemoryOutside) -> AbstractAsyncContextManager[Gateway]:
+        builder = Builder("x").cache(backend="redis", url="redis://store.example")
+        return builder.backend("b", backend.connector, cache={"tool_ttl_seconds": 1000}).open(strict=True, outside=world.outside)
+
+    async with open_outside() as world, around(world) as one, around(world) as two:
+        world.values.latency = partial(float, 0.02)
+
+        async def write() -> None:
+            await two.call_tool("b_look")
+            await one.call_tool("b_act")
+            await one.call_tool("b_look")
+
+        async def check(trial: Trial[None]) -> None:
+            del trial
+            await trio.sleep(3)
+            calls = [read_text(message.params, "name") for message in backend.received if message.method == "tools/call"]
+            last_write = max((number for number, name in enumerate(calls, 1) if name == "act"), default=0)
+            assert int((await two.call_tool("b_look")).text.rpartition("#")[2]) > last_write
+
+        assert await cancel_at_every_checkpoint(write, check) > 8
+        assert backend.calls > 10
