@@ -108,9 +108,9 @@ async def test_who_leaves_the_gateway_while_others_wait_cuts_their_call(autojump
     assert backend.calls == 1
 
 
-async def test_a_write_cut_anywhere_leaves_nothing_of_before_in_a_store_that_others_share(autojump_clock: Clock) -> None:
+async def test_a_write_cut_at_any_time_leaves_nothing_of_before_in_a_store_that_others_share(autojump_clock: Clock) -> None:
     """TST-G11, LIM-96: the answers are numbered, and after a write nobody gets one with a lower number than it has."""
-    backend = scripted()
+    backend = scripted(Delay(0.1))
 
     def around(world: MemoryOutside) -> AbstractAsyncContextManager[Gateway]:
         builder = Builder("x").cache(backend="redis", url="redis://store.example")
@@ -119,17 +119,14 @@ async def test_a_write_cut_anywhere_leaves_nothing_of_before_in_a_store_that_oth
     async with open_outside() as world, around(world) as one, around(world) as two:
         world.values.latency = partial(float, 0.02)
 
-        async def write() -> None:
+        for instant in range(40):  # a cut after a step rarely finds the write on its way: it is refused before it is sent
             await two.call_tool("b_look")
-            await one.call_tool("b_act")
-            await one.call_tool("b_look")
-
-        async def check(trial: Trial[None]) -> None:
-            del trial
+            with trio.move_on_after(instant / 100 + 0.001):
+                await one.call_tool("b_act")
+                await one.call_tool("b_look")
             await trio.sleep(3)
             calls = [read_text(message.params, "name") for message in backend.received if message.method == "tools/call"]
             last_write = max((number for number, name in enumerate(calls, 1) if name == "act"), default=0)
             assert int((await two.call_tool("b_look")).text.rpartition("#")[2]) > last_write
-
-        assert await cancel_at_every_checkpoint(write, check) > 8
-        assert backend.calls > 10
+    assert len(backend.cancelled) > 8
+    assert backend.calls > 80
