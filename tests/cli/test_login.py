@@ -70,6 +70,9 @@ class Person:
         return "state" not in self.changes
 
 
+NOW = 1_800_000_000.0
+
+
 def web_of(server: TokenIssuer, **documents: object) -> MemoryWeb:
     async def backend(request: httpx2.Request) -> httpx2.Response:
         if request.url.path.startswith("/.well-known/"):
@@ -86,7 +89,7 @@ async def log(server: TokenIssuer, auth: OutwardSettings = AUTH, web: MemoryWeb 
     network = MemoryNetwork()
     person = Person(server, network, **given)
     outside = Outside(listen=network.listen, open_http=(web or web_of(server)).open_http)
-    return await log_in(URL, auth, outside, person.show, port=4711), person
+    return await log_in(URL, auth, outside, person.show, port=4711, wall=lambda: NOW), person
 
 
 @pytest.mark.parametrize("pastes", [False, True])
@@ -98,6 +101,8 @@ async def test_a_person_allows_it_and_the_grant_is_kept(autojump_clock: Clock, p
     assert server.registered[0]["redirect_uris"] == ["http://127.0.0.1:4711/callback"]
     assert (login.url, login.client_id, login.refresh_token, login.scopes) == (URL, "client-1", "refresh-1", ("read",))
     assert login.access_token in server.live
+    assert server.seconds is not None
+    assert login.expires_at == NOW + server.seconds
 
 
 @pytest.mark.parametrize(("status", "session"), [(200, "s1"), (200, None), (400, None)])

@@ -78,10 +78,10 @@ def test_a_mistake_about_an_authorization_server_is_told_with_what_to_write(text
     ],
 )
 def test_what_has_no_effect_is_told(text: str, warned: list[str]) -> None:
-    assert [problem.path for problem in caller_warnings(parse(HEAD + text).config)] == warned
+    assert [problem.path for problem in caller_warnings(parse(HEAD + text).config, 0.0)] == warned
 
 
 @pytest.mark.parametrize(("public_url", "warns"), [("https://gate.example", False), ("https://gate.example/gw", True)])
 def test_tokens_that_clients_do_not_ask_for_are_warned_of(public_url: str, warns: bool) -> None:
     config = parse(HEAD.replace("name = 'p'", f"name = 'p'\npublic_url = '{public_url}'") + ASKS).config
-    assert [problem.path for problem in caller_warnings(config)] == ["auth.audience"] * warns
+    assert [problem.path for problem in caller_warnings(config, 0.0)] == ["auth.audience"] * warns

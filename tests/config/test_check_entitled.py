@@ -98,6 +98,12 @@ def test_who_has_no_role_may_do_nothing_unless_the_file_says_otherwise() -> None
     assert "auth.role_mapping.default_deny: whose token leads to no role may use everything" in warning
 
 
+@pytest.mark.parametrize(("now", "is_told"), [(32472143999.0, False), (32472144000.0, True)])
+def test_a_token_that_has_expired_is_told_of_by_the_time_of_day(now: float, is_told: bool) -> None:
+    text = scoped(f'hash = "{HASH}"', 'name = "ci"', 'expires = "2999-01-01"')
+    assert ["the token has expired" in warning for warning in parse(text, wall=lambda: now).warnings] == [True] * is_told
+
+
 def test_what_is_probably_not_meant_is_a_warning() -> None:
     text = scoped('token = "short"', 'expires = "2001-01-01"', 'allow_tools = ["both", "files_read"]') + READER
     text += '[[composite_tools]]\nname = "both"\ndescription = "x"\ntools = ["files_read", "files_write"]\n'

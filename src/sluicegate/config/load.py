@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
 __all__ = ["ConfigError", "Loaded", "Problem", "dump", "from_mcp_json", "load", "parse"]
 
 
-def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    path: Path | str,
+    *,
+    import_mcp_json: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    wall: Callable[[], float] = time.time,
+) -> Loaded:
     """Read a file: YAML if it ends in ``.yaml`` or ``.yml``, TOML otherwise (CFG-1).
 
     Args:
         path: the configuration.
         import_mcp_json: a client's file whose servers are added, as with ``proxy.import_backends``.
         environ: what ``${NAME}`` refers to; the environment of this process unless given.
+        wall: time of day, by which what has ended is told of.
 
     Raises:
         ConfigError: everything that is wrong with it.
@@ -51,15 +59,22 @@ def load(path: Path | str, *, import_mcp_json: Path | None = None, environ: Mapp
         raise ConfigError([attrs.evolve(problem, instead=instead) for problem in document.problems])
     imports = [] if import_mcp_json is None else [import_mcp_json]
     return _assemble(
-        document, folder=path.absolute().parent, source=path, imports=imports, environ=os.environ if environ is None else environ
+        document, folder=path.absolute().parent, source=path, imports=imports, environ=os.environ if environ is None else environ, wall=wall
     )
 
 
 def parse(
-    text: str, *, format: Literal["toml", "yaml"] = "toml", name: str = "<string>", environ: Mapping[str, str] | None = None
+    text: str,
+    *,
+    format: Literal["toml", "yaml"] = "toml",
+    name: str = "<string>",
+    environ: Mapping[str, str] | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> Loaded:
     """The same for a text; relative paths in it start from the working directory."""
-    return _assemble(read(text, format, name), folder=None, source=None, imports=[], environ=os.environ if environ is None else environ)
+    return _assemble(
+        read(text, format, name), folder=None, source=None, imports=[], environ=os.environ if environ is None else environ, wall=wall
+    )
 
 
 def from_mcp_json(path: Path, *, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -71,14 +86,20 @@ def from_mcp_json(path: Path, *, environ: Mapping[str, str] | None = None) -> Lo
 
 
 def _assemble(
-    document: Document, *, folder: Path | None, source: Path | None, imports: Sequence[Path], environ: Mapping[str, str]
+    document: Document,
+    *,
+    folder: Path | None,
+    source: Path | None,
+    imports: Sequence[Path],
+    environ: Mapping[str, str],
+    wall: Callable[[], float] = time.time,
 ) -> Loaded:
     """Make a configuration of a parsed file and of the client's files that are to be imported; raises `ConfigError`."""
     if document.value is None and document.problems:
         raise ConfigError(document.problems)
     if not isinstance(document.value, dict):
         raise ConfigError([Problem(document.name, None, "", "this is no table", 'start with [proxy] and name = "…"')])
-    draft = _Draft(document, problems=list(document.problems))
+    draft = _Draft(document, list(document.problems), wall)
     draft.tree, planned, wrong = take(document.value)
     interpolation = Interpolation(document.name, document.lines, environ, folder or Path.cwd())
     draft.tree = interpolation.resolve(draft.tree)
@@ -108,6 +129,7 @@ class _Draft:
 
     document: Document
     problems: list[Problem]
+    wall: Callable[[], float]
     tree: dict[str, Any] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
@@ -185,7 +207,7 @@ class _Draft:
             self.problems += [problem for problem in found if not known.explains(problem) and not self._explains(problem)]
         if config is None or self.problems:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=self._order), files)
-        warnings = (*self.warnings, *map(str, self.placed(check.warnings(config))))
+        warnings = (*self.warnings, *map(str, self.placed(check.warnings(config, self.wall))))
         return Loaded(config, warnings, tuple(planned), tuple(self.notes), self.document.lines, self.origins, files)
 
     def _explains(self, problem: Problem) -> bool:

@@ -92,7 +92,13 @@ class _Trusted(httpx2.AsyncBaseTransport):
 
 
 async def log_in(
-    url: str, auth: OutwardSettings, outside: Outside, show: Callable[[str, Loopback], Awaitable[None]], *, port: int = 0
+    url: str,
+    auth: OutwardSettings,
+    outside: Outside,
+    show: Callable[[str, Loopback], Awaitable[None]],
+    *,
+    port: int = 0,
+    wall: Callable[[], float] = time.time,
 ) -> Login:
     """Ask, and wait for the answer; raises `LoginFailed`. The caller bounds it in time.
 
@@ -102,10 +108,11 @@ async def log_in(
         outside: how to ask, and how to listen for the browser.
         show: brings the address to the person, who may also hand the answer to the loopback by hand.
         port: of the loopback; 0 takes one that is free.
+        wall: time of day, by which it is told when the token ends.
     """
     try:
         async with open_loopback(outside.listen, port) as loopback:
-            found = await _ask(url, auth, outside, loopback, show)
+            found = await _ask(url, auth, outside, loopback, show, wall)
     except OSError as error:
         raise LoginFailed(f"nothing can be listened on for the browser: {error}") from error
     if isinstance(found, str):
@@ -123,7 +130,12 @@ async def keep_login(config: Config, backend: BackendConfig, login: Login, outsi
 
 
 async def _ask(
-    url: str, auth: OutwardSettings, outside: Outside, loopback: Loopback, show: Callable[[str, Loopback], Awaitable[None]]
+    url: str,
+    auth: OutwardSettings,
+    outside: Outside,
+    loopback: Loopback,
+    show: Callable[[str, Loopback], Awaitable[None]],
+    wall: Callable[[], float],
 ) -> Login | str:
     """A login, or why there is none."""
 
@@ -157,7 +169,7 @@ async def _ask(
         return str(error)
     if kept.tokens is None:
         return f"the backend asks for no login: it answered HTTP {response.status_code} to a request without one"
-    return _login(url, provider, kept.tokens, auth.scopes)
+    return _login(url, provider, kept.tokens, auth.scopes, wall())
 
 
 async def _ask_on(client: httpx2.AsyncClient, url: str, greeted: httpx2.Response, provider: OAuthClientProvider) -> httpx2.Response:
@@ -211,7 +223,7 @@ def _server(provider: OAuthClientProvider) -> tuple[str, str]:
     return (base, f"{base}/token") if server is None else (str(server.issuer), str(server.token_endpoint))
 
 
-def _login(url: str, provider: OAuthClientProvider, tokens: OAuthToken, asked: tuple[str, ...]) -> Login:
+def _login(url: str, provider: OAuthClientProvider, tokens: OAuthToken, asked: tuple[str, ...], now: float) -> Login:
     context: Any = provider.context
     client = context.client_info
     return Login(
@@ -224,5 +236,5 @@ def _login(url: str, provider: OAuthClientProvider, tokens: OAuthToken, asked: t
         client.client_secret or "",
         client.token_endpoint_auth_method or "none",
         tuple((tokens.scope or " ".join((context.client_metadata.scope or "", *asked))).split()),
-        None if tokens.expires_in is None else time.time() + tokens.expires_in,
+        None if tokens.expires_in is None else now + tokens.expires_in,
     )

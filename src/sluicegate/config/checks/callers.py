@@ -34,7 +34,7 @@ def caller_rules(config: Config) -> Iterator[Problem]:
     yield from entitlement_rules(config)
 
 
-def caller_warnings(config: Config) -> Iterator[Problem]:
+def caller_warnings(config: Config, now: float) -> Iterator[Problem]:
     """What can run but is probably not meant."""
     for index, token in enumerate(config.auth.tokens if isinstance(config.auth, BearerAuth) else ()):
         if len(token) < _SHORT:
@@ -45,7 +45,7 @@ def caller_warnings(config: Config) -> Iterator[Problem]:
         if scoped.token is not None and len(scoped.token) < _SHORT:
             path = f"auth.scoped_tokens[{index}].token"
             yield _at(path, f"the token has under {_SHORT} characters and can be guessed", "make one with 'sluicegate token new'")
-    yield from entitlement_warnings(config)
+    yield from entitlement_warnings(config, now)
 
 
 def _bearer(auth: BearerAuth) -> Iterator[Problem]:

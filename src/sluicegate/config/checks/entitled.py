@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -77,7 +76,7 @@ def _mapping_rules(config: Config, defined: Counter[str]) -> Iterator[Problem]:
         yield from _undefined(f"auth.role_mapping.mapping.{value}", [role], defined)
 
 
-def entitlement_warnings(config: Config) -> Iterator[Problem]:
+def entitlement_warnings(config: Config, now: float) -> Iterator[Problem]:
     """What can run but is probably not meant."""
     auth, mapping = config.auth, _mapping(config)
     if auth is None:
@@ -88,7 +87,7 @@ def entitlement_warnings(config: Config) -> Iterator[Problem]:
     given = set(mapping.mapping.values() if mapping is not None else ())
     for index, token in enumerate(auth.scoped_tokens if isinstance(auth, BearerAuth) else ()):
         given |= set(token.roles)
-        if token.expires is not None and expiry_of(token.expires) <= time.time():
+        if token.expires is not None and expiry_of(token.expires) <= now:
             yield _at(f"auth.scoped_tokens[{index}].expires", "the token has expired, and is refused", "take it out, or give it more time")
         yield from _halved_composites(f"auth.scoped_tokens[{index}]", token, config)
     for index, role in enumerate(auth.roles):

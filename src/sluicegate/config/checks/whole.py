@@ -6,7 +6,8 @@ Nothing is started, resolved or connected here. Every rule says what to write in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 from ...protocol.addresses import is_address, is_loopback
 from ...protocol.names import is_portable
@@ -59,10 +60,10 @@ def file_rules(config: Config) -> list[Problem]:
     return found
 
 
-def warnings(config: Config) -> list[Problem]:
-    """What can run but is probably not meant."""
+def warnings(config: Config, wall: Callable[[], float] = time.time) -> list[Problem]:
+    """What can run but is probably not meant; by the time of day tokens may have ended."""
     found = [*listen_warnings(config.proxy.listen), *store_warnings(config), *backend_warnings(config)]
-    return [*found, *search_warnings(config), *caller_warnings(config)]
+    return [*found, *search_warnings(config), *caller_warnings(config, wall())]
 
 
 def is_host(text: str) -> bool:
