@@ -133,7 +133,8 @@ class Exchange:
             reply = await handler(self.call)
             message = self._encode(reply)
         except* Exception as bugs:  # noqa: BLE001  it is told
-            reply, message = self._of_a_bug(bugs)
+            self.failed = True
+            reply, message = _of_a_bug(self.id, self.call, bugs)
         finally:
             self._end(message, reply)
 
@@ -148,16 +149,11 @@ class Exchange:
         try:
             message = self._encode(reply)
         except Exception as bug:  # noqa: BLE001  as in `run`
-            reply, message = self._of_a_bug(bug)
+            self.failed = True
+            reply, message = _of_a_bug(self.id, self.call, bug)
         finally:
             self._end(message, reply)
         return reply
-
-    def _of_a_bug(self, bug: Exception) -> tuple[Reply, bytes]:
-        self.failed = True
-        log.error("a bug cost one call", method=self.call.method, target=self.call.target, exc_info=bug)
-        fault = faults.bug(self.call.target)
-        return Reply.failed(fault), encode_error(self.id, fault.encode())
 
     def _begin(self) -> None:
         if self.audit is not None or "_meta" in self.call.params:
@@ -215,13 +211,18 @@ def answer_at_once(
         if not isinstance(reply, Reply):
             return reply
         message = _encode_result(id, with_what_is_asked(call, began, reply.result))
-    except Exception:
-        log.exception("a bug cost one call", method=call.method, target=call.target)
-        reply = Reply.failed(faults.bug(call.target))
-        message = encode_error(id, faults.bug(call.target).encode())
+    except Exception as bug:  # noqa: BLE001  as in `Exchange.run`
+        reply, message = _of_a_bug(id, call, bug)
     if audit is not None:
         audit.ended(Ended(call, reply, id, began or 0.0, len(message)))
     return message
+
+
+def _of_a_bug(id: bytes, call: Call, bug: Exception) -> tuple[Reply, bytes]:
+    """What a call comes to that a bug has cost, and the message that says so."""
+    log.error("a bug cost one call", method=call.method, target=call.target, exc_info=bug)
+    fault = faults.bug(call.target)
+    return Reply.failed(fault), encode_error(id, fault.encode())
 
 
 def _encode_result(id: bytes, result: Raw) -> bytes | Parts:
