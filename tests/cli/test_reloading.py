@@ -177,3 +177,21 @@ async def test_what_is_taken_back_while_it_waits_does_not_take_effect(running: R
     running.reloading.ask()
     await trio.sleep(60)
     assert (list(running.gateway.backends), running.gateway.config.proxy.page_size) == (["a"], 0)
+
+
+async def test_a_bug_in_reading_ends_nothing(running: Running, autojump_clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    settled(caplog)
+    before = running.reloading.read
+
+    def read() -> Loaded:
+        raise ZeroDivisionError
+
+    running.reloading.read = read
+    running.reloading.ask()
+    await trio.testing.wait_all_tasks_blocked()
+    assert told(caplog) == [("ERROR", "bug in reading the configuration, so nothing was changed")]
+    assert not running.gateway.reloads.statistics().is_current
+    running.reloading.read = before
+    running.write(TEXT.replace("hot_reload", "page_size = 3\nhot_reload"))
+    await trio.sleep(LOOKS)
+    assert running.gateway.config.proxy.page_size == 3

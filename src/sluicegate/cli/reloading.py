@@ -67,6 +67,10 @@ class Reloading:
             problems = [str(problem) for problem in error.problems]
             log.error("the configuration has mistakes, so nothing was changed", problems=problems)  # noqa: TRY400  the operator's, and no bug
             return None
+        except Exception:  # a bug in what reads must not end what runs
+            gateway.reloads.refuse()
+            log.exception("bug in reading the configuration, so nothing was changed")
+            return None
         self.files = loaded.files
         self.conceal(loaded.config)
         for warning in loaded.warnings:
@@ -84,6 +88,10 @@ class Reloading:
             waiting = await gateway.reconfigure(wanted)
         except (ConfigError, BackendFailed) as error:
             log.error("the configuration cannot be run, so nothing was changed", error=str(error))  # noqa: TRY400  so here
+            return
+        except Exception:  # nor one in what is made of it
+            gateway.reloads.refuse()
+            log.exception("bug in taking over another configuration")
             return
         finally:
             self._applying -= 1
